@@ -1,0 +1,72 @@
+"""The card that every model file carries: all that is needed to run it, read without torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.spec import NetworkSpec
+from radar.motion import Smoothing
+from radar.rain import RainScaling
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StateShape(_Frozen):
+    """One recurrent state: (batch, channels, rows / 2^scale / patch, columns / 2^scale / patch)."""
+
+    name: str
+    channels: int = Field(gt=0)
+    scale: int = Field(ge=0)
+
+
+class DataSource(_Frozen):
+    """Data that the weights were made from."""
+
+    name: str
+    owner: str
+    licence: str
+
+
+class Lineage(_Frozen):
+    """Where the weights came from."""
+
+    parent: str | None = None
+    code_commit: str = ""
+    configuration_sha256: str = ""
+    data_sha256: str = ""
+    created: str = ""
+
+
+class ModelCard(_Frozen):
+    """What a model is and how to feed it. Frozen at export; scores live in the repository's manifest.
+
+    The forecast of lead k in network units is base_k + the network's output, where base_k is 0
+    (`base` "none"), the last frame ("persistence"), or the last frame smoothed for lead k
+    ("smoothed", by `smoothing`). With `coordinates` "lagrangian" the input frames are first advected to
+    the present along the motion field, and the forecast is advected out.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: str
+    description: str = ""
+    spec: NetworkSpec
+    timestep_minutes: int = Field(gt=0)
+    pixel_size_km: float = Field(gt=0)
+    input_length: int = Field(gt=0)
+    longest_lead_minutes: int = Field(gt=0)
+    scaling: RainScaling
+    coordinates: Literal["eulerian", "lagrangian"]
+    base: Literal["none", "persistence", "smoothed"]
+    smoothing: Smoothing | None = None
+    states: tuple[StateShape, ...]
+    pad_multiple: int = Field(gt=0)
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    tolerances: dict[str, float]
+    data: tuple[DataSource, ...] = ()
+    lineage: Lineage = Lineage()
+    graph_sha256: str = ""

@@ -1,0 +1,110 @@
+"""A whole network: embedding, stack and head; one call is one time step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.spec import NetworkSpec
+from models.stack import Stack, StackState
+
+
+class Network(nn.Module):
+    """Reads a frame and its states, gives the prediction of the next frame and new states.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    stack : Stack
+        Made by `models.zoo.build`.
+    """
+
+    def __init__(self, spec: NetworkSpec, stack: Stack) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embedding = nn.Conv2d(len(spec.inputs) * spec.patch**2, spec.channels, 1)
+        self.stack = stack
+        self.head = nn.Conv2d(spec.channels, spec.patch**2, 1)
+
+    @property
+    def states(self) -> tuple[StackState, ...]:
+        """Names, channels and scales of the states, in order."""
+        return self.stack.states
+
+    def zero_head(self) -> None:
+        """Make every prediction 0 until training changes it: the network starts as its base."""
+        nn.init.zeros_(self.head.weight)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
+
+    def initial_states(self, frame: Tensor) -> tuple[Tensor, ...]:
+        """Zeros for frames like `frame` (B, inputs, H, W)."""
+        batch, _, rows, columns = frame.shape
+        return tuple(
+            frame.new_zeros(batch, s.channels, *(n // self.spec.patch // 2**s.scale for n in (rows, columns)))
+            for s in self.states
+        )
+
+    def forward(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step.
+
+        Parameters
+        ----------
+        frame : Tensor (B, inputs, H, W)
+            Network units; H and W multiples of `spec.pad_multiple`.
+        states : sequence of Tensor
+            In the order of `self.states`.
+
+        Returns
+        -------
+        prediction (B, 1, H, W), without activation, and the new states.
+        """
+        prediction, new_states, _ = self.step(frame, states)
+        return prediction, new_states
+
+    def step(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """As `forward`, with the cells' penalties for the training loss."""
+        patch = self.spec.patch
+        x = self.embedding(F.pixel_unshuffle(frame, patch) if patch > 1 else frame)
+        x, new_states, penalties = self.stack(x, states)
+        prediction = self.head(x)
+        return F.pixel_shuffle(prediction, patch) if patch > 1 else prediction, new_states, penalties
+
+
+def roll_out(network: Network, frames: Tensor, leads: int, base: Tensor | None = None) -> Tensor:
+    """Read all `frames`, then go on with the network's own predictions.
+
+    Parameters
+    ----------
+    frames : Tensor (T, B, inputs, H, W)
+        Network units; any H and W: they are padded with zeros and cropped.
+    leads : int
+        How many frames to predict after the last of `frames`.
+    base : Tensor (leads, B, 1, H, W), optional
+        Added to the outputs of the leads (not to those of the warm-up).
+
+    Returns
+    -------
+    Tensor (T - 1 + leads, B, 1, H, W)
+        The prediction of every frame after the first; the last `leads` are the forecast. Not clipped.
+    """
+    rows, columns = frames.shape[-2:]
+    padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
+    frames = F.pad(frames, padding)
+    base = None if base is None else F.pad(base, padding)
+    states = network.initial_states(frames[0])
+    outputs: list[Tensor] = []
+    for frame in frames:
+        output, states = network(frame, states)
+        outputs.append(output)
+    for lead in range(leads):
+        if lead:
+            fed_back = torch.cat([outputs[-1], frames[-1, :, 1:]], dim=1)
+            output, states = network(fed_back, states)
+            outputs.append(output)
+        if base is not None:
+            outputs[-1] = outputs[-1] + base[lead]
+    return torch.stack(outputs)[..., :rows, :columns]

@@ -1,0 +1,75 @@
+"""A model repository: a folder of versions, manifests and aliases, shared as files by training and service."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from radar.errors import ArtifactRejected, UnknownModel
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""The bundled repository."""
+
+
+def champions(repository: Path) -> dict[str, Path]:
+    """Every model's champion: name -> its `model.onnx`, by name.
+
+    Raises
+    ------
+    ArtifactRejected
+        An alias names a version that is not there, or the repository holds no model.
+    """
+    found = {}
+    for aliases in sorted(repository.glob("*/aliases.json")):
+        name = aliases.parent.name
+        found[name] = version_file(repository, name, json.loads(aliases.read_text())["champion"])
+    if not found:
+        raise ArtifactRejected(
+            expected="a model repository (<name>/aliases.json and <name>/<version>/model.onnx)",
+            got="a folder without models",
+            remedy="check RAINCELL_MODEL_REPOSITORY, or export a model into it",
+        )
+    return found
+
+
+def version_file(repository: Path, name: str, version: str) -> Path:
+    """The ONNX file of one version, checked against its manifest's sha256."""
+    path = repository / name / version / "model.onnx"
+    manifest = path.with_name("manifest.json")
+    if not path.is_file() or not manifest.is_file():
+        raise UnknownModel(
+            expected=f"version {version} of model {name} with its manifest",
+            got="no such files",
+            remedy="export it, or correct aliases.json",
+        )
+    if json.loads(manifest.read_text())["sha256"]["model.onnx"] != sha256_of(path):
+        raise ArtifactRejected(
+            expected=f"{name} {version} as its manifest records it",
+            got="a file with another sha256",
+            remedy="restore the file, or export the model again",
+        )
+    return path
+
+
+def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
+    """The manifest of one version: checksums, parent, scores and the gate's decision."""
+    manifest: dict[str, Any] = json.loads((repository / name / version / "manifest.json").read_text())
+    return manifest
+
+
+def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
+    """Point an alias (champion, previous, challenger) to a version by atomic rename."""
+    path = repository / name / "aliases.json"
+    aliases = json.loads(path.read_text()) if path.exists() else {}
+    aliases[alias] = version
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(aliases, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

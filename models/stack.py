@@ -1,0 +1,97 @@
+"""Layers of cells, each at its scale: where "multi-scale" lives.
+
+Layer l works at 1 / 2^scales[l] of the resolution (Ma, Zhang and Liu, 2022, arXiv:2206.03010). Going coarser pools;
+going finer upsamples and adds the output of the encoder layer of that scale; equal scales pass on as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.cells.base import Cell
+
+
+class StackState(NamedTuple):
+    """One state of the stack: name, channels and scale relative to the stack's input."""
+
+    name: str
+    channels: int
+    scale: int
+
+
+class StackStep(NamedTuple):
+    """Output of the last layer (B, C, H, W), new states, and the cells' penalties."""
+
+    output: Tensor
+    states: tuple[Tensor, ...]
+    penalties: tuple[Tensor, ...]
+
+
+class Stack(nn.Module):
+    """Cells in a row, at scales that may rise (coarser) and then fall (finer).
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    scales : sequence of int
+        One per cell, neighbours differing by at most 1. The first is that of the memory on entry.
+    memory_channels : int
+        Channels of the spatio-temporal memory, where the cells have one.
+    """
+
+    def __init__(self, cells: Sequence[Cell], scales: Sequence[int], memory_channels: int) -> None:
+        super().__init__()
+        if len(cells) != len(scales) or any(abs(b - a) > 1 for a, b in zip(scales, scales[1:], strict=False)):
+            raise ValueError(f"expected {len(cells)} scales in steps of at most 1, got {tuple(scales)}")
+        if scales[0] != 0 or scales[-1] != 0:
+            raise ValueError(f"expected scales that begin and end with 0, got {tuple(scales)}")
+        self.cells = nn.ModuleList(cells)
+        self.scales = tuple(scales)
+        self.states = tuple(
+            StackState(f"layer{index}_{state.name}", state.channels, scale + state.halvings)
+            for index, (cell, scale) in enumerate(zip(cells, scales, strict=True))
+            for state in cell.states
+        )
+        self.has_memory = any(cell.has_memory for cell in cells)
+        if self.has_memory:
+            self.states += (StackState("memory", memory_channels, 0),)
+
+    def forward(self, x: Tensor, states: Sequence[Tensor]) -> StackStep:
+        """One time step: x (B, C, H, W) up the layers, with `states` in the order of `self.states`."""
+        waiting = list(states)
+        memory = waiting.pop() if self.has_memory else None
+        encoder: dict[int, Tensor] = {}
+        new_states: list[Tensor] = []
+        penalties: list[Tensor] = []
+        scale = self.scales[0]
+        for cell, next_scale in zip(self.cells, self.scales, strict=True):
+            x, memory = _move(x, memory, scale, next_scale, encoder)
+            scale = next_scale
+            count = len(cell.states)
+            x, state, memory, penalty = cell(x, tuple(waiting[:count]), memory)
+            waiting = waiting[count:]
+            new_states += state
+            penalties += [] if penalty is None else [penalty]
+            encoder.setdefault(scale, x)
+        if memory is not None:
+            new_states.append(memory)
+        return StackStep(x, tuple(new_states), tuple(penalties))
+
+
+def _move(
+    x: Tensor, memory: Tensor | None, scale: int, to: int, encoder: dict[int, Tensor]
+) -> tuple[Tensor, Tensor | None]:
+    """Bring x and the memory to the next layer's scale; only x gets the skip connection."""
+    if to > scale:
+        return F.max_pool2d(x, 2), None if memory is None else F.max_pool2d(memory, 2)
+    if to < scale:
+        return _finer(x) + encoder[to], None if memory is None else _finer(memory)
+    return x, memory
+
+
+def _finer(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,0 +1,86 @@
+"""What can be wrong, as one small tree.
+
+RaincellError
+├── UnreadableFile      the bytes are not what they claim to be, or not a product this program reads
+├── InvalidRain         values that are no rain rates: negative, infinite, absurd, or the wrong shape
+├── GridMismatch        frames on different grids, or on one that the model was not made for
+├── ProductMismatch     frames of different products
+├── IncompleteHistory   too few frames, a gap, duplicate, unordered or unevenly spaced times
+├── InvalidRequest      a question that has no answer: a lead time too long, a time in the future
+├── UnknownGrid
+├── UnknownModel
+├── UnknownProduct      never seen
+├── ArtifactRejected    a model file that is not what its card says
+├── ProviderMissing     the configured execution provider is not there
+├── Overloaded          more work than the queue holds
+└── StoreUnavailable    the history store does not answer
+"""
+
+
+class RaincellError(Exception):
+    """An error that a user can act on.
+
+    Parameters
+    ----------
+    expected, got, remedy : str
+        What was wanted, what came instead, and what to do about it. None of them may hold a file path
+        of the server: the texts are sent to callers.
+    """
+
+    def __init__(self, *, expected: str, got: str, remedy: str) -> None:
+        super().__init__(f"expected {expected}, got {got}; {remedy}")
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+
+
+class UnreadableFile(RaincellError):
+    """The bytes are not what they claim to be, or not a product that this program reads."""
+
+
+class InvalidRain(RaincellError):
+    """Values that are no rain rates: negative, infinite, absurd, or in the wrong shape."""
+
+
+class GridMismatch(RaincellError):
+    """Frames on different grids, or on one that the model was not made for."""
+
+
+class ProductMismatch(RaincellError):
+    """Frames of different products in one sequence."""
+
+
+class IncompleteHistory(RaincellError):
+    """Too few frames, a gap, or duplicate, unordered or unevenly spaced times."""
+
+
+class InvalidRequest(RaincellError):
+    """A question that has no answer: a lead time too long, a frame from the future."""
+
+
+class UnknownGrid(RaincellError):
+    """No grid of that name or shape."""
+
+
+class UnknownModel(RaincellError):
+    """No model of that name."""
+
+
+class UnknownProduct(RaincellError):
+    """A product of which no frame was ever seen."""
+
+
+class ArtifactRejected(RaincellError):
+    """A model file that is not what its card says."""
+
+
+class ProviderMissing(RaincellError):
+    """The configured execution provider is not there."""
+
+
+class Overloaded(RaincellError):
+    """More work than the queue holds."""
+
+
+class StoreUnavailable(RaincellError):
+    """The history store does not answer."""

@@ -1,0 +1,170 @@
+"""Where a pixel is: grids of radar composites, and the ones that Germany's radar comes in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from radar.errors import UnknownGrid
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
+
+Float64 = npt.NDArray[np.float64]
+
+_SPHERE = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m +no_defs"
+_WGS84 = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +ellps=WGS84 +units=m +no_defs"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of square pixels; row 0 is north, column 0 is west.
+
+    Parameters
+    ----------
+    name : str
+        One of `KNOWN_GRIDS`, or a name of the caller's.
+    shape : (int, int)
+        Rows and columns.
+    pixel_size_km : float
+        Edge of a pixel in the projection.
+    projection : str or None
+        PROJ string or WKT; None for an array of which only the pixel size is known.
+    north_west : (float, float)
+        x and y in metres of the centre of pixel (0, 0).
+    """
+
+    name: str
+    shape: tuple[int, int]
+    pixel_size_km: float
+    projection: str | None = None
+    north_west: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def key(self) -> str:
+        """The name of a known grid; otherwise the name and a digest, so that two grids never share a key."""
+        if KNOWN_GRIDS.get(self.name) == self:
+            return self.name
+        return f"{self.name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+
+    @property
+    def x_metres(self) -> Float64:
+        """Pixel centres (W,), growing eastwards."""
+        return self.north_west[0] + 1000 * self.pixel_size_km * np.arange(self.shape[1])
+
+    @property
+    def y_metres(self) -> Float64:
+        """Pixel centres (H,), falling southwards."""
+        return self.north_west[1] - 1000 * self.pixel_size_km * np.arange(self.shape[0])
+
+    def lat_lon(self) -> tuple[Float64, Float64]:
+        """Latitudes and longitudes in degrees of all pixel centres, each (H, W), read-only.
+
+        Raises
+        ------
+        UnknownGrid
+            The grid has no projection.
+        """
+        return _lat_lon(self)
+
+    def to_lat_lon(self, row: float, column: float) -> tuple[float, float]:
+        """Latitude and longitude in degrees of a (fractional) position; (0, 0) is a pixel centre."""
+        x = self.north_west[0] + 1000 * self.pixel_size_km * column
+        y = self.north_west[1] - 1000 * self.pixel_size_km * row
+        lon, lat = _to_degrees(self).transform(x, y)
+        return float(lat), float(lon)
+
+    def to_row_column(self, lat: float, lon: float) -> tuple[float, float]:
+        """The (fractional) row and column of a place, which may lie outside the grid."""
+        x, y = _to_degrees(self).transform(lon, lat, direction="INVERSE")
+        metres = 1000 * self.pixel_size_km
+        return (self.north_west[1] - float(y)) / metres, (float(x) - self.north_west[0]) / metres
+
+    def corners(self) -> Float64:
+        """Latitude and longitude of the corner pixels' centres, (4, 2): NW, NE, SW, SE."""
+        south, east = self.shape[0] - 1, self.shape[1] - 1
+        places = [(0, 0), (0, east), (south, 0), (south, east)]
+        return np.array([self.to_lat_lon(row, column) for row, column in places])
+
+
+KNOWN_GRIDS: dict[str, Grid] = {
+    grid.name: grid
+    for grid in (
+        Grid("radolan", (900, 900), 1.0, _SPHERE, (-522962.16692186, -3759144.72426557)),
+        Grid("radolan-wgs84", (900, 900), 1.0, _WGS84, (-523196.83521777, -3772588.86193100)),
+        Grid("radklim", (1100, 900), 1.0, _SPHERE, (-442962.16692186, -3659144.72426557)),
+        Grid("de1200", (1200, 1100), 1.0, _WGS84, (-543196.83521776, -3622588.86193100)),
+    )
+}
+
+
+def grid_named(name: str) -> Grid:
+    """The known grid of that name.
+
+    Raises
+    ------
+    UnknownGrid
+        There is none.
+    """
+    try:
+        return KNOWN_GRIDS[name]
+    except KeyError:
+        raise UnknownGrid(
+            expected="one of the grids " + ", ".join(KNOWN_GRIDS),
+            got=f"{name[:60]!r}",
+            remedy="name one of these, or send files, which say their own grid",
+        ) from None
+
+
+def grid_of_shape(shape: tuple[int, int], pixel_size_km: float) -> Grid:
+    """The first known grid of a shape; otherwise an unreferenced one of that pixel size."""
+    for grid in KNOWN_GRIDS.values():
+        if grid.shape == shape and abs(grid.pixel_size_km - pixel_size_km) < 0.01:
+            return grid
+    return Grid("unreferenced", shape, pixel_size_km)
+
+
+def recognise(grid: Grid, tolerance_km: float = 0.1) -> Grid:
+    """The known grid that covers the same ground, else `grid` itself.
+
+    One composite comes with differently written projections (false easting or not), so corners are
+    compared on the ground, not strings.
+    """
+    for known in KNOWN_GRIDS.values():
+        if known.shape == grid.shape and _largest_distance_km(known, grid) < tolerance_km:
+            return known
+    return grid
+
+
+def _largest_distance_km(one: Grid, other: Grid) -> float:
+    degrees = one.corners() - other.corners()
+    degrees[:, 1] *= np.cos(np.radians(one.corners()[:, 0]))
+    return float(np.hypot(degrees[:, 0], degrees[:, 1]).max() * 111.2)
+
+
+@lru_cache(maxsize=32)
+def _to_degrees(grid: Grid) -> Transformer:
+    # pyproj is imported where it is used: fitting a model needs no map.
+    from pyproj import CRS, Transformer
+
+    if grid.projection is None:
+        raise UnknownGrid(
+            expected="a grid with a projection",
+            got=f"{grid.shape[0]}x{grid.shape[1]} pixels of unknown place",
+            remedy="name the grid, e.g. grid=radolan",
+        )
+    return Transformer.from_crs(CRS.from_user_input(grid.projection), CRS.from_epsg(4326), always_xy=True)
+
+
+@lru_cache(maxsize=8)
+def _lat_lon(grid: Grid) -> tuple[Float64, Float64]:
+    x, y = np.meshgrid(grid.x_metres, grid.y_metres)
+    lon, lat = _to_degrees(grid).transform(x, y)
+    for array in (lat, lon):
+        array.flags.writeable = False
+    return lat, lon

@@ -1,0 +1,175 @@
+"""Where the rain is going: a dense motion field, and rain carried along it.
+
+A motion field is float32 (2, H, W): pixels per timestep towards growing columns (east) and growing rows
+(south). It is estimated once from the newest frames and held constant (steady streamlines).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from radar.rain import RainScaling
+
+Float32 = npt.NDArray[np.float32]
+
+_PAIRS = 3
+"""How many of the newest pairs of frames the motion is averaged over."""
+_SMOOTHING_SIGMA = 40.0
+"""Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
+_WET_DBZ = 7.0
+"""Echoes below this (about 0.06 mm/h) do not count as rain to be followed."""
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How much detail is lost with lead time: a Gaussian of sigma = km_at_one_hour (lead / 60 min)^exponent."""
+
+    km_at_one_hour: float = 6.0
+    exponent: float = 0.75
+
+    def sigma_km(self, lead_minutes: float) -> float:
+        """Standard deviation in km for a lead time."""
+        return self.km_at_one_hour * float(lead_minutes / 60) ** self.exponent
+
+
+def motion_field(rain_rate: Float32) -> Float32:
+    """Estimate the motion of rain from its newest frames.
+
+    Dense inverse search flow (Kroeger et al., 2016, doi:10.1007/978-3-319-46493-0_29) between pairs of
+    reflectivity images, averaged with the rain as weight and spread by a Gaussian.
+
+    Parameters
+    ----------
+    rain_rate : float32 (T, H, W)
+        mm/h, oldest first; NaN counts as no rain. Pairs of the newest four frames are used.
+
+    Returns
+    -------
+    float32 (2, H, W)
+        Pixels per timestep (east, south); zero everywhere when it is dry or T = 1.
+    """
+    images = [_image(frame) for frame in rain_rate[-_PAIRS - 1 :]]
+    shape = rain_rate.shape[1:]
+    if min(shape) < 16:  # too small for the search's patches
+        return np.zeros((2, *shape), np.float32)
+    total, weights = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    for before, after in zip(images, images[1:], strict=False):
+        flow = search.calc(before, after, None)  # type: ignore[call-overload]
+        weight = np.minimum(before, after).astype(np.float32)
+        total += flow * weight[..., None]
+        weights += weight
+    return _spread(total, weights)
+
+
+def _image(rain_rate: Float32) -> npt.NDArray[np.uint8]:
+    """Reflectivity as 8 bits for the flow search: 0 = no rain, 4 counts a dB above `_WET_DBZ`."""
+    dbz = RainScaling().to_reflectivity(np.nan_to_num(rain_rate))
+    return np.clip((dbz - _WET_DBZ) * 4, 0, 255).astype(np.uint8)
+
+
+def _spread(total: npt.NDArray[np.float32], weights: Float32) -> Float32:
+    """Weighted mean of the flow around every pixel; far from all rain, the mean of the whole field."""
+    if not weights.any():
+        return np.zeros((2, *weights.shape), np.float32)
+    mean = total.sum(axis=(0, 1), dtype=np.float64) / weights.sum(dtype=np.float64)
+    faint = np.float32(1e-3 * weights.max())
+    weight = _gaussian(weights, _SMOOTHING_SIGMA) + faint
+    axes = [(_gaussian(total[..., k], _SMOOTHING_SIGMA) + faint * np.float32(mean[k])) / weight for k in (0, 1)]
+    return np.stack(axes).astype(np.float32, copy=False)
+
+
+def _gaussian(field: Float32, sigma: float) -> Float32:
+    """Gaussian blur, zeros outside; on a smaller copy when sigma is many pixels."""
+    factor = max(1, int(sigma // 8))
+    if factor > 1:
+        size = (max(1, field.shape[1] // factor), max(1, field.shape[0] // factor))
+        small = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
+        blurred = cv2.GaussianBlur(small, (0, 0), sigma / factor, borderType=cv2.BORDER_CONSTANT)
+        return cast(Float32, cv2.resize(blurred, field.shape[::-1], interpolation=cv2.INTER_LINEAR))
+    return cast(Float32, cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT))
+
+
+class Trajectories:
+    """Paths along a motion field, one timestep longer with every call of `extend`.
+
+    Semi-Lagrangian backward (or, with `direction` -1, forward) tracing (Germann and Zawadzki, 2002,
+    doi:10.1175/1520-0493(2002)130<2859:SDOTPO>2.0.CO;2), with the displacement at a midpoint.
+    """
+
+    def __init__(self, motion: Float32, direction: int = 1) -> None:
+        rows, columns = motion.shape[1:]
+        self._motion = np.ascontiguousarray(np.moveaxis(motion * np.float32(direction), 0, -1))
+        self._columns, self._rows = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+        self._path = np.zeros_like(self._motion)
+
+    def extend(self) -> None:
+        """Go one timestep further back along the paths."""
+        halfway = self._sample(self._motion, self._path + self._sample(self._motion, self._path) / 2)
+        self._path = self._path + halfway
+
+    def carry(self, field: Float32) -> Float32:
+        """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
+        known = np.isfinite(field)
+        if known.all():
+            weight = self._sample(np.ones_like(field), self._path)
+            filled = field
+        else:
+            weight = self._sample(known.astype(np.float32), self._path)
+            filled = np.where(known, field, np.float32(0))
+        carried = self._sample(filled, self._path)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(weight >= 0.5, carried / weight, np.float32(np.nan)).astype(np.float32, copy=False)
+
+    def _sample(self, field: Float32, path: Float32) -> Float32:
+        border = cv2.BORDER_REPLICATE if field.ndim == 3 else cv2.BORDER_CONSTANT
+        columns, rows = self._columns - path[..., 0], self._rows - path[..., 1]
+        return cast(Float32, cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=0))
+
+
+def extrapolate(rain_rate: Float32, motion: Float32, steps: int) -> Float32:
+    """Carry one frame along the motion field: Lagrangian persistence.
+
+    Parameters
+    ----------
+    rain_rate : float32 (H, W)
+        mm/h, NaN = no data.
+    motion : float32 (2, H, W)
+        Pixels per timestep.
+    steps : int
+
+    Returns
+    -------
+    float32 (steps, H, W)
+        NaN where the rain would come from outside the data.
+    """
+    return carry_each([rain_rate] * steps, motion)
+
+
+def carry_each(frames: npt.NDArray[np.float32] | list[Float32], motion: Float32, direction: int = 1) -> Float32:
+    """Carry frame k (k = 1..) by k timesteps forward, or backward with `direction` -1: (K, H, W)."""
+    paths = Trajectories(motion, direction)
+    carried = []
+    for frame in frames:
+        paths.extend()
+        carried.append(paths.carry(frame))
+    return np.stack(carried)
+
+
+def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
+    """Gaussian mean in mm/h of the pixels with data around each; NaN stays NaN and does not spread."""
+    if sigma_pixels <= 0:
+        return rain_rate
+    known = np.isfinite(rain_rate)
+    filled = np.where(known, rain_rate, np.float32(0))
+    total = cv2.GaussianBlur(filled, (0, 0), sigma_pixels, borderType=cv2.BORDER_CONSTANT)
+    weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), sigma_pixels, borderType=cv2.BORDER_CONSTANT)
+    # Where there is data the weight is positive: the pixel itself counts.
+    return np.where(known, total / np.maximum(weight, np.float32(1e-6)), np.float32(np.nan)).astype(
+        np.float32, copy=False
+    )

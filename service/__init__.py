@@ -1,0 +1,1 @@
+"""The web service. It never imports torch."""

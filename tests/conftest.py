@@ -1,0 +1,18 @@
+"""Fixtures that all rooms share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real radar files that RAINCELL_TEST_DATA names; without it the test is skipped."""
+    folder = os.environ.get("RAINCELL_TEST_DATA", "")
+    if not folder:
+        pytest.skip("needs real radar files: set RAINCELL_TEST_DATA to the folder that holds dwd/ and events/")
+    assert Path(folder, "dwd").is_dir(), f"RAINCELL_TEST_DATA={folder} holds no dwd/"
+    return Path(folder)
