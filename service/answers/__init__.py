@@ -1,0 +1,1 @@
+"""What callers get: a nowcast in each media type."""

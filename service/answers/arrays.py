@@ -1,0 +1,71 @@
+"""Nowcasts as numbers: JSON, .npy and NetCDF."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any, Literal
+
+import numpy as np
+
+from radar.errors import InvalidRequest
+from radar.netcdf import to_netcdf
+from radar.sequence import Float32
+from service.answers.nowcast import Nowcast
+from service.bodies.limits import MOST_LISTED_VALUES
+
+Encoding = Literal["base64", "list", "none"]
+
+
+def to_json(nowcast: Nowcast, encoding: Encoding) -> bytes:
+    """The whole answer; frames as base64 of little-endian float32, as nested lists (null = missing), or left away."""
+    head = json.dumps({**nowcast.metadata(), "summary": nowcast.summary()}).encode()
+    if encoding == "none":
+        return head
+    # Written by hand: a JSON library would look at each of 50 million characters of base64.
+    return b"".join([head[:-1], b', "frames": ', *_frames(nowcast.forecast.rain_rate, encoding), b"}"])
+
+
+def _frames(rain_rate: Float32, encoding: Encoding) -> list[bytes]:
+    about: dict[str, Any] = {"encoding": encoding, "dtype": "<f4", "shape": list(rain_rate.shape), "data": ""}
+    if encoding == "list":
+        about["data"] = _lists(rain_rate)
+        return [json.dumps(about, allow_nan=False).encode()]
+    data = base64.b64encode(np.ascontiguousarray(rain_rate, "<f4").data)
+    return [json.dumps(about).encode()[:-2], data, b'"}']
+
+
+def _lists(rain_rate: Float32) -> list[Any]:
+    check_listable(rain_rate.size)
+    values = rain_rate.astype(object)
+    values[np.isnan(rain_rate)] = None
+    listed: list[Any] = values.tolist()
+    return listed
+
+
+def check_listable(values: int) -> None:
+    """Raise InvalidRequest for more values than are written as lists."""
+    if values > MOST_LISTED_VALUES:
+        raise InvalidRequest(
+            expected=f"at most {MOST_LISTED_VALUES} values with encoding=list",
+            got=str(values),
+            remedy="take encoding=base64, or Accept: application/x-npy",
+        )
+
+
+def to_npy(nowcast: Nowcast) -> bytes:
+    """Float32 (leads, H, W) in mm/h, NaN = missing, as numpy.load reads it."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(nowcast.forecast.rain_rate, "<f4"))
+    return stream.getvalue()
+
+
+def to_netcdf_bytes(nowcast: Nowcast) -> bytes:
+    """A CF file with rainfall_rate (time, y, x); what the answer says of itself is in its attributes."""
+    said = nowcast.metadata()
+    wanted = ("model", "version", "degraded", "attribution")
+    attributes = {name: said[name] for name in wanted if said[name] is not None}
+    attributes["history_times"] = " ".join(said["history_times"])
+    attributes["assumed"] = "; ".join(said["assumed"])
+    return to_netcdf(nowcast.forecast, attributes=attributes)

@@ -1,0 +1,95 @@
+"""A forecast with all that an answer says about it, whatever its form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from models.card import ModelCard
+from radar.grid import Grid
+from radar.sequence import Float32, FrameSequence, iso
+
+WET_FROM = 0.1
+"""mm/h from which a pixel counts as wet in the summary."""
+
+
+@dataclass(frozen=True)
+class Nowcast:
+    """A forecast and where it came from.
+
+    Parameters
+    ----------
+    forecast : FrameSequence
+        mm/h, NaN = no forecast.
+    model : ModelCard
+    history_times : tuple of datetime
+        Of the frames that were read.
+    made_at : datetime
+        Wall clock, from which the age of the newest frame is counted.
+    attribution : str or None
+        Whose data it was made from, as the owner wants to be named.
+    degraded : str or None
+        Why it is less than it should be.
+    assumed : tuple of str
+        What the caller did not say.
+    """
+
+    forecast: FrameSequence
+    model: ModelCard
+    history_times: tuple[datetime, ...]
+    made_at: datetime
+    attribution: str | None = None
+    degraded: str | None = None
+    assumed: tuple[str, ...] = ()
+
+    def metadata(self) -> dict[str, Any]:
+        """All but the frames, ready for JSON."""
+        newest = self.history_times[-1]
+        return {
+            "model": self.model.name,
+            "version": self.model.version,
+            "product": self.forecast.product or None,
+            "grid": describe_grid(self.forecast.grid),
+            "history_times": [iso(time) for time in self.history_times],
+            "reference_time": iso(newest),
+            "age_seconds": round((self.made_at - newest).total_seconds()),
+            "timestep_minutes": self.forecast.timestep_minutes,
+            "valid_times": [iso(time) for time in self.forecast.valid_times],
+            "lead_minutes": list(self.forecast.lead_minutes),
+            "degraded": self.degraded,
+            "assumed": list(self.assumed),
+            "attribution": self.attribution,
+        }
+
+    def summary(self) -> list[dict[str, float | int | None]]:
+        """For each lead: heaviest and mean rain in mm/h, and the shares of wet and of missing pixels."""
+        leads = zip(self.forecast.lead_minutes, self.forecast.rain_rate, strict=True)
+        return [{"lead_minutes": lead, **_summarise(frame)} for lead, frame in leads]
+
+
+def describe_grid(grid: Grid) -> dict[str, Any]:
+    """A grid as answers name it; `north_west` is the centre of pixel (0, 0) in metres of the projection."""
+    return {
+        "name": grid.key,
+        "shape": list(grid.shape),
+        "pixel_size_km": grid.pixel_size_km,
+        "projection": grid.projection,
+        "north_west": list(grid.north_west),
+    }
+
+
+def _summarise(frame: Float32) -> dict[str, float | None]:
+    known = np.isfinite(frame)
+    count = int(np.count_nonzero(known))
+    if count == 0:
+        return {"max": None, "mean": None, "wet_fraction": None, "missing_fraction": 1.0}
+    filled = np.where(known, frame, np.float32(0))
+    return {
+        "max": round(float(filled.max()), 4),
+        "mean": round(float(filled.sum(dtype=np.float64)) / count, 6),
+        "wet_fraction": round(int(np.count_nonzero(filled >= WET_FROM)) / count, 6),
+        "missing_fraction": round(1 - count / frame.size, 6),
+    }

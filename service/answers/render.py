@@ -1,0 +1,52 @@
+"""The answer in the media type that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Response
+
+from service.answers.arrays import Encoding, to_json, to_netcdf_bytes, to_npy
+from service.answers.images import to_geotiff, to_png, to_webp
+from service.answers.nowcast import Nowcast
+
+JSON = "application/json"
+
+WRITERS: dict[str, Callable[[Nowcast], bytes]] = {
+    "application/x-npy": to_npy,
+    "application/netcdf": to_netcdf_bytes,
+    "application/x-netcdf": to_netcdf_bytes,
+    "image/png": lambda nowcast: to_png(nowcast.forecast.rain_rate[-1]),
+    "image/webp": lambda nowcast: to_webp(nowcast.forecast.rain_rate[-1]),
+    "image/tiff": lambda nowcast: to_geotiff(nowcast.forecast),
+}
+MEDIA_TYPES = (JSON, *WRITERS)
+"""What can be answered, the default first."""
+
+
+def render(nowcast: Nowcast, media_type: str, encoding: Encoding) -> Response:
+    """The whole answer; takes tens of milliseconds, so not on the event loop."""
+    content = to_json(nowcast, encoding) if media_type == JSON else WRITERS[media_type](nowcast)
+    return Response(content, media_type=media_type, headers=_headers(nowcast))
+
+
+def _headers(nowcast: Nowcast) -> dict[str, str]:
+    """What a reader of arrays and images cannot find in them."""
+    said = nowcast.metadata()
+    headers = {
+        "X-Raincell-Model": f"{said['model']} {said['version']}",
+        "X-Raincell-Product": said["product"],
+        "X-Raincell-Grid": said["grid"]["name"],
+        "X-Raincell-Reference-Time": said["reference_time"],
+        "X-Raincell-Lead-Minutes": ",".join(map(str, said["lead_minutes"])),
+        "X-Raincell-Age-Seconds": str(said["age_seconds"]),
+        "X-Raincell-Degraded": said["degraded"],
+        "X-Raincell-Assumed": "; ".join(said["assumed"]),
+        "X-Raincell-Attribution": said["attribution"],
+    }
+    return {name: _printable(value) for name, value in headers.items() if value}
+
+
+def _printable(text: str) -> str:
+    """Header text from names that files bring along: printable ASCII only."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)[:500]

@@ -1,0 +1,130 @@
+"""The JSON answers' forms, for the documentation and for the small answers themselves."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class GridAnswer(BaseModel):
+    """A grid; `north_west` is the centre of pixel (0, 0) in metres of the projection."""
+
+    name: str
+    shape: tuple[int, int]
+    pixel_size_km: float
+    projection: str | None
+    north_west: tuple[float, float]
+
+
+class LeadSummary(BaseModel):
+    """One predicted frame in four numbers; null where every pixel is missing."""
+
+    lead_minutes: int
+    max: float | None
+    mean: float | None
+    wet_fraction: float | None
+    missing_fraction: float
+
+
+class FramesAnswer(BaseModel):
+    """Frames (leads, H, W) in mm/h, row 0 north: base64 of little-endian float32, or nested lists with null."""
+
+    encoding: Literal["base64", "list"]
+    dtype: Literal["<f4"]
+    shape: tuple[int, int, int]
+    data: str | list[list[list[float | None]]]
+
+
+class NowcastAnswer(BaseModel):
+    """A nowcast; `frames` is left away with encoding=none."""
+
+    model: str
+    version: str
+    product: str | None
+    grid: GridAnswer
+    history_times: list[str]
+    reference_time: str
+    age_seconds: int
+    timestep_minutes: int
+    valid_times: list[str]
+    lead_minutes: list[int]
+    degraded: str | None
+    assumed: list[str]
+    attribution: str | None
+    summary: list[LeadSummary]
+    frames: FramesAnswer | None = None
+
+
+class StoredAnswer(BaseModel):
+    """The frames that were added."""
+
+    product: str
+    grid: str
+    stored: list[str]
+    assumed: list[str]
+
+
+class SeriesAnswer(BaseModel):
+    """The stored frames of one product on one grid."""
+
+    product: str
+    grid: str
+    timestep_minutes: int
+    newest: str
+    age_seconds: int
+    times: list[str]
+    gaps: list[str]
+
+
+class HistoryAnswer(BaseModel):
+    """All that is stored."""
+
+    series: list[SeriesAnswer]
+    degraded: str | None
+
+
+class WithdrawnAnswer(BaseModel):
+    """The frame that was taken away."""
+
+    product: str
+    withdrawn: str
+
+
+class ModelAnswer(BaseModel):
+    """A model: what its card says, and its manifest's scores and gate decision."""
+
+    name: str
+    version: str
+    champion: bool
+    card: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+class ModelsAnswer(BaseModel):
+    """All models; `default` answers where none is named."""
+
+    default: str
+    models: list[ModelAnswer]
+
+
+class NewestFrame(BaseModel):
+    """How old the newest frame of a product is."""
+
+    product: str
+    grid: str
+    newest: str
+    age_seconds: int
+
+
+class ReadyAnswer(BaseModel):
+    """Whether the service can forecast, and what it has to forecast from."""
+
+    ready: bool
+    models: list[str]
+    default_model: str
+    provider: str
+    history: Literal["memory", "redis"]
+    history_answers: bool
+    frames: list[NewestFrame]
+    degraded: str | None

@@ -1,0 +1,110 @@
+"""The service put together from its parts. The one module that reads settings."""
+
+from __future__ import annotations
+
+import contextlib
+from asyncio import create_task
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+import uvicorn
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+
+from radar.errors import StoreUnavailable
+from service import demo
+from service.body_limit import MEBIBYTE, BodyLimit
+from service.catalogue import load_catalogue
+from service.context import Service, now_utc
+from service.demo import Demo
+from service.forecaster import load_forecaster
+from service.history import MemoryHistory
+from service.last_good import History
+from service.problems import add_handlers
+from service.redis_history import RedisHistory
+from service.routes import frames, health, models, predict
+from service.settings import Settings, check_exposure
+from service.worker import Worker
+
+_DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application, with its models loaded, proved and warm.
+
+    Raises
+    ------
+    ArtifactRejected, ProviderMissing
+        See `service.forecaster.load_forecaster`.
+    """
+    service = make_service(settings)
+    app = FastAPI(
+        title="Raincell",
+        version=_version(),
+        description=_DESCRIPTION,
+        lifespan=partial(_lifespan, run_demo=settings.demo),
+        redoc_url=None,
+    )
+    app.state.service = service
+    for group in (predict, frames, models, health):
+        app.include_router(group.router)
+    app.add_middleware(BodyLimit, largest=settings.max_body_mb * MEBIBYTE)
+    add_handlers(app)
+    return app
+
+
+def make_service(settings: Settings) -> Service:
+    """The parts that routes work with."""
+    return Service(
+        catalogue=load_catalogue(settings.model_repository, partial(load_forecaster, provider=settings.provider)),
+        history=_history(settings),
+        worker=Worker(settings.queue),
+        provider=settings.provider,
+        store_kind="redis" if settings.redis_url else "memory",
+        synthetic_products=frozenset({demo.PRODUCT}) if settings.demo else frozenset(),
+        clock=now_utc,
+    )
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop.
+
+    Raises
+    ------
+    Exposed
+        See `service.settings.check_exposure`.
+    """
+    check_exposure(settings)
+    app = create_app(settings)
+    uvicorn.run(app, host=settings.host, port=settings.port, server_header=False, timeout_graceful_shutdown=30)
+
+
+def _history(settings: Settings) -> History:
+    retention = timedelta(minutes=settings.history_minutes)
+    if settings.redis_url is None:
+        return History(MemoryHistory(retention))
+    return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI, run_demo: bool) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    task = None
+    if run_demo:
+        storm = Demo(service.history, service.clock)
+        with contextlib.suppress(StoreUnavailable):
+            await run_sync(storm.catch_up)
+        task = create_task(storm.run())
+    yield
+    if task:
+        task.cancel()
+    await run_sync(service.worker.close)
+
+
+def _version() -> str:
+    try:
+        return version("raincell")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,1 @@
+"""What callers may send: files, arrays and JSON, each turned into a FrameSequence."""

@@ -1,0 +1,39 @@
+"""What a body may hold, checked before it is decoded."""
+
+from __future__ import annotations
+
+from radar.errors import InvalidRequest
+
+MOST_FILES = 64
+MOST_FRAMES = 64
+MOST_PIXELS = 4_500_000
+"""Of one frame; Europe at 2 km fits."""
+MOST_VALUES = 32_000_000
+"""Of all frames together: 128 MB as float32, two hours of Germany's largest composite."""
+MOST_LISTED_VALUES = 1_000_000
+"""Values that may come or go as JSON lists."""
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raise InvalidRequest unless an array of this shape is (frames, rows, columns) of a size that is taken."""
+    if len(shape) != 3 or min(shape) < 1:
+        raise InvalidRequest(
+            expected="an array of shape (frames, rows, columns), none of them 0",
+            got=f"shape {shape}"[:80],
+            remedy="stack the frames along a first axis",
+        )
+    frames, rows, columns = shape
+    if frames > MOST_FRAMES or rows * columns > MOST_PIXELS or frames * rows * columns > MOST_VALUES:
+        raise InvalidRequest(
+            expected=f"at most {MOST_FRAMES} frames of {MOST_PIXELS} pixels, {MOST_VALUES} values together",
+            got=f"shape {shape}"[:80],
+            remedy="send only the newest frames, or a part of the grid",
+        )
+
+
+def check_files(count: int) -> None:
+    """Raise InvalidRequest for more files than one request may bring."""
+    if count > MOST_FILES:
+        raise InvalidRequest(
+            expected=f"at most {MOST_FILES} files", got=str(count), remedy="send only the newest frames"
+        )

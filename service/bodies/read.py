@@ -1,0 +1,92 @@
+"""From a request's body to frames, by its media type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from radar.errors import InvalidRequest
+from radar.files import NamedBytes, open_sequence
+from service.bodies.json_body import read_json
+from service.bodies.limits import MOST_FILES, check_files
+from service.bodies.npy import read_npy
+from service.bodies.posted import Hints, Posted, agree, check_plausible, frames_of_array
+from service.errors import UnsupportedBody
+
+MULTIPART, NPY, JSON = "multipart/form-data", "application/x-npy", "application/json"
+
+
+@dataclass(frozen=True)
+class Body:
+    """What came, not yet decoded: files, or the bytes of one array or JSON document."""
+
+    media_type: str
+    content: bytes = b""
+    files: Sequence[NamedBytes] = ()
+
+
+async def receive(request: Request) -> Body | None:
+    """The body of a request; None if it is empty.
+
+    Raises
+    ------
+    UnsupportedBody
+        Its media type is not read, or it is compressed as a whole.
+    InvalidRequest
+        The multipart form is malformed or brings no field `frames`.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedBody(
+            expected="a body without Content-Encoding",
+            got=request.headers["content-encoding"][:40],
+            remedy="send it as it is; the files in it may be .gz or .bz2",
+        )
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type == MULTIPART:
+        return Body(media_type, files=await _files(request))
+    content = await request.body()
+    if not content:
+        return None
+    if media_type not in (NPY, JSON):
+        raise UnsupportedBody(
+            expected=f"{MULTIPART}, {NPY} or {JSON}",
+            got=media_type[:60] or "no Content-Type",
+            remedy="send files as field frames (curl -F frames=@FILE), or name the media type in Content-Type",
+        )
+    return Body(media_type, content)
+
+
+def decode(body: Body, hints: Hints) -> Posted:
+    """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop."""
+    if body.media_type == MULTIPART:
+        posted = Posted(agree(open_sequence(body.files), hints))
+    elif body.media_type == NPY:
+        posted = frames_of_array(read_npy(body.content), hints)
+    else:
+        posted = read_json(body.content, hints)
+    check_plausible(posted.frames, hints.now)
+    return posted
+
+
+async def _files(request: Request) -> list[NamedBytes]:
+    try:
+        async with request.form(max_files=MOST_FILES + 1, max_fields=MOST_FILES) as form:
+            parts = form.getlist("frames")
+            check_files(len(parts))
+            files = [part for part in parts if isinstance(part, UploadFile)]
+            named = [NamedBytes(file.filename or "", await file.read()) for file in files]
+    except HTTPException as error:
+        raise InvalidRequest(
+            expected="a multipart form", got=str(error.detail)[:80], remedy="let the client write it: curl -F"
+        ) from None
+    if not named:
+        raise InvalidRequest(
+            expected="files in the multipart field frames",
+            got="none",
+            remedy="curl -F frames=@FILE -F frames=@FILE ...",
+        )
+    return named

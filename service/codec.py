@@ -1,0 +1,146 @@
+"""How a stored frame is written: 16 bits a pixel, byte-shuffled and compressed, with a header that says all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from radar.errors import StoreUnavailable
+from radar.grid import Grid
+from radar.sequence import Float32, FrameSequence
+
+SCALE = 0.012
+"""mm/h that one count stands for: 0.001 mm in 5 minutes, a tenth of what DWD's composites resolve."""
+MISSING = 65535
+"""The count that stands for no data."""
+_LARGEST_COUNT = MISSING - 1
+
+
+class Series(NamedTuple):
+    """What frames are kept under: a product, and the key of its grid."""
+
+    product: str
+    grid: str
+
+
+class FrameHeader(BaseModel):
+    """All that a stored frame is besides its counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codec: int = 1
+    product: str
+    grid: Grid
+    valid_time: datetime
+    timestep_minutes: int = Field(gt=0)
+    scale: float = Field(gt=0)
+
+
+@dataclass(frozen=True)
+class StoredFrame:
+    """One frame as it is stored: its header, and zstd of byte-shuffled uint16 counts."""
+
+    header: FrameHeader
+    data: bytes
+
+    @property
+    def valid_time(self) -> datetime:
+        """UTC, the end of the frame's interval."""
+        return self.header.valid_time
+
+
+def series_of(frames: FrameSequence) -> Series:
+    """What a sequence is kept under."""
+    return Series(frames.product, frames.grid.key)
+
+
+def encode(frames: FrameSequence) -> list[StoredFrame]:
+    """Each frame of a sequence, quantised to `SCALE`, or coarser if it rains more than 786 mm/h; NaN survives."""
+    return [_encode(frame, time, frames) for frame, time in zip(frames.rain_rate, frames.valid_times, strict=True)]
+
+
+def decode(stored: Sequence[StoredFrame]) -> FrameSequence:
+    """The sequence that frames of one series make, oldest first.
+
+    Raises
+    ------
+    IncompleteHistory
+        A gap, named.
+    StoreUnavailable
+        Frames that are not what their header says.
+    """
+    newest = stored[-1].header
+    return FrameSequence(
+        rain_rate=np.stack([_decode(frame, newest.grid.shape) for frame in stored]),
+        valid_times=tuple(frame.valid_time for frame in stored),
+        grid=newest.grid,
+        timestep_minutes=newest.timestep_minutes,
+        product=newest.product,
+    )
+
+
+def read_header(text: bytes) -> FrameHeader:
+    """A header from its JSON; raises StoreUnavailable for anything else."""
+    try:
+        return FrameHeader.model_validate_json(text)
+    except ValidationError:
+        raise _damaged("a header of another form") from None
+
+
+def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFrame:
+    known = np.isfinite(frame)
+    filled = np.where(known, frame, np.float32(0))
+    scale = max(SCALE, float(filled.max(initial=0)) / _LARGEST_COUNT)
+    counts = np.where(known, np.rint(filled / scale), MISSING).astype("<u2")
+    header = FrameHeader(
+        product=frames.product,
+        grid=frames.grid,
+        valid_time=time,
+        timestep_minutes=frames.timestep_minutes,
+        scale=scale,
+    )
+    return StoredFrame(header, zstandard.compress(_shuffle(counts), 1))
+
+
+def _decode(frame: StoredFrame, shape: tuple[int, int]) -> Float32:
+    size = 2 * shape[0] * shape[1]
+    try:
+        content = zstandard.decompress(frame.data, max_output_size=size)
+    except zstandard.ZstdError:
+        raise _damaged("data that does not decompress") from None
+    if len(content) != size or frame.header.grid.shape != shape:
+        raise _damaged("another number of pixels")
+    return _rates(frame.header.scale)[_unshuffle(content)].reshape(shape)
+
+
+def _shuffle(counts: npt.NDArray[np.uint16]) -> bytes:
+    """All low bytes, then all high bytes: high bytes are nearly all 0, which compresses well."""
+    return np.ascontiguousarray(counts).view(np.uint8).reshape(-1, 2).T.tobytes()
+
+
+def _unshuffle(content: bytes) -> npt.NDArray[np.uint16]:
+    halves = np.frombuffer(content, np.uint8).reshape(2, -1)
+    return np.ascontiguousarray(halves.T).view("<u2")[:, 0]
+
+
+@lru_cache(maxsize=8)
+def _rates(scale: float) -> Float32:
+    """Rain rate in mm/h of every count; a table, because that is exact and fast."""
+    rates = (np.arange(MISSING + 1) * scale).astype(np.float32)
+    rates[MISSING] = np.nan
+    rates.flags.writeable = False
+    return rates
+
+
+def _damaged(got: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        expected="stored frames as this version writes them", got=got, remedy="withdraw the frame, or empty the store"
+    )

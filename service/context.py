@@ -1,0 +1,48 @@
+"""What routes work with, made once by `service.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from service.catalogue import Catalogue
+from service.last_good import History
+from service.worker import Worker
+
+
+def now_utc() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of the running service.
+
+    Parameters
+    ----------
+    synthetic_products : frozenset of str
+        Products whose stored frames are made up, which every answer made from them says.
+    clock : callable
+        The time now, UTC.
+    """
+
+    catalogue: Catalogue
+    history: History
+    worker: Worker
+    provider: str
+    store_kind: str
+    synthetic_products: frozenset[str] = frozenset()
+    clock: Callable[[], datetime] = now_utc
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+Parts = Annotated[Service, Depends(_service)]
+"""A route's parameter of this type gets the service's parts."""

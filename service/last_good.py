@@ -1,0 +1,127 @@
+"""The history as routes see it: the store and, while that does not answer, what this process remembers of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from radar.errors import StoreUnavailable
+from radar.sequence import FrameSequence
+from service.codec import Series, encode, series_of
+from service.history import EncodedHistory, MemoryHistory, decode_history
+
+T = TypeVar("T")
+
+PAUSE_SECONDS = 5.0
+"""How long a store that failed is left alone before it is asked again."""
+
+
+class Reading(NamedTuple, Generic[T]):
+    """What was read, and why it may be less or older than what there is (None: it is all)."""
+
+    value: T
+    degraded: str | None = None
+
+
+class History:
+    """A store behind a circuit breaker, with its last good frames in memory.
+
+    A frame that was accepted is in the store and in memory. While the store is down, reading goes on from
+    memory, labelled, and writing raises StoreUnavailable. A store that comes back empty is filled from memory.
+
+    Parameters
+    ----------
+    store : EncodedHistory
+    last_good : MemoryHistory or None
+        None where the store is this process's memory already.
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        store: EncodedHistory,
+        last_good: MemoryHistory | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._last_good = last_good
+        self._clock = clock
+        self._asked_again_from = float("-inf")
+        self._epoch = ""
+
+    def append(self, frames: FrameSequence) -> None:
+        """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
+        self._ask(lambda: self._store.check(frames))
+        series, encoded = series_of(frames), encode(frames)
+        self._ask(lambda: self._store.put(series, encoded))
+        if self._last_good:
+            self._last_good.put(series, encoded)
+
+    def latest(self, series: Series, count: int) -> Reading[FrameSequence]:
+        """The newest `count` frames; raises as HistoryStore does."""
+        reading = self._read(lambda store: store.newest(series, count))
+        if self._last_good and reading.value and not reading.degraded:
+            self._last_good.put(series, reading.value)
+        return Reading(decode_history(reading.value, series.product, count), reading.degraded)
+
+    def times(self, series: Series) -> Reading[list[datetime]]:
+        """The times of all frames, oldest first."""
+        return self._read(lambda store: store.times(*series))
+
+    def products(self) -> Reading[list[Series]]:
+        """Every product and grid of which there are frames."""
+        return self._read(lambda store: store.products())
+
+    def timestep_minutes(self, series: Series) -> int:
+        """Minutes between frames, as the newest says; 0 where there is none."""
+        newest = self._read(lambda store: store.newest(series, 1)).value
+        return newest[0].header.timestep_minutes if newest else 0
+
+    def withdraw(self, product: str, time: datetime) -> bool:
+        """Take the frames of that time away; whether there were any. See StoreUnavailable."""
+        found = self._ask(lambda: self._store.withdraw(product, time))
+        return (self._last_good is not None and self._last_good.withdraw(product, time)) or found
+
+    def answers(self) -> bool:
+        """Whether the store answers now."""
+        try:
+            self._ask(lambda: None)
+        except StoreUnavailable:
+            return False
+        return True
+
+    def _read(self, read: Callable[[EncodedHistory], T]) -> Reading[T]:
+        try:
+            return Reading(self._ask(lambda: read(self._store)))
+        except StoreUnavailable:
+            if self._last_good is None or not self._last_good.products():
+                raise
+            return Reading(read(self._last_good), "history store unavailable: frames from this process's memory")
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        """Ask the store, unless it failed a moment ago: not every caller should wait for its time-outs."""
+        if self._clock() < self._asked_again_from:
+            raise StoreUnavailable(
+                expected="an answer from the history store", got="none a moment ago", remedy="try again in 10 seconds"
+            )
+        try:
+            self._fill_if_empty()
+            return work()
+        except StoreUnavailable:
+            self._asked_again_from = self._clock() + PAUSE_SECONDS
+            raise
+
+    def _fill_if_empty(self) -> None:
+        epoch = self._store.epoch()
+        if epoch == self._epoch:
+            return
+        if self._last_good:
+            for series in self._last_good.products():
+                there = self._store.times(*series)
+                lost = [frame for frame in self._last_good.newest(series, 10**6) if frame.valid_time not in there]
+                if lost:
+                    self._store.put(series, lost)
+        self._epoch = epoch

@@ -1,0 +1,166 @@
+"""Errors as RFC 9457 problem documents: one table says which status each has."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from radar import errors as radar_errors
+from radar.errors import RaincellError
+from service import errors as service_errors
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[RaincellError], int] = {
+    radar_errors.UnknownModel: 404,
+    radar_errors.UnknownProduct: 404,
+    service_errors.UnknownFrame: 404,
+    service_errors.NotAcceptable: 406,
+    service_errors.BodyTooLarge: 413,
+    service_errors.UnsupportedBody: 415,
+    radar_errors.UnreadableFile: 422,
+    radar_errors.InvalidRain: 422,
+    radar_errors.GridMismatch: 422,
+    radar_errors.ProductMismatch: 422,
+    radar_errors.IncompleteHistory: 422,
+    radar_errors.InvalidRequest: 422,
+    radar_errors.UnknownGrid: 422,
+    service_errors.StoredHistoryIncomplete: 503,
+    radar_errors.Overloaded: 503,
+    radar_errors.StoreUnavailable: 503,
+}
+"""The status of every error that a caller can meet; an error that is not here is ours, and a 500."""
+
+RETRY_AFTER_SECONDS: dict[type[RaincellError], int] = {
+    service_errors.StoredHistoryIncomplete: 60,
+    radar_errors.Overloaded: 5,
+    radar_errors.StoreUnavailable: 10,
+}
+
+_logger = logging.getLogger("raincell")
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    expected: str
+    got: str
+    remedy: str
+
+
+def problem_response(
+    status: int, name: str, expected: str, got: str, remedy: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response with one problem; `name` is an error's class name, e.g. "IncompleteHistory"."""
+    words = re.findall("[A-Z][a-z]*", name)
+    problem = Problem(
+        type="urn:raincell:problem:" + "-".join(words).lower(),
+        title=" ".join(words).capitalize(),
+        status=status,
+        detail=f"expected {expected}, got {got}; {remedy}",
+        expected=expected,
+        got=got,
+        remedy=remedy,
+    )
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(json.dumps(problem.model_dump()), status, headers, media_type=MEDIA_TYPE)
+
+
+def raincell_response(error: RaincellError) -> Response:
+    """The problem document of an error of ours."""
+    kinds = [kind for kind in type(error).__mro__ if kind in STATUS]
+    if not kinds:
+        return failure_response()
+    retry = next((RETRY_AFTER_SECONDS[kind] for kind in kinds if kind in RETRY_AFTER_SECONDS), None)
+    headers = {"Retry-After": str(retry)} if retry else {}
+    return problem_response(STATUS[kinds[0]], type(error).__name__, error.expected, error.got, error.remedy, headers)
+
+
+def failure_response() -> Response:
+    """A 500 that says nothing about the inside."""
+    return problem_response(
+        500,
+        "InternalError",
+        "an answer",
+        "a fault of the service",
+        "try again; its operator finds the cause in the log",
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.add_exception_handler(RaincellError, _handle_raincell)
+    app.add_exception_handler(RequestValidationError, _handle_validation)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(Exception, _handle_failure)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of problem answers with these statuses."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in statuses}
+
+
+_DESCRIPTIONS = {
+    404: "Unknown model, or a product or frame that was never seen",
+    406: "No media type that is accepted can be made",
+    413: "The body is too large",
+    415: "The body's media type is not read",
+    422: "The request or the frames in it cannot be used; the problem says why",
+    500: "A fault of the service",
+    503: "Overload, too few frames in the stored history, or the history store does not answer; see Retry-After",
+}
+
+
+async def _handle_raincell(_: Request, error: Exception) -> Response:
+    response = raincell_response(cast(RaincellError, error))
+    if response.status_code == 500:
+        _logger.error("unexpected error", exc_info=error)
+    return response
+
+
+def first_fault(faults: Sequence[Any]) -> tuple[str, str]:
+    """What pydantic expected and what it got, of the first of its errors."""
+    fault = faults[0]
+    where = ".".join(str(part) for part in fault["loc"][:4])
+    # Only short values are repeated to the caller: the input may be megabytes.
+    value = fault.get("input")
+    value = value[:60] if isinstance(value, str) else value
+    got = repr(value) if isinstance(value, str | float | None) else f"a {type(value).__name__}"
+    return f"a valid {where or 'body'}", f"{got} ({fault['msg'][:120]})"
+
+
+async def _handle_validation(_: Request, error: Exception) -> Response:
+    expected, got = first_fault(cast(RequestValidationError, error).errors())
+    return problem_response(422, "InvalidRequest", expected, got, "see /docs for every parameter")
+
+
+async def _handle_http(request: Request, error: Exception) -> Response:
+    raised = cast(HTTPException, error)
+    expected, remedy = _HTTP_TEXTS.get(raised.status_code, ("a request that can be answered", "see /docs"))
+    got = f"{request.method} {request.url.path[:100]}"
+    name = {404: "NotFound", 405: "MethodNotAllowed"}.get(raised.status_code, "HttpError")
+    return problem_response(raised.status_code, name, expected, got, remedy, raised.headers)
+
+
+_HTTP_TEXTS = {
+    404: ("a route of this service", "see /docs for every route"),
+    405: ("a method that the route has", "see /docs for the methods of every route"),
+}
+
+
+async def _handle_failure(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer, and the server logs it.
+    return failure_response()

@@ -1,0 +1,1 @@
+"""The routes, one file for each group; what they do is elsewhere."""

@@ -1,0 +1,69 @@
+"""Adding, listing and withdrawing frames of the history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Path, Request
+
+from radar.errors import InvalidRequest
+from radar.sequence import iso
+from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
+from service.bodies.posted import Hints, utc
+from service.bodies.read import Body, decode, receive
+from service.context import Parts, Service
+from service.errors import UnknownFrame
+from service.inventory import list_frames
+from service.problems import documented
+from service.routes.query import FrameQuery, GridName, Product, frames_body
+
+router = APIRouter(prefix="/frames", tags=["history"])
+
+ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
+TimePath = Annotated[datetime, Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=documented(413, 415, 422, 500, 503),
+    openapi_extra=frames_body(required=True),
+)
+async def add_frames(request: Request, service: Parts, query: Annotated[FrameQuery, Depends()]) -> StoredAnswer:
+    """Add frames to the history, from which everybody's forecast is made; one of the same time is replaced."""
+    hints = query.hints(service.clock())
+    body = await receive(request)
+    if body is None:
+        raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
+    with service.worker.admitted():
+        return await run_sync(_store, service, body, hints)
+
+
+@router.get("", responses=documented(404, 422, 500, 503))
+async def frames(service: Parts, product: Product | None = None, grid: GridName | None = None) -> HistoryAnswer:
+    """List what is stored, with the gaps."""
+    return await run_sync(list_frames, service, product, grid)
+
+
+@router.delete("/{product}/{time}", responses=documented(404, 422, 500, 503))
+async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -> WithdrawnAnswer:
+    """Take a frame away, on all grids."""
+    time = utc(time)
+    if not await run_sync(service.history.withdraw, product, time):
+        raise UnknownFrame(
+            expected="a stored frame", got=f"{product} at {iso(time)}", remedy="GET /frames lists what is stored"
+        )
+    return WithdrawnAnswer(product=product, withdrawn=iso(time))
+
+
+def _store(service: Service, body: Body, hints: Hints) -> StoredAnswer:
+    posted = decode(body, hints)
+    service.history.append(posted.frames)
+    return StoredAnswer(
+        product=posted.frames.product,
+        grid=posted.frames.grid.key,
+        stored=[iso(time) for time in posted.frames.valid_times],
+        assumed=list(posted.assumed),
+    )

@@ -1,0 +1,38 @@
+"""Whether the service lives, and whether it can forecast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+
+from service.answers.schema import ReadyAnswer
+from service.context import Parts
+from service.inventory import readiness
+from service.problems import documented
+
+router = APIRouter(tags=["health"])
+
+_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": ReadyAnswer, "description": "It cannot forecast"}}
+
+
+@router.get("/livez", responses=documented(500))
+async def livez() -> dict[str, bool]:
+    """The process answers."""
+    return {"alive": True}
+
+
+@router.get("/readyz", responses={**_NOT_READY, **documented(500)})
+async def readyz(service: Parts, response: Response) -> ReadyAnswer:
+    """Models are loaded, checked and warm. The age of frames and the history store are told, not judged."""
+    answer = await run_sync(readiness, service)
+    response.status_code = 200 if answer.ready else 503
+    return answer
+
+
+@router.get("/", include_in_schema=False)
+async def front_door() -> RedirectResponse:
+    """The documentation, until there is a page."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,53 @@
+"""POST /predict: a radar sequence in, predicted frames out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from service.answers.arrays import Encoding
+from service.answers.negotiate import choose
+from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
+from service.answers.schema import NowcastAnswer
+from service.bodies.read import receive
+from service.context import Parts
+from service.predict import Question, dress, forecast, gather, steps_for
+from service.problems import documented
+from service.routes.query import FrameQuery, frames_body
+
+router = APIRouter(tags=["nowcast"])
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Predicted frames in mm/h, missing as null or NaN; images show the frame at `lead_minutes`",
+        "content": {JSON: {"schema": NowcastAnswer.model_json_schema()}, **dict.fromkeys(WRITERS, _BINARY)},
+    },
+    **documented(404, 406, 413, 415, 422, 500, 503),
+}
+
+
+@router.post("/predict", response_class=Response, responses=_ANSWERS, openapi_extra=frames_body(required=False))
+async def predict(
+    request: Request,
+    service: Parts,
+    query: Annotated[FrameQuery, Depends()],
+    model: Annotated[str | None, Query(max_length=80, description="see GET /models; its default if not given")] = None,
+    lead_minutes: Annotated[int, Query(ge=1, le=1440, description="a multiple of the model's timestep")] = 60,
+    encoding: Annotated[Encoding, Query(description="of the frames in JSON")] = "base64",
+    accept: Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))] = None,
+) -> Response:
+    """Forecast the frames that follow those in the body, or the newest stored ones of `product`."""
+    media_type = choose(accept, MEDIA_TYPES)
+    served = service.catalogue.get(model)
+    card = served.forecaster.card
+    steps = steps_for(card, lead_minutes)
+    hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
+    question = Question(served, steps, hints, await receive(request))
+    with service.worker.admitted():
+        posted, degraded = await run_sync(gather, service, question)
+        predicted = await service.worker.run(lambda: forecast(question, posted.frames))
+        nowcast = dress(service, question, posted, predicted, degraded)
+        return await run_sync(render, nowcast, media_type, encoding)

@@ -1,0 +1,70 @@
+"""Query parameters that several routes have, and the bodies they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from service.bodies.json_body import JsonFrames
+from service.bodies.posted import Hints, utc
+
+Product = Annotated[
+    str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="product of the frames, e.g. RY", examples=["RY"])
+]
+GridName = Annotated[
+    str, Query(max_length=80, description="grid of the frames, e.g. radolan, radklim, de1200", examples=["radolan"])
+]
+ValidTime = Annotated[
+    datetime,
+    Query(
+        description="UTC time of the last frame of an array; now, floored to the timestep, if not given",
+        examples=["2017-08-16T01:15:00Z"],
+    ),
+]
+Timestep = Annotated[int, Query(ge=1, le=1440, description="minutes between the frames of an array")]
+
+
+@dataclass(frozen=True)
+class FrameQuery:
+    """What a query says about the frames in a body."""
+
+    valid_time: ValidTime | None = None
+    grid: GridName | None = None
+    product: Product | None = None
+    timestep_minutes: Timestep | None = None
+
+    def hints(self, now: datetime, usual_timestep_minutes: int = 5, usual_pixel_size_km: float = 1.0) -> Hints:
+        """The same for the decoder, with what is assumed otherwise."""
+        return Hints(
+            now=now,
+            valid_time=utc(self.valid_time) if self.valid_time else None,
+            grid=self.grid,
+            product=self.product,
+            timestep_minutes=self.timestep_minutes,
+            usual_timestep_minutes=usual_timestep_minutes,
+            usual_pixel_size_km=usual_pixel_size_km,
+        )
+
+
+def frames_body(*, required: bool) -> dict[str, Any]:
+    """The OpenAPI description of a body of frames."""
+    files = {
+        "type": "object",
+        "properties": {"frames": {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": 64}},
+        "required": ["frames"],
+    }
+    array = {
+        "type": "string",
+        "format": "binary",
+        "description": "(T, H, W) float32 in mm/h, row 0 north, NaN = no data",
+    }
+    schemas = {
+        "multipart/form-data": files,
+        "application/x-npy": array,
+        "application/json": JsonFrames.model_json_schema(),
+    }
+    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+    return {"requestBody": {"required": required, "content": content}}

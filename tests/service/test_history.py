@@ -1,0 +1,154 @@
+"""One contract for every history store, run in memory and on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from radar.errors import InvalidRequest, UnknownProduct
+from radar.grid import Grid
+from service.codec import Series
+from service.errors import StoredHistoryIncomplete
+from service.history import MOST_SERIES, EncodedHistory, MemoryHistory, choose_series, gaps
+from service.redis_history import RedisHistory
+from tests.service.conftest import SMALL, RedisServer, sequence
+
+END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
+RETENTION = timedelta(hours=1)
+OTHER = Grid("other", (24, 20), 1.0)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest) -> Iterator[EncodedHistory]:
+    if request.param == "memory":
+        yield MemoryHistory(RETENTION)
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    yield RedisHistory(server.url, RETENTION)
+
+
+def test_latest_gives_the_newest_frames(store: EncodedHistory) -> None:
+    frames = sequence(8, end=END)
+    store.append(frames)
+    latest = store.latest("RY", SMALL.key, 5)
+    np.testing.assert_array_equal(latest.rain_rate, frames.rain_rate[-5:])
+    assert latest.valid_times == frames.valid_times[-5:]
+    assert (latest.grid, latest.product, latest.timestep_minutes) == (SMALL, "RY", 5)
+
+
+def test_an_empty_store_knows_nothing(store: EncodedHistory) -> None:
+    assert store.products() == []
+    assert store.times("RY", SMALL.key) == []
+    assert not store.withdraw("RY", END)
+    with pytest.raises(UnknownProduct):
+        store.latest("RY", SMALL.key, 1)
+
+
+def test_frames_may_come_in_any_order(store: EncodedHistory) -> None:
+    store.append(sequence(2, end=END))
+    store.append(sequence(3, end=END - timedelta(minutes=10), seed=1))
+    assert store.times("RY", SMALL.key) == list(sequence(5, end=END).valid_times)
+    assert len(store.latest("RY", SMALL.key, 5)) == 5
+
+
+def test_a_gap_is_named(store: EncodedHistory) -> None:
+    store.append(sequence(2, end=END))
+    store.append(sequence(2, end=END - timedelta(minutes=15)))
+    with pytest.raises(StoredHistoryIncomplete, match="10 minutes between 2017-08-16T01:00:00Z and 2017-08-16T01:10"):
+        store.latest("RY", SMALL.key, 4)
+
+
+def test_too_few_frames_are_counted(store: EncodedHistory) -> None:
+    store.append(sequence(2, end=END))
+    with pytest.raises(StoredHistoryIncomplete, match=r"expected 5 frames, 5 minutes apart.*got 2"):
+        store.latest("RY", SMALL.key, 5)
+
+
+def test_the_same_time_again_replaces_the_frame(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END))
+    store.append(sequence(1, end=END, seed=9))
+    assert len(store.times("RY", SMALL.key)) == 1
+    expected = sequence(1, end=END, seed=9).rain_rate
+    np.testing.assert_array_equal(store.latest("RY", SMALL.key, 1).rain_rate, expected)
+
+
+def test_products_and_grids_are_kept_apart(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END))
+    store.append(sequence(1, end=END, product="YW", seed=1))
+    store.append(sequence(1, end=END, grid=OTHER, seed=2))
+    expected = {Series("RY", SMALL.key), Series("YW", SMALL.key), Series("RY", OTHER.key)}
+    assert set(store.products()) == expected
+    np.testing.assert_array_equal(store.latest("RY", OTHER.key, 1).rain_rate, sequence(1, grid=OTHER, seed=2).rain_rate)
+
+
+def test_a_withdrawn_frame_is_gone(store: EncodedHistory) -> None:
+    store.append(sequence(3, end=END))
+    assert store.withdraw("RY", END)
+    assert not store.withdraw("RY", END)
+    assert store.times("RY", SMALL.key)[-1] == END - timedelta(minutes=5)
+
+
+def test_a_product_without_frames_is_no_longer_listed(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END))
+    assert store.withdraw("RY", END)
+    assert store.products() == []
+    with pytest.raises(UnknownProduct):
+        store.latest("RY", SMALL.key, 1)
+
+
+def test_retention_counts_from_the_newest_frame_not_from_now(store: EncodedHistory) -> None:
+    store.append(sequence(12, end=END))  # of 2017
+    assert len(store.times("RY", SMALL.key)) == 12
+    store.append(sequence(2, end=END + timedelta(minutes=10)))
+    times = store.times("RY", SMALL.key)
+    assert len(times) == 12
+    assert times[0] == END - timedelta(minutes=45)
+
+
+def test_a_frame_that_would_be_dropped_at_once_is_refused(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END))
+    with pytest.raises(InvalidRequest, match="60 minutes are kept"):
+        store.append(sequence(1, end=END - RETENTION))
+    assert store.times("RY", SMALL.key) == [END]
+
+
+def test_frames_need_a_product(store: EncodedHistory) -> None:
+    with pytest.raises(InvalidRequest, match="product"):
+        store.append(sequence(1, product=""))
+    assert store.products() == []
+
+
+def test_the_number_of_series_is_bounded(store: EncodedHistory) -> None:
+    for number in range(MOST_SERIES):
+        store.append(sequence(1, end=END, product=f"P{number}"))
+    with pytest.raises(InvalidRequest, match=f"at most {MOST_SERIES}"):
+        store.append(sequence(1, end=END, product="one-more"))
+    store.append(sequence(1, end=END + timedelta(minutes=5), product="P0"))
+    assert len(store.products()) == MOST_SERIES
+
+
+def test_absurd_but_finite_rain_survives(store: EncodedHistory) -> None:
+    frames = sequence(1, end=END)
+    frames = replace(frames, rain_rate=np.where(np.isnan(frames.rain_rate), np.nan, 900).astype(np.float32))
+    store.append(frames)
+    np.testing.assert_allclose(store.latest("RY", SMALL.key, 1).rain_rate, frames.rain_rate, rtol=1e-5)
+
+
+def test_the_grid_must_be_named_where_there_are_two() -> None:
+    known = [Series("RY", "radolan"), Series("RY", "de1200"), Series("YW", "radklim")]
+    assert choose_series(known, "YW", None) == Series("YW", "radklim")
+    assert choose_series(known, "RY", "de1200") == Series("RY", "de1200")
+    with pytest.raises(InvalidRequest, match="radolan, de1200"):
+        choose_series(known, "RY", None)
+    with pytest.raises(UnknownProduct):
+        choose_series(known, "RY", "radklim")
+
+
+def test_gaps_are_the_missing_times() -> None:
+    times = [END, END + timedelta(minutes=5), END + timedelta(minutes=20)]
+    assert gaps(times, 5) == [END + timedelta(minutes=10), END + timedelta(minutes=15)]
+    assert gaps(times[:1], 5) == []

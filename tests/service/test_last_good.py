@@ -1,0 +1,131 @@
+"""What is still known while Redis is away, and that it comes back whole."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from radar.errors import StoreUnavailable
+from service.codec import series_of
+from service.history import MemoryHistory
+from service.last_good import PAUSE_SECONDS, History
+from service.redis_history import RedisHistory
+from tests.service.conftest import RedisServer, free_port, sequence
+
+END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
+RETENTION = timedelta(hours=1)
+SERIES = series_of(sequence())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def history_on(url: str, clock: Clock | None = None) -> History:
+    return History(RedisHistory(url, RETENTION), MemoryHistory(RETENTION), clock or Clock())
+
+
+def test_a_store_that_answers_is_not_degraded(redis_server: RedisServer) -> None:
+    history = history_on(redis_server.url)
+    history.append(sequence(5, end=END))
+    assert history.latest(SERIES, 5).degraded is None
+    assert history.answers()
+
+
+def test_the_last_good_frames_are_served_labelled_while_redis_is_down(redis_server: RedisServer) -> None:
+    history = history_on(redis_server.url)
+    frames = sequence(5, end=END)
+    history.append(frames)
+    redis_server.kill()
+    reading = history.latest(SERIES, 5)
+    np.testing.assert_array_equal(reading.value.rain_rate, frames.rain_rate)
+    assert reading.degraded is not None
+    assert reading.degraded.startswith("history store unavailable")
+    assert history.times(SERIES).degraded == reading.degraded
+    assert not history.answers()
+
+
+def test_frames_of_another_replica_are_remembered_once_read(redis_server: RedisServer) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    theirs.append(sequence(5, end=END))
+    ours.latest(SERIES, 5)
+    redis_server.kill()
+    assert len(ours.latest(SERIES, 5).value) == 5
+
+
+def test_nothing_is_accepted_while_redis_is_down(redis_server: RedisServer) -> None:
+    history = history_on(redis_server.url)
+    history.append(sequence(5, end=END))
+    redis_server.kill()
+    with pytest.raises(StoreUnavailable):
+        history.append(sequence(1, end=END + timedelta(minutes=5)))
+    with pytest.raises(StoreUnavailable):
+        history.withdraw("RY", END)
+    assert history.times(SERIES).value[-1] == END
+
+
+def test_a_redis_that_comes_back_empty_is_filled_again(redis_server: RedisServer) -> None:
+    clock = Clock()
+    history = history_on(redis_server.url, clock)
+    frames = sequence(5, end=END)
+    history.append(frames)
+    redis_server.kill()
+    assert history.latest(SERIES, 5).degraded
+    redis_server.start()
+    clock.seconds += PAUSE_SECONDS + 1
+    reading = history.latest(SERIES, 5)
+    assert reading.degraded is None
+    np.testing.assert_array_equal(reading.value.rain_rate, frames.rain_rate)
+    assert len(RedisHistory(redis_server.url, RETENTION).times(*SERIES)) == 5
+
+
+def test_filling_again_does_not_undo_what_others_wrote(redis_server: RedisServer) -> None:
+    clock = Clock()
+    history = history_on(redis_server.url, clock)
+    history.append(sequence(5, end=END))
+    redis_server.kill()
+    redis_server.start()
+    corrected = sequence(1, end=END, seed=7)
+    history_on(redis_server.url).append(corrected)
+    clock.seconds += PAUSE_SECONDS + 1
+    reading = history.latest(SERIES, 5)
+    np.testing.assert_array_equal(reading.value.rain_rate[-1], corrected.rain_rate[-1])
+
+
+def test_without_memory_a_dead_redis_is_an_error_from_the_start() -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    with pytest.raises(StoreUnavailable, match="Redis"):
+        history_on(url).products()
+    with pytest.raises(StoreUnavailable, match="Redis"):
+        history_on(url).append(sequence(1, end=END))
+
+
+def test_a_paused_redis_costs_seconds_once_and_then_nothing(redis_server: RedisServer) -> None:
+    history = history_on(redis_server.url)
+    history.append(sequence(5, end=END))
+    redis_server.pause()
+    assert history.latest(SERIES, 5).degraded
+    before = time.monotonic()
+    for _ in range(20):
+        assert history.latest(SERIES, 5).degraded
+    assert time.monotonic() - before < 2
+    redis_server.resume()
+
+
+def test_no_password_is_in_the_error() -> None:
+    history = history_on(f"redis://:secret@127.0.0.1:{free_port()}/0")
+    with pytest.raises(StoreUnavailable) as raised:
+        history.products()
+    assert "secret" not in str(raised.value)
+
+
+def test_a_url_that_is_none_is_an_error_of_the_store() -> None:
+    with pytest.raises(StoreUnavailable, match="RAINCELL_REDIS_URL"):
+        history_on("http://nonsense")
