@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.forecaster import forecast_after, newest_frames
-from radar.motion import Smoothing, carry_each, extrapolate, motion_field, smooth
+from radar.motion import Smoothing, carry_each, extrapolate, motion_field, smoothed_for_leads
 from radar.sequence import FrameSequence
 
 
@@ -49,13 +49,8 @@ class SmoothedExtrapolation:
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Smooth the last frame for each lead time, then carry it there."""
         rain_rate = newest_frames(history, self.input_length).rain_rate
-        frames = smoothed_frames(history, steps, self.smoothing)
+        frames = smoothed_for_leads(
+            rain_rate[-1], steps, history.timestep_minutes, history.grid.pixel_size_km, self.smoothing
+        )
         moved = carry_each(frames, motion_field(rain_rate))
         return forecast_after(history, np.where(np.isnan(rain_rate[-1]), np.float32(np.nan), moved))
-
-
-def smoothed_frames(history: FrameSequence, steps: int, smoothing: Smoothing) -> np.ndarray:
-    """The last frame of `history`, smoothed for leads 1 to `steps`: float32 (steps, H, W) in mm/h."""
-    leads = (history.timestep_minutes * k for k in range(1, steps + 1))
-    sigmas = [smoothing.sigma_km(lead) / history.grid.pixel_size_km for lead in leads]
-    return np.stack([smooth(history.rain_rate[-1], sigma) for sigma in sigmas])

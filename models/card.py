@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.framing import Framing
 from models.spec import NetworkSpec
 from radar.motion import Smoothing
 from radar.rain import RainScaling
@@ -44,10 +45,8 @@ class Lineage(_Frozen):
 class ModelCard(_Frozen):
     """What a model is and how to feed it. Frozen at export; scores live in the repository's manifest.
 
-    The forecast of lead k in network units is base_k + the network's output, where base_k is 0
-    (`base` "none"), the last frame ("persistence"), or the last frame smoothed for lead k
-    ("smoothed", by `smoothing`). With `coordinates` "lagrangian" the input frames are first advected to
-    the present along the motion field, and the forecast is advected out.
+    `models.framing` says what timestep, coordinates, base and smoothing mean. Tolerances are the largest
+    allowed differences from the golden case in network units, by provider ("cpu", "cuda").
     """
 
     schema_version: Literal[1] = 1
@@ -62,7 +61,7 @@ class ModelCard(_Frozen):
     scaling: RainScaling
     coordinates: Literal["eulerian", "lagrangian"]
     base: Literal["none", "persistence", "smoothed"]
-    smoothing: Smoothing | None = None
+    smoothing: Smoothing = Smoothing()
     states: tuple[StateShape, ...]
     pad_multiple: int = Field(gt=0)
     precision: Literal["float32", "float16", "int8"] = "float32"
@@ -70,3 +69,16 @@ class ModelCard(_Frozen):
     data: tuple[DataSource, ...] = ()
     lineage: Lineage = Lineage()
     graph_sha256: str = ""
+
+    @property
+    def framing(self) -> Framing:
+        """How frames are shown to the network."""
+        return Framing(
+            timestep_minutes=self.timestep_minutes,
+            pixel_size_km=self.pixel_size_km,
+            input_length=self.input_length,
+            scaling=self.scaling,
+            coordinates=self.coordinates,
+            base=self.base,
+            smoothing=self.smoothing,
+        )

@@ -10,11 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.baselines import smoothed_frames
 from models.card import ModelCard
 from models.forecaster import forecast_after, newest_frames
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest
-from radar.motion import carry_each, motion_field
 from radar.sequence import Float32, FrameSequence
 
 State = Any
@@ -62,40 +60,17 @@ class RecurrentForecaster:
         """
         _check_fit(self.card, history, steps)
         observed = newest_frames(history, self.card.input_length)
-        lagrangian = self.card.coordinates == "lagrangian"
-        motion = motion_field(observed.rain_rate) if lagrangian else None
-        frames = observed.rain_rate
-        if motion is not None:
-            earlier = carry_each(frames[-2::-1], motion)[::-1] if len(frames) > 1 else frames[:0]
-            frames = np.concatenate([earlier, frames[-1:]])
-        base = base_frames(self.card, observed, steps)
-        units = roll_out(self._step, *network_inputs(self.card, frames, base), self.card.pad_multiple)[:, 0, 0]
+        framing = self.card.framing
+        motion = framing.motion(observed.rain_rate)
+        frames = framing.channels(framing.inputs(observed.rain_rate, motion), self.card.spec.inputs)
+        base = np.nan_to_num(framing.base_frames(observed.rain_rate[-1], steps), nan=0.0)
+        units = roll_out(self._step, frames[:, None], base[:, None, None], self.card.pad_multiple)[:, 0, 0]
         rain_rate = self.card.scaling.from_network(units)
         missing = np.isnan(observed.rain_rate[-1])
         rain_rate[:, missing] = np.nan
-        if motion is not None:
-            rain_rate = carry_each(rain_rate, motion)
-            rain_rate[:, missing] = np.nan
+        rain_rate = framing.outputs(rain_rate, motion)
+        rain_rate[:, missing] = np.nan
         return forecast_after(observed, rain_rate)
-
-
-def base_frames(card: ModelCard, observed: FrameSequence, steps: int) -> Float32:
-    """What the network's outputs are added to, (steps, H, W) in network units; NaN where the last frame is."""
-    last = observed.rain_rate[-1]
-    if card.base == "none":
-        return np.where(np.isnan(last), np.float32(np.nan), np.zeros((steps, *last.shape), np.float32))
-    if card.smoothing is None or card.base == "persistence":
-        return np.repeat(card.scaling.to_network(last)[None], steps, axis=0)
-    return card.scaling.to_network(smoothed_frames(observed, steps, card.smoothing))
-
-
-def network_inputs(card: ModelCard, frames: Float32, base: Float32) -> tuple[Float32, Float32]:
-    """Frames (T, H, W) in mm/h as (T, 1, inputs, H, W) network units, and the base (K, H, W) as (K, 1, 1, H, W)."""
-    channels = [card.scaling.to_network(frames)]
-    if "coverage" in card.spec.inputs:
-        channels.append(np.isfinite(frames).astype(np.float32))
-    stacked = np.nan_to_num(np.stack(channels, axis=1)[:, None], nan=0.0)
-    return stacked, np.nan_to_num(base[:, None, None], nan=0.0)
 
 
 def roll_out(step: Step, frames: Float32, base: Float32, pad_multiple: int = 1) -> Float32:
@@ -121,7 +96,7 @@ def roll_out(step: Step, frames: Float32, base: Float32, pad_multiple: int = 1) 
     state = step.start(frames.shape[1], *frames.shape[-2:])
     for frame in frames:
         output, state = step(frame, state)
-    predictions = []
+    predictions: list[Float32] = []
     for lead, added in enumerate(base):
         if lead:
             output, state = step(np.concatenate([predictions[-1], frames[-1, :, 1:]], axis=1), state)

@@ -7,6 +7,7 @@ going finer upsamples and adds the output of the encoder layer of that scale; eq
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -45,11 +46,12 @@ class Stack(nn.Module):
 
     def __init__(self, cells: Sequence[Cell], scales: Sequence[int], memory_channels: int) -> None:
         super().__init__()
-        if len(cells) != len(scales) or any(abs(b - a) > 1 for a, b in zip(scales, scales[1:], strict=False)):
+        if len(cells) != len(scales) or any(abs(b - a) > 1 for a, b in pairwise(scales)):
             raise ValueError(f"expected {len(cells)} scales in steps of at most 1, got {tuple(scales)}")
         if scales[0] != 0 or scales[-1] != 0:
             raise ValueError(f"expected scales that begin and end with 0, got {tuple(scales)}")
         self.cells = nn.ModuleList(cells)
+        self._state_counts = tuple(len(cell.states) for cell in cells)
         self.scales = tuple(scales)
         self.states = tuple(
             StackState(f"layer{index}_{state.name}", state.channels, scale + state.halvings)
@@ -68,10 +70,9 @@ class Stack(nn.Module):
         new_states: list[Tensor] = []
         penalties: list[Tensor] = []
         scale = self.scales[0]
-        for cell, next_scale in zip(self.cells, self.scales, strict=True):
+        for cell, next_scale, count in zip(self.cells, self.scales, self._state_counts, strict=True):
             x, memory = _move(x, memory, scale, next_scale, encoder)
             scale = next_scale
-            count = len(cell.states)
             x, state, memory, penalty = cell(x, tuple(waiting[:count]), memory)
             waiting = waiting[count:]
             new_states += state

@@ -55,12 +55,12 @@ class Grid:
     @property
     def x_metres(self) -> Float64:
         """Pixel centres (W,), growing eastwards."""
-        return self.north_west[0] + 1000 * self.pixel_size_km * np.arange(self.shape[1])
+        return np.asarray(self.north_west[0] + 1000 * self.pixel_size_km * np.arange(self.shape[1]), np.float64)
 
     @property
     def y_metres(self) -> Float64:
         """Pixel centres (H,), falling southwards."""
-        return self.north_west[1] - 1000 * self.pixel_size_km * np.arange(self.shape[0])
+        return np.asarray(self.north_west[1] - 1000 * self.pixel_size_km * np.arange(self.shape[0]), np.float64)
 
     def lat_lon(self) -> tuple[Float64, Float64]:
         """Latitudes and longitudes in degrees of all pixel centres, each (H, W), read-only.

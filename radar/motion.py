@@ -7,6 +7,7 @@ A motion field is float32 (2, H, W): pixels per timestep towards growing columns
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import cv2
@@ -34,7 +35,7 @@ class Smoothing:
 
     def sigma_km(self, lead_minutes: float) -> float:
         """Standard deviation in km for a lead time."""
-        return self.km_at_one_hour * float(lead_minutes / 60) ** self.exponent
+        return float(self.km_at_one_hour * (lead_minutes / 60) ** self.exponent)
 
 
 def motion_field(rain_rate: Float32) -> Float32:
@@ -59,7 +60,7 @@ def motion_field(rain_rate: Float32) -> Float32:
         return np.zeros((2, *shape), np.float32)
     total, weights = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    for before, after in zip(images, images[1:], strict=False):
+    for before, after in pairwise(images):
         flow = search.calc(before, after, None)  # type: ignore[call-overload]
         weight = np.minimum(before, after).astype(np.float32)
         total += flow * weight[..., None]
@@ -70,7 +71,7 @@ def motion_field(rain_rate: Float32) -> Float32:
 def _image(rain_rate: Float32) -> npt.NDArray[np.uint8]:
     """Reflectivity as 8 bits for the flow search: 0 = no rain, 4 counts a dB above `_WET_DBZ`."""
     dbz = RainScaling().to_reflectivity(np.nan_to_num(rain_rate))
-    return np.clip((dbz - _WET_DBZ) * 4, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((dbz - _WET_DBZ) * 4, 0, 255), np.uint8)
 
 
 def _spread(total: npt.NDArray[np.float32], weights: Float32) -> Float32:
@@ -110,8 +111,8 @@ class Trajectories:
 
     def extend(self) -> None:
         """Go one timestep further back along the paths."""
-        halfway = self._sample(self._motion, self._path + self._sample(self._motion, self._path) / 2)
-        self._path = self._path + halfway
+        ahead = self._sample(self._motion, self._path) * np.float32(0.5)
+        self._path = self._path + self._sample(self._motion, self._path + ahead)
 
     def carry(self, field: Float32) -> Float32:
         """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
@@ -173,3 +174,11 @@ def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
     return np.where(known, total / np.maximum(weight, np.float32(1e-6)), np.float32(np.nan)).astype(
         np.float32, copy=False
     )
+
+
+def smoothed_for_leads(
+    rain_rate: Float32, leads: int, timestep_minutes: int, pixel_size_km: float, smoothing: Smoothing
+) -> Float32:
+    """One frame (H, W) smoothed for each of the lead times 1 to `leads` timesteps: (leads, H, W) in mm/h."""
+    minutes = (timestep_minutes * k for k in range(1, leads + 1))
+    return np.stack([smooth(rain_rate, smoothing.sigma_km(lead) / pixel_size_km) for lead in minutes])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ def iso(time: datetime) -> str:
 def check_spacing(times: Sequence[datetime], timestep_minutes: int) -> None:
     """Raise IncompleteHistory, naming the times, unless they follow each other by one timestep."""
     wanted = f"frames {timestep_minutes} minutes apart"
-    for before, after in zip(times, times[1:], strict=False):
+    for before, after in pairwise(times):
         minutes = (after - before).total_seconds() / 60
         if minutes == timestep_minutes:
             continue

@@ -1,0 +1,32 @@
+# make serve: the service with the bundled model and a demo storm.  make test: every fast test.  See README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test test-slow lint
+
+serve: .venv/.serve
+	RAINCELL_DEMO=1 $(BIN)/python -m service run --host 127.0.0.1 --port $${RAINCELL_PORT:-8000}
+
+test: .venv/.dev
+	$(BIN)/pytest
+
+test-slow: .venv/.dev
+	$(BIN)/pytest -m slow
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What the service needs: no torch.
+.venv/.serve: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "expected Python 3.11 or newer, got $$($(PYTHON) --version); set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu]'
+	@touch $@
+
+.venv/.dev: .venv/.serve
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,training,dev]'
+	@touch $@

@@ -1,0 +1,80 @@
+"""How frames are shown to a network and what its outputs are added to; the same in training and in service.
+
+With `coordinates` "lagrangian" everything happens in the frame of the moving rain: the input frames are advected to
+the present along the motion field, the network predicts growth and decay there, and the forecast is advected
+out. With a `base` other than "none" the network predicts the difference from it: from the last frame ("persistence"),
+or from the last frame smoothed for each lead time ("smoothed").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from radar.motion import Smoothing, carry_each, motion_field, smoothed_for_leads
+from radar.rain import RainScaling
+from radar.sequence import Float32
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What a network is made for: its frames, its coordinates and its base.
+
+    Parameters
+    ----------
+    timestep_minutes : int
+    pixel_size_km : float
+    input_length : int
+        Frames of history that it reads.
+    scaling : RainScaling
+    coordinates : "eulerian" or "lagrangian"
+    base : "none", "persistence" or "smoothed"
+    smoothing : Smoothing
+        Used with base "smoothed".
+    """
+
+    timestep_minutes: int = 5
+    pixel_size_km: float = 1.0
+    input_length: int = 5
+    scaling: RainScaling = RainScaling()
+    coordinates: Literal["eulerian", "lagrangian"] = "eulerian"
+    base: Literal["none", "persistence", "smoothed"] = "none"
+    smoothing: Smoothing = Smoothing()
+
+    def motion(self, rain_rate: Float32) -> Float32 | None:
+        """The motion field of observed frames (T, H, W), or None in Eulerian coordinates."""
+        return motion_field(rain_rate) if self.coordinates == "lagrangian" else None
+
+    def inputs(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
+        """Observed frames (T, H, W) in mm/h in the network's coordinates; NaN where the rain comes from no data."""
+        if motion is None or len(rain_rate) == 1:
+            return rain_rate
+        earlier = carry_each(rain_rate[-2::-1], motion)[::-1]
+        return np.concatenate([earlier, rain_rate[-1:]])
+
+    def targets(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
+        """Later frames (K, H, W), leads 1 to K, in the network's coordinates: what it should have said."""
+        return rain_rate if motion is None else carry_each(rain_rate, motion, direction=-1)
+
+    def outputs(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
+        """Predictions (K, H, W), leads 1 to K, brought from the network's coordinates to the ground."""
+        return rain_rate if motion is None else carry_each(rain_rate, motion)
+
+    def base_frames(self, last: Float32, leads: int) -> Float32:
+        """What the network's outputs are added to, (leads, H, W) in network units; NaN where `last` (mm/h) is."""
+        if self.base == "none":
+            nothing = np.where(np.isnan(last), np.float32(np.nan), np.float32(0))
+            return np.repeat(nothing[None], leads, axis=0)
+        if self.base == "persistence":
+            return np.repeat(self.scaling.to_network(last)[None], leads, axis=0)
+        smoothed = smoothed_for_leads(last, leads, self.timestep_minutes, self.pixel_size_km, self.smoothing)
+        return self.scaling.to_network(smoothed)
+
+    def channels(self, rain_rate: Float32, names: tuple[str, ...]) -> Float32:
+        """Frames (T, H, W) in mm/h as network inputs (T, len(names), H, W); NaN becomes rain 0, coverage 0."""
+        units = [self.scaling.to_network(rain_rate)]
+        if "coverage" in names:
+            units.append(np.isfinite(rain_rate).astype(np.float32))
+        return np.nan_to_num(np.stack(units, axis=1), nan=0.0)

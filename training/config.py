@@ -1,0 +1,120 @@
+"""The configuration of a training run: one TOML file, one frozen dataclass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from models.framing import Framing
+from models.spec import NetworkSpec
+from radar.motion import Smoothing
+from radar.rain import RainScaling
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Whole events for training and for validation; nobody may stand in both, nor in `kept_out`."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    kept_out: tuple[str, ...] = ()
+    stride: int = 2
+    """Timesteps from one window's start to the next."""
+    synthetic: int = 0
+    """Synthetic storms of one window each."""
+    synthetic_share: float = 0.2
+    """Share of the crops that come from them."""
+
+    def __post_init__(self) -> None:
+        names = [*self.train, *self.validation, *self.kept_out]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"expected every event in one part only, got {', '.join(twice)} in two; remove one")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """A pinball loss in network units; quantile 0.5 is the absolute error."""
+
+    quantile: float = 0.5
+    rain_weight: float = 0.0
+    """How much more a pixel counts per network unit of observed rain."""
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam with a cosine learning rate and an exponential moving average of the weights."""
+
+    iterations: int = 1000
+    batch: int = 8
+    crop: int = 96
+    learning_rate: float = 1e-3
+    warm_up: int = 50
+    clip: float = 1.0
+    average_decay: float = 0.99
+    validate_every: int = 100
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """All that decides the outcome of `fit`."""
+
+    name: str
+    leads: int
+    network: NetworkSpec
+    framing: Framing
+    data: DataConfig
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    zero_head: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole configuration."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def load_config(path: Path, **optimiser: float | None) -> FitConfig:
+    """Read a TOML file; `optimiser` replaces values of its [optimiser] table (None keeps them).
+
+    Raises
+    ------
+    ValueError
+        Names that a table does not know, or values out of range.
+    """
+    tables = tomllib.loads(path.read_text())
+    return make_config(tables | {"optimiser": tables.get("optimiser", {}) | _given(optimiser)})
+
+
+def make_config(tables: dict[str, Any]) -> FitConfig:
+    """The configuration from nested dicts as TOML and JSON give them."""
+    framing = dict(tables.get("framing", {}))
+    for key, kind in (("scaling", RainScaling), ("smoothing", Smoothing)):
+        framing[key] = _make(kind, framing.get(key, {}))
+    made = {
+        "network": _make(NetworkSpec, tables["network"]),
+        "framing": _make(Framing, framing),
+        "data": _make(DataConfig, tables["data"]),
+        "loss": _make(LossConfig, tables.get("loss", {})),
+        "optimiser": _make(OptimiserConfig, tables.get("optimiser", {})),
+    }
+    config: FitConfig = _make(FitConfig, tables | made)
+    return config
+
+
+def _make(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+    known = {field.name for field in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"expected {kind.__name__} with any of {sorted(known)}, got {', '.join(unknown)}; check names")
+    tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return kind(**tuples)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,92 @@
+"""Windows cut from events and storms, brought into the network's coordinates once, before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from models.framing import Framing
+from radar.grid import Grid
+from radar.sequence import Float32, FrameSequence
+from radar.synthetic import random_weather, storm_sequence
+
+Float16 = npt.NDArray[np.float16]
+
+_STORM_PIXELS = 384
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One window in network units and the network's coordinates; NaN = no data.
+
+    Parameters
+    ----------
+    frames : float16 (T, H, W)
+    targets : float16 (K, H, W)
+    base : float16 (K, H, W)
+    """
+
+    frames: Float16
+    targets: Float16
+    base: Float16
+
+
+def window_starts(sequence: FrameSequence, length: int, stride: int) -> range:
+    """First frames of all windows of `length` frames; a FrameSequence has no gaps, so none is cut across one."""
+    return range(0, len(sequence) - length + 1, stride)
+
+
+def cut_windows(sequence: FrameSequence, length: int, stride: int) -> Iterator[Float32]:
+    """Windows (length, H, W) in mm/h, in order of time."""
+    for start in window_starts(sequence, length, stride):
+        yield sequence.rain_rate[start : start + length]
+
+
+def make_example(window: Float32, framing: Framing) -> Example:
+    """An example from a window (T + K, H, W) in mm/h; only its first T frames decide its motion and base."""
+    observed, later = window[: framing.input_length], window[framing.input_length :]
+    motion = framing.motion(observed)
+    units = framing.scaling.to_network
+    return Example(
+        frames=units(framing.inputs(observed, motion)).astype(np.float16),
+        targets=units(framing.targets(later, motion)).astype(np.float16),
+        base=framing.base_frames(observed[-1], len(later)).astype(np.float16),
+    )
+
+
+def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int, stride: int) -> Iterator[Example]:
+    """Examples of all windows of whole events.
+
+    Raises
+    ------
+    ValueError
+        An event's timestep or pixel size is not the framing's.
+    """
+    for event in events:
+        same_size = abs(event.grid.pixel_size_km / framing.pixel_size_km - 1) < 0.02
+        if event.timestep_minutes != framing.timestep_minutes or not same_size:
+            raise ValueError(
+                f"expected frames {framing.timestep_minutes} min apart with pixels of {framing.pixel_size_km:g} km, "
+                f"got {event.timestep_minutes} min and {event.grid.pixel_size_km:g} km; leave the event out"
+            )
+        for window in cut_windows(event, framing.input_length + leads, stride):
+            yield make_example(window, framing)
+
+
+def storm_examples(count: int, framing: Framing, leads: int, seed: int) -> Iterator[Example]:
+    """Examples of `count` synthetic storms of random weather."""
+    grid = Grid("synthetic", (_STORM_PIXELS, _STORM_PIXELS), framing.pixel_size_km)
+    for index in range(count):
+        storm = storm_sequence(
+            grid,
+            framing.input_length + leads,
+            seed=seed * 100_000 + index,
+            end_time=datetime(2000, 1, 1, tzinfo=UTC),
+            timestep_minutes=framing.timestep_minutes,
+            weather=random_weather(seed * 100_000 + index),
+        )
+        yield make_example(storm.rain_rate, framing)
