@@ -1,0 +1,180 @@
+"""HDF5 from strangers: what may be in such a file is checked before anything of it is read.
+
+The HDF5 library follows links to other files, loads filter plug-ins and inflates a chunk to whatever size it
+comes to. Here a file is an image in memory with hard links only, and its chunks are inflated outside the library.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from radar.errors import RaincellError, UnreadableFile
+
+LARGEST_FRAME_PIXELS = 4_000_000
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_MOST_LINKS = 500
+_MOST_CHUNKS = 10_000
+_LARGEST_ATTRIBUTE = 4096
+_DEFLATE, _SHUFFLE = 1, 2
+
+
+def is_hdf5(data: bytes) -> bool:
+    """Whether the first bytes are those of an HDF5 file."""
+    return data.startswith(_MAGIC)
+
+
+@contextmanager
+def opened(data: bytes, name: str) -> Iterator[h5py.File]:
+    """An HDF5 file of hard links only, read from memory.
+
+    Raises
+    ------
+    UnreadableFile
+        Links to other places, or whatever goes wrong inside the `with` block: damaged files fail anywhere.
+    """
+    try:
+        with h5py.File.in_memory(data) as file:
+            _check_links(file, name)
+            yield file
+    except RaincellError:
+        raise
+    except MemoryError:
+        raise _unreadable(name, "a sound HDF5 file", "one that asks for too much memory") from None
+    except Exception:  # h5py raises nearly every type there is on damaged bytes
+        raise _unreadable(name, "a sound HDF5 file", "a damaged one, or one without the parts of a composite") from None
+
+
+def _check_links(file: h5py.File, name: str) -> None:
+    seen = 0
+
+    def offending(_path: str, link: object) -> str | None:
+        nonlocal seen
+        seen += 1
+        if seen > _MOST_LINKS:
+            return f"more than {_MOST_LINKS} objects"
+        return None if isinstance(link, h5py.HardLink) else "a soft or external link"
+
+    problem = file.visititems_links(offending)
+    if problem is not None:
+        raise _unreadable(name, "a file of plain groups and data sets", str(problem))
+
+
+def text(group: h5py.Group, attribute: str, default: str | None = None) -> str:
+    """A string attribute; KeyError if there is none and no default."""
+    if default is not None and attribute not in group.attrs:
+        return default
+    value = _scalar(group, attribute)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def number(group: h5py.Group, attribute: str) -> float:
+    """A numeric attribute as float; ValueError if it is no finite number."""
+    value = float(_scalar(group, attribute))
+    if not math.isfinite(value):
+        raise ValueError(attribute)
+    return value
+
+
+def _scalar(group: h5py.Group, attribute: str) -> Any:  # noqa: ANN401  text or a number, as the file has it
+    described = group.attrs.get_id(attribute)
+    plain = described.dtype.kind in "iufS" or h5py.check_string_dtype(described.dtype) is not None
+    if not plain or math.prod(described.shape) != 1 or described.get_storage_size() > _LARGEST_ATTRIBUTE:
+        raise ValueError(attribute)
+    return np.asarray(group.attrs[attribute]).reshape(-1)[0]
+
+
+def array(group: h5py.Group, dataset_name: str, shape: tuple[int, int], name: str) -> npt.NDArray[Any]:
+    """A two-dimensional numeric data set of the expected shape, stored whole in the file.
+
+    Raises
+    ------
+    UnreadableFile
+        Another shape, too many pixels, objects instead of numbers, storage outside the file, virtual data
+        sets, filters other than deflate and shuffle, missing or oversized chunks.
+    """
+    dataset = group[dataset_name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise _unreadable(name, "a data set of pixels", "something else")
+    _check_dataset(dataset, shape, name)
+    if dataset.chunks is None:
+        return np.asarray(dataset[()])
+    return _from_chunks(dataset, name)
+
+
+def _check_dataset(dataset: h5py.Dataset, shape: tuple[int, int], name: str) -> None:
+    if dataset.is_virtual or dataset.external:
+        raise _unreadable(name, "pixels stored in the file itself", "pixels stored elsewhere")
+    if dataset.shape != shape or math.prod(shape) > LARGEST_FRAME_PIXELS:
+        got = "x".join(str(n) for n in dataset.shape or ())
+        raise _unreadable(name, f"{shape[0]}x{shape[1]} pixels, {LARGEST_FRAME_PIXELS:,} at most", got or "none")
+    if dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8:
+        raise _unreadable(name, "pixels that are numbers", str(dataset.dtype)[:40])
+    if dataset.chunks is None and dataset.id.get_storage_size() != dataset.nbytes:
+        raise _unreadable(name, f"{dataset.nbytes:,} bytes of pixels", f"{dataset.id.get_storage_size():,}")
+    filters = [filter_code for filter_code, _flags in _filters(dataset)]
+    if any(code not in (_DEFLATE, _SHUFFLE) for code in filters):
+        raise _unreadable(name, "pixels compressed by deflate", f"HDF5 filters {filters}")
+
+
+def _filters(dataset: h5py.Dataset) -> list[tuple[int, int]]:
+    plist = dataset.id.get_create_plist()
+    return [plist.get_filter(k)[:2] for k in range(min(plist.get_nfilters(), 32))]
+
+
+def _from_chunks(dataset: h5py.Dataset, name: str) -> npt.NDArray[Any]:
+    """The data set from its chunks, each of which must be there and come to exactly its own size."""
+    chunk, shape = dataset.chunks, dataset.shape
+    expected = math.prod(-(-size // edge) for size, edge in zip(shape, chunk, strict=True))
+    chunk_bytes = math.prod(chunk) * dataset.dtype.itemsize
+    if expected > _MOST_CHUNKS or math.prod(chunk) > LARGEST_FRAME_PIXELS:
+        raise _unreadable(name, f"at most {_MOST_CHUNKS:,} chunks of pixels", f"{expected:,} of {chunk_bytes:,} bytes")
+    if dataset.id.get_num_chunks() != expected:
+        raise _unreadable(name, f"{expected} chunks of pixels", f"{dataset.id.get_num_chunks()}")
+    pixels = np.empty(shape, dataset.dtype)
+    for index in range(expected):
+        found = dataset.id.get_chunk_info(index)
+        if found.size > 2 * chunk_bytes + 1024:
+            raise _unreadable(name, f"chunks of {chunk_bytes:,} bytes", f"{found.size:,} compressed")
+        mask, raw = dataset.id.read_direct_chunk(found.chunk_offset)
+        block = np.frombuffer(_unfiltered(raw, mask, dataset, chunk_bytes, name), dataset.dtype).reshape(chunk)
+        row, column = found.chunk_offset
+        place = pixels[row : row + chunk[0], column : column + chunk[1]]
+        place[...] = block[: place.shape[0], : place.shape[1]]
+    return pixels
+
+
+def _unfiltered(raw: bytes, mask: int, dataset: h5py.Dataset, size: int, name: str) -> bytes:
+    """One chunk's bytes before the filters, which are undone last first; a bit of `mask` skips a filter."""
+    for index, (code, _flags) in reversed(list(enumerate(_filters(dataset)))):
+        if mask >> index & 1:
+            continue
+        raw = _inflated(raw, size, name) if code == _DEFLATE else _unshuffled(raw, dataset.dtype.itemsize)
+    if len(raw) != size:
+        raise _unreadable(name, f"chunks of {size:,} bytes", f"{len(raw):,}")
+    return raw
+
+
+def _inflated(raw: bytes, size: int, name: str) -> bytes:
+    stream = zlib.decompressobj()
+    inflated = stream.decompress(raw, size + 1)
+    if len(inflated) > size:
+        raise _unreadable(name, f"chunks of {size:,} bytes", "more")
+    return inflated
+
+
+def _unshuffled(raw: bytes, itemsize: int) -> bytes:
+    return np.frombuffer(raw, np.uint8).reshape(itemsize, -1).T.tobytes()
+
+
+def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
+    return UnreadableFile(
+        expected=f"{expected} in {name}", got=got, remedy="send an ODIM HDF5 composite as DWD publishes it"
+    )

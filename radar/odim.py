@@ -1,0 +1,155 @@
+"""ODIM HDF5 composites: the form in which DWD publishes its German composite today.
+
+Information model: OPERA, "EUMETNET OPERA weather radar information model for implementation with the HDF5
+file format", version 2.3. DWD's files have one composite, /dataset1/data1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+from pyproj import CRS, Transformer
+
+from radar.errors import UnreadableFile
+from radar.frame import Frame, file_label
+from radar.grid import Grid, recognise
+from radar.hdf5 import LARGEST_FRAME_PIXELS, array, is_hdf5, number, opened, text
+from radar.sequence import Float32
+
+_PROJ_WORD = re.compile(
+    r"\+(proj|lat_[012]|lat_ts|lon_0|lonc|alpha|gamma|k|k_0|x_0|y_0|a|b|R|rf|f|ellps|datum|units|no_defs|type|towgs84)"
+    r"(=[\w.,+-]+)?"
+)
+"""What a projection may be made of: PROJ would also take names of files and whole pipelines."""
+
+
+def is_odim(data: bytes) -> bool:
+    """Whether the bytes are HDF5 with the object group of ODIM; damaged HDF5 counts as ODIM, to be refused there."""
+    if not is_hdf5(data):
+        return False
+    try:
+        with h5py.File.in_memory(data) as file:
+            return _has_object(file)
+    except Exception:
+        return True
+
+
+def is_odim_file(path: Path) -> bool:
+    """As `is_odim`, of a file of any size."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _has_object(file)
+    except Exception:
+        return True
+
+
+def _has_object(file: h5py.File) -> bool:
+    return isinstance(file.get("what", getlink=True), h5py.HardLink)
+
+
+def read_odim(data: bytes, name: str) -> Frame:
+    """Read one composite of rain.
+
+    Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time. `nodata`
+    becomes NaN, `undetect` 0 mm/h.
+
+    Raises
+    ------
+    UnreadableFile
+        No composite, another quantity, a damaged file, or one that reaches outside itself.
+    """
+    name = file_label(name)
+    with opened(data, name) as file:
+        what = file["dataset1/what"]
+        if text(file["what"], "object") != "COMP":
+            raise _unreadable(name, "a composite (COMP)", text(file["what"], "object"))
+        start, end = (_time(what, edge) for edge in ("start", "end"))
+        grid = _grid(file["where"], name)
+        minutes = _interval_minutes(start, end, name)
+        return Frame(
+            rain_rate=_rain_rate(file["dataset1/data1"], what, grid.shape, minutes, name),
+            valid_time=end,
+            grid=grid,
+            timestep_minutes=minutes,
+            product=_product(what, name),
+            source=name,
+        )
+
+
+def _time(what: h5py.Group, edge: str) -> datetime:
+    stamp = text(what, f"{edge}date") + text(what, f"{edge}time")
+    return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+
+
+def _interval_minutes(start: datetime, end: datetime, name: str) -> int:
+    seconds = (end - start).total_seconds()
+    if seconds % 60 or not 60 <= seconds <= 1800:
+        raise _unreadable(name, "an interval of 1 to 30 whole minutes", f"{seconds / 60:g}")
+    return int(seconds // 60)
+
+
+def _product(what: h5py.Group, name: str) -> str:
+    product = text(what, "prodname", "RATE").upper()
+    if not re.fullmatch(r"[A-Z0-9_-]{1,16}", product):
+        raise _unreadable(name, "a product name of letters and digits", repr(product[:20]))
+    return product
+
+
+def _rain_rate(data: h5py.Group, what: h5py.Group, shape: tuple[int, int], minutes: int, name: str) -> Float32:
+    # ODIM lets data1/what override dataset1/what.
+    own = data.get("what", what)
+    quantity = text(own, "quantity")
+    if quantity not in ("RATE", "ACRR"):
+        raise _unreadable(name, "quantity RATE or ACRR", quantity)
+    raw = array(data, "data", shape, name)
+    gain, offset = number(own, "gain"), number(own, "offset")
+    factor = 60 / minutes if quantity == "ACRR" else 1.0
+    with np.errstate(all="ignore"):
+        rate = ((raw * np.float64(gain) + offset) * factor).astype(np.float32)
+    rate[raw == number(own, "undetect")] = 0
+    rate[raw == number(own, "nodata")] = np.nan
+    if np.isinf(rate).any() or (rate < 0).any():
+        raise _unreadable(name, "rain rates of 0 mm/h or more", "negative or infinite ones")
+    return rate
+
+
+def _grid(where: h5py.Group, name: str) -> Grid:
+    size = [number(where, key) for key in ("ysize", "xsize", "xscale", "yscale")]
+    rows, columns = int(size[0]), int(size[1])
+    if min(rows, columns) < 1 or rows * columns > LARGEST_FRAME_PIXELS:
+        raise _unreadable(name, f"at most {LARGEST_FRAME_PIXELS:,} pixels", f"{rows}x{columns}")
+    if not (10 <= size[2] <= 100_000 and abs(size[2] - size[3]) < 0.001 * size[2]):
+        raise _unreadable(name, "square pixels of 10 m to 100 km", f"{size[2]:g} x {size[3]:g} m")
+    corner = number(where, "UL_lat"), number(where, "UL_lon")
+    projection = _safe_projection(text(where, "projdef"), name)
+    return _placed(projection, (rows, columns), size[2], corner)
+
+
+@lru_cache(maxsize=8)
+def _placed(projection: str, shape: tuple[int, int], scale: float, corner: tuple[float, float]) -> Grid:
+    """The grid whose upper left pixel has its outer corner at a latitude and longitude."""
+    to_metres = Transformer.from_crs(CRS.from_epsg(4326), CRS.from_user_input(projection), always_xy=True)
+    x, y = to_metres.transform(corner[1], corner[0])
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError("the corner lies outside the projection")
+    centre = (x + scale / 2, y - scale / 2)
+    return recognise(Grid(f"{shape[0]}x{shape[1]}", shape, scale / 1000, projection, centre))
+
+
+def _safe_projection(projdef: str, name: str) -> str:
+    words = projdef.split()
+    if len(projdef) > 500 or not words or not all(_PROJ_WORD.fullmatch(word) for word in words):
+        raise _unreadable(name, "a plain PROJ projection", repr(projdef[:60]))
+    return projdef
+
+
+def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
+    return UnreadableFile(
+        expected=f"{expected} in {name}", got=got[:80], remedy="send a composite of rain rates such as DWD's RY"
+    )
