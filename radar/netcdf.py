@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
+import h5py
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
+from pyproj import CRS
 
 from radar.errors import InvalidRain, RaincellError, UnreadableFile
 from radar.frame import file_label
 from radar.grid import Grid, recognise
 from radar.sequence import Float32, FrameSequence
 
+Attribute = str | int | float | npt.NDArray[np.float32]
+
+_EPOCH = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"}
 _UNITS = frozenset({"mm h-1", "mm/h", "mm h^-1", "mm hr-1", "mm/hr", "kg m-2 h-1"})
 
 
@@ -125,8 +134,6 @@ def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
     attributes = dataset[mapping].attrs
     if "crs_wkt" in attributes:
         return str(attributes["crs_wkt"])
-    from pyproj import CRS
-
     return str(CRS.from_cf(attributes).to_wkt())
 
 
@@ -135,6 +142,108 @@ def _timestep_minutes(dataset: xr.Dataset, times: tuple[datetime, ...], name: st
     if seconds % 60 or seconds < 60:
         raise _unreadable(name, "frames whole minutes apart, oldest first", f"{seconds:g} s")
     return int(seconds // 60)
+
+
+def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None = None) -> bytes:
+    """A sequence as a CF-1.9 NetCDF-4 file in memory, uncompressed.
+
+    It holds rainfall_rate(time, y, x), float32 in mm h-1 with NaN for no data, on the grid's x and y, with
+    two-dimensional lat and lon and the projection in `crs`; a grid of unknown place has x and y only. Forecasts
+    have forecast_reference_time and lead_time besides.
+
+    Parameters
+    ----------
+    sequence : FrameSequence
+    attributes : mapping of str to str
+        Global attributes to add, e.g. the model's name.
+
+    Returns
+    -------
+    bytes
+        NetCDF-4 is HDF5 with dimension scales; written as that, a frame's bytes are copied half as often.
+    """
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        _write_dimensions(file, sequence)
+        coordinates = _write_place(file, sequence.grid) + _write_lead_times(file, sequence)
+        rain: dict[str, Attribute] = {"_FillValue": np.array([np.nan], np.float32), "units": "mm h-1"}
+        if coordinates:
+            rain["coordinates"] = " ".join(coordinates)
+        if "crs" in file:
+            rain["grid_mapping"] = "crs"
+        described = {"standard_name": "rainfall_rate", "long_name": "rainfall rate"}
+        _write(file, "rainfall_rate", sequence.rain_rate, ("time", "y", "x"), {**described, **rain})
+        _set(file, {"Conventions": "CF-1.9", "product": sequence.product, **(attributes or {})})
+        _set(file, {"time_step_s": 60 * sequence.timestep_minutes, "row_order": "row 0 is north (y descends)"})
+    return stream.getvalue()
+
+
+def _write_dimensions(file: h5py.File, sequence: FrameSequence) -> None:
+    times = [int(time.timestamp()) for time in sequence.valid_times]
+    centre, projected = {"units": "m", "long_name": "pixel centre"}, sequence.grid.projection is not None
+    for axis, values in (("y", sequence.grid.y_metres), ("x", sequence.grid.x_metres)):
+        named = {"standard_name": f"projection_{axis}_coordinate"} if projected else {}
+        _write(file, axis, values, (), {**centre, **named, "axis": axis.upper()})
+    _write(
+        file,
+        "time",
+        np.array(times),
+        (),
+        {**_EPOCH, "standard_name": "time", "axis": "T", "long_name": "end of interval"},
+    )
+    for name in ("time", "y", "x"):
+        file[name].make_scale(name)
+
+
+def _write_place(file: h5py.File, grid: Grid) -> list[str]:
+    """Projection, latitudes and longitudes, as far as the grid has a place; the names of the coordinates."""
+    if grid.projection is None:
+        return []
+    _write(file, "crs", np.int32(0), (), _mapping_attributes(grid.projection))
+    for name, values in zip(("lat", "lon"), _lat_lon(grid), strict=True):
+        kind, direction = ("latitude", "north") if name == "lat" else ("longitude", "east")
+        _write(file, name, values, ("y", "x"), {"standard_name": kind, "units": f"degrees_{direction}"})
+    return ["lat", "lon"]
+
+
+def _write_lead_times(file: h5py.File, sequence: FrameSequence) -> list[str]:
+    if sequence.reference_time is None:
+        return []
+    reference = np.int64(sequence.reference_time.timestamp())
+    named = {"standard_name": "forecast_reference_time"}
+    _write(file, "forecast_reference_time", reference, (), {**_EPOCH, **named})
+    leads = np.array(sequence.lead_minutes, np.int32)
+    _write(file, "lead_time", leads, ("time",), {"standard_name": "forecast_period", "units": "minutes"})
+    return ["forecast_reference_time", "lead_time"]
+
+
+def _write(
+    file: h5py.File, name: str, values: npt.ArrayLike, dimensions: tuple[str, ...], attributes: Mapping[str, Attribute]
+) -> None:
+    dataset = file.create_dataset(name, data=values)
+    _set(dataset, attributes)
+    for index, dimension in enumerate(dimensions):
+        dataset.dims[index].attach_scale(file[dimension])
+
+
+def _set(target: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
+    for key, value in attributes.items():
+        if value == "":  # HDF5 has no empty fixed-length strings
+            continue
+        # Fixed-length text is NetCDF's char, which every reader knows; Python's str would be its newer string.
+        target.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4)
+def _lat_lon(grid: Grid) -> tuple[Float32, Float32]:
+    """As float32, which is exact to half a metre."""
+    lat, lon = grid.lat_lon()
+    return lat.astype(np.float32), lon.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _mapping_attributes(projection: str) -> dict[str, Attribute]:
+    return dict(CRS.from_user_input(projection).to_cf())
 
 
 def _utc(time: np.datetime64 | np.ndarray) -> datetime:
