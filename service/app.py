@@ -15,14 +15,17 @@ from fastapi import FastAPI
 
 from radar.errors import StoreUnavailable
 from service import demo
+from service.answers.schema import NowcastAnswer
+from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
 from service.catalogue import load_catalogue
 from service.context import Service, now_utc
 from service.demo import Demo
+from service.documentation import add_schemas
 from service.forecaster import load_forecaster
 from service.history import MemoryHistory
 from service.last_good import History
-from service.problems import add_handlers
+from service.problems import Problem, add_handlers
 from service.redis_history import RedisHistory
 from service.routes import frames, health, models, predict
 from service.settings import Settings, check_exposure
@@ -52,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(group.router)
     app.add_middleware(BodyLimit, largest=settings.max_body_mb * MEBIBYTE)
     add_handlers(app)
+    add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
     return app
 
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from radar import errors as radar_errors
 from radar.errors import RaincellError
 from service import errors as service_errors
+from service.documentation import reference
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -109,7 +110,7 @@ def add_handlers(app: FastAPI) -> None:
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of problem answers with these statuses."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": reference(Problem)}}
     return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in statuses}
 
 

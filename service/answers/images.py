@@ -10,7 +10,6 @@ import numpy.typing as npt
 import rasterio  # type: ignore[import-untyped]
 from rasterio.crs import CRS  # type: ignore[import-untyped]
 from rasterio.io import MemoryFile  # type: ignore[import-untyped]
-from rasterio.transform import from_origin  # type: ignore[import-untyped]
 
 from radar.sequence import Float32, FrameSequence, iso
 
@@ -56,7 +55,7 @@ def to_geotiff(forecast: FrameSequence) -> bytes:
         "width": grid.shape[1],
         "nodata": float("nan"),
         "crs": CRS.from_string(grid.projection) if grid.projection else None,
-        "transform": from_origin(west, north, metres, metres),
+        "transform": rasterio.Affine(metres, 0.0, west, 0.0, -metres, north),
         "compress": "deflate",
         "zlevel": 1,
         "predictor": 3,

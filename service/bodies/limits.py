@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from radar.errors import InvalidRequest
+from radar.frame import Frame
 
 MOST_FILES = 64
 MOST_FRAMES = 64
@@ -24,11 +27,18 @@ def check_shape(shape: tuple[int, ...]) -> None:
         )
     frames, rows, columns = shape
     if frames > MOST_FRAMES or rows * columns > MOST_PIXELS or frames * rows * columns > MOST_VALUES:
-        raise InvalidRequest(
-            expected=f"at most {MOST_FRAMES} frames of {MOST_PIXELS} pixels, {MOST_VALUES} values together",
-            got=f"shape {shape}"[:80],
-            remedy="send only the newest frames, or a part of the grid",
-        )
+        raise _too_many(f"shape {shape}"[:80])
+
+
+def counted(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames one by one, raising InvalidRequest as soon as they are too many or too large."""
+    values = 0
+    for number, frame in enumerate(frames, 1):
+        values += frame.rain_rate.size
+        if values > MOST_VALUES or number > MOST_FRAMES:
+            raise _too_many(f"{number} frames with {values} pixels")
+        check_shape((1, *frame.rain_rate.shape))
+        yield frame
 
 
 def check_files(count: int) -> None:
@@ -37,3 +47,11 @@ def check_files(count: int) -> None:
         raise InvalidRequest(
             expected=f"at most {MOST_FILES} files", got=str(count), remedy="send only the newest frames"
         )
+
+
+def _too_many(got: str) -> InvalidRequest:
+    return InvalidRequest(
+        expected=f"at most {MOST_FRAMES} frames of {MOST_PIXELS} pixels, {MOST_VALUES} values together",
+        got=got,
+        remedy="send only the newest frames, or a part of the grid",
+    )

@@ -108,6 +108,12 @@ def check_plausible(frames: FrameSequence, now: datetime) -> None:
             got=f"{heaviest:g} mm/h",
             remedy="send mm/h, NaN where there is no data",
         )
+    if frames.reference_time is not None:
+        raise InvalidRequest(
+            expected="observed frames",
+            got=f"a forecast made at {iso(frames.reference_time)}",
+            remedy="send observations",
+        )
     if frames.valid_times[-1] > now + LATEST_AHEAD:
         raise InvalidRequest(
             expected=f"observed frames, until {iso(now + LATEST_AHEAD)} at the latest",

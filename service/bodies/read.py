@@ -10,9 +10,11 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from radar.errors import InvalidRequest
-from radar.files import NamedBytes, open_sequence
+from radar.files import NamedBytes, read_frames
+from radar.frame import sequence_of
+from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json
-from service.bodies.limits import MOST_FILES, check_files
+from service.bodies.limits import MOST_FILES, check_files, counted
 from service.bodies.npy import read_npy
 from service.bodies.posted import Hints, Posted, agree, check_plausible, frames_of_array
 from service.errors import UnsupportedBody
@@ -63,13 +65,19 @@ async def receive(request: Request) -> Body | None:
 def decode(body: Body, hints: Hints) -> Posted:
     """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop."""
     if body.media_type == MULTIPART:
-        posted = Posted(agree(open_sequence(body.files), hints))
+        posted = Posted(agree(_sequence(body.files), hints))
     elif body.media_type == NPY:
         posted = frames_of_array(read_npy(body.content), hints)
     else:
         posted = read_json(body.content, hints)
     check_plausible(posted.frames, hints.now)
     return posted
+
+
+def _sequence(files: Sequence[NamedBytes]) -> FrameSequence:
+    """Files in any order as one sequence; like radar.files.open_sequence, but nothing is read beyond the limits."""
+    frames = (frame for file in files for frame in read_frames(file.data, file.name))
+    return sequence_of(counted(frames))
 
 
 async def _files(request: Request) -> list[NamedBytes]:

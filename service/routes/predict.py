@@ -13,6 +13,7 @@ from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
 from service.bodies.read import receive
 from service.context import Parts
+from service.documentation import reference
 from service.predict import Question, dress, forecast, gather, steps_for
 from service.problems import documented
 from service.routes.query import FrameQuery, frames_body
@@ -23,7 +24,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Predicted frames in mm/h, missing as null or NaN; images show the frame at `lead_minutes`",
-        "content": {JSON: {"schema": NowcastAnswer.model_json_schema()}, **dict.fromkeys(WRITERS, _BINARY)},
+        "content": {JSON: {"schema": reference(NowcastAnswer)}, **dict.fromkeys(WRITERS, _BINARY)},
     },
     **documented(404, 406, 413, 415, 422, 500, 503),
 }

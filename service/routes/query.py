@@ -10,6 +10,7 @@ from fastapi import Query
 
 from service.bodies.json_body import JsonFrames
 from service.bodies.posted import Hints, utc
+from service.documentation import reference
 
 Product = Annotated[
     str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="product of the frames, e.g. RY", examples=["RY"])
@@ -64,7 +65,7 @@ def frames_body(*, required: bool) -> dict[str, Any]:
     schemas = {
         "multipart/form-data": files,
         "application/x-npy": array,
-        "application/json": JsonFrames.model_json_schema(),
+        "application/json": reference(JsonFrames),
     }
     content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
     return {"requestBody": {"required": required, "content": content}}

@@ -1,0 +1,29 @@
+"""Schemas of bodies and answers that FastAPI does not find by itself, since they are read and written by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+_TEMPLATE = "#/components/schemas/{model}"
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """A reference to a model's schema, which `add_schemas` must have been given."""
+    return {"$ref": _TEMPLATE.format(model=model.__name__)}
+
+
+def add_schemas(app: FastAPI, models: tuple[type[BaseModel], ...]) -> None:
+    """Let the OpenAPI document of `app` hold the schemas of these models and of what they are made of."""
+    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_TEMPLATE)
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
