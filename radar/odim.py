@@ -6,22 +6,26 @@ file format", version 2.3. DWD's files have one composite, /dataset1/data1.
 
 from __future__ import annotations
 
+import io
 import math
 import re
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 from pyproj import CRS, Transformer
 
-from radar.errors import UnreadableFile
+from radar.errors import GridMismatch, InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label
 from radar.grid import Grid, recognise
 from radar.hdf5 import LARGEST_FRAME_PIXELS, array, is_hdf5, number, opened, text
 from radar.sequence import Float32
 
+_NO_DATA = 65535
 _PROJ_WORD = re.compile(
     r"\+(proj|lat_[012]|lat_ts|lon_0|lonc|alpha|gamma|k|k_0|x_0|y_0|a|b|R|rf|f|ellps|datum|units|no_defs|type|towgs84)"
     r"(=[\w.,+-]+)?"
@@ -147,6 +151,83 @@ def _safe_projection(projdef: str, name: str) -> str:
     if len(projdef) > 500 or not words or not all(_PROJ_WORD.fullmatch(word) for word in words):
         raise _unreadable(name, "a plain PROJ projection", repr(projdef[:60]))
     return projdef
+
+
+def write_odim(frame: Frame) -> bytes:
+    """One frame as an ODIM HDF5 composite of quantity RATE, laid out as DWD's: uint16, 0.01 mm/h, 65535 = no data.
+
+    Parameters
+    ----------
+    frame : Frame
+        mm/h, rounded to 0.01 mm/h; NaN = no data.
+
+    Raises
+    ------
+    GridMismatch
+        The grid has no projection, or not one of plain PROJ parameters.
+    InvalidRain
+        More than the 655.34 mm/h that 16 bits hold.
+    """
+    if not all(_PROJ_WORD.fullmatch(word) for word in (frame.grid.projection or "?").split()):
+        raise GridMismatch(
+            expected="a grid with a PROJ string", got=f"grid {frame.grid.name}", remedy="write NetCDF instead"
+        )
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        _set(file, {"Conventions": "ODIM_H5/V2_3"})
+        end = f"{frame.valid_time.astimezone(UTC):%Y%m%d %H%M%S}".split()
+        what = {"object": "COMP", "version": "H5rad 2.3", "date": end[0], "time": end[1], "source": "CMT:raincell"}
+        _set(file.create_group("what"), what)
+        _set(file.create_group("where"), _where(frame.grid))
+        _set(file.create_group("dataset1/what"), _what(frame))
+        scaling: dict[str, str | float] = {
+            "quantity": "RATE",
+            "gain": 0.01,
+            "offset": 0.0,
+            "nodata": float(_NO_DATA),
+            "undetect": 0.0,
+        }
+        _set(file.create_group("dataset1/data1/what"), scaling)
+        codes = _codes(frame.rain_rate)
+        file.create_dataset("dataset1/data1/data", data=codes, chunks=codes.shape, compression="gzip")
+    return stream.getvalue()
+
+
+def _what(frame: Frame) -> dict[str, str | float]:
+    end = frame.valid_time.astimezone(UTC)
+    times = {"start": end - timedelta(minutes=frame.timestep_minutes), "end": end}
+    stamps = {f"{edge}date": f"{time:%Y%m%d}" for edge, time in times.items()}
+    stamps |= {f"{edge}time": f"{time:%H%M%S}" for edge, time in times.items()}
+    return {"product": "COMP", "prodname": frame.product or "RATE", **stamps}
+
+
+def _where(grid: Grid) -> dict[str, str | float]:
+    """Size, projection, and the outer corners in degrees."""
+    rows, columns = grid.shape
+    metres = 1000 * grid.pixel_size_km
+    where: dict[str, str | float] = {"projdef": grid.projection or "", "xsize": columns, "ysize": rows}
+    where |= {"xscale": metres, "yscale": metres}
+    for corner, row, column in (("UL", 0, 0), ("UR", 0, columns), ("LL", rows, 0), ("LR", rows, columns)):
+        where[f"{corner}_lat"], where[f"{corner}_lon"] = grid.to_lat_lon(row - 0.5, column - 0.5)
+    return where
+
+
+def _codes(rain_rate: Float32) -> npt.NDArray[np.uint16]:
+    missing = np.isnan(rain_rate)
+    value = np.rint(np.where(missing, 0, rain_rate) * 100.0)
+    if value.max(initial=0) >= _NO_DATA or value.min(initial=0) < 0:
+        raise InvalidRain(
+            expected="rain rates of 0 to 655.34 mm/h",
+            got=f"{np.nanmin(rain_rate):g} to {np.nanmax(rain_rate):g} mm/h",
+            remedy="write NetCDF instead",
+        )
+    codes: npt.NDArray[np.uint16] = np.where(missing, _NO_DATA, value).astype(np.uint16)
+    return codes
+
+
+def _set(target: h5py.HLObject, attributes: Mapping[str, str | float]) -> None:
+    for key, value in attributes.items():
+        target.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
 
 
 def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
