@@ -69,7 +69,7 @@ def export(checkpoint: Path, repository: Path, version: str, *, description: str
             "sha256": {"model.onnx": sha256_of(staged / "model.onnx")},
             "parent": None,
             "training": notes,
-            "parity": {"largest_difference_mm_per_hour": difference, "steps": 12},
+            "parity": {"largest_difference_mm_per_hour": difference, "steps": parity_steps(card)},
             "scores": [],
             "gate": None,
         }
@@ -134,11 +134,16 @@ def golden_case(network: Network, card: ModelCard) -> GoldenCase:
     return GoldenCase(frames, base, roll_out(TorchStep(network), frames, base))
 
 
+def parity_steps(card: ModelCard) -> int:
+    """Steps over which an export is compared with torch: twelve, or as many as the model reaches."""
+    return min(12, card.longest_lead_minutes // card.timestep_minutes)
+
+
 def check_parity(path: Path, network: Network, card: ModelCard) -> float:
-    """The largest difference in mm/h between ONNX Runtime and torch over twelve steps on an odd-sized grid."""
+    """The largest difference in mm/h between ONNX Runtime and torch over `parity_steps` on an odd-sized grid."""
     exported, original = load_forecaster(path, "cpu"), torch_forecaster(card, network)
     history = _storm(93, 118, card.input_length, card.timestep_minutes, card.pixel_size_km)
-    one, other = (forecaster.forecast(history, 12).rain_rate for forecaster in (exported, original))
+    one, other = (forecaster.forecast(history, parity_steps(card)).rain_rate for forecaster in (exported, original))
     difference = float(np.nanmax(np.abs(one - other)))
     if not (np.isnan(one) == np.isnan(other)).all() or difference > _PARITY_MM_PER_HOUR:
         raise ArtifactRejected(
@@ -184,7 +189,15 @@ def _to_onnx(network: Network) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None  # noqa: S101
-    return program.model_proto
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the exporter's notes, which hold file paths of the machine that exported it."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return model
 
 
 def _commit() -> str:
