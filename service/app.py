@@ -13,6 +13,7 @@ import uvicorn
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
+from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
 from service import demo
 from service.answers.schema import NowcastAnswer
@@ -22,7 +23,6 @@ from service.catalogue import load_catalogue
 from service.context import Service, now_utc
 from service.demo import Demo
 from service.documentation import add_schemas
-from service.forecaster import load_forecaster
 from service.history import MemoryHistory
 from service.last_good import History
 from service.problems import Problem, add_handlers
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     Raises
     ------
     ArtifactRejected, ProviderMissing
-        See `service.forecaster.load_forecaster`.
+        See `models.onnx_forecaster.load_forecaster`.
     """
     service = make_service(settings)
     app = FastAPI(

@@ -43,15 +43,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     redis_url: str | None = None
     provider: Literal["cpu", "cuda"] = "cpu"
     model_repository: Path = PRETRAINED
-    max_body_mb: int = Field(64, ge=1, le=4096)
+    max_body_mb: int = Field(default=64, ge=1, le=4096)
     allow_anonymous: Annotated[frozenset[str], NoDecode] = frozenset()
     demo: bool = False
-    queue: int = Field(8, ge=1, le=1000)
-    history_minutes: int = Field(360, ge=30, le=7 * 24 * 60)
+    queue: int = Field(default=8, ge=1, le=1000)
+    history_minutes: int = Field(default=360, ge=30, le=7 * 24 * 60)
 
     @field_validator("allow_anonymous", mode="before")
     @classmethod

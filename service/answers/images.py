@@ -7,9 +7,9 @@ from datetime import UTC
 import cv2
 import numpy as np
 import numpy.typing as npt
-import rasterio  # type: ignore[import-untyped]
-from rasterio.crs import CRS  # type: ignore[import-untyped]
-from rasterio.io import MemoryFile  # type: ignore[import-untyped]
+import rasterio
+from rasterio.crs import CRS
+from rasterio.io import MemoryFile
 
 from radar.sequence import Float32, FrameSequence, iso
 

@@ -45,11 +45,13 @@ class JsonFrames(BaseModel):
     frames: Annotated[
         Annotated[Base64Frames, Tag("base64")] | Annotated[ListedFrames, Tag("lists")], Discriminator(_form)
     ] = Field(description="base64 of float32, or, for at most 1,000,000 values, nested lists with null = no data")
-    valid_time: datetime | None = Field(None, description="UTC time of the last frame")
-    valid_times: list[datetime] | None = Field(None, description="UTC time of each frame", max_length=MOST_FRAMES)
-    grid: str | None = Field(None, description="name of a known grid, e.g. radolan")
-    product: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,32}$")
-    timestep_minutes: int | None = Field(None, ge=1, le=1440)
+    valid_time: datetime | None = Field(default=None, description="UTC time of the last frame")
+    valid_times: list[datetime] | None = Field(
+        default=None, description="UTC time of each frame", max_length=MOST_FRAMES
+    )
+    grid: str | None = Field(default=None, description="name of a known grid, e.g. radolan")
+    product: str | None = Field(default=None, pattern="^[A-Za-z0-9_-]{1,32}$")
+    timestep_minutes: int | None = Field(default=None, ge=1, le=1440)
 
 
 def read_json(body: bytes, hints: Hints) -> Posted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -17,6 +18,7 @@ from service.documentation import reference
 from service.predict import Question, dress, forecast, gather, steps_for
 from service.problems import documented
 from service.routes.query import FrameQuery, frames_body
+from service.timing import Timings
 
 router = APIRouter(tags=["nowcast"])
 
@@ -47,8 +49,12 @@ async def predict(
     steps = steps_for(card, lead_minutes)
     hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
     question = Question(served, steps, hints, await receive(request))
+    timings = Timings()
     with service.worker.admitted():
-        posted, degraded = await run_sync(gather, service, question)
-        predicted = await service.worker.run(lambda: forecast(question, posted.frames))
+        posted, degraded = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        work = partial(forecast, question, posted.frames)
+        predicted = await service.worker.run(timings.measured("forecast", work))
         nowcast = dress(service, question, posted, predicted, degraded)
-        return await run_sync(render, nowcast, media_type, encoding)
+        response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
+    response.headers["Server-Timing"] = timings.header()
+    return response

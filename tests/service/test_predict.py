@@ -15,7 +15,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-import rasterio  # type: ignore[import-untyped]
+import rasterio
 import xarray as xr
 
 from models.recurrent import RecurrentForecaster
@@ -145,6 +145,7 @@ def test_arrays_and_images_have_their_metadata_in_headers(client: Client) -> Non
     assert headers["x-raincell-reference-time"] == TIME
     assert headers["x-raincell-lead-minutes"] == "5,10"
     assert "x-raincell-degraded" not in headers
+    assert [part.split(";")[0] for part in headers["server-timing"].split(", ")] == ["decode", "forecast", "encode"]
 
 
 def test_a_geotiff_lies_where_the_radar_is(client: Client) -> None:
@@ -246,7 +247,9 @@ def test_what_an_array_does_not_say_is_assumed_and_told(client: Client) -> None:
 
 def test_nested_lists_with_null_are_read(client: Client) -> None:
     array = rain()
-    lists = np.where(np.isnan(array), None, array.astype(object)).tolist()
+    values = array.astype(object)
+    values[np.isnan(array)] = None
+    lists = values.tolist()
     body = {"frames": lists, "valid_times": [iso(time) for time in sequence().valid_times]}
     answer = client.post("/predict", json=body).json()
     np.testing.assert_array_equal(frames_in(answer), frames_in(post_npy(client, array).json()))
