@@ -12,19 +12,20 @@ import numpy as np
 from radar.errors import InvalidRequest
 from radar.netcdf import to_netcdf
 from radar.sequence import Float32
+from service.answers.large import Content
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_LISTED_VALUES
 
 Encoding = Literal["base64", "list", "none"]
 
 
-def to_json(nowcast: Nowcast, encoding: Encoding) -> bytes:
+def to_json(nowcast: Nowcast, encoding: Encoding) -> Content:
     """The whole answer; frames as base64 of little-endian float32, as nested lists (null = missing), or left away."""
     head = json.dumps({**nowcast.metadata(), "summary": nowcast.summary()}).encode()
     if encoding == "none":
-        return head
-    # Written by hand: a JSON library would look at each of 50 million characters of base64.
-    return b"".join([head[:-1], b', "frames": ', *_frames(nowcast.forecast.rain_rate, encoding), b"}"])
+        return [head]
+    # Put together by hand: a JSON library would look at each of 50 million characters of base64.
+    return [head[:-1], b', "frames": ', *_frames(nowcast.forecast.rain_rate, encoding), b"}"]
 
 
 def _frames(rain_rate: Float32, encoding: Encoding) -> list[bytes]:
@@ -54,18 +55,19 @@ def check_listable(values: int) -> None:
         )
 
 
-def to_npy(nowcast: Nowcast) -> bytes:
+def to_npy(nowcast: Nowcast) -> Content:
     """Float32 (leads, H, W) in mm/h, NaN = missing, as numpy.load reads it."""
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(nowcast.forecast.rain_rate, "<f4"))
-    return stream.getvalue()
+    array = np.ascontiguousarray(nowcast.forecast.rain_rate, "<f4")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    return [header.getvalue(), array.data]
 
 
-def to_netcdf_bytes(nowcast: Nowcast) -> bytes:
+def to_netcdf_file(nowcast: Nowcast) -> Content:
     """A CF file with rainfall_rate (time, y, x); what the answer says of itself is in its attributes."""
     said = nowcast.metadata()
     wanted = ("model", "version", "degraded", "attribution")
     attributes = {name: said[name] for name in wanted if said[name] is not None}
     attributes["history_times"] = " ".join(said["history_times"])
     attributes["assumed"] = "; ".join(said["assumed"])
-    return to_netcdf(nowcast.forecast, attributes=attributes)
+    return [to_netcdf(nowcast.forecast, attributes=attributes)]

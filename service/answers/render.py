@@ -6,19 +6,20 @@ from collections.abc import Callable
 
 from fastapi import Response
 
-from service.answers.arrays import Encoding, to_json, to_netcdf_bytes, to_npy
+from service.answers.arrays import Encoding, to_json, to_netcdf_file, to_npy
 from service.answers.images import to_geotiff, to_png, to_webp
+from service.answers.large import Content, LargeResponse
 from service.answers.nowcast import Nowcast
 
 JSON = "application/json"
 
-WRITERS: dict[str, Callable[[Nowcast], bytes]] = {
+WRITERS: dict[str, Callable[[Nowcast], Content]] = {
     "application/x-npy": to_npy,
-    "application/netcdf": to_netcdf_bytes,
-    "application/x-netcdf": to_netcdf_bytes,
-    "image/png": lambda nowcast: to_png(nowcast.forecast.rain_rate[-1]),
-    "image/webp": lambda nowcast: to_webp(nowcast.forecast.rain_rate[-1]),
-    "image/tiff": lambda nowcast: to_geotiff(nowcast.forecast),
+    "application/netcdf": to_netcdf_file,
+    "application/x-netcdf": to_netcdf_file,
+    "image/png": lambda nowcast: [to_png(nowcast.forecast.rain_rate[-1])],
+    "image/webp": lambda nowcast: [to_webp(nowcast.forecast.rain_rate[-1])],
+    "image/tiff": lambda nowcast: [to_geotiff(nowcast.forecast)],
 }
 MEDIA_TYPES = (JSON, *WRITERS)
 """What can be answered, the default first."""
@@ -27,7 +28,7 @@ MEDIA_TYPES = (JSON, *WRITERS)
 def render(nowcast: Nowcast, media_type: str, encoding: Encoding) -> Response:
     """The whole answer; takes tens of milliseconds, so not on the event loop."""
     content = to_json(nowcast, encoding) if media_type == JSON else WRITERS[media_type](nowcast)
-    return Response(content, media_type=media_type, headers=_headers(nowcast))
+    return LargeResponse(content, media_type, _headers(nowcast))
 
 
 def _headers(nowcast: Nowcast) -> dict[str, str]:
