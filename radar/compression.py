@@ -11,6 +11,8 @@ from radar.errors import UnreadableFile
 LARGEST_FRAME_FILE = 16 * 2**20
 """Bytes, decompressed, of a file that holds one frame; the largest of DWD's has 2.7 MB."""
 
+_MOST_MEMBERS = 32
+"""Parallel bzip2 writes a member for every 900 kB; a million empty ones would take hours."""
 _GZIP_MAGIC, _BZIP2_MAGIC = b"\x1f\x8b", b"BZh"
 
 
@@ -57,8 +59,8 @@ def _members(data: bytes, name: str, limit: int, kind: str) -> bytes:
     parts: list[bytes] = []
     room = limit
     while data:
-        if not data.startswith(magic):
-            raise _damaged(name, kind, f"{len(data)} bytes of something else after its end")
+        if not data.startswith(magic) or len(parts) == _MOST_MEMBERS:
+            raise _damaged(name, kind, f"{len(data):,} bytes after its end")
         part, data = _one_member(data, name, room, limit, kind)
         parts.append(part)
         room -= len(part)
@@ -71,9 +73,6 @@ def _one_member(data: bytes, name: str, room: int, limit: int, kind: str) -> tup
     try:
         # One byte more than there is room for tells a full file from one that is too large.
         part = stream.decompress(data, room + 1)
-        if len(part) <= room and not stream.eof:
-            # zlib may stop at max_length without having read the trailer; ask once more.
-            part += _rest(stream, room + 1 - len(part))
     except (zlib.error, OSError, ValueError) as error:
         raise _damaged(name, kind, "a damaged one") from error
     if len(part) > room:
@@ -81,11 +80,6 @@ def _one_member(data: bytes, name: str, room: int, limit: int, kind: str) -> tup
     if not stream.eof:
         raise _damaged(name, kind, "one that ends too early")
     return part, stream.unused_data
-
-
-def _rest(stream: _Decompressor, room: int) -> bytes:
-    pending = getattr(stream, "unconsumed_tail", b"")
-    return stream.decompress(pending, room) if pending else b""
 
 
 def _too_large(name: str, limit: int) -> UnreadableFile:

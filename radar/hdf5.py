@@ -165,8 +165,8 @@ def _unfiltered(raw: bytes, mask: int, dataset: h5py.Dataset, size: int, name: s
 def _inflated(raw: bytes, size: int, name: str) -> bytes:
     stream = zlib.decompressobj()
     inflated = stream.decompress(raw, size + 1)
-    if len(inflated) > size:
-        raise _unreadable(name, f"chunks of {size:,} bytes", "more")
+    if len(inflated) > size or not stream.eof:
+        raise _unreadable(name, f"chunks of {size:,} bytes", "more, or a stream that ends too early")
     return inflated
 
 

@@ -230,8 +230,9 @@ def _set(target: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
     for key, value in attributes.items():
         if value == "":  # HDF5 has no empty fixed-length strings
             continue
-        # Fixed-length text is NetCDF's char, which every reader knows; Python's str would be its newer string.
-        target.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
+        # ASCII as fixed-length text is NetCDF's char, which every reader knows; str becomes its newer string.
+        plain = isinstance(value, str) and value.isascii()
+        target.attrs[key] = np.bytes_(str(value).encode()) if plain else value
 
 
 @lru_cache(maxsize=4)
