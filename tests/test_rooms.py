@@ -1,0 +1,57 @@
+"""The layout that README and design promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("radar", "models", "training", "service")
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_importing_a_room_imports_nothing_heavy(room: str) -> None:
+    heavy = "{'torch', 'fastapi', 'onnxruntime', 'xarray', 'cv2', 'redis', 'numpy'}"
+    answer = run_python(f"import sys, {room}; print(sorted({heavy} & set(sys.modules)))")
+    assert answer.stdout.strip() == "[]", answer.stderr
+
+
+def test_fit_needs_neither_pydantic_nor_the_web() -> None:
+    unwanted = "{'pydantic', 'fastapi', 'redis', 'onnxruntime', 'pyproj', 'rasterio'}"
+    answer = run_python(f"import sys, training.fit; print(sorted({unwanted} & set(sys.modules)))")
+    assert answer.stdout.strip() == "[]", answer.stderr
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; sys.argv = ['training', '--help']; import training.__main__ as t\n"
+    code += "try: t.main()\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    assert run_python(code).stdout.strip().endswith("False")
+
+
+def test_one_module_imports_redis_and_one_imports_onnx_runtime() -> None:
+    sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    for package, home in (("redis", "service/redis_history.py"), ("onnxruntime", "models/onnx_forecaster.py")):
+        importing = [
+            path.relative_to(ROOT).as_posix()
+            for path in sources
+            if any(
+                line.strip().startswith((f"import {package}", f"from {package}"))
+                for line in path.read_text().splitlines()
+            )
+        ]
+        assert importing == [home]
+
+
+def test_packages_are_all_listed() -> None:
+    listed = (ROOT / "pyproject.toml").read_text()
+    for room in ROOMS:
+        for init in (ROOT / room).rglob("__init__.py"):
+            name = ".".join(init.parent.relative_to(ROOT).parts)
+            assert f'"{name}"' in listed, name

@@ -1,0 +1,56 @@
+"""What the README says of the bundled model, on events that it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.onnx_forecaster import read_card_of
+from models.repository import PRETRAINED, champions
+from training.config import load_config
+from training.evaluate import BASELINES, evaluate, open_forecasters
+
+MOST_BYTES = 3_000_000
+KEPT_OUT = ("mch_ch_20170131.nc", "dwd_yw_20170816.nc")
+CONFIGURATION = Path(__file__).parents[2] / "training" / "configs" / "ms-convlstm.toml"
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    path = champions(PRETRAINED)["ms-convlstm"]
+    card = read_card_of(path)
+    assert path.stat().st_size <= MOST_BYTES
+    assert (card.name, card.input_length, card.timestep_minutes, card.pixel_size_km) == ("ms-convlstm", 5, 5, 1.0)
+    assert card.longest_lead_minutes >= 60
+    assert {source.owner for source in card.data} == {"KNMI", "Finnish Meteorological Institute", "this project"}
+    assert all(source.licence for source in card.data)
+
+
+def test_it_was_made_by_the_committed_configuration() -> None:
+    card = read_card_of(champions(PRETRAINED)["ms-convlstm"])
+    assert card.lineage.configuration_sha256 == load_config(CONFIGURATION).sha256
+
+
+def test_what_it_is_judged_by_was_kept_out() -> None:
+    data = load_config(CONFIGURATION).data
+    assert set(KEPT_OUT) <= set(data.kept_out)
+    assert not {*data.train, *data.validation} & set(KEPT_OUT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("event", KEPT_OUT)
+def test_it_beats_persistence_at_every_lead_from_ten_minutes(event: str, real_data: Path) -> None:
+    scores = evaluate(
+        [*open_forecasters([PRETRAINED]), BASELINES["persistence"]],
+        [real_data / "events" / event],
+        lead_minutes=60,
+        thresholds=[1.0],
+        stride=4,
+    )
+    rows = {(score.model, score.lead_minutes): score for score in scores}
+    leads = sorted({score.lead_minutes for score in scores if score.lead_minutes >= 10})
+    assert leads[-1] >= 35
+    for lead in leads:
+        model, persistence = rows["ms-convlstm", lead], rows["persistence", lead]
+        assert model.csi > persistence.csi, lead
+        assert model.mae < persistence.mae, lead
