@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from pyproj import CRS
 
 from radar.errors import InvalidRain, RaincellError, UnreadableFile
 from radar.frame import file_label
 from radar.grid import Grid, recognise
 from radar.sequence import Float32, FrameSequence
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Attribute = str | int | float | npt.NDArray[np.float32]
 
@@ -48,6 +51,9 @@ def read_netcdf(path: str | Path) -> FrameSequence:
     IncompleteHistory
         Times that are not evenly spaced.
     """
+    # xarray takes most of a second to import; a service that reads uploads never needs it.
+    import xarray as xr
+
     name = file_label(Path(path).name)
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
