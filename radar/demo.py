@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pyproj import CRS, Transformer
 
 from radar.errors import InvalidRequest
 from radar.frame import Frame, frames_of
@@ -91,11 +90,7 @@ def on_grid(sequence: FrameSequence, grid: Grid) -> FrameSequence:
 
 def _nearest(source: Grid, target: Grid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Row and column in `source` of every pixel of `target`; they may lie outside."""
-    lat, lon = target.lat_lon()
-    to_metres = Transformer.from_crs("EPSG:4326", CRS.from_user_input(source.projection), always_xy=True)
-    x, y = to_metres.transform(lon, lat)
-    metres = 1000 * source.pixel_size_km
-    row, column = (source.north_west[1] - y) / metres, (x - source.north_west[0]) / metres
+    row, column = source.to_row_column(*target.lat_lon())
     return np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)
 
 

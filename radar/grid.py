@@ -72,24 +72,30 @@ class Grid:
         """
         return _lat_lon(self)
 
-    def to_lat_lon(self, row: float, column: float) -> tuple[float, float]:
-        """Latitude and longitude in degrees of a (fractional) position; (0, 0) is a pixel centre."""
-        x = self.north_west[0] + 1000 * self.pixel_size_km * column
-        y = self.north_west[1] - 1000 * self.pixel_size_km * row
-        lon, lat = _to_degrees(self).transform(x, y)
-        return float(lat), float(lon)
+    def to_lat_lon(self, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[Float64, Float64]:
+        """Latitudes and longitudes in degrees of (fractional) positions; (0, 0) is a pixel centre.
 
-    def to_row_column(self, lat: float, lon: float) -> tuple[float, float]:
-        """The (fractional) row and column of a place, which may lie outside the grid."""
+        Raises
+        ------
+        UnknownGrid
+            The grid has no projection.
+        """
+        metres = 1000 * self.pixel_size_km
+        x = self.north_west[0] + metres * np.asarray(column, np.float64)
+        y = self.north_west[1] - metres * np.asarray(row, np.float64)
+        lon, lat = _to_degrees(self).transform(x, y)
+        return np.asarray(lat), np.asarray(lon)
+
+    def to_row_column(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[Float64, Float64]:
+        """The (fractional) rows and columns of places, which may lie outside the grid; inverse of `to_lat_lon`."""
         x, y = _to_degrees(self).transform(lon, lat, direction="INVERSE")
         metres = 1000 * self.pixel_size_km
-        return (self.north_west[1] - float(y)) / metres, (float(x) - self.north_west[0]) / metres
+        return (self.north_west[1] - np.asarray(y)) / metres, (np.asarray(x) - self.north_west[0]) / metres
 
     def corners(self) -> Float64:
         """Latitude and longitude of the corner pixels' centres, (4, 2): NW, NE, SW, SE."""
         south, east = self.shape[0] - 1, self.shape[1] - 1
-        places = [(0, 0), (0, east), (south, 0), (south, east)]
-        return np.array([self.to_lat_lon(row, column) for row, column in places])
+        return np.stack(self.to_lat_lon([0, 0, south, south], [0, east, 0, east]), axis=1)
 
 
 KNOWN_GRIDS: dict[str, Grid] = {
@@ -163,8 +169,7 @@ def _to_degrees(grid: Grid) -> Transformer:
 
 @lru_cache(maxsize=8)
 def _lat_lon(grid: Grid) -> tuple[Float64, Float64]:
-    x, y = np.meshgrid(grid.x_metres, grid.y_metres)
-    lon, lat = _to_degrees(grid).transform(x, y)
+    lat, lon = grid.to_lat_lon(*np.mgrid[: grid.shape[0], : grid.shape[1]])
     for array in (lat, lon):
         array.flags.writeable = False
     return lat, lon

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 import numpy.typing as npt
-from pyproj import CRS
 
 from radar.errors import InvalidRain, RaincellError, UnreadableFile
 from radar.frame import file_label
@@ -140,6 +139,8 @@ def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
     attributes = dataset[mapping].attrs
     if "crs_wkt" in attributes:
         return str(attributes["crs_wkt"])
+    from pyproj import CRS
+
     return str(CRS.from_cf(attributes).to_wkt())
 
 
@@ -250,6 +251,8 @@ def _lat_lon(grid: Grid) -> tuple[Float32, Float32]:
 
 @lru_cache(maxsize=8)
 def _mapping_attributes(projection: str) -> dict[str, Attribute]:
+    from pyproj import CRS
+
     return dict(CRS.from_user_input(projection).to_cf())
 
 

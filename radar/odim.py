@@ -10,6 +10,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import numpy.typing as npt
-from pyproj import CRS, Transformer
 
 from radar.errors import GridMismatch, InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label
@@ -138,12 +138,14 @@ def _grid(where: h5py.Group, name: str) -> Grid:
 @lru_cache(maxsize=8)
 def _placed(projection: str, shape: tuple[int, int], scale: float, corner: tuple[float, float]) -> Grid:
     """The grid whose upper left pixel has its outer corner at a latitude and longitude."""
-    to_metres = Transformer.from_crs(CRS.from_epsg(4326), CRS.from_user_input(projection), always_xy=True)
-    x, y = to_metres.transform(corner[1], corner[0])
+    # Rows and columns from the projection's own origin are its metres, one pixel each.
+    origin = Grid(f"{shape[0]}x{shape[1]}", shape, scale / 1000, projection)
+    row, column = origin.to_row_column(*corner)
+    x, y = float(column) * scale, -float(row) * scale
     if not (math.isfinite(x) and math.isfinite(y)):
         raise ValueError("the corner lies outside the projection")
     centre = (x + scale / 2, y - scale / 2)
-    return recognise(Grid(f"{shape[0]}x{shape[1]}", shape, scale / 1000, projection, centre))
+    return recognise(replace(origin, north_west=centre))
 
 
 def _safe_projection(projdef: str, name: str) -> str:
@@ -208,7 +210,8 @@ def _where(grid: Grid) -> dict[str, str | float]:
     where: dict[str, str | float] = {"projdef": grid.projection or "", "xsize": columns, "ysize": rows}
     where |= {"xscale": metres, "yscale": metres}
     for corner, row, column in (("UL", 0, 0), ("UR", 0, columns), ("LL", rows, 0), ("LR", rows, columns)):
-        where[f"{corner}_lat"], where[f"{corner}_lon"] = grid.to_lat_lon(row - 0.5, column - 0.5)
+        lat, lon = grid.to_lat_lon(row - 0.5, column - 0.5)
+        where |= {f"{corner}_lat": float(lat), f"{corner}_lon": float(lon)}
     return where
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import uvicorn
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
@@ -43,7 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
         See `models.onnx_forecaster.load_forecaster`.
     """
     service = make_service(settings)
-    app = FastAPI(
+    # /docs without a content network: forecast offices close their machines off.
+    app = FastAPIOffline(
         title="Raincell",
         version=_version(),
         description=_DESCRIPTION,

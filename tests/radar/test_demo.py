@@ -68,10 +68,10 @@ def test_times_are_floored_to_five_minutes() -> None:
 def test_a_pixel_stays_at_its_place_on_another_grid() -> None:
     """Berlin's rain on DE1200 is Berlin's rain on RADOLAN."""
     wide, narrow = KNOWN_GRIDS["de1200"], KNOWN_GRIDS["radolan"]
-    row, column = (round(place) for place in wide.to_row_column(52.52, 13.405))
+    row, column = (round(float(place)) for place in wide.to_row_column(52.52, 13.405))
     rain = np.zeros((1, *wide.shape), np.float32)
     rain[0, row - 1 : row + 2, column - 1 : column + 2] = 5
     moved = on_grid(FrameSequence(rain, (datetime(2026, 6, 1, tzinfo=UTC),), wide, 5, "RY"), narrow)
-    there = tuple(round(place) for place in narrow.to_row_column(52.52, 13.405))
+    there = tuple(round(float(place)) for place in narrow.to_row_column(52.52, 13.405))
     assert moved.rain_rate[0][there] == 5
     assert np.count_nonzero(moved.rain_rate) <= 12
