@@ -113,11 +113,12 @@ def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFram
 def _decode(frame: StoredFrame, shape: tuple[int, int]) -> Float32:
     size = 2 * shape[0] * shape[1]
     try:
+        # Asked first: zstandard allocates whatever size the data declares, max_output_size or not.
+        if zstandard.frame_content_size(frame.data) != size or frame.header.grid.shape != shape:
+            raise _damaged("another number of pixels")
         content = zstandard.decompress(frame.data, max_output_size=size)
     except zstandard.ZstdError:
         raise _damaged("data that does not decompress") from None
-    if len(content) != size or frame.header.grid.shape != shape:
-        raise _damaged("another number of pixels")
     return _rates(frame.header.scale)[_unshuffle(content)].reshape(shape)
 
 

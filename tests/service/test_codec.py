@@ -72,3 +72,10 @@ def test_data_of_another_size_is_an_error_of_the_store() -> None:
 def test_a_header_of_another_form_is_an_error_of_the_store() -> None:
     with pytest.raises(StoreUnavailable, match="header"):
         read_header(b'{"codec": 1}')
+
+
+def test_data_that_declares_seven_gigabytes_is_refused_before_they_are_allocated() -> None:
+    # A zstd frame header with a content size of 8 bytes: magic, descriptor, window, size.
+    bomb = b"\x28\xb5\x2f\xfd\xc0\x58" + (7 * 10**9).to_bytes(8, "little") + bytes(20)
+    with pytest.raises(StoreUnavailable, match="another number of pixels"):
+        decode([replace(encode(sequence(1))[0], data=bomb)])
