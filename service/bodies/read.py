@@ -10,8 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from radar.errors import InvalidRequest
-from radar.files import NamedBytes, read_frames
-from radar.frame import sequence_of
+from radar.files import NamedBytes, iter_frames
+from radar.frame import observed, sequence_of
 from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json
 from service.bodies.limits import MOST_FILES, check_files, counted
@@ -76,8 +76,8 @@ def decode(body: Body, hints: Hints) -> Posted:
 
 def _sequence(files: Sequence[NamedBytes]) -> FrameSequence:
     """Files in any order as one sequence; like radar.files.open_sequence, but nothing is read beyond the limits."""
-    frames = (frame for file in files for frame in read_frames(file.data, file.name))
-    return sequence_of(counted(frames))
+    frames = (frame for file in files for frame in iter_frames(file.data, file.name))
+    return sequence_of(counted(observed(frames)))
 
 
 async def _files(request: Request) -> list[NamedBytes]:
@@ -90,6 +90,10 @@ async def _files(request: Request) -> list[NamedBytes]:
     except HTTPException as error:
         raise InvalidRequest(
             expected="a multipart form", got=str(error.detail)[:80], remedy="let the client write it: curl -F"
+        ) from None
+    except UnicodeError:  # Content-Type may name any of Python's character encodings
+        raise InvalidRequest(
+            expected="a multipart form in UTF-8", got="names that do not decode", remedy="leave charset= away"
         ) from None
     if not named:
         raise InvalidRequest(

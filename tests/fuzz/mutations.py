@@ -18,14 +18,34 @@ _TELLING = (0, 1, -1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 2**
 
 
 class Edit(NamedTuple):
-    """One piece of damage: what is done, where (any number, taken modulo the length), and with what."""
+    """One piece of damage: what is done, where (any number, taken modulo the length), and with what.
+
+    Few numbers, of which the rest follows: hypothesis takes a millisecond to draw each.
+    """
 
     apply: Callable[[bytes, Edit], bytes]
     place: int
-    in_header: bool
-    size: int
-    content: bytes
-    number: int
+    value: int
+
+    @property
+    def in_header(self) -> bool:
+        """Whether it happens where the header is."""
+        return self.value % 2 == 0
+
+    @property
+    def size(self) -> int:
+        """Bytes concerned, mostly few."""
+        return 1 + self.value % (16, 256, 100_000)[self.place % 3]
+
+    @property
+    def content(self) -> bytes:
+        """One to eight bytes."""
+        return self.value.to_bytes(8, "little")[: 1 + self.place % 8]
+
+    @property
+    def number(self) -> int:
+        """An integer, every other time a telling one."""
+        return _TELLING[self.value // 2 % len(_TELLING)] if self.place % 2 else self.value - 2**63
 
     def offset(self, length: int) -> int:
         """The place as an offset into `length` bytes."""
@@ -40,17 +60,11 @@ def damaged(data: bytes, edits: list[Edit]) -> bytes:
 
 
 def edits() -> st.SearchStrategy[list[Edit]]:
-    """One to six pieces of damage."""
+    """One to four pieces of damage."""
     edit = st.builds(
-        Edit,
-        apply=st.sampled_from(_KINDS),
-        place=st.integers(0, 2**32),
-        in_header=st.booleans(),
-        size=st.one_of(st.integers(1, 16), st.integers(1, 100_000)),
-        content=st.binary(min_size=1, max_size=16),
-        number=st.one_of(st.sampled_from(_TELLING), st.integers(-(2**63), 2**63 - 1)),
+        Edit, apply=st.sampled_from(_KINDS), place=st.integers(0, 2**32 - 1), value=st.integers(0, 2**64 - 1)
     )
-    return st.lists(edit, min_size=1, max_size=6)
+    return st.lists(edit, min_size=1, max_size=4)
 
 
 def _flip(data: bytes, edit: Edit) -> bytes:
