@@ -1,11 +1,13 @@
-"""Scores of forecasts, as sums that add up and functions that read them.
+"""Scores of rain rates, as sums that add up and functions that read them.
 
 Sums are additive: those of two batches added are those of the batches together. Pixels where the forecast or the
-observation is NaN do not count. A score that is undefined is NaN, never 0.
+observation is NaN do not count. A score that is undefined is NaN, never 0. Neighbourhoods are in `radar.fss`,
+ensembles and probabilities in `radar.probability`, power spectra in `radar.spectrum`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,57 +34,96 @@ class ContingencyTable:
             self.correct_negatives + other.correct_negatives,
         )
 
+    @property
+    def pixels(self) -> int:
+        """How many pixels were compared."""
+        return self.hits + self.misses + self.false_alarms + self.correct_negatives
+
 
 @dataclass(frozen=True)
 class ErrorSum:
-    """Sum of absolute errors in mm/h, and the number of pixels."""
+    """Sums of absolute (mm/h) and squared errors ((mm/h)^2), and the number of pixels."""
 
     absolute: float = 0.0
+    squared: float = 0.0
     count: int = 0
 
     def __add__(self, other: ErrorSum) -> ErrorSum:
-        return ErrorSum(self.absolute + other.absolute, self.count + other.count)
+        return ErrorSum(self.absolute + other.absolute, self.squared + other.squared, self.count + other.count)
 
 
 def contingency(forecast: Float32, observed: Float32, threshold: float) -> ContingencyTable:
     """Count the pixels of two arrays of one shape, in mm/h, by `threshold` (mm/h; equal counts as above)."""
     known = np.isfinite(forecast) & np.isfinite(observed)
     said, seen = (forecast >= threshold) & known, (observed >= threshold) & known
-    hits = int((said & seen).sum())
-    misses, false_alarms = int(seen.sum()) - hits, int(said.sum()) - hits
-    return ContingencyTable(hits, misses, false_alarms, int(known.sum()) - hits - misses - false_alarms)
+    hits = int(np.count_nonzero(said & seen))
+    misses, false_alarms = int(np.count_nonzero(seen)) - hits, int(np.count_nonzero(said)) - hits
+    return ContingencyTable(hits, misses, false_alarms, int(np.count_nonzero(known)) - hits - misses - false_alarms)
 
 
-def absolute_error(forecast: Float32, observed: Float32) -> ErrorSum:
-    """Absolute errors of two arrays of one shape, in mm/h."""
-    known = np.isfinite(forecast) & np.isfinite(observed)
-    return ErrorSum(float(np.abs(forecast[known] - observed[known]).sum(dtype=np.float64)), int(known.sum()))
+def error_sum(forecast: Float32, observed: Float32) -> ErrorSum:
+    """Errors of two arrays of one shape, in mm/h."""
+    difference = forecast - observed
+    known = np.isfinite(difference)
+    difference = np.where(known, difference, np.float32(0)).ravel()
+    return ErrorSum(
+        absolute=float(np.abs(difference).sum(dtype=np.float64)),
+        squared=float(np.square(difference).sum(dtype=np.float64)),
+        count=int(np.count_nonzero(known)),
+    )
 
 
 def csi(table: ContingencyTable) -> float:
     """Critical success index: hits / (hits + misses + false alarms), 0 to 1; NaN without any event."""
-    return _ratio(table.hits, table.hits + table.misses + table.false_alarms)
+    return ratio(table.hits, table.hits + table.misses + table.false_alarms)
 
 
 def pod(table: ContingencyTable) -> float:
     """Probability of detection: hits / observed, 0 to 1; NaN where nothing was observed."""
-    return _ratio(table.hits, table.hits + table.misses)
+    return ratio(table.hits, table.hits + table.misses)
 
 
 def far(table: ContingencyTable) -> float:
     """False alarm ratio: false alarms / forecast, 0 to 1; NaN where nothing was forecast."""
-    return _ratio(table.false_alarms, table.hits + table.false_alarms)
+    return ratio(table.false_alarms, table.hits + table.false_alarms)
 
 
 def frequency_bias(table: ContingencyTable) -> float:
     """Forecast area / observed area; 1 is unbiased; NaN where nothing was observed."""
-    return _ratio(table.hits + table.false_alarms, table.hits + table.misses)
+    return ratio(table.hits + table.false_alarms, table.hits + table.misses)
+
+
+def hss(table: ContingencyTable) -> float:
+    """Heidke skill score: share of what chance would get wrong that is right, up to 1.
+
+    NaN where chance is always right: all pixels, forecast and observed, on one side of the threshold.
+    """
+    a, b, c, d = table.hits, table.false_alarms, table.misses, table.correct_negatives
+    return ratio(2 * (a * d - b * c), (a + c) * (c + d) + (a + b) * (b + d))
+
+
+def ets(table: ContingencyTable) -> float:
+    """Equitable threat score: CSI without the hits that chance would have, -1/3 to 1.
+
+    NaN without any event, and where chance hits them all.
+    """
+    if not table.pixels:
+        return NAN
+    said, seen = table.hits + table.false_alarms, table.hits + table.misses
+    by_chance = said * seen / table.pixels
+    return ratio(table.hits - by_chance, said + seen - table.hits - by_chance)
 
 
 def mae(errors: ErrorSum) -> float:
     """Mean absolute error in mm/h; NaN without any pixel."""
-    return _ratio(errors.absolute, errors.count)
+    return ratio(errors.absolute, errors.count)
 
 
-def _ratio(above: float, below: float) -> float:
+def rmse(errors: ErrorSum) -> float:
+    """Root mean square error in mm/h; NaN without any pixel."""
+    return math.sqrt(ratio(errors.squared, errors.count))
+
+
+def ratio(above: float, below: float) -> float:
+    """A quotient; NaN where it is undefined."""
     return above / below if below else NAN

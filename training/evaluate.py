@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
 from models.repository import champions
+from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, RaincellError, UnreadableFile
 from radar.files import open_sequence
-from radar.sequence import Float32, FrameSequence
-from radar.verification import ContingencyTable, ErrorSum, absolute_error, contingency, csi, frequency_bias, mae
+from radar.sequence import FrameSequence
 from training.examples import window_starts
+from training.score_sums import LeadSums, Measure, add_start
+from training.score_table import Score
 
 BASELINES: dict[str, Forecaster] = {
     baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
 }
+FSS_KM = 10.0
+"""Width of FSS neighbourhoods unless asked otherwise: about that of a shower."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """Scores of one forecaster on one event at one lead time and threshold, over all `starts`."""
+def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Tell models (.onnx files, model repositories) from events (other files, folders of .nc files).
 
-    model: str
-    event: str
-    lead_minutes: int
-    threshold: float
-    csi: float
-    bias: float
-    mae: float
-    starts: int
+    Raises
+    ------
+    UnreadableFile
+        A path that is neither.
+    """
+    models: list[Path] = []
+    events: list[Path] = []
+    for path in paths:
+        if path.suffix == ".onnx" or any(path.glob("*/aliases.json")):
+            models.append(path)
+            continue
+        found = sorted(path.glob("*.nc")) if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            raise UnreadableFile(
+                expected="an .onnx file, a model repository, an event or a folder of .nc events",
+                got=f"{path.name}, which is " + ("a folder without any" if path.is_dir() else "not there"),
+                remedy="check the name",
+            )
+        events += found
+    return models, events
 
 
 def open_forecasters(paths: Iterable[Path]) -> list[Forecaster]:
@@ -51,118 +65,96 @@ def evaluate(
     lead_minutes: int,
     thresholds: Sequence[float],
     stride: int = 1,
+    fss_km: float = FSS_KM,
 ) -> list[Score]:
     """Score forecasters on every `stride`-th start of each event.
 
-    Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an
-    event is too short for are left out.
+    Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an event is too
+    short for are left out; so are, with a line that says so, events that are too short for any and, event by
+    event, models that were made for other pixels or another timestep.
+
+    Raises
+    ------
+    InvalidRequest
+        No forecasters, or nothing that could be scored.
     """
-    scores = []
+    named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
+    measure = Measure(tuple(thresholds), fss_km)
+    scores: list[Score] = []
     for path in tqdm(events, "evaluate", unit=" events"):
         sequence = open_sequence([path])
-        scores += score_event(forecasters, path.stem, sequence, lead_minutes, thresholds, stride)
+        fitting = _fitting(named, path.stem, sequence)
+        try:
+            scores += score_event(fitting, path.stem, sequence, lead_minutes, measure, stride) if fitting else []
+        except IncompleteHistory as error:
+            _leave_out(path.stem, error)
+    if not scores:
+        raise InvalidRequest(
+            expected="a forecaster and an event long enough to score it on",
+            got=f"{len(forecasters)} forecasters and {len(events)} events, none of which fit",
+            remedy="name a model or a baseline, and events in its timestep",
+        )
     return scores
 
 
+def distinct_names(forecasters: Sequence[Forecaster]) -> list[str]:
+    """Names of forecasters; where some are equal, with their versions, and where those are, too, with numbers."""
+    names = [forecaster.name for forecaster in forecasters]
+    cards = [getattr(forecaster, "card", None) for forecaster in forecasters]
+    if len(set(names)) < len(names):
+        names = [f"{name} {card.version}" if card else name for name, card in zip(names, cards, strict=True)]
+    counted = [(name, names[:index].count(name)) for index, name in enumerate(names)]
+    return [f"{name} ({before + 1})" if before else name for name, before in counted]
+
+
+def _fitting(named: dict[str, Forecaster], event: str, sequence: FrameSequence) -> dict[str, Forecaster]:
+    """The forecasters that were made for such frames."""
+    fitting = {}
+    for name, forecaster in named.items():
+        try:
+            forecaster.forecast(_part(sequence, 0, forecaster.input_length), 1)
+            fitting[name] = forecaster
+        except (GridMismatch, IncompleteHistory) as error:
+            _leave_out(f"{name} on {event}", error)
+    return fitting
+
+
+def _leave_out(what: str, error: RaincellError) -> None:
+    tqdm.write(f"left out: {what}: {error}", file=sys.stderr)
+
+
 def score_event(
-    forecasters: Sequence[Forecaster],
+    forecasters: dict[str, Forecaster],
     event: str,
     sequence: FrameSequence,
     lead_minutes: int,
-    thresholds: Sequence[float],
+    measure: Measure,
     stride: int,
 ) -> list[Score]:
     """Scores of all forecasters on one event."""
-    length = max(forecaster.input_length for forecaster in forecasters)
+    length = max(forecaster.input_length for forecaster in forecasters.values())
     steps = min(lead_minutes // sequence.timestep_minutes, len(sequence) - length)
     if steps < 1:
-        raise ValueError(f"expected more than {length} frames in {event}, got {len(sequence)}; leave it out")
-    sums = {forecaster.name: _Sums.empty(steps, thresholds) for forecaster in forecasters}
+        raise IncompleteHistory(
+            expected=f"more than {length} frames and leads of at least {sequence.timestep_minutes} minutes",
+            got=f"{len(sequence)} frames and {lead_minutes} minutes",
+            remedy="leave the event out, or ask for longer leads",
+        )
+    sums = {name: [LeadSums(measure, sequence.grid) for _ in range(steps)] for name in forecasters}
     starts = window_starts(sequence, length + steps, stride)
-    for start in tqdm(starts, event, leave=False):
-        _add_start(forecasters, _part(sequence, start, length), _part(sequence, start + length, steps).rain_rate, sums)
+    for start in tqdm(starts, event, unit=" starts", leave=False):
+        past, later = _part(sequence, start, length), _part(sequence, start + length, steps)
+        forecasts = {name: forecaster.forecast(past, steps).rain_rate for name, forecaster in forecasters.items()}
+        add_start(sums, forecasts, later.rain_rate)
     return [
         score
-        for name, summed in sums.items()
-        for score in summed.scores(name, event, sequence.timestep_minutes, len(starts))
+        for name, leads in sums.items()
+        for lead, summed in enumerate(leads, start=1)
+        for score in summed.scores(name, event, lead * sequence.timestep_minutes, len(starts))
     ]
-
-
-def _add_start(
-    forecasters: Sequence[Forecaster], history: FrameSequence, observed: Float32, sums: dict[str, _Sums]
-) -> None:
-    steps = len(observed)
-    forecasts = {forecaster.name: forecaster.forecast(history, steps).rain_rate for forecaster in forecasters}
-    known = np.isfinite(observed)
-    for forecast in forecasts.values():
-        known &= np.isfinite(forecast)
-    truth = np.where(known, observed, np.float32(np.nan))
-    for name, forecast in forecasts.items():
-        sums[name].add(forecast, truth)
-
-
-@dataclass
-class _Sums:
-    thresholds: Sequence[float]
-    tables: list[list[ContingencyTable]]
-    errors: list[ErrorSum]
-
-    @classmethod
-    def empty(cls, steps: int, thresholds: Sequence[float]) -> _Sums:
-        return cls(thresholds, [[ContingencyTable()] * len(thresholds) for _ in range(steps)], [ErrorSum()] * steps)
-
-    def add(self, forecast: Float32, truth: Float32) -> None:
-        for lead, (said, seen) in enumerate(zip(forecast, truth, strict=True)):
-            self.errors[lead] += absolute_error(said, seen)
-            for index, threshold in enumerate(self.thresholds):
-                self.tables[lead][index] += contingency(said, seen, threshold)
-
-    def scores(self, model: str, event: str, timestep_minutes: int, starts: int) -> list[Score]:
-        return [
-            Score(
-                model=model,
-                event=event,
-                lead_minutes=timestep_minutes * (lead + 1),
-                threshold=threshold,
-                csi=csi(table),
-                bias=frequency_bias(table),
-                mae=mae(self.errors[lead]),
-                starts=starts,
-            )
-            for lead, tables in enumerate(self.tables)
-            for threshold, table in zip(self.thresholds, tables, strict=True)
-        ]
 
 
 def _part(sequence: FrameSequence, start: int, count: int) -> FrameSequence:
     """`count` frames from `start` on."""
-    return FrameSequence(
-        rain_rate=sequence.rain_rate[start : start + count],
-        valid_times=sequence.valid_times[start : start + count],
-        grid=sequence.grid,
-        timestep_minutes=sequence.timestep_minutes,
-        product=sequence.product,
-    )
-
-
-def write_json(path: Path, scores: Sequence[Score]) -> None:
-    """All scores as a list of objects; undefined ones are null."""
-    rows = [{key: None if value != value else value for key, value in asdict(score).items()} for score in scores]
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def markdown_table(scores: Sequence[Score]) -> str:
-    """One table for each event and threshold: rows are lead times, columns CSI, MAE and bias of each model."""
-    lines: list[str] = []
-    models = list(dict.fromkeys(score.model for score in scores))
-    groups = dict.fromkeys((score.event, score.threshold) for score in scores)
-    for event, threshold in groups:
-        group = [score for score in scores if (score.event, score.threshold) == (event, threshold)]
-        lines += ["", f"**{event}**, {group[0].starts} starts, threshold {threshold:g} mm/h", ""]
-        names = [f"{kind} {model}" for kind in ("CSI", "MAE", "bias") for model in models]
-        lines += ["| lead (min) | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-        for lead in dict.fromkeys(score.lead_minutes for score in group):
-            row = {score.model: score for score in group if score.lead_minutes == lead}
-            cells = [f"{getattr(row[model], kind):.3f}" for kind in ("csi", "mae", "bias") for model in models]
-            lines.append(f"| {lead} | " + " | ".join(cells) + " |")
-    return "\n".join(lines[1:])
+    frames = slice(start, start + count)
+    return replace(sequence, rain_rate=sequence.rain_rate[frames], valid_times=sequence.valid_times[frames])

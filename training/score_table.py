@@ -1,0 +1,112 @@
+"""One row for each score of an evaluation, as JSON and as tables to read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+SMALL_SCALE_KM = 8.0
+"""Wavelengths below this count as small-scale."""
+_BY_LEAD = {"CSI": "csi", "FSS": "fss", "MAE": "mae", "bias": "bias"}
+_MEANS = _BY_LEAD | {"RMSE": "rmse", "POD": "pod", "FAR": "far", "small-scale power": "small_scale_power"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores of one forecaster on one event at one lead time and threshold, over all `starts`; undefined = NaN.
+
+    Parameters
+    ----------
+    model, event : str
+    lead_minutes : int
+    threshold : float
+        mm/h; csi, pod, far, bias (frequency bias), hss, ets and fss are for rain at or above it.
+    fss : float
+        In neighbourhoods of `fss_km` kilometres.
+    mae, rmse : float
+        mm/h, of all rain, wet or dry: the same for every threshold.
+    small_scale_power : float
+        Power at wavelengths below `SMALL_SCALE_KM`, forecast / observed: 1 is as detailed as rain is, 0 is a blur.
+    starts, pixels : int
+        How many forecasts, and pixels of them all together, were compared: equal for all models of an event.
+    """
+
+    model: str
+    event: str
+    lead_minutes: int
+    threshold: float
+    csi: float
+    pod: float
+    far: float
+    bias: float
+    hss: float
+    ets: float
+    fss: float
+    fss_km: float
+    mae: float
+    rmse: float
+    small_scale_power: float
+    starts: int
+    pixels: int
+
+
+def write_json(path: Path, scores: Sequence[Score]) -> None:
+    """All scores as a flat list of objects, one for each `Score`; undefined ones are null."""
+    rows = [{key: None if value != value else value for key, value in asdict(score).items()} for score in scores]
+    path.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+
+
+def markdown_tables(scores: Sequence[Score]) -> str:
+    """For each event and threshold the scores by lead time, and their means by model."""
+    lines: list[str] = []
+    for event, threshold in dict.fromkeys((score.event, score.threshold) for score in scores):
+        group = [score for score in scores if (score.event, score.threshold) == (event, threshold)]
+        lines += [
+            "",
+            f"**{event}**, {group[0].starts} starts, threshold {threshold:g} mm/h, FSS in {group[0].fss_km:g} km",
+            "",
+            *_by_lead(group),
+            "",
+            *_means(group),
+        ]
+    return "\n".join(lines[1:])
+
+
+def _by_lead(group: Sequence[Score]) -> list[str]:
+    """A row for each lead time; columns are the models, score by score."""
+    models = dict.fromkeys(score.model for score in group)
+    lines = _head(["lead (min)", *(f"{title} {model}" for title in _BY_LEAD for model in models)])
+    for lead in dict.fromkeys(score.lead_minutes for score in group):
+        row = {score.model: score for score in group if score.lead_minutes == lead}
+        cells = [_cell(getattr(row[model], name)) for name in _BY_LEAD.values() for model in models]
+        lines.append(_row([str(lead), *cells]))
+    return lines
+
+
+def _means(group: Sequence[Score]) -> list[str]:
+    """A row for each model: its scores averaged over the lead times where they are defined."""
+    lines = _head(["mean over lead times", *_MEANS])
+    for model in dict.fromkeys(score.model for score in group):
+        rows = [score for score in group if score.model == model]
+        lines.append(_row([model, *(_cell(_mean(getattr(row, name) for row in rows)) for name in _MEANS.values())]))
+    return lines
+
+
+def _mean(values: Iterable[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else math.nan
+
+
+def _head(titles: Sequence[str]) -> list[str]:
+    return [_row(titles), "|---" * len(titles) + "|"]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
