@@ -178,7 +178,7 @@ def choose_series(known: Iterable[Series], product: str, grid: str | None) -> Se
     """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named."""
     found = [series for series in known if series.product == product and grid in (None, series.grid)]
     if not found:
-        raise unknown_product(product)
+        raise unknown_product(product, grid)
     if len(found) > 1:
         raise InvalidRequest(
             expected=f"the grid of {product}, one of " + ", ".join(series.grid for series in found),
@@ -197,10 +197,11 @@ def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:
     return missing[:1000]
 
 
-def unknown_product(product: str) -> UnknownProduct:
-    """The error for a product without frames."""
+def unknown_product(product: str, grid: str | None = None) -> UnknownProduct:
+    """The error for a product without frames, at all or on one grid."""
+    where = f" on grid {grid[:60]!r}" if grid else ""
     return UnknownProduct(
         expected="a product of which there are frames (GET /frames lists them)",
-        got=f"{product[:60]!r}",
+        got=f"{product[:60]!r}{where}",
         remedy="add frames with POST /frames, or send them in the body",
     )
