@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from radar.compression import LARGEST_FRAME_FILE, decompressed
+from radar.compression import beginning, decompressed
 from radar.errors import RaincellError, UnreadableFile
-from radar.frame import Frame, file_label, sequence_of
-from radar.netcdf import is_netcdf, read_netcdf
+from radar.frame import Frame, file_label, forecast_refused, observed, sequence_of
+from radar.netcdf_reader import is_netcdf, read_netcdf
 from radar.odim import is_odim, is_odim_file, read_odim
-from radar.radolan import is_radolan, read_radolan
+from radar.radolan import read_radolan
+from radar.radolan_header import is_radolan
+from radar.rv import read_archive
+from radar.rydl import is_rydl_file, read_rydl
 from radar.sequence import FrameSequence
+from radar.tar import LARGEST_ARCHIVE, is_tar
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,33 @@ class NamedBytes:
     data: bytes
 
 
-def open_sequence(sources: Iterable[str | Path | NamedBytes]) -> FrameSequence:
+Source = str | Path | NamedBytes
+
+
+def open_sequence(
+    sources: Iterable[Source],
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    observations_only: bool = False,
+) -> FrameSequence:
     """Read radar files into one sequence, ordered by their own times.
 
     Parameters
     ----------
     sources : iterable of str, Path or NamedBytes
-        RADOLAN RY and YW binaries and ODIM HDF5 composites, each plain, gzip or bzip2; or one path of a CF
-        NetCDF file that holds a whole sequence. What a file is, its first bytes say, never its name.
+        RADOLAN binaries (RY, YW, RZ, RX, RW, RV) and ODIM HDF5 composites, each plain, gzip or bzip2; tar archives of
+        them, as DWD publishes RV; or one path of a CF NetCDF or RYDL file that holds a whole sequence. What a file
+        is, its first bytes say, never its name.
+    start, end : datetime or None
+        Leave out earlier and later frames. NetCDF and RYDL files then read no others.
+    observations_only : bool
+        Refuse forecasts, lead 0 included: for callers that need history.
 
     Returns
     -------
     FrameSequence
-        mm/h, row 0 north, NaN = no data; `timestep_minutes` is the product's own.
+        mm/h, row 0 north, NaN = no data; `timestep_minutes` is the product's own; `reference_time` for forecasts.
 
     Raises
     ------
@@ -45,73 +64,94 @@ def open_sequence(sources: Iterable[str | Path | NamedBytes]) -> FrameSequence:
         Files that do not belong together.
     IncompleteHistory
         No files, two for one time, or a gap. All texts name the file, without its folder.
+    InvalidRequest
+        A forecast, where only observations will do.
     """
     listed = list(sources)
     if len(listed) == 1 and not isinstance(listed[0], NamedBytes):
-        path = Path(listed[0])
-        if _holds_netcdf(path):
-            return read_netcdf(path)
-    return sequence_of(frame for source in listed for frame in _frames(source))
+        whole = _whole_sequence(Path(listed[0]), start, end)
+        if whole is not None:
+            if observations_only and whole.reference_time is not None:
+                raise forecast_refused(whole.reference_time, file_label(Path(listed[0]).name))
+            return whole
+    frames: Iterator[Frame] = (frame for source in listed for frame in _frames(source))
+    if observations_only:
+        frames = observed(frames)
+    return sequence_of(f for f in frames if (start or f.valid_time) <= f.valid_time <= (end or f.valid_time))
 
 
 def read_frames(data: bytes, name: str) -> list[Frame]:
-    """The frames that one file's bytes hold, in the file's order.
+    """The frames that one file's bytes hold, in the file's order; see `iter_frames`."""
+    return list(iter_frames(data, name))
+
+
+def iter_frames(data: bytes, name: str) -> Iterator[Frame]:
+    """The frames that one file's bytes hold, in the file's order, one in memory at a time.
 
     Parameters
     ----------
     data : bytes
-        A RADOLAN binary or an ODIM HDF5 composite: plain, gzip or bzip2.
+        A RADOLAN binary, an ODIM HDF5 composite or a tar archive of them: plain, gzip or bzip2.
     name : str
         The file's name for messages; folders are cut off.
 
     Raises
     ------
     UnreadableFile
-        Neither of these, damaged, too large, or a product that holds no rain rates.
+        None of these, damaged, too large, or a product that holds no rain rates.
     """
     label = file_label(name)
+    if is_tar(beginning(data, label, 512)):
+        yield from read_archive(data, label)
+        return
     content = decompressed(data, label)
-    for recognised, read in _readers():
-        if recognised(content):
-            return read(content, label)
+    if is_radolan(content):
+        yield read_radolan(content, label)
+    elif is_odim(content):
+        yield read_odim(content, label)
+    else:
+        raise _not_read(content, label)
+
+
+def _not_read(content: bytes, label: str) -> UnreadableFile:
     if is_netcdf(content):
-        raise UnreadableFile(
+        return UnreadableFile(
             expected=f"a radar composite in {label}",
             got="NetCDF, which is read from a path only",
             remedy="send RADOLAN or ODIM HDF5 files, or the rain as application/x-npy",
         )
-    raise UnreadableFile(
+    return UnreadableFile(
         expected=f"a RADOLAN binary or an ODIM HDF5 composite in {label}",
         got="no bytes" if not content else "neither",
         remedy="send RY or YW files as DWD publishes them",
     )
 
 
-def _readers() -> tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str], list[Frame]]], ...]:
-    """Who recognises which bytes, and reads them. A new container is one line."""
-    return (
-        (is_radolan, lambda data, name: [read_radolan(data, name)]),
-        (is_odim, lambda data, name: [read_odim(data, name)]),
-    )
-
-
-def _frames(source: str | Path | NamedBytes) -> list[Frame]:
+def _frames(source: Source) -> Iterator[Frame]:
     if isinstance(source, NamedBytes):
-        return read_frames(source.data, source.name)
+        return iter_frames(source.data, source.name)
     path = Path(source)
-    return read_frames(_contents(path), path.name)
+    return iter_frames(_contents(path), path.name)
+
+
+def _whole_sequence(path: Path, start: datetime | None, end: datetime | None) -> FrameSequence | None:
+    """What a file holds that is a sequence by itself; None if it is none."""
+    if not _holds_netcdf(path):
+        return None
+    read = read_rydl if is_rydl_file(path) else read_netcdf
+    return read(path, start=start, end=end)
 
 
 def _holds_netcdf(path: Path) -> bool:
-    """Whether a path is NetCDF: version 3 by its first bytes, HDF5 if it is not ODIM."""
+    """Whether a path is NetCDF or RYDL: version 3 by its first bytes, HDF5 if it is not ODIM."""
     beginning = _contents(path, 8)
     if not is_netcdf(beginning):
         return False
     return not beginning.startswith(b"\x89HDF") or not is_odim_file(path)
 
 
-def _contents(path: Path, limit: int = LARGEST_FRAME_FILE + 1) -> bytes:
-    """At most one byte more than a frame file may have, so that a larger one is refused, not read."""
+def _contents(path: Path, limit: int = LARGEST_ARCHIVE + 1) -> bytes:
+    """At most one byte more than an archive may have, so that a larger one is refused, not read."""
     try:
         with path.open("rb") as file:
             return file.read(limit)

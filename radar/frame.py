@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
 
-from radar.errors import GridMismatch, IncompleteHistory, ProductMismatch, RaincellError
+from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, ProductMismatch, RaincellError
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, check_spacing, iso
 
@@ -52,6 +52,30 @@ def frames_of(sequence: FrameSequence) -> list[Frame]:
         Frame(rain, time, sequence.grid, sequence.timestep_minutes, sequence.product, "", sequence.reference_time)
         for rain, time in zip(sequence.rain_rate, sequence.valid_times, strict=True)
     ]
+
+
+def observed(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames one by one, as long as they are observations: a forecast is no history.
+
+    Raises
+    ------
+    InvalidRequest
+        At the first frame of a forecast, lead 0 included, before any other is read.
+    """
+    for frame in frames:
+        if frame.reference_time is not None:
+            minutes = round((frame.valid_time - frame.reference_time).total_seconds() / 60)
+            raise forecast_refused(frame.reference_time, f"{minutes} minutes ahead, in {frame.source}")
+        yield frame
+
+
+def forecast_refused(reference_time: datetime, where: str) -> InvalidRequest:
+    """The error of a forecast that came where history is needed."""
+    return InvalidRequest(
+        expected="observed frames",
+        got=f"a forecast made at {iso(reference_time)}, {where}",
+        remedy="send observations, e.g. RY or YW files: a forecast is no history",
+    )
 
 
 def file_label(name: str) -> str:

@@ -1,4 +1,4 @@
-"""ODIM HDF5 composites: the form in which DWD publishes its German composite today.
+"""ODIM HDF5 composites: the form in which DWD publishes its German composite, and its nowcast RV, today.
 
 Information model: OPERA, "EUMETNET OPERA weather radar information model for implementation with the HDF5
 file format", version 2.3. DWD's files have one composite, /dataset1/data1.
@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -25,7 +26,11 @@ from radar.grid import Grid, recognise
 from radar.hdf5 import LARGEST_FRAME_PIXELS, array, is_hdf5, number, opened, text
 from radar.sequence import Float32
 
-_NO_DATA = 65535
+Quantity = Literal["RATE", "ACRR"]
+Bits = Literal[16, 32]
+
+_STEPS: dict[int, float] = {16: 100.0, 32: 1000.0}
+"""Of a quantity's unit, by the bits of a pixel; the highest code is no data."""
 _PROJ_WORD = re.compile(
     r"\+(proj|lat_[012]|lat_ts|lon_0|lonc|alpha|gamma|k|k_0|x_0|y_0|a|b|R|rf|f|ellps|datum|units|no_defs|type|towgs84)"
     r"(=[\w.,+-]+)?"
@@ -60,8 +65,9 @@ def _has_object(file: h5py.File) -> bool:
 def read_odim(data: bytes, name: str) -> Frame:
     """Read one composite of rain.
 
-    Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time. `nodata`
-    becomes NaN, `undetect` 0 mm/h.
+    Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time; where that
+    is later than the file's nominal time, or the product is RV, the frame is a forecast made at the nominal time.
+    Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and floats of any width.
 
     Raises
     ------
@@ -76,17 +82,20 @@ def read_odim(data: bytes, name: str) -> Frame:
         start, end = (_time(what, edge) for edge in ("start", "end"))
         grid = _grid(file["where"], name)
         minutes = _interval_minutes(start, end, name)
+        product, nominal = _product(what, name), _time(file["what"], "")
         return Frame(
             rain_rate=_rain_rate(file["dataset1/data1"], what, grid.shape, minutes, name),
             valid_time=end,
             grid=grid,
             timestep_minutes=minutes,
-            product=_product(what, name),
+            product=product,
             source=name,
+            reference_time=nominal if end > nominal or product == "RV" else None,
         )
 
 
 def _time(what: h5py.Group, edge: str) -> datetime:
+    """The time at an edge of the interval, "start" or "end"; or the nominal time, ""."""
     stamp = text(what, f"{edge}date") + text(what, f"{edge}time")
     return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
@@ -155,20 +164,24 @@ def _safe_projection(projdef: str, name: str) -> str:
     return projdef
 
 
-def write_odim(frame: Frame) -> bytes:
-    """One frame as an ODIM HDF5 composite of quantity RATE, laid out as DWD's: uint16, 0.01 mm/h, 65535 = no data.
+def write_odim(frame: Frame, *, quantity: Quantity = "RATE", bits: Bits = 16) -> bytes:
+    """One frame as an ODIM HDF5 composite, laid out as DWD's: unsigned integers, the highest = no data.
 
     Parameters
     ----------
     frame : Frame
-        mm/h, rounded to 0.01 mm/h; NaN = no data.
+        mm/h; NaN = no data. A `reference_time` becomes the nominal time.
+    quantity : {"RATE", "ACRR"}
+        mm/h, as DWD's RY, or mm in the frame's interval, as DWD's RV.
+    bits : {16, 32}
+        16: rounded to 0.01 of the quantity's unit, up to 655.34; 32: to 0.001.
 
     Raises
     ------
     GridMismatch
         The grid has no projection, or not one of plain PROJ parameters.
     InvalidRain
-        More than the 655.34 mm/h that 16 bits hold.
+        More rain than the bits hold.
     """
     if not all(_PROJ_WORD.fullmatch(word) for word in (frame.grid.projection or "?").split()):
         raise GridMismatch(
@@ -177,20 +190,16 @@ def write_odim(frame: Frame) -> bytes:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         _set(file, {"Conventions": "ODIM_H5/V2_3"})
-        end = f"{frame.valid_time.astimezone(UTC):%Y%m%d %H%M%S}".split()
-        what = {"object": "COMP", "version": "H5rad 2.3", "date": end[0], "time": end[1], "source": "CMT:raincell"}
-        _set(file.create_group("what"), what)
+        nominal = f"{(frame.reference_time or frame.valid_time).astimezone(UTC):%Y%m%d %H%M%S}".split()
+        what = {"object": "COMP", "version": "H5rad 2.3", "date": nominal[0], "time": nominal[1]}
+        _set(file.create_group("what"), {**what, "source": "CMT:raincell"})
         _set(file.create_group("where"), _where(frame.grid))
         _set(file.create_group("dataset1/what"), _what(frame))
-        scaling: dict[str, str | float] = {
-            "quantity": "RATE",
-            "gain": 0.01,
-            "offset": 0.0,
-            "nodata": float(_NO_DATA),
-            "undetect": 0.0,
-        }
-        _set(file.create_group("dataset1/data1/what"), scaling)
-        codes = _codes(frame.rain_rate)
+        per_hour = frame.timestep_minutes / 60 if quantity == "ACRR" else 1.0
+        steps, no_data = _STEPS[bits], 2**bits - 1
+        scaling: dict[str, str | float] = {"gain": 1 / steps, "offset": 0.0, "nodata": float(no_data), "undetect": 0.0}
+        _set(file.create_group("dataset1/data1/what"), {"quantity": quantity, **scaling})
+        codes = _codes(frame.rain_rate, steps * per_hour, no_data).astype(f"u{bits // 8}")
         file.create_dataset("dataset1/data1/data", data=codes, chunks=codes.shape, compression="gzip")
     return stream.getvalue()
 
@@ -215,17 +224,17 @@ def _where(grid: Grid) -> dict[str, str | float]:
     return where
 
 
-def _codes(rain_rate: Float32) -> npt.NDArray[np.uint16]:
+def _codes(rain_rate: Float32, steps: float, no_data: int) -> npt.NDArray[np.float64]:
+    """Whole numbers of `steps` per mm/h, and `no_data` where the rain is NaN."""
     missing = np.isnan(rain_rate)
-    value = np.rint(np.where(missing, 0, rain_rate) * 100.0)
-    if value.max(initial=0) >= _NO_DATA or value.min(initial=0) < 0:
+    value = np.rint(np.where(missing, 0, rain_rate) * np.float64(steps))
+    if value.max(initial=0) >= no_data or value.min(initial=0) < 0:
         raise InvalidRain(
-            expected="rain rates of 0 to 655.34 mm/h",
+            expected=f"rain rates of 0 to {(no_data - 1) / steps:.6g} mm/h",
             got=f"{np.nanmin(rain_rate):g} to {np.nanmax(rain_rate):g} mm/h",
             remedy="write NetCDF instead",
         )
-    codes: npt.NDArray[np.uint16] = np.where(missing, _NO_DATA, value).astype(np.uint16)
-    return codes
+    return np.where(missing, no_data, value)
 
 
 def _set(target: h5py.HLObject, attributes: Mapping[str, str | float]) -> None:

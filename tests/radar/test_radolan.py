@@ -4,7 +4,7 @@ import gzip
 import re
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from radar.errors import InvalidRain, RaincellError, UnreadableFile
 from radar.frame import Frame
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.radolan import is_radolan, parse_header, read_radolan, write_radolan
+from radar.radolan import read_radolan, write_radolan
+from radar.radolan_header import is_radolan, parse_header
 
 RY_2014 = (
     b"RY102050100000814BY1620134VS 3SW   2.13.1PR E-02INT   5GP 900x 900"
@@ -29,7 +30,12 @@ RE_2022 = (
     b"RE180700100001022BY   1620201VS 5SW P300001HPR E-03INT  60GP 900x 900VV 060MF 00000008QN 016"
     b"MS103<deasb,deboo,dedrs,deeis,deess,defbg,defld,dehnr,deisn,demem,deneu,denhb,deoft,depro,deros,detur,deumd>\x03"
 )
+RX_2014 = (
+    b"RX102050100000814BY 810138VS 3SW   2.13.1PR E+00INT   5GP 900x 900"
+    b"MS 66<boo,ros,emd,hnr,umd,pro,ess,asd,neu,nhb,oft,tur,isn,fbg,mem,bdy> \x03"
+)
 """Headers of real files, as DWD wrote them."""
+READ = "RY, YW, RZ, RX, RW or RV"
 SMALL_BODY = bytes(2 * 900 * 900)
 
 
@@ -50,7 +56,7 @@ def with_code(code: int) -> np.float32:
 def test_the_header_is_found_by_its_tags_in_all_versions() -> None:
     ry = parse_header(RY_2014 + SMALL_BODY, "f")
     assert (ry.product, ry.time, ry.version, ry.precision, ry.interval_minutes, ry.shape, ry.lead_minutes) == (
-        ("RY", datetime(2014, 8, 10, 20, 50, tzinfo=UTC), 3, -2, 5, (900, 900), 0)
+        ("RY", datetime(2014, 8, 10, 20, 50, tzinfo=UTC), 3, -2, 5, (900, 900), None)
     )
     yw = parse_header(YW_2017 + bytes(1980000), "f")
     assert (yw.product, yw.shape, yw.interval_minutes) == ("YW", (1100, 900), 5)
@@ -114,23 +120,80 @@ def test_rain_and_grids_that_do_not_fit_are_not_written() -> None:
         write_radolan(frame({(5, 5): 500}))
     with pytest.raises(InvalidRain, match="one of DWD's grids"):
         write_radolan(frame(grid=Grid("mine", (10, 10), 1.0)))
-    with pytest.raises(InvalidRain, match="got RX"):
+    with pytest.raises(InvalidRain, match="got an observation, RX"):
         write_radolan(replace(frame(), product="RX"))
 
 
 @pytest.mark.parametrize(
     ("product", "text"),
     [
-        (b"RX", "product RX; reflectivity is not supported as frames"),
-        (b"RW", "product RW; hourly sums"),
         (b"RE", "product RE; it is the solid fraction of precipitation"),
-        (b"RQ", "product RQ; hourly sums"),
-        (b"XY", "product XY; XY is not supported as frames; send RY or YW files"),
+        (b"RQ", "product RQ; it is a forecast of hourly sums; send RY or RV files"),
+        (b"SF", "product SF; sums of hours or days are too coarse"),
+        (b"WN", "product WN; forecasts of reflectivity are not supported"),
     ],
 )
 def test_other_products_are_refused_by_name(product: bytes, text: str) -> None:
-    with pytest.raises(UnreadableFile, match=re.escape(f"expected RY or YW in f, got {text}")):
+    with pytest.raises(UnreadableFile, match=re.escape(f"expected {READ} in f, got {text}")):
         read_radolan(product + RY_2014[2:] + SMALL_BODY, "f")
+
+
+def test_unknown_products_are_read_if_their_header_says_amounts_in_5_minutes() -> None:
+    body = (100).to_bytes(2, "little") + SMALL_BODY[2:]
+    for precision, rate in ((b"E-01", 120), (b"E-02", 12), (b"E-03", 1.2)):
+        read = read_radolan(b"EY" + RY_2014[2:].replace(b"E-02", precision) + body, "f")
+        assert (read.product, read.timestep_minutes, read.grid) == ("EY", 5, KNOWN_GRIDS["radolan"])
+        assert read.rain_rate[899, 0] == np.float32(rate)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"PR E-02", b"PR E+00"), (b"PR E-02", b"PR E+01"), (b"INT   5", b"INT  60")])
+def test_unknown_products_of_other_units_are_refused(old: bytes, new: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=r"got product XY; nothing says that these are rain rates .* send RY or"):
+        read_radolan(b"XY" + RY_2014[2:].replace(old, new) + SMALL_BODY, "f")
+
+
+def test_the_european_grid_is_read() -> None:
+    grid = KNOWN_GRIDS["radolan-europe"]
+    header = b"EY" + RY_2014[2:].replace(b"GP 900x 900", b"GP1500x1400").replace(b"BY1620134", b"BY4200134")
+    assert read_radolan(header + bytes(4_200_000), "f").grid is grid
+
+
+def test_hourly_sums_are_frames_of_an_hour() -> None:
+    header = b"RW" + RY_2014[2:].replace(b"E-02", b"E-01").replace(b"INT   5", b"INT  60")
+    body = (0x1000 + 57).to_bytes(2, "little") + SMALL_BODY[2:]
+    read = read_radolan(header + body, "f")
+    assert (read.product, read.timestep_minutes) == ("RW", 60)
+    assert read.rain_rate[899, 0] == np.float32(5.7)  # filled from gauges
+    with pytest.raises(UnreadableFile, match=r"a precision of 1 to 0.001 mm in 60 minutes in f, got 10\^-2 mm in 5"):
+        read_radolan(b"RW" + RY_2014[2:] + SMALL_BODY, "f")
+
+
+@pytest.mark.parametrize(
+    ("code", "rate"),
+    [
+        (0, 0.0),  # no echo
+        (1, 10 ** ((-32.0 - 10 * np.log10(256)) / 14.2)),
+        (65, 10 ** (-10 * np.log10(256) / 14.2)),  # 0 dBZ
+        (145, 10 ** ((40.0 - 10 * np.log10(256)) / 14.2)),
+        (248, 10 ** ((91.5 - 10 * np.log10(256)) / 14.2)),
+        (249, np.nan),  # clutter
+        (250, np.nan),  # no data
+        (255, np.nan),
+    ],
+)
+def test_reflectivity_becomes_rain(code: int, rate: float) -> None:
+    body = bytes([code]) + bytes(810_000 - 1)
+    read = read_radolan(RX_2014 + body, "f")
+    np.testing.assert_allclose(read.rain_rate[899, 0], rate, rtol=1e-5)
+    assert read.rain_rate[0, 0] == 0
+    assert (read.product, read.timestep_minutes, read.grid.name) == ("RX", 5, "radolan")
+
+
+def test_reflectivity_of_another_length_is_refused() -> None:
+    with pytest.raises(UnreadableFile, match="810,000 bytes for 900x900 pixels in f, got 1,620,000"):
+        read_radolan(RX_2014.replace(b"BY 810138", b"BY1620138") + SMALL_BODY, "f")
+    with pytest.raises(UnreadableFile, match="reflectivity of 5 minutes in f, got 0 minutes"):
+        read_radolan(RX_2014.replace(b"INT   5", b"INT   0") + bytes(810_000), "f")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +202,7 @@ def test_other_products_are_refused_by_name(product: bytes, text: str) -> None:
         (b"102050", b"320000", "a time in the header"),
         (b"BY1620134", b"BY1620135", "the 1,620,135 bytes that its header states"),
         (b"GP 900x 900", b"GP1100x 900", "1,980,000 bytes for 1100x900 pixels"),
-        (b"GP 900x 900", b"GP 450x1800", "900x900, 1100x900 or 1200x1100 pixels"),
+        (b"GP 900x 900", b"GP 450x1800", "900x900, 1100x900, 1200x1100 or 1500x1400 pixels"),
         (b"PR E-02", b"PR E-09", "a precision of 1 to 0.001 mm"),
         (b"PR E-02", b"PX E-02", "one PR field"),
         (b"INT   5", b"INT  60", "10^-2 mm in 60 minutes"),
@@ -154,10 +217,23 @@ def test_headers_that_lie_are_refused(old: bytes, new: bytes, text: str) -> None
         read_radolan(RY_2014.replace(old, new) + SMALL_BODY, "f")
 
 
-def test_a_forecast_is_no_observation() -> None:
-    header = RY_2014.replace(b"BY1620134", b"BY1620140").replace(b"MS 62", b"VV 005MS 62")
-    with pytest.raises(UnreadableFile, match="an observation in f, got a forecast, 5 minutes ahead"):
-        read_radolan(header + SMALL_BODY, "f")
+def test_a_forecast_says_when_it_was_made() -> None:
+    for product, minutes in ((b"RV", 0), (b"RV", 35), (b"RY", 5)):
+        header = RY_2014.replace(b"BY1620134", b"BY1620140").replace(b"MS 62", b"VV %03dMS 62" % minutes)
+        read = read_radolan(product + header[2:] + SMALL_BODY, "f")
+        assert read.reference_time == datetime(2014, 8, 10, 20, 50, tzinfo=UTC)
+        assert read.valid_time - read.reference_time == timedelta(minutes=minutes)
+
+
+def test_forecasts_are_written_with_their_lead_time() -> None:
+    made = datetime(2014, 8, 10, 23, 50, tzinfo=UTC)
+    grid = KNOWN_GRIDS["de1200"]
+    written = replace(frame(grid=grid), product="RV", reference_time=made, valid_time=made + timedelta(minutes=45))
+    back = read_radolan(write_radolan(written), "f")
+    assert (back.reference_time, back.valid_time) == (made, made + timedelta(minutes=45))
+    for wrong in (replace(written, product="RY"), replace(written, reference_time=None)):
+        with pytest.raises(InvalidRain, match="or a forecast RV"):
+            write_radolan(wrong)
 
 
 def test_radars_names_are_no_tags() -> None:

@@ -1,0 +1,122 @@
+"""tar archives from strangers: regular files at the top, read one at a time and never unpacked to a disk.
+
+Python's tarfile also follows links, long names and sparse maps. None of these are in radar archives, and each has
+been a hole, so this reader knows plain POSIX headers only. Format: POSIX.1-1988, ustar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from radar.compression import LARGEST_FRAME_FILE, is_compressed, pieces
+from radar.errors import UnreadableFile
+
+LARGEST_ARCHIVE = 128 * 2**20
+"""Bytes, decompressed; two hours of RV have 66 MB as binaries."""
+MOST_MEMBERS = 64
+
+_BLOCK = 512
+_LARGEST_EXTENSION = 16 * 1024
+_REGULAR, _EXTENSIONS = (b"0", b"\0"), (b"x", b"g")
+
+
+def is_tar(beginning: bytes) -> bool:
+    """Whether the first 512 bytes are the header of a tar member."""
+    return len(beginning) >= _BLOCK and beginning[257:262] == b"ustar"
+
+
+def members(data: bytes, name: str, limit: int = LARGEST_ARCHIVE) -> Iterator[tuple[str, bytes]]:
+    """The files of a tar archive (plain, gzip or bzip2) one by one, as (name, contents), in the archive's order.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        The archive's name for messages.
+    limit : int
+        The most bytes to decompress.
+
+    Raises
+    ------
+    UnreadableFile
+        More than `limit` bytes or `MOST_MEMBERS` files, links, devices or folders, absolute or parent paths, the same
+        name twice, or a damaged archive.
+    """
+    if not is_compressed(data) and len(data) > limit:
+        raise _unreadable(name, f"at most {limit:,} bytes", f"{len(data):,}")
+    reader = _Reader(pieces(data, name, limit) if is_compressed(data) else _slices(data))
+    seen: set[str] = set()
+    while any(header := reader.read(_BLOCK)):
+        size, kind = _checked(header, name)
+        contents = reader.read(-(-size // _BLOCK) * _BLOCK)
+        if len(contents) < size:
+            raise _unreadable(name, "a whole archive", "one that ends too early")
+        if kind in _EXTENSIONS:
+            continue
+        path = _safe_path(header, name)
+        if path in seen or len(seen) == MOST_MEMBERS:
+            got = f"{path!r} twice" if path in seen else "more"
+            raise _unreadable(name, f"at most {MOST_MEMBERS} files of different names", got)
+        seen.add(path)
+        yield path, contents[:size]
+    reader.drain()
+
+
+class _Reader:
+    """Exact counts of bytes out of pieces of any size."""
+
+    def __init__(self, source: Iterable[bytes]) -> None:
+        self._source = iter(source)
+        self._left = bytearray()
+
+    def read(self, count: int) -> bytes:
+        """`count` bytes, fewer at the end."""
+        while len(self._left) < count and (piece := next(self._source, None)) is not None:
+            self._left += piece
+        taken = bytes(self._left[:count])
+        del self._left[:count]
+        return taken
+
+    def drain(self) -> None:
+        """Read to the end, so that damage and bombs after the last member are seen."""
+        for _ in self._source:
+            pass
+
+
+def _slices(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + 2**18] for start in range(0, len(data), 2**18))
+
+
+def _checked(header: bytes, name: str) -> tuple[int, bytes]:
+    """Size and type of a member whose header is sound and of a kind that is read."""
+    if not is_tar(header) or _octal(header[148:156]) != sum(header[:148]) + 8 * 0x20 + sum(header[156:]):
+        raise _unreadable(name, "a sound tar archive", "a damaged one")
+    size, kind = _octal(header[124:136]), header[156:157]
+    if kind not in _REGULAR + _EXTENSIONS:
+        raise _unreadable(name, "regular files only", "a link, a folder or something else")
+    largest = LARGEST_FRAME_FILE if kind in _REGULAR else _LARGEST_EXTENSION
+    if not 0 <= size <= largest:
+        raise _unreadable(name, f"files of at most {largest:,} bytes", f"{size:,}")
+    return size, kind
+
+
+def _octal(field: bytes) -> int:
+    """A number of a header, -1 if it is none."""
+    digits = field.strip(b" \0")
+    return int(digits, 8) if digits and not digits.strip(b"01234567") else -1
+
+
+def _safe_path(header: bytes, name: str) -> str:
+    prefix, base = (field.split(b"\0", 1)[0].decode("ascii", "replace") for field in (header[345:500], header[:100]))
+    # GNU's own header keeps times where POSIX has the prefix.
+    path = f"{prefix}/{base}" if prefix and header[257:263] == b"ustar\0" else base
+    parts = path.removeprefix("./").replace("\\", "/").split("/")
+    if not path or path.startswith("/") or ".." in parts or "" in parts or ":" in parts[0]:
+        raise _unreadable(name, "relative names of files", "an absolute, parent or empty path")
+    return path
+
+
+def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
+    return UnreadableFile(
+        expected=f"{expected} in {name}", got=got[:120], remedy="send the archive as DWD publishes it, or its files"
+    )
