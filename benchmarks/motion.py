@@ -1,8 +1,8 @@
 """Extrapolation by radar/motion.py against pysteps' Lucas-Kanade extrapolation, on real events.
 
     python3 -m venv /tmp/pysteps
-    /tmp/pysteps/bin/pip install pysteps opencv-python-headless numpy xarray netCDF4 pyproj h5py zstandard
-    PYTHONPATH=. /tmp/pysteps/bin/python benchmarks/motion.py EVENTS/*.nc
+    /tmp/pysteps/bin/pip install pysteps opencv-python-headless numpy xarray netCDF4 pyproj h5py
+    PYTHONPATH=. OMP_NUM_THREADS=1 /tmp/pysteps/bin/python benchmarks/motion.py EVENTS/*.nc
 
 EVENTS is a folder of CF NetCDF files. pysteps compiles from source and is no dependency of this project: give it an
 environment of its own. Both methods see the same five frames, forecast an hour from the same starts on one thread, and
@@ -17,7 +17,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,16 +79,18 @@ def main() -> int:
     methods: dict[str, Method] = {"ours": ours}
     if arguments.pysteps == "yes":
         methods["pysteps"] = lucas_kanade
-        _warm_up()
+    _warm_up(methods.values())
     print("| event | starts | CSI ours | CSI pysteps LK | ratio | s ours | s pysteps | speed |")
     print("|---|---|---|---|---|---|---|---|")
     rows = [_event_row(path, methods, arguments.starts, arguments.threshold) for path in arguments.events]
     return _print_summary(np.array(rows))
 
 
-def _warm_up() -> None:
-    """The first call of pysteps imports and reads its settings; that is not its speed."""
-    lucas_kanade(np.random.default_rng(0).gamma(1.0, 1.0, (3, 128, 128)).astype(np.float32), 1)
+def _warm_up(methods: Iterable[Method]) -> None:
+    """First calls import and read settings; that is not their speed."""
+    frames = np.random.default_rng(0).gamma(1.0, 1.0, (3, 128, 128)).astype(np.float32)
+    for method in methods:
+        method(frames, 1)
 
 
 def _event_row(path: Path, methods: dict[str, Method], count: int, threshold: float) -> list[float]:
