@@ -17,6 +17,8 @@ MOST_MEMBERS = 64
 
 _BLOCK = 512
 _LARGEST_EXTENSION = 16 * 1024
+_LONGEST_PADDING = 2**20
+"""Archives are filled up to whole records; tape drives had records of up to a megabyte."""
 _REGULAR, _EXTENSIONS = (b"0", b"\0"), (b"x", b"g")
 
 
@@ -46,12 +48,16 @@ def members(data: bytes, name: str, limit: int = LARGEST_ARCHIVE) -> Iterator[tu
         raise _unreadable(name, f"at most {limit:,} bytes", f"{len(data):,}")
     reader = _Reader(pieces(data, name, limit) if is_compressed(data) else _slices(data))
     seen: set[str] = set()
+    extensions = 0
     while any(header := reader.read(_BLOCK)):
         size, kind = _checked(header, name)
         contents = reader.read(-(-size // _BLOCK) * _BLOCK)
         if len(contents) < size:
             raise _unreadable(name, "a whole archive", "one that ends too early")
         if kind in _EXTENSIONS:
+            extensions += 1
+            if extensions > 2 * MOST_MEMBERS:
+                raise _unreadable(name, f"at most {2 * MOST_MEMBERS} extended headers", "more")
             continue
         path = _safe_path(header, name)
         if path in seen or len(seen) == MOST_MEMBERS:
@@ -59,7 +65,8 @@ def members(data: bytes, name: str, limit: int = LARGEST_ARCHIVE) -> Iterator[tu
             raise _unreadable(name, f"at most {MOST_MEMBERS} files of different names", got)
         seen.add(path)
         yield path, contents[:size]
-    reader.drain()
+    if reader.drain(_LONGEST_PADDING) > _LONGEST_PADDING:
+        raise _unreadable(name, f"at most {_LONGEST_PADDING:,} bytes after the last file", "more")
 
 
 class _Reader:
@@ -77,10 +84,14 @@ class _Reader:
         del self._left[:count]
         return taken
 
-    def drain(self) -> None:
-        """Read to the end, so that damage and bombs after the last member are seen."""
-        for _ in self._source:
-            pass
+    def drain(self, limit: int) -> int:
+        """Read to the end, so that damage after the last member is seen, or beyond `limit` bytes; how many came."""
+        count = len(self._left)
+        for piece in self._source:
+            count += len(piece)
+            if count > limit:
+                break
+        return count
 
 
 def _slices(data: bytes) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from radar.errors import IncompleteHistory, UnreadableFile
+from radar.files import open_sequence
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.netcdf import to_netcdf
 from radar.netcdf_reader import read_netcdf
@@ -127,6 +128,67 @@ def test_files_that_are_no_rain_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"negative or infinite values") as caught:
         read_netcdf(write(event(valid_min=np.int16(-100)), tmp_path / "negative.nc"))
     assert str(tmp_path) not in str(caught.value)
+
+
+def radklim(*, north_up: bool = False, minutes: int = 5, frames: int = 3, bounds: bool = False) -> xr.Dataset:
+    """Like DWD's RADKLIM files: amounts named RR, row 0 south, lat and lon, no projection; a pixel tells the time."""
+    amount = np.zeros((frames, 1100, 900), np.float32)
+    amount[:, 1099 if north_up else 0, 3] = 0.05 * np.arange(1, frames + 1)
+    amount[:, 500, 500] = 999
+    lat, lon = (places if north_up else places[::-1] for places in KNOWN_GRIDS["radklim"].lat_lon())
+    said = {"standard_name": "rainfall_amount", "units": "kg m-2", "_FillValue": np.float32(999)}
+    seconds = np.arange(1, frames + 1) * 60 * minutes
+    clock = {"units": "seconds since 2017-08-16 00:00:00"}
+    variables: dict[str, object] = {"RR": (("time", "y", "x"), amount, said)}
+    if bounds:
+        clock["bounds"] = "time_bnds"
+        variables["time_bnds"] = (("time", "nv"), np.stack([seconds - 60 * minutes, seconds], axis=1))
+        seconds = seconds - 60 * minutes
+    places = {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}
+    return xr.Dataset(variables, {"time": ("time", seconds, clock), **places})
+
+
+@pytest.mark.parametrize("north_up", [False, True])
+@pytest.mark.parametrize("bounds", [False, True])
+def test_radklims_amounts_become_rates_on_its_grid(north_up: bool, bounds: bool, tmp_path: Path) -> None:
+    read = read_netcdf(write(radklim(north_up=north_up, bounds=bounds), tmp_path / "YW_2017.002_20170816.nc"))
+    assert (read.grid, read.timestep_minutes, read.product) == (KNOWN_GRIDS["radklim"], 5, "YW")
+    np.testing.assert_allclose(read.rain_rate[:, 1099, 3], [0.6, 1.2, 1.8], rtol=1e-6)
+    assert np.isnan(read.rain_rate).sum() == 3
+    midnight = datetime(2017, 8, 16, tzinfo=UTC)
+    assert read.valid_times == times_after(midnight, 3, 5)
+
+
+def test_a_part_of_radklim_is_read_alone(tmp_path: Path) -> None:
+    path = write(radklim(), tmp_path / "yw.nc")
+    wanted = datetime(2017, 8, 16, 0, 10, tzinfo=UTC)
+    read = open_sequence([path], start=wanted, end=wanted)
+    assert (read.valid_times, read.timestep_minutes) == ((wanted,), 5)
+    np.testing.assert_allclose(read.rain_rate[0, 1099, 3], 1.2, rtol=1e-6)
+    with pytest.raises(IncompleteHistory, match="got none; it reaches from 2017-08-16T00:05:00Z"):
+        read_netcdf(path, start=wanted + timedelta(days=1))
+
+
+def test_radklims_hours_are_rates_per_hour(tmp_path: Path) -> None:
+    read = read_netcdf(write(radklim(minutes=60, frames=2), tmp_path / "rw.nc"))
+    assert (read.timestep_minutes, read.product) == (60, "RW")
+    np.testing.assert_allclose(read.rain_rate[:, 1099, 3], [0.05, 0.1], rtol=1e-6)
+
+
+def test_amounts_without_an_interval_or_in_other_units_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"amounts of two times or more, or time_step_s in one\.nc"):
+        read_netcdf(write(radklim(frames=1), tmp_path / "one.nc"))
+    wrong = radklim(frames=2)
+    wrong.RR.attrs["units"] = "kg s-1"
+    with pytest.raises(UnreadableFile, match=r"amounts of rain in mm or kg m-2 in wrong\.nc, got units 'kg s-1'"):
+        read_netcdf(write(wrong, tmp_path / "wrong.nc"))
+
+
+def test_kilometres_are_told_from_metres(tmp_path: Path) -> None:
+    axes = {
+        axis: (axis, values.values / 1000, {"units": "km"}) for axis, values in (("x", event().x), ("y", event().y))
+    }
+    assert read_netcdf(write(event().assign_coords(axes), tmp_path / "km.nc")).grid.pixel_size_km == 0.5
 
 
 def test_damaged_files_are_refused_without_their_path(tmp_path: Path) -> None:
