@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from radar.errors import RaincellError
+from training.score_table import FSS_KM
 
 
 def main() -> int:
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--thresholds", default="1", help="mm/h, separated by commas")
     evaluate.add_argument("--lead-minutes", type=int, default=60)
     evaluate.add_argument("--stride", type=int, default=1, help="timesteps from one start to the next")
-    evaluate.add_argument("--fss-km", type=float, default=10.0, help="width of the neighbourhoods of FSS")
+    evaluate.add_argument("--fss-km", type=float, default=FSS_KM, help="width of the neighbourhoods of FSS")
     evaluate.add_argument("--json", type=Path, help="write every score here, too")
     evaluate.set_defaults(command=_evaluate)
 

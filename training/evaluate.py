@@ -18,13 +18,11 @@ from radar.files import open_sequence
 from radar.sequence import FrameSequence
 from training.examples import window_starts
 from training.score_sums import LeadSums, Measure, add_start
-from training.score_table import Score
+from training.score_table import FSS_KM, Score
 
 BASELINES: dict[str, Forecaster] = {
     baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
 }
-FSS_KM = 10.0
-"""Width of FSS neighbourhoods unless asked otherwise: about that of a shower."""
 
 
 def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -39,17 +37,22 @@ def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     events: list[Path] = []
     for path in paths:
         if path.suffix == ".onnx" or any(path.glob("*/aliases.json")):
-            models.append(path)
-            continue
-        found = sorted(path.glob("*.nc")) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
-            raise UnreadableFile(
-                expected="an .onnx file, a model repository, an event or a folder of .nc events",
-                got=f"{path.name}, which is " + ("a folder without any" if path.is_dir() else "not there"),
-                remedy="check the name",
-            )
-        events += found
+            models.append(_existing(path))
+        elif path.is_dir():
+            events += sorted(path.glob("*.nc")) or [_existing(path / "*.nc")]
+        else:
+            events.append(_existing(path))
     return models, events
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise UnreadableFile(
+            expected="an .onnx file, a model repository, an event or a folder of .nc events",
+            got=f"no {'/'.join(path.parts[-2:])}",
+            remedy="check the name",
+        )
+    return path
 
 
 def open_forecasters(paths: Iterable[Path]) -> list[Forecaster]:

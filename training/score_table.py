@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+FSS_KM = 10.0
+"""Width of FSS neighbourhoods unless asked otherwise: about that of a shower."""
 SMALL_SCALE_KM = 8.0
 """Wavelengths below this count as small-scale."""
 _BY_LEAD = {"CSI": "csi", "FSS": "fss", "MAE": "mae", "bias": "bias"}

@@ -175,12 +175,12 @@ def test_equal_names_are_told_apart() -> None:
 
 
 def test_models_and_events_are_told_apart(event: Path, repository: Path) -> None:
-    model = repository.with_name("some.onnx")
+    model = write_model(repository.with_name("some.onnx"), "some")
     assert models_and_events([event, model, repository]) == ([model, repository], [event])
     assert models_and_events([event.parent]) == ([], [event])
 
 
-@pytest.mark.parametrize("name", ["missing.nc", ""])
+@pytest.mark.parametrize("name", ["missing.nc", "missing.onnx", "missing", ""])
 def test_what_is_neither_is_named(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
