@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _RATE_UNITS = frozenset({"mm h-1", "mm/h", "mm h^-1", "mm hr-1", "mm/hr", "kg m-2 h-1"})
 _AMOUNT_UNITS = frozenset({"mm", "kg m-2", "kg m^-2", "kg/m2", "kg/m^2"})
-_NEAR_DEGREES = 0.02
-"""Of latitude: two pixels, whether a file gives pixels' centres or corners."""
+_NEAR_DEGREES = 0.01
+"""Of latitude: one pixel, whether a file gives pixels' centres or corners."""
 
 
 def is_netcdf(beginning: bytes) -> bool:
@@ -151,20 +151,20 @@ def _metres(axis: xr.DataArray) -> npt.NDArray[np.float64]:
 
 
 def _known_by_places(dataset: xr.Dataset) -> tuple[Grid, bool] | None:
-    """The known grid at the file's two-dimensional latitudes and longitudes, and whether row 0 is north."""
+    """The known grid nearest to the file's two-dimensional latitudes and longitudes, and whether row 0 is north."""
     if not all(key in dataset.variables and dataset[key].ndim == 2 for key in ("lat", "lon")):
         return None
     edge = np.ix_([0, -1], [0, -1])
     lat, lon = (dataset[key].values[edge] for key in ("lat", "lon"))
     north_up = bool(lat[0, 0] > lat[1, 0])
     places = np.stack([lat, lon], axis=-1)[:: 1 if north_up else -1].reshape(4, 2)
-    for grid in KNOWN_GRIDS.values():
-        if grid.shape != dataset["lat"].shape:
-            continue
-        # A degree of longitude is half as long as one of latitude at 60 N, and never longer.
-        if float(np.abs((grid.corners() - places) * (1, 0.5)).max()) < _NEAR_DEGREES:
-            return grid, north_up
-    return None
+    candidates = [grid for grid in KNOWN_GRIDS.values() if grid.shape == dataset["lat"].shape]
+    # A degree of longitude is half as long as one of latitude at 60 N.
+    degrees = [float(np.abs((grid.corners() - places) * (1, 0.5)).max()) for grid in candidates]
+    if not candidates or not min(degrees) < _NEAR_DEGREES:
+        return None
+    # The 900x900 grids of the two earths lie one and a half pixels apart, hence the nearest.
+    return candidates[degrees.index(min(degrees))], north_up
 
 
 def _even_step(centres: npt.NDArray[np.float64], name: str) -> float:

@@ -159,6 +159,18 @@ def test_radklims_amounts_become_rates_on_its_grid(north_up: bool, bounds: bool,
     assert read.valid_times == times_after(midnight, 3, 5)
 
 
+@pytest.mark.parametrize("name", ["radolan", "radolan-wgs84"])
+def test_grids_of_one_shape_are_told_apart_by_their_places(name: str, tmp_path: Path) -> None:
+    lat, lon = KNOWN_GRIDS[name].lat_lon()
+    rain = xr.Variable(("time", "y", "x"), np.zeros((2, 900, 900), np.float32), {"units": "mm"})
+    times = np.array(["2017-08-16T00:05", "2017-08-16T00:10"], "datetime64[ns]")
+    places = {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)}
+    dataset = xr.Dataset({"rainfall_amount": rain}, {"time": times, **places})
+    assert read_netcdf(write(dataset, tmp_path / "f.nc")).grid is KNOWN_GRIDS[name]
+    moved = dataset.assign_coords(lat=dataset.lat + 1)
+    assert read_netcdf(write(moved, tmp_path / "moved.nc")).grid.projection is None
+
+
 def test_a_part_of_radklim_is_read_alone(tmp_path: Path) -> None:
     path = write(radklim(), tmp_path / "yw.nc")
     wanted = datetime(2017, 8, 16, 0, 10, tzinfo=UTC)
