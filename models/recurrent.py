@@ -34,7 +34,7 @@ class RecurrentForecaster:
 
     def __init__(self, card: ModelCard, step: Step) -> None:
         self.card = card
-        self._step = step
+        self.step = step
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class RecurrentForecaster:
         motion = framing.motion(observed.rain_rate)
         frames = framing.channels(framing.inputs(observed.rain_rate, motion), self.card.spec.inputs)
         base = np.nan_to_num(framing.base_frames(observed.rain_rate[-1], steps), nan=0.0)
-        units = roll_out(self._step, frames[:, None], base[:, None, None], self.card.pad_multiple)[:, 0, 0]
+        units = roll_out(self.step, frames[:, None], base[:, None, None], self.card.pad_multiple)[:, 0, 0]
         rain_rate = self.card.scaling.from_network(units)
         missing = np.isnan(observed.rain_rate[-1])
         rain_rate[:, missing] = np.nan
