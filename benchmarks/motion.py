@@ -82,7 +82,7 @@ def main() -> int:
     _warm_up(methods.values())
     print("| event | starts | CSI ours | CSI pysteps LK | ratio | s ours | s pysteps | speed |")
     print("|---|---|---|---|---|---|---|---|")
-    rows = [_event_row(path, methods, arguments.starts, arguments.threshold) for path in arguments.events]
+    rows = [event_row(path, methods, arguments.starts, arguments.threshold) for path in arguments.events]
     return _print_summary(np.array(rows))
 
 
@@ -93,7 +93,8 @@ def _warm_up(methods: Iterable[Method]) -> None:
         method(frames, 1)
 
 
-def _event_row(path: Path, methods: dict[str, Method], count: int, threshold: float) -> list[float]:
+def event_row(path: Path, methods: dict[str, Method], count: int, threshold: float) -> list[float]:
+    """Both CSI, their ratio, median seconds of both, their ratio; NaN for a method that is not there."""
     sequence = open_sequence([path])
     steps = min(LEAD_MINUTES // sequence.timestep_minutes, len(sequence) - FRAMES_IN)
     starts = np.unique(np.linspace(0, len(sequence) - FRAMES_IN - steps, count).round().astype(int))
