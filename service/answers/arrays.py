@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import numpy as np
 from radar.errors import InvalidRequest
 from radar.netcdf import to_netcdf
 from radar.sequence import Float32
-from service.answers.large import Content
+from service.answers.large import Base64, Content
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_LISTED_VALUES
 
@@ -28,12 +27,12 @@ def to_json(nowcast: Nowcast, encoding: Encoding) -> Content:
     return [head[:-1], b', "frames": ', *_frames(nowcast.forecast.rain_rate, encoding), b"}"]
 
 
-def _frames(rain_rate: Float32, encoding: Encoding) -> list[bytes]:
+def _frames(rain_rate: Float32, encoding: Encoding) -> Content:
     about: dict[str, Any] = {"encoding": encoding, "dtype": "<f4", "shape": list(rain_rate.shape), "data": ""}
     if encoding == "list":
         about["data"] = _lists(rain_rate)
         return [json.dumps(about, allow_nan=False).encode()]
-    data = base64.b64encode(np.ascontiguousarray(rain_rate, "<f4").data)
+    data = Base64(np.ascontiguousarray(rain_rate, "<f4").data.cast("B"))
     return [json.dumps(about).encode()[:-2], data, b'"}']
 
 

@@ -66,8 +66,9 @@ class Nowcast:
 
     def summary(self) -> list[dict[str, float | int | None]]:
         """For each lead: heaviest and mean rain in mm/h, and the shares of wet and of missing pixels."""
+        scratch = np.empty(self.forecast.grid.shape, np.float32)
         leads = zip(self.forecast.lead_minutes, self.forecast.rain_rate, strict=True)
-        return [{"lead_minutes": lead, **_summarise(frame)} for lead, frame in leads]
+        return [{"lead_minutes": lead, **_summarise(frame, scratch)} for lead, frame in leads]
 
 
 def describe_grid(grid: Grid) -> dict[str, Any]:
@@ -81,15 +82,17 @@ def describe_grid(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _summarise(frame: Float32) -> dict[str, float | None]:
-    known = np.isfinite(frame)
-    count = int(np.count_nonzero(known))
+def _summarise(frame: Float32, scratch: Float32) -> dict[str, float | None]:
+    """Of one frame; `scratch` is overwritten, since new memory for each frame would take half the time."""
+    missing = ~np.isfinite(frame)
+    count = frame.size - int(np.count_nonzero(missing))
     if count == 0:
         return {"max": None, "mean": None, "wet_fraction": None, "missing_fraction": 1.0}
-    filled = np.where(known, frame, np.float32(0))
+    np.copyto(scratch, frame)
+    np.copyto(scratch, 0, where=missing)
     return {
-        "max": round(float(filled.max()), 4),
-        "mean": round(float(filled.sum(dtype=np.float64)) / count, 6),
-        "wet_fraction": round(int(np.count_nonzero(filled >= WET_FROM)) / count, 6),
+        "max": round(float(scratch.max()), 4),
+        "mean": round(float(scratch.sum(dtype=np.float64)) / count, 6),
+        "wet_fraction": round(int(np.count_nonzero(scratch >= WET_FROM)) / count, 6),
         "missing_fraction": round(1 - count / frame.size, 6),
     }

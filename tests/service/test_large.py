@@ -1,0 +1,37 @@
+"""Answers that are sent in slices."""
+
+from __future__ import annotations
+
+import base64
+
+import anyio
+import pytest
+from starlette.types import Message
+
+from service.answers.large import Base64, LargeResponse
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 196_607, 196_608, 196_609, 1_000_000])
+def test_base64_made_while_sending_is_the_same(size: int) -> None:
+    raw = bytes(range(256)) * (size // 256 + 1)
+    part = Base64(memoryview(raw)[:size])
+    assert b"".join(part.slices()) == base64.b64encode(raw[:size])
+    assert part.nbytes == len(base64.b64encode(raw[:size]))
+
+
+def test_a_large_answer_comes_whole_and_in_pieces() -> None:
+    raw = bytes(range(256)) * 4000
+    response = LargeResponse([b"head", Base64(memoryview(raw)), memoryview(raw)], "text/plain", {})
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    anyio.run(response, {"type": "http"}, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent)
+    assert body == b"head" + base64.b64encode(raw) + raw
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(body)).encode()
+    assert max(len(message.get("body", b"")) for message in sent) <= 256 * 1024
