@@ -72,7 +72,7 @@ def open_sequence(
         whole = _whole_sequence(Path(listed[0]), start, end)
         if whole is not None:
             if observations_only and whole.reference_time is not None:
-                raise forecast_refused(whole.reference_time, file_label(Path(listed[0]).name))
+                raise forecast_refused(whole.reference_time, f"in {file_label(Path(listed[0]).name)}")
             return whole
     frames: Iterator[Frame] = (frame for source in listed for frame in _frames(source))
     if observations_only:

@@ -6,11 +6,12 @@ import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar.compression import decompressed
+from radar.compression import beginning, decompressed, pieces
 from radar.errors import RaincellError, UnreadableFile
 
 COMPRESS = pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
@@ -69,3 +70,23 @@ def test_damage_is_told_or_harmless(position: int, value: int) -> None:
         damaged[position % len(damaged)] = value
         with suppress(RaincellError):
             decompressed(bytes(damaged), "f")
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
+def test_the_beginning_is_told_without_undoing_the_rest(compress: Callable[[bytes], bytes]) -> None:
+    data = bytes(range(256)) * 100_000
+    packed = compress(data)
+    assert beginning(packed, "f", 600) == data[:600]
+    assert beginning(packed[: len(packed) // 2], "f", 600) == data[:600]  # damage further on is not seen here
+    assert beginning(compress(b"abc"), "f", 600) == b"abc"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_pieces_are_small_and_make_the_whole(compress: Callable[[bytes], bytes]) -> None:
+    data = np.random.default_rng(1).integers(0, 4, 1_000_000, np.uint8).tobytes()
+    packed = compress(data[:300_000]) + compress(data[300_000:]) + compress(b"")
+    parts = list(pieces(packed, "f", len(data), 1000))
+    assert max(len(part) for part in parts) == 1000
+    assert b"".join(parts) == data
+    with pytest.raises(UnreadableFile, match="at most 999,999 decompressed bytes"):
+        list(pieces(packed, "f", len(data) - 1))

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radar.errors import GridMismatch, IncompleteHistory, ProductMismatch, RaincellError, UnreadableFile
+from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, ProductMismatch, RaincellError, UnreadableFile
 from radar.files import NamedBytes, open_sequence, read_frames
-from radar.frame import Frame, file_label, frames_of, sequence_of
+from radar.frame import Frame, file_label, frames_of, observed, sequence_of
 from radar.grid import KNOWN_GRIDS
 from radar.netcdf import to_netcdf
 from radar.odim import write_odim
@@ -91,6 +91,29 @@ def test_forecasts_of_two_runs_and_unlike_intervals_are_no_sequence() -> None:
         sequence_of([frame(0), replace(frame(5), timestep_minutes=10)])
     with pytest.raises(IncompleteHistory, match="one reference time, got observed in  and 2026-06-01T12:00:00Z"):
         sequence_of([frame(0), replace(frame(5), reference_time=NOON)])
+
+
+def test_forecasts_are_no_history() -> None:
+    made = replace(frame(5), reference_time=NOON)
+    seen = observed([frame(0), made, frame(10)])
+    assert next(seen).valid_time == NOON
+    with pytest.raises(InvalidRequest, match="got a forecast made at 2026-06-01T12:00:00Z, 5 minutes ahead, in "):
+        next(seen)
+
+
+def test_forecasts_in_netcdf_are_no_history_either(tmp_path: Path) -> None:
+    (tmp_path / "f.nc").write_bytes(to_netcdf(sequence_of([replace(frame(5), reference_time=NOON)])))
+    assert open_sequence([tmp_path / "f.nc"]).lead_minutes == (5,)
+    with pytest.raises(InvalidRequest, match=r"a forecast made at 2026-06-01T12:00:00Z, in f\.nc"):
+        open_sequence([tmp_path / "f.nc"], observations_only=True)
+
+
+def test_frames_outside_the_time_asked_for_are_left_out() -> None:
+    """Also a gap that lies outside."""
+    sources = [radolan(0), radolan(10), radolan(15)]
+    read = open_sequence(sources, start=NOON + timedelta(minutes=10))
+    assert read.valid_times == (NOON + timedelta(minutes=10), NOON + timedelta(minutes=15))
+    assert len(open_sequence(sources, end=NOON)) == 1
 
 
 def test_nothing_is_no_sequence() -> None:

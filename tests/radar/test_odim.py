@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import h5py
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from radar.errors import GridMismatch, InvalidRain, RaincellError, UnreadableFile
 from radar.frame import Frame
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.odim import is_odim, read_odim, write_odim
+from radar.odim import Bits, is_odim, read_odim, write_odim
 
 SMALL = Grid("20x30", (20, 30), 2.0, KNOWN_GRIDS["de1200"].projection, (1000.0, -4_000_000.0))
 TIME = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -74,6 +75,41 @@ def test_gain_offset_nodata_and_undetect_are_the_files_own() -> None:
 
     rain = read_odim(changed(change), "f").rain_rate
     np.testing.assert_array_equal(rain[0, :4], np.array([np.nan, 0, 6, 1], np.float32))
+
+
+def test_32_bits_are_read_by_the_files_own_attributes() -> None:
+    """As DWD's RV since 2025: 4294967295 is no data, and undetect need not be 0."""
+    pixels = np.full((20, 30), 2**32 - 2, np.uint32)
+    pixels[0, :3] = 2**32 - 1, 0, 125
+
+    def change(file: h5py.File) -> None:
+        del file["dataset1/data1/data"]
+        file["dataset1/data1/data"] = pixels
+        own = {"quantity": np.bytes_(b"ACRR"), "gain": 0.001, "nodata": 2.0**32 - 1, "undetect": 2.0**32 - 2}
+        file["dataset1/data1/what"].attrs.update(own)
+
+    rain = read_odim(changed(change), "f").rain_rate
+    np.testing.assert_array_equal(rain[0, :4], np.array([np.nan, 0, 1.5, 0], np.float32))
+
+
+@pytest.mark.parametrize(("bits", "heaviest"), [(16, "7864.08"), (32, "5.15396e+07")])
+def test_amounts_are_written_in_both_widths(bits: Bits, heaviest: str) -> None:
+    rain = np.full(SMALL.shape, 0.12, np.float32)
+    rain[0, 0], rain[0, 1] = np.nan, 491.4
+    data = write_odim(frame(rain), quantity="ACRR", bits=bits)
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file["dataset1/data1/data"].dtype == f"u{bits // 8}"
+        assert file["dataset1/data1/what"].attrs["quantity"] == b"ACRR"
+        assert file["dataset1/data1/what"].attrs["nodata"] == 2.0**bits - 1
+    np.testing.assert_array_equal(read_odim(data, "f").rain_rate, rain)
+    with pytest.raises(InvalidRain, match=f"0 to {re.escape(heaviest)} mm/h"):
+        write_odim(frame(np.full(SMALL.shape, 1e8, np.float32)), quantity="ACRR", bits=bits)
+
+
+def test_a_composite_whose_interval_ends_after_its_nominal_time_is_a_forecast() -> None:
+    ahead = _attribute("what", "time", np.bytes_(b"115000"))
+    assert read_odim(ahead, "f").reference_time == TIME - timedelta(minutes=10)
+    assert read_odim(write_odim(frame()), "f").reference_time is None
 
 
 def test_accumulations_become_rates() -> None:
