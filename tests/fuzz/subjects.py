@@ -7,6 +7,7 @@ import bz2
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,9 @@ from service.bodies.npy import read_npy
 from service.bodies.posted import Hints
 from service.codec import StoredFrame, decode, encode, read_header
 from tests.service.conftest import rain, sequence
+from tests.service.hostile_files import forecast_tar
 
+_OCTAL = re.compile(rb"[0-7]+")
 SECRET_FOLDER = "/srv/secret"
 _HINTS = Hints(datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -74,6 +77,9 @@ def written() -> list[Subject]:
         Subject("odim", _frames, odim),
         Subject("odim.gz", _frames, gzip.compress(odim)),
         Subject("odim packed as gz", _frames, odim, _gzip),
+        Subject("tar of odim", _frames, forecast_tar()),
+        Subject("tar of odim with sound checksums", _frames, forecast_tar(), _with_checksums),
+        Subject("tar.bz2 of odim", _frames, bz2.compress(forecast_tar())),
         Subject("gzip alone", _unpacked, gzip.compress(bytes(range(256)) * 40)),
         Subject("bzip2 alone", _unpacked, bz2.compress(bytes(range(256)) * 40)),
         Subject("npy", read_npy, _npy(small.rain_rate)),
@@ -117,6 +123,18 @@ def _stored(frames: FrameSequence) -> Callable[[bytes], FrameSequence]:
 
 def _gzip(data: bytes) -> bytes:
     return gzip.compress(data, 0)
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """A tar file whose headers add up again, so that what else is wrong with them is seen."""
+    block = bytearray(data)
+    at = 0
+    while at + 512 <= len(block) and any(block[at : at + 512]):
+        total = sum(block[at : at + 512]) - sum(block[at + 148 : at + 156]) + 8 * ord(" ")
+        block[at + 148 : at + 156] = b"%06o\0 " % total
+        size = block[at + 124 : at + 135].strip(b" \0")
+        at += 512 + (-(-int(size, 8) // 512) * 512 if _OCTAL.fullmatch(size) else 0)
+    return bytes(block)
 
 
 def _observed() -> FrameSequence:

@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +20,9 @@ from radar.frame import Frame, frames_of
 from radar.grid import grid_named
 from radar.odim import write_odim
 from radar.radolan import write_radolan
-from tests.service.conftest import sequence
+from radar.rv import write_archive
+from radar.sequence import FrameSequence, times_after
+from tests.service.conftest import SMALL, rain, sequence
 
 BOMB_BYTES = 256 * 2**20
 _PIXELS = "dataset1/data1/data"
@@ -95,6 +97,24 @@ def tar_of_path(path: str, mode: str = "w") -> bytes:
 def tar_of_many(count: int = 10_000) -> bytes:
     """Ten thousand empty members in a few kilobytes."""
     return tar(*((tarfile.TarInfo(f"DE1200_RV2210180700_{number:05}"), b"") for number in range(count)), mode="w:bz2")
+
+
+def tar_of_too_many() -> bytes:
+    """65 sound composites, one more than are read."""
+    composite = hdf5(lambda _: None)
+    return tar(*((tarfile.TarInfo(f"ry-{number}"), composite) for number in range(65)))
+
+
+def tar_bomb() -> bytes:
+    """One member of 256 MiB of nothing, compressed."""
+    return tar((tarfile.TarInfo("DE1200_RV2210180700_000"), bytes(BOMB_BYTES)), mode="w:gz")
+
+
+def forecast_tar() -> bytes:
+    """A sound archive of DWD's nowcast, which is no observation."""
+    made = datetime(2017, 8, 16, 1, tzinfo=UTC)
+    forecast = FrameSequence(rain(2), times_after(made, 2, 5), SMALL, 5, "RV", made)
+    return write_archive(forecast, form="odim")
 
 
 def tar_of_a_lie() -> bytes:

@@ -143,15 +143,18 @@ BYTES = (
 )
 
 ARCHIVES = (
-    Case("tar with a symbolic link", files(partial(bad.tar_of_link, tarfile.SYMTYPE)), ""),
-    Case("tar with a hard link", files(partial(bad.tar_of_link, tarfile.LNKTYPE)), ""),
-    Case("tar with a device", files(partial(bad.tar_of_link, tarfile.CHRTYPE)), ""),
-    Case("tar with an absolute path", files(partial(bad.tar_of_path, "/tmp/raincell-extracted")), ""),
-    Case("tar with a parent path", files(partial(bad.tar_of_path, "../raincell-extracted")), ""),
-    Case("tar.gz with a parent path", files(partial(bad.tar_of_path, "../raincell-extracted", "w:gz")), ""),
-    Case("tar of 10,000 members", files(bad.tar_of_many), ""),
-    Case("tar that declares 7 GB", files(bad.tar_of_a_lie), ""),
-    Case("tar with a bomb", files(lambda: bad.tar((tarfile.TarInfo("a"), bad.gzip_bomb()))), ""),
+    Case("tar with a symbolic link", files(partial(bad.tar_of_link, tarfile.SYMTYPE)), "got a link"),
+    Case("tar with a hard link", files(partial(bad.tar_of_link, tarfile.LNKTYPE)), "got a link"),
+    Case("tar with a device", files(partial(bad.tar_of_link, tarfile.CHRTYPE)), "regular files only"),
+    Case("tar with an absolute path", files(partial(bad.tar_of_path, "/tmp/raincell-extracted")), "relative names"),
+    Case("tar with a parent path", files(partial(bad.tar_of_path, "../raincell-extracted")), "relative names"),
+    Case("tar.gz with a parent path", files(partial(bad.tar_of_path, "../raincell-extracted", "w:gz")), "relative"),
+    Case("tar of 10,000 empty members", files(bad.tar_of_many), "got neither in DE1200_RV2210180700_00000"),
+    Case("tar of 65 sound members", files(bad.tar_of_too_many), "at most 64 files"),
+    Case("tar that declares 7 GB", files(bad.tar_of_a_lie), "16,777,216 bytes in file0, got 7,000,000,000"),
+    Case("tar with a bomb", files(lambda: bad.tar((tarfile.TarInfo("a"), bad.gzip_bomb()))), "got neither in a"),
+    Case("tar that is a bomb", files(bad.tar_bomb), "16,777,216 bytes"),
+    Case("a forecast in a tar", files(bad.forecast_tar), "observed frames, got a forecast"),
 )
 
 HDF5 = (
