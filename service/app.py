@@ -55,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for group in (predict, frames, models, health):
         app.include_router(group.router)
-    app.add_middleware(BodyLimit, largest=settings.max_body_mb * MEBIBYTE)
+    largest = settings.max_body_mb * MEBIBYTE
+    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
     add_handlers(app)
     add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.card import ModelCard
 from radar.errors import InvalidRequest
@@ -45,7 +45,9 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
 def gather(service: Service, question: Question) -> tuple[Posted, str | None]:
     """The frames to start from, of the body or else of the history, and why they may be less than they should be."""
     if question.body is not None:
-        return decode(question.body, question.hints), None
+        posted = decode(question.body, question.hints)
+        kept = _newest(posted.frames, question.model.forecaster.input_length)
+        return replace(posted, frames=kept), None
     reading = _stored(service, question)
     return Posted(reading.value), reading.degraded
 
@@ -85,6 +87,12 @@ def attribution(product: str, *, synthetic: bool) -> str | None:
     if synthetic:
         return "Synthetic rain made by Raincell (RAINCELL_DEMO), not an observation"
     return "Data basis: Deutscher Wetterdienst" if product in DWD_PRODUCTS else None
+
+
+def _newest(frames: FrameSequence, count: int) -> FrameSequence:
+    """The frames that the model reads, alone: a view would keep all that were sent in memory until the answer."""
+    kept = frames.last(count)
+    return replace(kept, rain_rate=kept.rain_rate.copy()) if len(frames) > count else frames
 
 
 def _stored(service: Service, question: Question) -> Reading[FrameSequence]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import cv2
 import httpx
 import numpy as np
@@ -446,6 +447,34 @@ def test_a_body_that_is_too_large_is_refused(make_client: Callable[..., Client])
     part = b'--b\r\nContent-Disposition: form-data; name="frames"; filename="f"\r\n\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     check_problem(client.post("/frames", content=chunks(part), headers=headers), 413, "at most 1 MiB")
+
+
+def test_bodies_together_are_bounded_and_free_their_room(make_client: Callable[..., Client]) -> None:
+    client, answers = make_client(max_body_mb=1, queue=2), []
+    body = npy(np.zeros((5, 200, 200), np.float32))
+    release, waiting = threading.Event(), threading.Semaphore(0)
+
+    async def stalling() -> AsyncIterator[bytes]:
+        yield body[:-8]
+        waiting.release()
+        await anyio.to_thread.run_sync(release.wait)
+        yield body[-8:]
+
+    def post() -> None:
+        answers.append(client.post("/predict", content=stalling(), headers=NPY))
+
+    slow = [threading.Thread(target=post) for _ in range(2)]
+    for thread in slow:
+        thread.start()
+        assert waiting.acquire(timeout=60)
+    refused = client.post("/predict", content=body, headers=NPY)
+    release.set()
+    for thread in slow:
+        thread.join()
+    check_problem(refused, 503, "at most 2 MiB of bodies")
+    assert int(refused.headers["retry-after"]) > 0
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert client.post("/predict", content=body, headers=NPY).status_code == 200
 
 
 def test_a_full_queue_says_when_to_come_again(
