@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,22 @@ def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
     return manifest
 
 
+def record_scores(repository: Path, name: str, version: str, scores: Sequence[Mapping[str, Any]]) -> None:
+    """Put the scores of an evaluation, JSON values, into a version's manifest by atomic rename."""
+    path = repository / name / version / "manifest.json"
+    _write_json(path, read_manifest(repository, name, version) | {"scores": list(scores)})
+
+
 def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
     """Point an alias (champion, previous, challenger) to a version by atomic rename."""
     path = repository / name / "aliases.json"
     aliases = json.loads(path.read_text()) if path.exists() else {}
-    aliases[alias] = version
+    _write_json(path, aliases | {alias: version})
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(aliases, indent=2) + "\n")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     temporary.replace(path)
 
 

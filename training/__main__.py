@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--stride", type=int, default=1, help="timesteps from one start to the next")
     evaluate.add_argument("--fss-km", type=float, default=FSS_KM, help="width of the neighbourhoods of FSS")
     evaluate.add_argument("--json", type=Path, help="write every score here, too")
+    evaluate.add_argument("--record", action="store_true", help="put the means into the champions' manifests")
     evaluate.set_defaults(command=_evaluate)
 
     export = commands.add_parser("export", help="write a checkpoint as ONNX into a model repository, as champion")
@@ -73,7 +74,7 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from training.evaluate import BASELINES, evaluate, models_and_events, open_forecasters
+    from training.evaluate import BASELINES, evaluate, models_and_events, open_forecasters, record
     from training.score_table import markdown_tables, write_json
 
     names = [name for name in arguments.baselines.split(",") if name]
@@ -94,6 +95,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     print(markdown_tables(scores))
     if arguments.json:
         write_json(arguments.json, scores)
+    if arguments.record:
+        record(models, scores)
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
-from models.repository import champions
+from models.repository import champions, record_scores
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, RaincellError, UnreadableFile
 from radar.files import open_sequence
 from radar.sequence import FrameSequence
 from training.examples import window_starts
 from training.score_sums import LeadSums, Measure, add_start
-from training.score_table import FSS_KM, Score
+from training.score_table import FSS_KM, Score, mean_scores
 
 BASELINES: dict[str, Forecaster] = {
     baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
@@ -98,6 +98,16 @@ def evaluate(
             remedy="name a model or a baseline, and events in its timestep",
         )
     return scores
+
+
+def record(models: Iterable[Path], scores: Sequence[Score]) -> None:
+    """Put the mean scores of all methods into the manifest of every champion among `models` that was scored."""
+    means = mean_scores(scores)
+    scored = {score.model for score in scores}
+    for repository in (path for path in models if path.is_dir()):
+        for name, path in champions(repository).items():
+            if name in scored:
+                record_scores(repository, name, path.parent.name, means)
 
 
 def distinct_names(forecasters: Sequence[Forecaster]) -> list[str]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 FSS_KM = 10.0
 """Width of FSS neighbourhoods unless asked otherwise: about that of a shower."""
@@ -59,6 +60,18 @@ def write_json(path: Path, scores: Sequence[Score]) -> None:
     """All scores as a flat list of objects, one for each `Score`; undefined ones are null."""
     rows = [{key: None if value != value else value for key, value in asdict(score).items()} for score in scores]
     path.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+
+
+def mean_scores(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """For each model, event and threshold the scores averaged over the lead times, as JSON values."""
+    means = []
+    for model, event, threshold in dict.fromkeys((score.model, score.event, score.threshold) for score in scores):
+        rows = [row for row in scores if (row.model, row.event, row.threshold) == (model, event, threshold)]
+        about = {"model": model, "event": event, "threshold": threshold, "starts": rows[0].starts}
+        leads = {"lead_minutes": [row.lead_minutes for row in rows], "fss_km": rows[0].fss_km}
+        averaged = {name: _mean(getattr(row, name) for row in rows) for name in _MEANS.values()}
+        means.append(about | leads | {name: None if math.isnan(mean) else mean for name, mean in averaged.items()})
+    return means
 
 
 def markdown_tables(scores: Sequence[Score]) -> str:

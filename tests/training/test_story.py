@@ -141,6 +141,16 @@ def test_every_method_is_scored_on_the_same_pixels(
     assert all(score["starts"] == 7 for score in scores)  # 14 frames, 5 in and 3 out
 
 
+def test_scores_can_be_recorded_beside_the_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--thresholds", "0.5", "--lead-minutes", "15", "--record")
+    assert run(monkeypatch, "evaluate", folder / "models", folder / "second.nc", *options) == 0
+    scores = json.loads((folder / "models" / "ms-convlstm" / "1" / "manifest.json").read_text())["scores"]
+    assert [score["model"] for score in scores] == ["ms-convlstm", "persistence", "extrapolation", "smoothed"]
+    assert scores[0]["lead_minutes"] == [5, 10, 15]
+    assert 0 < scores[0]["csi"] < 1
+    assert champions(folder / "models")  # the manifest still vouches for the file
+
+
 def test_an_unknown_baseline_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
