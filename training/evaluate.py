@@ -85,7 +85,7 @@ def evaluate(
     measure = Measure(tuple(thresholds), fss_km)
     scores: list[Score] = []
     for path in tqdm(events, "evaluate", unit=" events"):
-        sequence = open_sequence([path])
+        sequence = open_sequence([path], observations_only=True)
         fitting = _fitting(named, path.stem, sequence)
         try:
             scores += score_event(fitting, path.stem, sequence, lead_minutes, measure, stride) if fitting else []

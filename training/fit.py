@@ -116,7 +116,7 @@ def validate(network: Network, config: FitConfig, batches: Sequence[Batch]) -> d
 
 
 def _examples(config: FitConfig, data: Path, names: Sequence[str]) -> list[Example]:
-    events = (open_sequence([data / name]) for name in names)
+    events = (open_sequence([data / name], observations_only=True) for name in names)
     examples = event_examples(events, config.framing, config.leads, config.data.stride)
     return list(tqdm(examples, "examples", unit=" windows"))
 
