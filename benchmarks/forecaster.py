@@ -58,9 +58,9 @@ def _measure(forecaster: RecurrentForecaster, rain_rate: Float32) -> dict[str, f
         frames = framing.channels(framing.inputs(rain_rate, motion), card.spec.inputs)[:, None]
         base = np.nan_to_num(framing.base_frames(rain_rate[-1], LEADS), nan=0.0)[:, None, None]
     with timed(f"{len(frames) + LEADS - 1} steps of the network"):
-        units = roll_out(forecaster.step, frames, base, card.pad_multiple)
+        units = list(roll_out(forecaster.step, frames, base, card.pad_multiple))
     with timed("predictions to the ground"):
-        framing.outputs(card.scaling.from_network(units[:, 0, 0]), motion)
+        list(framing.outputs((card.scaling.from_network(unit[0, 0]) for unit in units), motion))
     return times | {"all": sum(times.values())}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.forecaster import forecast_after, newest_frames
-from radar.motion import Smoothing, carry_each, extrapolate, motion_field, smoothed_for_leads
+from radar.motion import Smoothing, carry_each, extrapolate, motion_field
 from radar.sequence import FrameSequence
 
 
@@ -49,8 +49,7 @@ class SmoothedExtrapolation:
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Smooth the last frame for each lead time, then carry it there."""
         rain_rate = newest_frames(history, self.input_length).rain_rate
-        frames = smoothed_for_leads(
-            rain_rate[-1], steps, history.timestep_minutes, history.grid.pixel_size_km, self.smoothing
-        )
+        minutes, pixel = history.timestep_minutes, history.grid.pixel_size_km
+        frames = (self.smoothing.apply(rain_rate[-1], minutes * lead, pixel) for lead in range(1, steps + 1))
         moved = carry_each(frames, motion_field(rain_rate))
         return forecast_after(history, np.where(np.isnan(rain_rate[-1]), np.float32(np.nan), moved))

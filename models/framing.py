@@ -8,12 +8,13 @@ or from the last frame smoothed for each lead time ("smoothed").
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from radar.motion import Smoothing, carry_each, motion_field, smoothed_for_leads
+from radar.motion import Smoothing, carried, carry_each, motion_field
 from radar.rain import RainScaling
 from radar.sequence import Float32
 
@@ -58,19 +59,25 @@ class Framing:
         """Later frames (K, H, W), leads 1 to K, in the network's coordinates: what it should have said."""
         return rain_rate if motion is None else carry_each(rain_rate, motion, direction=-1)
 
-    def outputs(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
-        """Predictions (K, H, W), leads 1 to K, brought from the network's coordinates to the ground."""
-        return rain_rate if motion is None else carry_each(rain_rate, motion)
+    def outputs(self, rain_rate: Iterable[Float32], motion: Float32 | None) -> Iterator[Float32]:
+        """Predictions (H, W), leads 1, 2, ..., brought from the network's coordinates to the ground as they come."""
+        return iter(rain_rate) if motion is None else carried(rain_rate, motion)
+
+    def base_frame(self, last: Float32, lead: int) -> Float32:
+        """What the network's output for a lead (1, 2, ...) is added to, (H, W) in network units; NaN where `last` is.
+
+        `last` is the last observed frame in mm/h.
+        """
+        if self.base == "none":
+            return np.where(np.isnan(last), np.float32(np.nan), np.float32(0))
+        if self.base == "persistence":
+            return self.scaling.to_network(last)
+        smoothed = self.smoothing.apply(last, lead * self.timestep_minutes, self.pixel_size_km)
+        return self.scaling.to_network(smoothed)
 
     def base_frames(self, last: Float32, leads: int) -> Float32:
-        """What the network's outputs are added to, (leads, H, W) in network units; NaN where `last` (mm/h) is."""
-        if self.base == "none":
-            nothing = np.where(np.isnan(last), np.float32(np.nan), np.float32(0))
-            return np.repeat(nothing[None], leads, axis=0)
-        if self.base == "persistence":
-            return np.repeat(self.scaling.to_network(last)[None], leads, axis=0)
-        smoothed = smoothed_for_leads(last, leads, self.timestep_minutes, self.pixel_size_km, self.smoothing)
-        return self.scaling.to_network(smoothed)
+        """The base of leads 1 to `leads`, (leads, H, W)."""
+        return np.stack([self.base_frame(last, lead) for lead in range(1, leads + 1)])
 
     def channels(self, rain_rate: Float32, names: tuple[str, ...]) -> Float32:
         """Frames (T, H, W) in mm/h as network inputs (T, len(names), H, W); NaN becomes rain 0, coverage 0."""

@@ -44,7 +44,7 @@ class GoldenCase:
 
     def difference(self, step: Step) -> float:
         """The largest difference between this case's predictions and what `step` answers; NaN counts as infinite."""
-        answered = roll_out(step, self.frames, self.base)
+        answered = np.stack(list(roll_out(step, self.frames, self.base)))
         largest = float(np.abs(answered - self.predictions).max())
         return largest if np.isfinite(largest) else float("inf")
 

@@ -6,6 +6,7 @@ scaling, padding, coordinates and what a prediction is added to, happens here, f
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,48 +61,52 @@ class RecurrentForecaster:
         """
         _check_fit(self.card, history, steps)
         observed = newest_frames(history, self.card.input_length)
-        framing = self.card.framing
+        framing, last = self.card.framing, observed.rain_rate[-1]
         motion = framing.motion(observed.rain_rate)
-        frames = framing.channels(framing.inputs(observed.rain_rate, motion), self.card.spec.inputs)
-        base = np.nan_to_num(framing.base_frames(observed.rain_rate[-1], steps), nan=0.0)
-        units = roll_out(self.step, frames[:, None], base[:, None, None], self.card.pad_multiple)[:, 0, 0]
-        rain_rate = self.card.scaling.from_network(units)
-        missing = np.isnan(observed.rain_rate[-1])
-        rain_rate[:, missing] = np.nan
-        rain_rate = framing.outputs(rain_rate, motion)
-        rain_rate[:, missing] = np.nan
+        frames = framing.channels(framing.inputs(observed.rain_rate, motion), self.card.spec.inputs)[:, None]
+        base = (np.nan_to_num(framing.base_frame(last, lead))[None, None] for lead in range(1, steps + 1))
+        missing = np.isnan(last)
+        # Lead by lead, so that no more than one forecast is held at a time.
+        units = (prediction[0, 0] for prediction in roll_out(self.step, frames, base, self.card.pad_multiple))
+        rates = (np.where(missing, np.float32(np.nan), self.card.scaling.from_network(unit)) for unit in units)
+        rain_rate = np.empty((steps, *last.shape), np.float32)
+        for lead, rate in enumerate(framing.outputs(rates, motion)):
+            rain_rate[lead] = np.where(missing, np.float32(np.nan), rate)
         return forecast_after(observed, rain_rate)
 
 
-def roll_out(step: Step, frames: Float32, base: Float32, pad_multiple: int = 1) -> Float32:
+def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple: int = 1) -> Iterator[Float32]:
     """Read `frames`, then predict one frame for each of `base`, feeding predictions back.
 
     Parameters
     ----------
     frames : float32 (T, B, inputs, H, W)
         Network units; a second channel is coverage, of which the last is kept for fed-back frames.
-    base : float32 (K, B, 1, H, W)
-        What is added to the network's outputs.
+    base : iterable of float32 (B, 1, H, W)
+        What is added to the network's outputs, lead by lead.
     pad_multiple : int
         Rows and columns are padded with zeros (no rain, no coverage) to a multiple of this.
 
-    Returns
-    -------
-    float32 (K, B, 1, H, W)
+    Yields
+    ------
+    float32 (B, 1, H, W)
         Predictions in network units, not clipped.
     """
     rows, columns = frames.shape[-2:]
-    pad = [(0, -size % pad_multiple) for size in (rows, columns)]
-    frames, base = (np.pad(array, [(0, 0)] * 3 + pad) for array in (frames, base))
+    frames = _padded(frames, pad_multiple)
     state = step.start(frames.shape[1], *frames.shape[-2:])
-    for frame in frames:
-        output, state = step(frame, state)
-    predictions: list[Float32] = []
-    for lead, added in enumerate(base):
-        if lead:
-            output, state = step(np.concatenate([predictions[-1], frames[-1, :, 1:]], axis=1), state)
-        predictions.append(output + added)
-    return np.stack(predictions)[..., :rows, :columns]
+    for frame in frames[:-1]:
+        _, state = step(frame, state)
+    newest, coverage = frames[-1, :, :1], frames[-1, :, 1:]
+    for added in base:
+        output, state = step(np.concatenate([newest, coverage], axis=1), state)
+        newest = output + _padded(added, pad_multiple)
+        yield newest[..., :rows, :columns]
+
+
+def _padded(array: Float32, multiple: int) -> Float32:
+    """Zeros after the last row and column, up to a multiple."""
+    return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -size % multiple) for size in array.shape[-2:]])
 
 
 def _check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:

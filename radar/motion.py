@@ -6,6 +6,7 @@ A motion field is float32 (2, H, W): pixels per timestep towards growing columns
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -36,6 +37,10 @@ class Smoothing:
     def sigma_km(self, lead_minutes: float) -> float:
         """Standard deviation in km for a lead time."""
         return float(self.km_at_one_hour * (lead_minutes / 60) ** self.exponent)
+
+    def apply(self, rain_rate: Float32, lead_minutes: float, pixel_size_km: float) -> Float32:
+        """A frame (H, W) in mm/h, smoothed for a lead time; see `smooth`."""
+        return smooth(rain_rate, self.sigma_km(lead_minutes) / pixel_size_km)
 
 
 def motion_field(rain_rate: Float32) -> Float32:
@@ -152,14 +157,17 @@ def extrapolate(rain_rate: Float32, motion: Float32, steps: int) -> Float32:
     return carry_each([rain_rate] * steps, motion)
 
 
-def carry_each(frames: npt.NDArray[np.float32] | list[Float32], motion: Float32, direction: int = 1) -> Float32:
+def carry_each(frames: Iterable[Float32], motion: Float32, direction: int = 1) -> Float32:
     """Carry frame k (k = 1..) by k timesteps forward, or backward with `direction` -1: (K, H, W)."""
+    return np.stack(list(carried(frames, motion, direction)))
+
+
+def carried(frames: Iterable[Float32], motion: Float32, direction: int = 1) -> Iterator[Float32]:
+    """As `carry_each`, one frame (H, W) after the other, as they come."""
     paths = Trajectories(motion, direction)
-    carried = []
     for frame in frames:
         paths.extend()
-        carried.append(paths.carry(frame))
-    return np.stack(carried)
+        yield paths.carry(frame)
 
 
 def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
@@ -174,11 +182,3 @@ def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
     return np.where(known, total / np.maximum(weight, np.float32(1e-6)), np.float32(np.nan)).astype(
         np.float32, copy=False
     )
-
-
-def smoothed_for_leads(
-    rain_rate: Float32, leads: int, timestep_minutes: int, pixel_size_km: float, smoothing: Smoothing
-) -> Float32:
-    """One frame (H, W) smoothed for each of the lead times 1 to `leads` timesteps: (leads, H, W) in mm/h."""
-    minutes = (timestep_minutes * k for k in range(1, leads + 1))
-    return np.stack([smooth(rain_rate, smoothing.sigma_km(lead) / pixel_size_km) for lead in minutes])

@@ -131,7 +131,7 @@ def golden_case(network: Network, card: ModelCard) -> GoldenCase:
     storm = _storm(edge, edge, 3, framing.timestep_minutes, framing.pixel_size_km).rain_rate
     frames = framing.channels(storm, card.spec.inputs)[:, None]
     base = np.nan_to_num(framing.base_frames(storm[-1], 2), nan=0.0)[:, None, None]
-    return GoldenCase(frames, base, roll_out(TorchStep(network), frames, base))
+    return GoldenCase(frames, base, np.stack(list(roll_out(TorchStep(network), frames, base))))
 
 
 def parity_steps(card: ModelCard) -> int:

@@ -135,7 +135,7 @@ def test_steps_and_whole_network_roll_out_alike() -> None:
     made = network()
     with torch.no_grad():
         whole = roll_out(made, torch.from_numpy(frames), 4)[-4:].numpy()
-    stepped = roll_out_steps(TorchStep(made), frames, base.astype(np.float32), SPEC.pad_multiple)
+    stepped = np.stack(list(roll_out_steps(TorchStep(made), frames, base.astype(np.float32), SPEC.pad_multiple)))
     np.testing.assert_allclose(stepped, whole, atol=1e-6)
 
 
