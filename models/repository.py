@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def champions(repository: Path) -> dict[str, Path]:
     found = {}
     for aliases in sorted(repository.glob("*/aliases.json")):
         name = aliases.parent.name
-        found[name] = version_file(repository, name, json.loads(aliases.read_text())["champion"])
+        found[name] = version_file(repository, name, str(_read(aliases, "champion")))
     if not found:
         raise ArtifactRejected(
             expected="a model repository (<name>/aliases.json and <name>/<version>/model.onnx)",
@@ -38,6 +39,7 @@ def champions(repository: Path) -> dict[str, Path]:
 
 def version_file(repository: Path, name: str, version: str) -> Path:
     """The ONNX file of one version, checked against its manifest's sha256."""
+    check_name(version)
     path = repository / name / version / "model.onnx"
     manifest = path.with_name("manifest.json")
     if not path.is_file() or not manifest.is_file():
@@ -46,13 +48,35 @@ def version_file(repository: Path, name: str, version: str) -> Path:
             got="no such files",
             remedy="export it, or correct aliases.json",
         )
-    if json.loads(manifest.read_text())["sha256"]["model.onnx"] != sha256_of(path):
+    recorded = _read(manifest, "sha256")
+    if not isinstance(recorded, dict) or recorded.get(path.name) != sha256_of(path):
         raise ArtifactRejected(
             expected=f"{name} {version} as its manifest records it",
             got="a file with another sha256",
             remedy="restore the file, or export the model again",
         )
     return path
+
+
+def check_name(name: str) -> str:
+    """A model's or version's name that is one folder; raises ArtifactRejected for anything else."""
+    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,79}", name):
+        raise ArtifactRejected(
+            expected="a name of letters, digits, and . _ + - inside", got=repr(name[:80]), remedy="choose another"
+        )
+    return name
+
+
+def _read(path: Path, key: str) -> object:
+    """One entry of a JSON file of the repository."""
+    try:
+        return json.loads(path.read_text())[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactRejected(
+            expected=f"{key} in {path.parent.name}/{path.name}",
+            got=f"another content ({type(error).__name__})",
+            remedy="restore the file, or export the model again",
+        ) from error
 
 
 def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:

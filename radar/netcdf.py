@@ -120,4 +120,8 @@ def _lat_lon(grid: Grid) -> tuple[Float32, Float32]:
 def _mapping_attributes(projection: str) -> dict[str, Attribute]:
     from pyproj import CRS
 
-    return dict(CRS.from_user_input(projection).to_cf())
+    attributes = dict(CRS.from_user_input(projection).to_cf())
+    if attributes.get("grid_mapping_name") == "polar_stereographic":
+        # CF requires the pole, which pyproj leaves out; all known grids are northern.
+        attributes.setdefault("latitude_of_projection_origin", 90.0)
+    return attributes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from asyncio import create_task
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -16,7 +17,6 @@ from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
-from service import demo
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
@@ -70,7 +70,6 @@ def make_service(settings: Settings) -> Service:
         worker=Worker(settings.queue),
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
-        synthetic_products=frozenset({demo.PRODUCT}) if settings.demo else frozenset(),
         clock=now_utc,
     )
 
@@ -85,7 +84,23 @@ def serve(settings: Settings) -> None:
     """
     check_exposure(settings)
     app = create_app(settings)
-    uvicorn.run(app, host=settings.host, port=settings.port, server_header=False, timeout_graceful_shutdown=30)
+    service: Service = app.state.service
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, server_header=False, timeout_graceful_shutdown=30
+    )
+    _Server(config, on_exit=service.worker.stop).run()
+
+
+class _Server(uvicorn.Server):
+    """Tells the worker at once when it is asked to stop: the lifespan learns it only when all requests have ended."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
 
 
 def _history(settings: Settings) -> History:

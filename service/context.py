@@ -25,8 +25,6 @@ class Service:
 
     Parameters
     ----------
-    synthetic_products : frozenset of str
-        Products whose stored frames are made up, which every answer made from them says.
     clock : callable
         The time now, UTC.
     """
@@ -36,7 +34,6 @@ class Service:
     worker: Worker
     provider: str
     store_kind: str
-    synthetic_products: frozenset[str] = frozenset()
     clock: Callable[[], datetime] = now_utc
 
 

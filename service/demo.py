@@ -11,13 +11,14 @@ from itertools import islice
 import numpy as np
 from anyio.to_thread import run_sync
 
-from radar.errors import StoreUnavailable
+from radar.errors import RaincellError
 from radar.grid import grid_named
 from radar.sequence import Float32, FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.last_good import History
 
-PRODUCT, GRID, STEP_MINUTES = "RY", "radolan", 5
+PRODUCT, GRID, STEP_MINUTES = "DEMO", "radolan", 5
+"""A product of its own, so that no forecast mixes it with observations or passes it off as one."""
 FIRST_FRAMES = 13
 """An hour, both ends included."""
 _SEED = 20
@@ -47,8 +48,8 @@ class Demo:
             timestep_minutes=STEP_MINUTES,
             product=PRODUCT,
         )
-        self._next_time = frames.valid_times[-1] + timedelta(minutes=STEP_MINUTES)
         self._history.append(frames)
+        self._next_time = frames.valid_times[-1] + timedelta(minutes=STEP_MINUTES)
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -56,7 +57,7 @@ class Demo:
             await asyncio.sleep(max(1.0, (self._next_time - self._clock()).total_seconds()))
             try:
                 await run_sync(self.catch_up)
-            except StoreUnavailable as error:
+            except RaincellError as error:
                 _logger.warning("the demo's frame was not stored: %s", error)
 
 

@@ -132,6 +132,14 @@ class MemoryHistory(EncodedHistory):
             oldest = max(kept) - self.retention
             self._frames[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
 
+    def keep_only(self, series: Series, newest: Sequence[StoredFrame]) -> None:
+        """Make these the newest frames: others since the first of them were withdrawn elsewhere, and go."""
+        with self._lock:
+            earlier = self._frames.get(series, {})
+            first = newest[0].valid_time
+            self._frames[series] = {time: frame for time, frame in earlier.items() if time < first}
+        self.put(series, newest)
+
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
         return list(self._frames.get(series, {}).values())[-count:]

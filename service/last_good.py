@@ -64,7 +64,7 @@ class History:
         """The newest `count` frames; raises as HistoryStore does."""
         reading = self._read(lambda store: store.newest(series, count))
         if self._last_good and reading.value and not reading.degraded:
-            self._last_good.put(series, reading.value)
+            self._last_good.keep_only(series, reading.value)
         return Reading(decode_history(reading.value, series.product, count), reading.degraded)
 
     def times(self, series: Series) -> Reading[list[datetime]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from models.card import ModelCard
 from radar.errors import InvalidRequest
 from radar.sequence import FrameSequence
+from service import demo
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_VALUES
 from service.bodies.posted import Hints, Posted
@@ -68,23 +69,20 @@ def dress(
 ) -> Nowcast:
     """The forecast with all that the answer says about it."""
     card = question.model.forecaster.card
-    stored = question.body is None
     return Nowcast(
         forecast=predicted,
         model=card,
         history_times=posted.frames.last(card.input_length).valid_times,
         made_at=service.clock(),
-        attribution=attribution(
-            predicted.product, synthetic=stored and predicted.product in service.synthetic_products
-        ),
+        attribution=attribution(predicted.product),
         degraded=degraded,
         assumed=posted.assumed,
     )
 
 
-def attribution(product: str, *, synthetic: bool) -> str | None:
+def attribution(product: str) -> str | None:
     """Whose data it is; None where the product is not known to be anybody's."""
-    if synthetic:
+    if product == demo.PRODUCT:
         return "Synthetic rain made by Raincell (RAINCELL_DEMO), not an observation"
     return "Data basis: Deutscher Wetterdienst" if product in DWD_PRODUCTS else None
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from radar import errors as radar_errors
 from radar.errors import RaincellError
@@ -105,6 +106,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RaincellError, _handle_raincell)
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
     app.add_exception_handler(Exception, _handle_failure)
 
 
@@ -123,6 +125,11 @@ _DESCRIPTIONS = {
     500: "A fault of the service",
     503: "Overload, too few frames in the stored history, or the history store does not answer; see Retry-After",
 }
+
+
+async def _handle_disconnect(_: Request, __: Exception) -> Response:
+    """Nobody is there to read an answer; the log need not hold a traceback for it."""
+    return Response(status_code=400)
 
 
 async def _handle_raincell(_: Request, error: Exception) -> Response:

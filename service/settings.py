@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     allow_anonymous: Annotated[frozenset[str], NoDecode] = frozenset()
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
-    history_minutes: int = Field(default=360, ge=30, le=7 * 24 * 60)
+    history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
 
     @field_validator("allow_anonymous", mode="before")
     @classmethod

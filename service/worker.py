@@ -21,13 +21,14 @@ class Worker:
     Parameters
     ----------
     size : int
-        How many callers may be inside `admitted` at a time, waiting or running. Each holds a decoded request and
-        its answer in memory, so this also bounds memory.
+        How many callers may be inside `admitted` at a time, waiting or running. Each holds a decoded request there,
+        so this also bounds memory up to the answer, which is sent afterwards.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._inside = 0
+        self._stopping = False
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="forecasts", daemon=True)
         self._thread.start()
@@ -40,6 +41,8 @@ class Worker:
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only."""
+        if self._stopping:
+            raise _stopped()
         if self._inside >= self._size:
             raise Overloaded(
                 expected=f"at most {self._size} forecasts at a time",
@@ -58,6 +61,10 @@ class Worker:
         self._work.put((future, work))
         return await asyncio.wrap_future(future)
 
+    def stop(self) -> None:
+        """Refuse what waits and what comes; what runs is finished. Only sets a flag: a signal handler may call it."""
+        self._stopping = True
+
     def close(self) -> None:
         """Finish what waits, and end."""
         self._work.put(None)
@@ -68,7 +75,14 @@ class Worker:
             future, work = entry
             if not future.set_running_or_notify_cancel():
                 continue
+            if self._stopping:
+                future.set_exception(_stopped())
+                continue
             try:
                 future.set_result(work())
             except BaseException as error:  # given to the caller, whatever it is
                 future.set_exception(error)
+
+
+def _stopped() -> Overloaded:
+    return Overloaded(expected="a running service", got="one that is stopping", remedy="try again in a few seconds")

@@ -18,6 +18,10 @@ def main() -> int:
     except (RaincellError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        wanted = f"error: expected the training extra, got no {error.name}; pip install -e '.[cpu,training]'"
+        print(wanted, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ def save_checkpoint(path: Path, network: Network, config: FitConfig, notes: dict
 
 def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
     """The network in evaluation mode, its configuration and notes."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"expected a checkpoint that fit wrote, got {path.name}, which is none") from error
     about = json.loads(content["about"])
     config = make_config(about["config"])
     network = build(config.network)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class OptimiserConfig:
     validate_every: int = 100
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.batch, self.crop, self.validate_every) < 1:
+            raise ValueError("expected iterations, batch, crop and validate_every of 1 or more; correct them")
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -97,9 +101,9 @@ def make_config(tables: dict[str, Any]) -> FitConfig:
     for key, kind in (("scaling", RainScaling), ("smoothing", Smoothing)):
         framing[key] = _make(kind, framing.get(key, {}))
     made = {
-        "network": _make(NetworkSpec, tables["network"]),
+        "network": _make(NetworkSpec, _table(tables, "network")),
         "framing": _make(Framing, framing),
-        "data": _make(DataConfig, tables["data"]),
+        "data": _make(DataConfig, _table(tables, "data")),
         "loss": _make(LossConfig, tables.get("loss", {})),
         "optimiser": _make(OptimiserConfig, tables.get("optimiser", {})),
     }
@@ -113,7 +117,28 @@ def _make(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
     if unknown:
         raise ValueError(f"expected {kind.__name__} with any of {sorted(known)}, got {', '.join(unknown)}; check names")
     tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    required = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+    absent = sorted(required - set(values))
+    if absent:
+        raise ValueError(f"expected {kind.__name__} with {', '.join(absent)}, got none; add it")
+    for field in fields(kind):
+        _check_number(kind, field.name, field.default, tuples.get(field.name, field.default))
     return kind(**tuples)
+
+
+def _check_number(kind: type[Any], name: str, default: object, value: object) -> None:
+    """Where the default is a number, so must the value be, and counts must be positive."""
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(default, int) and value < 0):
+        raise ValueError(f"expected a number for {name} of {kind.__name__}, got {value!r}; correct it")
+
+
+def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    table = tables.get(name)
+    if not isinstance(table, dict):
+        raise ValueError(f"expected a table [{name}], got none; add it")
+    return table
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
-from models.repository import set_alias, sha256_of
+from models.repository import check_name, set_alias, sha256_of
 from radar.errors import ArtifactRejected
 from radar.grid import Grid
 from radar.sequence import FrameSequence
@@ -56,7 +56,7 @@ def export(checkpoint: Path, repository: Path, version: str, *, description: str
         ONNX Runtime forecasts otherwise than torch does; nothing is left behind.
     """
     network, config, notes = load_checkpoint(checkpoint)
-    target = repository / config.name / version
+    target = repository / check_name(config.name) / check_name(version)
     if target.exists():
         raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -52,16 +52,18 @@ def fit(config: FitConfig, data: Path, out: Path) -> Path:
     for name in (*config.data.train, *config.data.validation):
         if not (data / name).is_file():
             raise FileNotFoundError(f"expected the event {name} in {data}, got no such file; give --data its folder")
-    out.mkdir(parents=True, exist_ok=False)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
+    if out.exists():
+        raise FileExistsError(f"expected a new folder for the run, got {out}, which exists; choose another")
     torch.manual_seed(config.optimiser.seed)
+    network = build(config.network)
     real = _examples(config, data, config.data.train)
     storms = storm_examples(config.data.synthetic, config.framing, config.leads, config.optimiser.seed)
     synthetic = list(tqdm(storms, "storms", total=config.data.synthetic))
     held_out = _validation_batches(config, _examples(config, data, config.data.validation))
-    network = build(config.network)
     if config.zero_head:
         network.zero_head()
+    out.mkdir(parents=True, exist_ok=False)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
     return _train(config, network, real, synthetic, held_out, out)
 
 

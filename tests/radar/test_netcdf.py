@@ -50,6 +50,7 @@ def test_xarray_sees_rain_places_and_times(saved: Path) -> None:
         assert rain.forecast_reference_time.values == np.datetime64("2026-06-01T12:00:00")
         assert dataset[rain.attrs["grid_mapping"]].attrs["grid_mapping_name"] == "polar_stereographic"
         assert "crs_wkt" in dataset.crs.attrs
+        assert dataset.crs.attrs["latitude_of_projection_origin"] == 90
         assert (dataset.attrs["Conventions"], dataset.attrs["model"]) == ("CF-1.9", "ms-convlstm")
         assert dataset.attrs["attribution"] == "Grüße"
 

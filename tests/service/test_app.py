@@ -90,7 +90,7 @@ def test_every_reference_in_the_documentation_can_be_followed(client: Client) ->
 
 def test_a_demo_answers_the_first_request_with_rain(make_client: Callable[..., Client]) -> None:
     client = make_client(demo=True)
-    answer = client.post("/predict?product=RY&encoding=none").json()
+    answer = client.post("/predict?product=DEMO&encoding=none").json()
     assert answer["grid"]["name"] == "radolan"
     assert answer["summary"][0]["max"] > 1
     assert 0 <= answer["age_seconds"] < 400

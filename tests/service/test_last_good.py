@@ -60,6 +60,17 @@ def test_frames_of_another_replica_are_remembered_once_read(redis_server: RedisS
     assert len(ours.latest(SERIES, 5).value) == 5
 
 
+def test_a_frame_that_another_replica_withdrew_is_forgotten_once_read(redis_server: RedisServer) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    theirs.append(sequence(6, end=END))
+    ours.latest(SERIES, 6)
+    theirs.withdraw("RY", END)
+    ours.latest(SERIES, 5)
+    redis_server.kill()
+    assert ours.times(SERIES).value[-1] == END - timedelta(minutes=5)
+    assert ours.latest(SERIES, 5).value.valid_times[-1] == END - timedelta(minutes=5)
+
+
 def test_nothing_is_accepted_while_redis_is_down(redis_server: RedisServer) -> None:
     history = history_on(redis_server.url)
     history.append(sequence(5, end=END))

@@ -63,3 +63,28 @@ def test_a_caller_who_leaves_takes_his_work_along() -> None:
     asyncio.run(leave())
     worker.close()
     assert seen == []
+
+
+def test_a_worker_that_stops_finishes_what_runs_and_refuses_the_rest() -> None:
+    worker, started, release = Worker(8), threading.Event(), threading.Event()
+
+    def running() -> str:
+        started.set()
+        release.wait()
+        return "done"
+
+    async def stop() -> list[object]:
+        tasks = [asyncio.create_task(worker.run(running))]
+        await asyncio.to_thread(started.wait)
+        tasks.append(asyncio.create_task(worker.run(lambda: "never")))
+        await asyncio.sleep(0)
+        worker.stop()
+        release.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    finished, refused = asyncio.run(stop())
+    assert finished == "done"
+    assert isinstance(refused, Overloaded)
+    with pytest.raises(Overloaded, match="one that is stopping"), worker.admitted():
+        pass
+    worker.close()

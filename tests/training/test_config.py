@@ -36,5 +36,23 @@ def test_misspelt_settings_are_named(tmp_path: Path) -> None:
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (("leads = 12\n", ""), "FitConfig with leads, got none"),
+        (("[data]", "[other]"), r"table \[data\]"),
+        (("batch = 8", 'batch = "two"'), "number for batch of OptimiserConfig, got 'two'"),
+        (("batch = 8", "batch = -1"), "number for batch"),
+        (("iterations = 1100", "iterations = 0"), "iterations"),
+    ],
+)
+def test_what_is_missing_or_no_number_is_named(tmp_path: Path, change: tuple[str, str], text: str) -> None:
+    path = tmp_path / "c.toml"
+    assert change[0] in CONFIGS[0].read_text()
+    path.write_text(CONFIGS[0].read_text().replace(*change))
+    with pytest.raises(ValueError, match=text):
+        load_config(path)
+
+
 def test_settings_of_the_command_line_win() -> None:
     assert load_config(CONFIGS[0], iterations=7, seed=None).optimiser.iterations == 7

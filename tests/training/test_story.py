@@ -126,6 +126,24 @@ def test_a_version_never_changes(
     assert "choose another" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", ["../2", "", "a/b", ".hidden"])
+def test_a_version_is_one_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: str
+) -> None:
+    exported = ("export", folder / "run" / "model.pt", "--repository", folder / "models", "--version", version)
+    assert run(monkeypatch, *exported) == 1
+    assert "choose another" in capsys.readouterr().err
+    assert list(champions(folder / "models")) == ["ms-convlstm"]
+
+
+def test_only_checkpoints_are_exported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = ("export", folder / "config.toml", "--repository", folder / "models", "--version", "3")
+    assert run(monkeypatch, *exported) == 1
+    assert "config.toml, which is none" in capsys.readouterr().err
+
+
 def test_every_method_is_scored_on_the_same_pixels(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +202,14 @@ def test_no_path_of_the_exporting_machine_is_in_the_file(folder: Path) -> None:
     content = (folder / "models" / "ms-convlstm" / "1" / "model.onnx").read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in content
     assert b"site-packages" not in content
+
+
+@pytest.mark.parametrize("content", ["{}", "[[", "[]"])
+def test_damaged_aliases_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "ms-convlstm").mkdir()
+    (tmp_path / "ms-convlstm" / "aliases.json").write_text(content)
+    with pytest.raises(ArtifactRejected, match=r"champion in ms-convlstm/aliases\.json"):
+        champions(tmp_path)
 
 
 def test_an_alias_to_nowhere_is_refused(folder: Path) -> None:
