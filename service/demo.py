@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 import numpy as np
 from anyio.to_thread import run_sync
 
+from radar.demo import floor_to_step
 from radar.errors import RaincellError
 from radar.grid import grid_named
 from radar.sequence import Float32, FrameSequence, times_after
@@ -59,9 +60,3 @@ class Demo:
                 await run_sync(self.catch_up)
             except RaincellError as error:
                 _logger.warning("the demo's frame was not stored: %s", error)
-
-
-def floor_to_step(time: datetime) -> datetime:
-    """The last full five minutes."""
-    seconds = 60 * STEP_MINUTES
-    return datetime.fromtimestamp(int(time.timestamp()) // seconds * seconds, UTC)
