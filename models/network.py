@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -91,20 +92,32 @@ def roll_out(network: Network, frames: Tensor, leads: int, base: Tensor | None =
     Tensor (T - 1 + leads, B, 1, H, W)
         The prediction of every frame after the first; the last `leads` are the forecast. Not clipped.
     """
+    return roll_out_with_penalties(network, frames, leads, base).outputs
+
+
+class RollOut(NamedTuple):
+    """Outputs as of `roll_out`; penalties (T - 1 + leads, layers, B, C), None where the cells have none."""
+
+    outputs: Tensor
+    penalties: Tensor | None
+
+
+def roll_out_with_penalties(network: Network, frames: Tensor, leads: int, base: Tensor | None = None) -> RollOut:
+    """As `roll_out`, with what the cells add to the training loss (PredRNN-V2, and only in training mode)."""
     rows, columns = frames.shape[-2:]
     padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
     frames = F.pad(frames, padding)
     base = None if base is None else F.pad(base, padding)
     states = network.initial_states(frames[0])
     outputs: list[Tensor] = []
-    for frame in frames:
-        output, states = network(frame, states)
-        outputs.append(output)
-    for lead in range(leads):
-        if lead:
-            fed_back = torch.cat([outputs[-1], frames[-1, :, 1:]], dim=1)
-            output, states = network(fed_back, states)
-            outputs.append(output)
-        if base is not None:
-            outputs[-1] = outputs[-1] + base[lead]
-    return torch.stack(outputs)[..., :rows, :columns]
+    penalties: list[Tensor] = []
+    for step in range(len(frames) + leads - 1):
+        frame = frames[step] if step < len(frames) else torch.cat([outputs[-1], frames[-1, :, 1:]], dim=1)
+        output, states, step_penalties = network.step(frame, states)
+        lead = step - len(frames) + 1
+        outputs.append(output + base[lead] if base is not None and lead >= 0 else output)
+        penalties += [torch.stack(step_penalties)] if step_penalties else []
+    return RollOut(
+        torch.stack(outputs)[..., :rows, :columns],
+        torch.stack(penalties) if penalties else None,
+    )

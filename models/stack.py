@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from models.cells.base import Cell
+from models.cells.base import Cell, CellStep
 
 
 class StackState(NamedTuple):
@@ -42,6 +44,11 @@ class Stack(nn.Module):
         One per cell, neighbours differing by at most 1. The first is that of the memory on entry.
     memory_channels : int
         Channels of the spatio-temporal memory, where the cells have one.
+
+    Attributes
+    ----------
+    checkpointing : bool
+        Compute each cell anew in the backward pass instead of keeping its intermediate results: less memory, more time.
     """
 
     def __init__(self, cells: Sequence[Cell], scales: Sequence[int], memory_channels: int) -> None:
@@ -58,6 +65,7 @@ class Stack(nn.Module):
             for index, (cell, scale) in enumerate(zip(cells, scales, strict=True))
             for state in cell.states
         )
+        self.checkpointing = False
         self.has_memory = any(cell.has_memory for cell in cells)
         if self.has_memory:
             self.states += (StackState("memory", memory_channels, 0),)
@@ -71,9 +79,13 @@ class Stack(nn.Module):
         penalties: list[Tensor] = []
         scale = self.scales[0]
         for cell, next_scale, count in zip(self.cells, self.scales, self._state_counts, strict=True):
-            x, memory = _move(x, memory, scale, next_scale, encoder)
+            moved, memory = _moved(x, scale, next_scale), None if memory is None else _moved(memory, scale, next_scale)
+            x = moved + encoder[next_scale] if next_scale < scale else moved
             scale = next_scale
-            x, state, memory, penalty = cell(x, tuple(waiting[:count]), memory)
+            step = self._step(cell, x, tuple(waiting[:count]), memory)
+            x, state, memory, penalty = step
+            if cell.remembers_without_skip:
+                state = (*state[:-1], moved)
             waiting = waiting[count:]
             new_states += state
             penalties += [] if penalty is None else [penalty]
@@ -82,17 +94,19 @@ class Stack(nn.Module):
             new_states.append(memory)
         return StackStep(x, tuple(new_states), tuple(penalties))
 
+    def _step(self, cell: nn.Module, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
+        if self.checkpointing and torch.is_grad_enabled():
+            step = checkpoint(cell, x, state, memory, use_reentrant=False, preserve_rng_state=False)
+        else:
+            step = cell(x, state, memory)
+        assert isinstance(step, CellStep)  # noqa: S101
+        return step
 
-def _move(
-    x: Tensor, memory: Tensor | None, scale: int, to: int, encoder: dict[int, Tensor]
-) -> tuple[Tensor, Tensor | None]:
-    """Bring x and the memory to the next layer's scale; only x gets the skip connection."""
+
+def _moved(x: Tensor, scale: int, to: int) -> Tensor:
+    """Bring x to the next layer's scale; only a layer's input, not the memory, gets the skip connection on top."""
     if to > scale:
-        return F.max_pool2d(x, 2), None if memory is None else F.max_pool2d(memory, 2)
+        return F.max_pool2d(x, 2)
     if to < scale:
-        return _finer(x) + encoder[to], None if memory is None else _finer(memory)
-    return x, memory
-
-
-def _finer(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return x

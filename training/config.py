@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from models.framing import Framing
-from models.spec import NetworkSpec
+from models.spec import ADDED_LATER, NetworkSpec
 from radar.motion import Smoothing
 from radar.rain import RainScaling
 
@@ -43,6 +43,8 @@ class LossConfig:
     quantile: float = 0.5
     rain_weight: float = 0.0
     """How much more a pixel counts per network unit of observed rain."""
+    decoupling: float = field(default=0.01, metadata=ADDED_LATER)
+    """Weight of PredRNN-V2's decoupling loss; other cells have none."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class OptimiserConfig:
     average_decay: float = 0.99
     validate_every: int = 100
     seed: int = 1
+    activation_checkpointing: bool = field(default=False, metadata=ADDED_LATER)
+    """Compute each cell anew in the backward pass: less memory, more time, the same gradients."""
 
     def __post_init__(self) -> None:
         if min(self.iterations, self.batch, self.crop, self.validate_every) < 1:
@@ -79,8 +83,18 @@ class FitConfig:
 
     @property
     def sha256(self) -> str:
-        """Digest of the whole configuration."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Digest of the whole configuration; settings added later do not count while they have their default."""
+        return hashlib.sha256(json.dumps(_without_defaults_added_later(self), sort_keys=True).encode()).hexdigest()
+
+
+def _without_defaults_added_later(value: Any) -> Any:  # noqa: ANN401
+    if not is_dataclass(value):
+        return value
+    return {
+        each.name: _without_defaults_added_later(getattr(value, each.name))
+        for each in fields(value)
+        if each.metadata != ADDED_LATER or getattr(value, each.name) != each.default
+    }
 
 
 def load_config(path: Path, **optimiser: float | None) -> FitConfig:
@@ -121,8 +135,8 @@ def _make(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
     absent = sorted(required - set(values))
     if absent:
         raise ValueError(f"expected {kind.__name__} with {', '.join(absent)}, got none; add it")
-    for field in fields(kind):
-        _check_number(kind, field.name, field.default, tuples.get(field.name, field.default))
+    for each in fields(kind):
+        _check_number(kind, each.name, each.default, tuples.get(each.name, each.default))
     return kind(**tuples)
 
 

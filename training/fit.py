@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.network import Network, roll_out
+from models.network import Network, roll_out_with_penalties
 from models.zoo import build
 from radar.files import open_sequence
 from training.batches import Batch, draw_batch
 from training.checkpoint import save_checkpoint
 from training.config import FitConfig
 from training.examples import Example, event_examples, storm_examples
-from training.losses import pinball
+from training.losses import decoupling, pinball
 
 _VALIDATION_BATCHES = 8
 
@@ -56,6 +56,7 @@ def fit(config: FitConfig, data: Path, out: Path) -> Path:
         raise FileExistsError(f"expected a new folder for the run, got {out}, which exists; choose another")
     torch.manual_seed(config.optimiser.seed)
     network = build(config.network)
+    network.stack.checkpointing = config.optimiser.activation_checkpointing
     real = _examples(config, data, config.data.train)
     storms = storm_examples(config.data.synthetic, config.framing, config.leads, config.optimiser.seed)
     synthetic = list(tqdm(storms, "storms", total=config.data.synthetic))
@@ -78,7 +79,7 @@ def _train(
     settings = config.optimiser
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _learning_rate(step, config))
-    average = copy.deepcopy(network)
+    average = copy.deepcopy(network).eval()
     best = validate(average, config, held_out)
     _record(out, 0, {"validation": best})
     checkpoint = out / "model.pt"
@@ -104,9 +105,10 @@ def _train(
 
 
 def batch_loss(network: Network, config: FitConfig, batch: Batch) -> torch.Tensor:
-    """The loss of the forecast frames of a batch."""
-    predicted = roll_out(network, batch.frames, len(batch.base), batch.base)[-len(batch.base) :]
-    return pinball(predicted, batch.targets, batch.known, config.loss)
+    """The loss of the forecast frames of a batch, and while training what the cells add to it."""
+    answer = roll_out_with_penalties(network, batch.frames, len(batch.base), batch.base)
+    loss = pinball(answer.outputs[-len(batch.base) :], batch.targets, batch.known, config.loss)
+    return loss if answer.penalties is None else loss + config.loss.decoupling * decoupling(answer.penalties)
 
 
 @torch.no_grad()

@@ -17,3 +17,11 @@ def pinball(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConf
     loss = (config.quantile - (error < 0).to(error.dtype)) * error
     weight = (1 + config.rain_weight * observed) * known
     return (loss * weight).sum() / known.sum().clamp(min=1)
+
+
+def decoupling(penalties: Tensor) -> Tensor:
+    """PredRNN-V2's decoupling loss (Wang et al., 2021, arXiv:2103.09504) of similarities (T, layers, B, C).
+
+    Summed over layers and channels, averaged over time and batch.
+    """
+    return penalties.sum(dim=(1, 3)).mean()

@@ -44,10 +44,14 @@ class Cell(nn.Module):
         All start as zeros.
     has_memory : bool
         Whether the cell passes a spatio-temporal memory from layer to layer.
+    remembers_without_skip : bool
+        The last state is the layer's own input; where the stack added a skip connection to it, it is remembered without
+        (the authors' MS-MIM and MS-MotionRNN).
     """
 
     states: tuple[CellState, ...]
     has_memory: bool = False
+    remembers_without_skip: bool = False
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
         """Read x (B, C, H, W) and the former state and memory; give the output and the new ones."""

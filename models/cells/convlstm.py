@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.cells.base import Cell, CellState, CellStep
+from models.cells.gates import lstm_update, same_convolution, split_output_gate
 
 
 class ConvLSTM(Cell):
@@ -14,13 +15,12 @@ class ConvLSTM(Cell):
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
         self.states = (CellState("h", channels), CellState("c", channels))
-        # One convolution of [x, h] is Wx * x + Wh * h in one go.
-        self.gates = nn.Conv2d(2 * channels, 4 * channels, kernel_size, padding=kernel_size // 2)
+        self.gates = same_convolution(2 * channels, 4 * channels, kernel_size)
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
         """See `Cell.forward`; memory passes through untouched."""
         h, c = state
-        i, f, g, o = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        gates, o = split_output_gate(self.gates(torch.cat([x, h], dim=1)))
+        c = lstm_update(gates, c)
         h = o.sigmoid() * c.tanh()
         return CellStep(h, (h, c), memory)

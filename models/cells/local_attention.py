@@ -1,0 +1,176 @@
+"""Local attention: every pixel attends to a window around it, exactly, without custom kernels.
+
+The window of `window` x `window` pixels reaches from -(window // 2) to (window - 1) // 2 on both axes. Positions
+outside the grid have score 0 and value 0 and do take part in the softmax: that is zero padding of keys and values.
+Source: Ma, Zhang and Liu, PrecipLSTM, IEEE TGRS 60 (2022).
+
+Three ways to the same sums:
+
+- by blocks of queries, row after row (`by_rows`): training and eager forecasts;
+- by blocks in a fixed number of strips of any height, in plain operators (`by_strips`): export;
+- every pixel with every other (`dense`), cheapest on grids of about the window's size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+class LocalAttention(nn.Module):
+    """Queries, keys and values by 1x1 convolutions without bias, then `local_attention`; scores are not scaled.
+
+    Parameters
+    ----------
+    channels, window : int
+    strips : int
+        Of `by_strips`, for export: more strips take less memory at once.
+    """
+
+    def __init__(self, channels: int, window: int, strips: int = 1) -> None:
+        super().__init__()
+        self.window, self.strips = window, strips
+        self.projections = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        queries, keys, values = self.projections(x).chunk(3, dim=1)
+        if torch.compiler.is_exporting():
+            return by_strips(queries, keys, values, self.window, self.strips)
+        return local_attention(queries, keys, values, self.window)
+
+
+def local_attention(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
+    """The cheaper of `dense` and `by_rows` for the grid; all arrays (B, C, H, W)."""
+    rows, columns = queries.shape[-2:]
+    small = rows * columns <= (_reach(window) * _block(window)) ** 2
+    return (dense if small else by_rows)(queries, keys, values, window)
+
+
+def dense(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
+    """Local attention with one score for every pair of pixels: (H W)^2 of them.
+
+    The positions outside the grid are all alike, so that one key of zeros stands for them, its score being the
+    logarithm of their number.
+    """
+    rows, columns = queries.shape[-2:]
+    bias = _dense_bias(rows, columns, window, queries)
+    q, k, v = (array.flatten(2).mT for array in (queries, keys, values))
+    k, v = (F.pad(array, (0, 0, 0, 1)) for array in (k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0).mT.reshape(queries.shape)
+
+
+def by_rows(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
+    """Local attention, one row of blocks after the other; the backward pass computes each row anew."""
+    rows, columns = queries.shape[-2:]
+    block, reach = _block(window), _reach(window)
+    queries, keys, values = _padded(queries, keys, values, window, block)
+    mask = _window_mask(window, queries.device)
+    outputs = []
+    for top in range(0, queries.shape[-2], block):
+        part = queries[:, :, top : top + block]
+        near = slice(top, top + reach * block)
+        arguments = (part, keys[:, :, near], values[:, :, near], mask, window)
+        if torch.is_grad_enabled():
+            outputs.append(checkpoint(_attend_fused, *arguments, use_reentrant=False, preserve_rng_state=False))
+        else:
+            outputs.append(_attend_fused(*arguments))
+    return torch.cat(outputs, dim=2)[..., :rows, :columns]
+
+
+def by_strips(queries: Tensor, keys: Tensor, values: Tensor, window: int, strips: int) -> Tensor:
+    """Local attention in `strips` strips of equal height, in operators that every runtime has."""
+    rows, columns = queries.shape[-2:]
+    block, reach = _block(window), _reach(window)
+    queries, keys, values = _padded(queries, keys, values, window, strips * block)
+    height = queries.shape[-2] // strips
+    bias = torch.zeros(1, dtype=queries.dtype).masked_fill(~_window_mask(window, queries.device), -torch.inf)
+    outputs = []
+    for strip in range(strips):
+        part = queries[:, :, strip * height : (strip + 1) * height]
+        near = slice(strip * height, (strip + 1) * height + (reach - 1) * block)
+        outputs.append(_attend_plainly(part, keys[:, :, near], values[:, :, near], bias, window))
+    return torch.cat(outputs, dim=2)[..., :rows, :columns]
+
+
+def _attend_fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
+    """Attention of whole blocks by PyTorch's fused kernel."""
+    q, k, v = _blocks(queries, window, 1), _blocks(keys, window), _blocks(values, window)
+    attended = F.scaled_dot_product_attention(
+        q.flatten(0, 2)[:, None], k.flatten(0, 2)[:, None], v.flatten(0, 2)[:, None], attn_mask=mask, scale=1.0
+    )
+    return _grid(attended.reshape(q.shape), _block(window))
+
+
+def _attend_plainly(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, window: int) -> Tensor:
+    """Attention of whole blocks by products and a softmax."""
+    q, k, v = _blocks(queries, window, 1), _blocks(keys, window), _blocks(values, window)
+    return _grid(torch.softmax(q @ k.mT + bias, dim=-1) @ v, _block(window))
+
+
+def _block(window: int) -> int:
+    """Edge of a block of queries: small ones compute few scores that the window leaves out, large ones copy little."""
+    return max(1, window // 3)
+
+
+def _reach(window: int) -> int:
+    """How many blocks of keys, on each axis, hold the windows of one block of queries."""
+    return -(-(_block(window) + window - 1) // _block(window))
+
+
+def _padded(
+    queries: Tensor, keys: Tensor, values: Tensor, window: int, row_multiple: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Zeros: queries up to whole blocks; keys and values also around, as far as the windows reach."""
+    block = _block(window)
+    rows, columns = queries.shape[-2:]
+    more = ((columns + block - 1) // block * block - columns, _up(rows, row_multiple) - rows)
+    before, around = window // 2, (_reach(window) - 1) * block
+    sides = (before, more[0] + around - before, before, more[1] + around - before)
+    return F.pad(queries, (0, more[0], 0, more[1])), F.pad(keys, sides), F.pad(values, sides)
+
+
+def _up(size: int, multiple: int) -> int:
+    return (size + multiple - 1) // multiple * multiple
+
+
+def _blocks(array: Tensor, window: int, reach: int | None = None) -> Tensor:
+    """(B, C, rows, columns) -> (B, R, S, pixels, C): `reach` x `reach` neighbouring blocks for each of R x S blocks."""
+    block, reach = _block(window), reach or _reach(window)
+    batch, channels, rows, columns = array.shape
+    down, across = rows // block - reach + 1, columns // block - reach + 1
+    tiles = array.reshape(batch, channels, rows // block, block, columns // block, block)
+    tiles = torch.cat([tiles[:, :, first : first + down] for first in range(reach)], dim=3)
+    tiles = torch.cat([tiles[:, :, :, :, first : first + across] for first in range(reach)], dim=5)
+    return tiles.permute(0, 2, 4, 3, 5, 1).reshape(batch, down, across, (reach * block) ** 2, channels)
+
+
+def _grid(blocks: Tensor, block: int) -> Tensor:
+    """Inverse of `_blocks` with reach 1."""
+    batch, down, across, _, channels = blocks.shape
+    tiles = blocks.reshape(batch, down, across, block, block, channels).permute(0, 5, 1, 3, 2, 4)
+    return tiles.reshape(batch, channels, down * block, across * block)
+
+
+def _window_mask(window: int, device: torch.device) -> Tensor:
+    """Which keys of a neighbourhood each query of a block sees: bool (block^2, (reach block)^2)."""
+    block = _block(window)
+    offset = torch.arange(_reach(window) * block, device=device) - torch.arange(block, device=device)[:, None]
+    seen = (offset >= 0) & (offset < window)
+    return (seen[:, None, :, None] & seen[None, :, None, :]).flatten(2).flatten(0, 1)
+
+
+def _dense_bias(rows: int, columns: int, window: int, like: Tensor) -> Tensor:
+    """Added to the scores: 0 in the window, -inf outside it, and the logarithm of how much lies off the grid."""
+    down, across = (_seen(size, window, like.device) for size in (rows, columns))
+    seen = (down[:, None, :, None] & across[None, :, None, :]).flatten(2).flatten(0, 1)
+    outside = (window**2 - seen.sum(dim=1, keepdim=True)).to(like.dtype).log()
+    return torch.cat([torch.zeros_like(seen, dtype=like.dtype).masked_fill(~seen, -torch.inf), outside], dim=1)
+
+
+def _seen(size: int, window: int, device: torch.device) -> Tensor:
+    """Whether position j is in the window of i, on one axis: bool (size, size)."""
+    offset = torch.arange(size, device=device) - torch.arange(size, device=device)[:, None] + window // 2
+    return (offset >= 0) & (offset < window)

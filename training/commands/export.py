@@ -1,0 +1,23 @@
+"""python -m training export."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    export = commands.add_parser("export", help="write a checkpoint as ONNX into a model repository, as champion")
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("--repository", type=Path, required=True)
+    export.add_argument("--version", required=True)
+    export.add_argument("--description", default="")
+    export.set_defaults(command=_export)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from training.export import export
+
+    written = export(arguments.checkpoint, arguments.repository, arguments.version, description=arguments.description)
+    print(f"wrote {written}")

@@ -1,0 +1,25 @@
+"""python -m training fit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    fit = commands.add_parser("fit", help="train a model by a configuration")
+    fit.add_argument("config", type=Path)
+    fit.add_argument("--data", type=Path, required=True, help="folder of the events named in the configuration")
+    fit.add_argument("--out", type=Path, required=True, help="a new folder for this run")
+    fit.add_argument("--iterations", type=int, help="instead of the configuration's")
+    fit.add_argument("--seed", type=int, help="instead of the configuration's")
+    fit.set_defaults(command=_fit)
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from training.config import load_config
+    from training.fit import fit
+
+    config = load_config(arguments.config, iterations=arguments.iterations, seed=arguments.seed)
+    print(f"wrote {fit(config, arguments.data, arguments.out)}")
