@@ -102,22 +102,54 @@ class RollOut(NamedTuple):
     penalties: Tensor | None
 
 
-def roll_out_with_penalties(network: Network, frames: Tensor, leads: int, base: Tensor | None = None) -> RollOut:
+class Teacher(NamedTuple):
+    """True frames that a network may read in training, in place of its own predictions or these in place of them.
+
+    Parameters
+    ----------
+    later : Tensor (leads, B, 1, H, W)
+        The frames after those that a forecast reads.
+    known : Tensor, bool (leads, B, 1, H, W)
+        Where they are known; elsewhere the network reads its own prediction.
+    reads : Tensor, bool (T + leads - 1, B)
+        Whether each step reads the true frame. The first always does.
+    """
+
+    later: Tensor
+    known: Tensor
+    reads: Tensor
+
+
+def roll_out_with_penalties(
+    network: Network, frames: Tensor, leads: int, base: Tensor | None = None, teacher: Teacher | None = None
+) -> RollOut:
     """As `roll_out`, with what the cells add to the training loss (PredRNN-V2, and only in training mode)."""
     rows, columns = frames.shape[-2:]
     padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
     frames = F.pad(frames, padding)
     base = None if base is None else F.pad(base, padding)
+    if teacher is not None:
+        teacher = Teacher(F.pad(teacher.later, padding), F.pad(teacher.known, padding), teacher.reads)
     states = network.initial_states(frames[0])
     outputs: list[Tensor] = []
     penalties: list[Tensor] = []
     for step in range(len(frames) + leads - 1):
-        frame = frames[step] if step < len(frames) else torch.cat([outputs[-1], frames[-1, :, 1:]], dim=1)
+        frame = frames[0] if step == 0 else _next_input(step, outputs[-1], frames, teacher)
         output, states, step_penalties = network.step(frame, states)
         lead = step - len(frames) + 1
         outputs.append(output + base[lead] if base is not None and lead >= 0 else output)
         penalties += [torch.stack(step_penalties)] if step_penalties else []
-    return RollOut(
-        torch.stack(outputs)[..., :rows, :columns],
-        torch.stack(penalties) if penalties else None,
-    )
+    return RollOut(torch.stack(outputs)[..., :rows, :columns], torch.stack(penalties) if penalties else None)
+
+
+def _next_input(step: int, own: Tensor, frames: Tensor, teacher: Teacher | None) -> Tensor:
+    """What a step after the first reads: a true frame or the network's own prediction, with the last coverage."""
+    given = step < len(frames)
+    if teacher is None:
+        return frames[step] if given else torch.cat([own, frames[-1, :, 1:]], dim=1)
+    lead = step - len(frames)
+    truth, others = (frames[step, :, :1], frames[step, :, 1:]) if given else (teacher.later[lead], frames[-1, :, 1:])
+    reads = teacher.reads[step, :, None, None, None]
+    if not given:
+        reads = reads & teacher.known[lead]
+    return torch.cat([torch.where(reads, truth, own), others], dim=1)

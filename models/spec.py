@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field
+from typing import Any
 
 PLAIN = (0, 0, 0, 0, 0, 0)
 MULTI_SCALE = (0, 1, 2, 2, 1, 0)
 
-ADDED_LATER = {"added": "later"}
-"""Marks a setting that older configurations lack: at its default it leaves their digest as it was."""
+_ADDED_LATER = {"added": "later"}
+
+
+def added_later(default: Any) -> Any:  # noqa: ANN401
+    """A setting that older configurations lack: while it has its default, their digest stays what it was."""
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=_ADDED_LATER)
+    return field(default=default, metadata=_ADDED_LATER)
+
+
+def is_added_later(setting: Field[Any], value: object) -> bool:
+    """Whether a setting is one of these and has its default."""
+    default = setting.default if setting.default_factory is MISSING else setting.default_factory()
+    return setting.metadata == _ADDED_LATER and value == default
+
 
 _HALF_RESOLUTION_CELLS = ("motionrnn",)
 """Cells with states at half the resolution of their layer."""
@@ -42,7 +56,7 @@ class NetworkSpec:
     kernel_size: int = 3
     patch: int = 1
     inputs: tuple[str, ...] = ("rain",)
-    attention_window: int = field(default=30, metadata=ADDED_LATER)
+    attention_window: int = added_later(30)
     authors_quirks: bool = False
 
     @property

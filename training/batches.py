@@ -1,4 +1,4 @@
-"""Crops of examples as batches of tensors: drawn towards rain, turned and mirrored."""
+"""Crops of examples as batches of tensors: drawn towards rain, turned, mirrored and damaged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from radar.sequence import Float32
+from training.config import DataConfig
 from training.examples import Example
+from training.outages import drop_frame, drop_sector
+
+Reads = npt.NDArray[np.bool_]
 
 _CANDIDATES = 4
 _DRY_WEIGHT = 0.03
@@ -18,45 +23,69 @@ _DRY_WEIGHT = 0.03
 
 
 class Batch(NamedTuple):
-    """Network inputs (T, B, inputs, H, W), base and targets (K, B, 1, H, W), and where both are known."""
+    """What a network is trained on, in network units.
+
+    Parameters
+    ----------
+    frames : Tensor (T, B, inputs, H, W)
+    seen : Tensor, bool (T, B, 1, H, W)
+        Where the frames are known.
+    base, targets : Tensor (K, B, 1, H, W)
+    known : Tensor, bool (K, B, 1, H, W)
+        Where base and targets are.
+    reads : Tensor, bool (T + K - 1, B)
+        Which frames the network reads true.
+    """
 
     frames: Tensor
+    seen: Tensor
     base: Tensor
     targets: Tensor
     known: Tensor
+    reads: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(*(tensor.to(device) for tensor in self))
 
 
-def draw_batch(
-    real: Sequence[Example],
-    synthetic: Sequence[Example],
-    *,
-    share: float,
-    size: int,
-    crop: int,
-    coverage: bool,
-    draw: np.random.Generator,
-) -> Batch:
-    """A batch of `size` crops of crop x crop pixels; a `share` of them from synthetic storms."""
-    crops = []
-    for _ in range(size):
-        pool = synthetic if synthetic and (not real or draw.random() < share) else real
-        crops.append(_turned(_draw_crop(pool[int(draw.integers(len(pool)))], crop, draw), draw))
-    return to_batch(crops, coverage)
+def draw_sample(
+    real: Sequence[Example], synthetic: Sequence[Example], data: DataConfig, crop: int, draw: np.random.Generator
+) -> Example:
+    """A crop of at most crop x crop pixels, turned and damaged as `data` says."""
+    pool = synthetic if synthetic and (not real or draw.random() < data.synthetic_share) else real
+    sample = _draw_crop(pool[int(draw.integers(len(pool)))], crop, draw)
+    if data.symmetries:
+        sample = _turned(sample, draw)
+    frames = sample.frames
+    if draw.random() < data.lost_sectors:
+        frames = drop_sector(frames, draw)
+    if draw.random() < data.lost_frames:
+        frames = drop_frame(frames, draw)
+    # A forecast is NaN where the last frame is, and so is what it is judged by.
+    base = np.where(np.isnan(frames[-1]), np.float16(np.nan), sample.base)
+    return Example(frames, sample.targets, base)
 
 
-def to_batch(examples: Sequence[Example], coverage: bool) -> Batch:
-    """Stack examples of one shape."""
+def to_batch(examples: Sequence[Example], coverage: bool, reads: Sequence[Reads] | None = None) -> Batch:
+    """Stack examples of one shape; `reads` (T + K - 1,) of each, by default as in a forecast."""
     frames, targets, base = (
         np.stack([getattr(example, name) for example in examples], axis=1).astype(np.float32)
         for name in ("frames", "targets", "base")
     )
-    channels = [frames, np.isfinite(frames).astype(np.float32)] if coverage else [frames]
+    seen = np.isfinite(frames)
+    channels = [frames, seen.astype(np.float32)] if coverage else [frames]
     known = np.isfinite(targets) & np.isfinite(base)
+    if reads is None:
+        steps = np.arange(len(frames) + len(targets) - 1)
+        reads = [steps < len(frames)] * len(examples)
     return Batch(
-        torch.from_numpy(np.nan_to_num(np.stack(channels, axis=2), nan=0.0)),
-        _filled(base),
-        _filled(targets),
-        torch.from_numpy(known[:, :, None]),
+        frames=torch.from_numpy(np.nan_to_num(np.stack(channels, axis=2), nan=0.0)),
+        seen=torch.from_numpy(seen[:, :, None]),
+        base=_filled(base),
+        targets=_filled(targets),
+        known=torch.from_numpy(known[:, :, None]),
+        reads=torch.from_numpy(np.stack(reads, axis=1)),
     )
 
 
@@ -66,7 +95,10 @@ def _filled(array: Float32) -> Tensor:
 
 def _draw_crop(example: Example, crop: int, draw: np.random.Generator) -> Example:
     rows, columns = example.frames.shape[1:]
-    places = [(draw.integers(rows - crop + 1), draw.integers(columns - crop + 1)) for _ in range(_CANDIDATES)]
+    if rows <= crop and columns <= crop:
+        return example
+    above, left = max(1, rows - crop + 1), max(1, columns - crop + 1)
+    places = [(draw.integers(above), draw.integers(left)) for _ in range(_CANDIDATES)]
     crops = [_cut(example, int(row), int(column), crop) for row, column in places]
     odds = np.array([_wet_fraction(piece) + _DRY_WEIGHT for piece in crops])
     return crops[int(draw.choice(len(crops), p=odds / odds.sum()))]

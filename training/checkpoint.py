@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from dataclasses import asdict
 from pathlib import Path
@@ -14,14 +13,13 @@ import torch
 from models.network import Network
 from models.zoo import build
 from training.config import FitConfig, make_config
+from training.run_state import write_atomically
 
 
 def save_checkpoint(path: Path, network: Network, config: FitConfig, notes: dict[str, Any]) -> None:
     """Write weights, configuration and `notes` (JSON values) by atomic rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     text = json.dumps({"config": asdict(config), "notes": notes})
-    torch.save({"weights": network.state_dict(), "about": text}, temporary)
-    temporary.replace(path)
+    write_atomically(path, {"weights": network.state_dict(), "about": text})
 
 
 def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from models.framing import Framing
-from models.spec import ADDED_LATER, NetworkSpec
+from models.spec import NetworkSpec, added_later, is_added_later
 from radar.motion import Smoothing
 from radar.rain import RainScaling
+from training.sampling import Schedule
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Whole events for training and for validation; nobody may stand in both, nor in `kept_out`."""
+    """What is trained on: whole events, or a data set of `training.data` (its parts are its own).
 
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
+    No event may stand in two of `train`, `validation` and `kept_out`.
+    """
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
     kept_out: tuple[str, ...] = ()
     stride: int = 2
     """Timesteps from one window's start to the next."""
@@ -28,6 +32,16 @@ class DataConfig:
     """Synthetic storms of one window each."""
     synthetic_share: float = 0.2
     """Share of the crops that come from them."""
+    dataset: str = added_later("events")
+    """"events", or a key of `training.data.DATASETS`."""
+    options: dict[str, Any] = added_later({})
+    """Settings of that data set."""
+    symmetries: bool = added_later(default=True)
+    """Turn and mirror crops: rain has no preferred direction, digits and people have."""
+    lost_sectors: float = added_later(0.0)
+    """Odds that a sample loses a sector of all its frames."""
+    lost_frames: float = added_later(0.0)
+    """Odds that a sample loses a frame before its last."""
 
     def __post_init__(self) -> None:
         names = [*self.train, *self.validation, *self.kept_out]
@@ -38,13 +52,18 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """A pinball loss in network units; quantile 0.5 is the absolute error."""
+    """A loss of `training.losses`, over the forecast or also over what is predicted while reading the input."""
 
+    name: Literal["pinball", "mse+mae", "balanced"] = added_later("pinball")
+    frames: Literal["forecast", "all"] = added_later("forecast")
     quantile: float = 0.5
     rain_weight: float = 0.0
     """How much more a pixel counts per network unit of observed rain."""
-    decoupling: float = field(default=0.01, metadata=ADDED_LATER)
+    decoupling: float = added_later(0.01)
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
+
+
+_COUNTS = ("iterations", "batch", "crop", "validate_every", "save_every", "accumulate")
 
 
 @dataclass(frozen=True)
@@ -60,12 +79,20 @@ class OptimiserConfig:
     average_decay: float = 0.99
     validate_every: int = 100
     seed: int = 1
-    activation_checkpointing: bool = field(default=False, metadata=ADDED_LATER)
+    save_every: int = added_later(50)
+    """Iterations from one state to resume from to the next."""
+    accumulate: int = added_later(1)
+    """Parts that a batch is computed in, one after the other: less memory, the same gradients."""
+    activation_checkpointing: bool = added_later(default=False)
     """Compute each cell anew in the backward pass: less memory, more time, the same gradients."""
+    bfloat16: bool = added_later(default=False)
+    """Compute convolutions and products in bfloat16, weights and losses in float32."""
+    compile: bool = added_later(default=False)
+    """Compile the step by torch.compile."""
 
     def __post_init__(self) -> None:
-        if min(self.iterations, self.batch, self.crop, self.validate_every) < 1:
-            raise ValueError("expected iterations, batch, crop and validate_every of 1 or more; correct them")
+        if min(getattr(self, name) for name in _COUNTS) < 1:
+            raise ValueError(f"expected {', '.join(_COUNTS)} of 1 or more; correct them")
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,15 @@ class FitConfig:
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     zero_head: bool = False
+    sampling: Schedule = added_later("none")
+
+    def __post_init__(self) -> None:
+        warm_up_counts = self.loss.frames == "all" or self.sampling == "reverse"
+        if warm_up_counts and self.framing.base != "none":
+            raise ValueError(
+                'expected framing.base = "none" where predictions of the input frames count (loss.frames = "all", '
+                f'sampling = "reverse"), got {self.framing.base!r}; change one'
+            )
 
     @property
     def sha256(self) -> str:
@@ -93,7 +129,7 @@ def _without_defaults_added_later(value: Any) -> Any:  # noqa: ANN401
     return {
         each.name: _without_defaults_added_later(getattr(value, each.name))
         for each in fields(value)
-        if each.metadata != ADDED_LATER or getattr(value, each.name) != each.default
+        if not is_added_later(each, getattr(value, each.name))
     }
 
 
@@ -137,7 +173,15 @@ def _make(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
         raise ValueError(f"expected {kind.__name__} with {', '.join(absent)}, got none; add it")
     for each in fields(kind):
         _check_number(kind, each.name, each.default, tuples.get(each.name, each.default))
+    _check_words(kind, tuples)
     return kind(**tuples)
+
+
+def _check_words(kind: type[Any], values: dict[str, Any]) -> None:
+    """Where a setting is one of a few words, so must the value be."""
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and name in values and values[name] not in get_args(hint):
+            raise ValueError(f"expected {name} of {kind.__name__} to be one of {get_args(hint)}, got {values[name]!r}")
 
 
 def _check_number(kind: type[Any], name: str, default: object, value: object) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,17 @@ class Example:
     frames: Float16
     targets: Float16
     base: Float16
+
+
+class SequenceDataset(Protocol):
+    """Sequences (input_length + leads, 1, H, W) in [0, 1]; NaN = missing."""
+
+    input_length: int
+    leads: int
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Float32: ...
 
 
 def window_starts(sequence: FrameSequence, length: int, stride: int) -> range:
@@ -75,6 +87,42 @@ def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int
             )
         for window in cut_windows(event, framing.input_length + leads, stride):
             yield make_example(window, framing)
+
+
+class SequenceExamples(Sequence[Example]):
+    """A data set's sequences (T + K, 1, H, W) in [0, 1] as examples, each loaded when it is asked for.
+
+    They stay in Eulerian coordinates; the base is what `framing.base` says of the last frame, without smoothing.
+    """
+
+    def __init__(self, dataset: SequenceDataset, framing: Framing, leads: int) -> None:
+        if (dataset.input_length, dataset.leads) != (framing.input_length, leads):
+            raise ValueError(
+                f"expected {framing.input_length} + {leads} frames as the configuration says, got data of "
+                f"{dataset.input_length} + {dataset.leads}; change framing.input_length and leads, or data.options"
+            )
+        if framing.coordinates != "eulerian" or framing.base == "smoothed":
+            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for a data set')
+        self._dataset, self._framing = dataset, framing
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        """One example, or several."""
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        frames = self._dataset[index][:, 0].astype(np.float16)
+        observed, later = frames[: self._framing.input_length], frames[self._framing.input_length :]
+        last = observed[-1]
+        base = last if self._framing.base == "persistence" else np.where(np.isnan(last), last, np.float16(0))
+        return Example(observed, later, np.repeat(base[None], len(later), axis=0))
 
 
 def storm_examples(count: int, framing: Framing, leads: int, seed: int) -> Iterator[Example]:

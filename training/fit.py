@@ -1,41 +1,51 @@
-"""Training: one loop, to be read in one sitting."""
+"""Training: one loop, to be read in one sitting; on one worker, or on several that torchrun starts."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.network import Network, roll_out_with_penalties
+from models.network import Network, roll_out
 from models.zoo import build
-from radar.files import open_sequence
-from training.batches import Batch, draw_batch
+from training.batch_loss import batch_divisor, batch_loss_sum
+from training.batches import Batch, Reads, draw_sample, to_batch
 from training.checkpoint import save_checkpoint
 from training.config import FitConfig
-from training.examples import Example, event_examples, storm_examples
-from training.losses import decoupling, pinball
+from training.examples import Example
+from training.losses import mean_loss
+from training.run_log import RunLog
+from training.run_state import RunState, load_state, save_state
+from training.sampling import draw_reads
+from training.sources import Sources, open_sources
+from training.workers import Worker, joined
 
-_VALIDATION_BATCHES = 8
+T = TypeVar("T")
 
 
-def fit(config: FitConfig, data: Path, out: Path) -> Path:
+def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start: Network | None = None) -> Path:
     """Train a network and keep the weights with the lowest validation loss.
 
     Parameters
     ----------
     config : FitConfig
     data : Path
-        Folder of the events that the configuration names.
+        Folder of the events, or of the data set, that the configuration names.
     out : Path
         A folder for this run alone.
+    resume : bool
+        Go on with the run in `out`; it ends with the weights of an unbroken run.
+    start : Network, optional
+        Weights to begin from, of a network as the configuration's.
 
     Returns
     -------
@@ -47,109 +57,194 @@ def fit(config: FitConfig, data: Path, out: Path) -> Path:
     FileExistsError
         `out` exists: a run never erases another.
     FileNotFoundError
-        An event is not in `data`.
+        Data is not in `data`, or there is no run to resume.
+    ValueError
+        The run to resume has another configuration, or `start` is another network.
     """
-    for name in (*config.data.train, *config.data.validation):
-        if not (data / name).is_file():
-            raise FileNotFoundError(f"expected the event {name} in {data}, got no such file; give --data its folder")
-    if out.exists():
-        raise FileExistsError(f"expected a new folder for the run, got {out}, which exists; choose another")
-    torch.manual_seed(config.optimiser.seed)
-    network = build(config.network)
-    network.stack.checkpointing = config.optimiser.activation_checkpointing
-    real = _examples(config, data, config.data.train)
-    storms = storm_examples(config.data.synthetic, config.framing, config.leads, config.optimiser.seed)
-    synthetic = list(tqdm(storms, "storms", total=config.data.synthetic))
-    held_out = _validation_batches(config, _examples(config, data, config.data.validation))
-    if config.zero_head:
-        network.zero_head()
-    out.mkdir(parents=True, exist_ok=False)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
-    return _train(config, network, real, synthetic, held_out, out)
+    with joined() as worker:
+        resume = resume or worker.restarts > 0
+        _check_folder(out, resume=resume)
+        torch.manual_seed(config.optimiser.seed)
+        network = build(config.network)
+        if config.zero_head:
+            network.zero_head()
+        if start is not None:
+            _copy_weights(start, network)
+        sources = open_sources(config, data, show=worker.leads)
+        worker.wait()  # until all have seen that the folder is new
+        if worker.leads:
+            out.mkdir(parents=True, exist_ok=resume)
+            (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
+        worker.wait()
+        return _Run(config, network.to(worker.device), sources, out, worker).train(resume=resume)
 
 
-def _train(
-    config: FitConfig,
-    network: Network,
-    real: Sequence[Example],
-    synthetic: Sequence[Example],
-    held_out: Sequence[Batch],
-    out: Path,
-) -> Path:
-    settings = config.optimiser
-    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _learning_rate(step, config))
-    average = copy.deepcopy(network).eval()
-    best = validate(average, config, held_out)
-    _record(out, 0, {"validation": best})
-    checkpoint = out / "model.pt"
-    save_checkpoint(checkpoint, average, config, {"iteration": 0, **best})
-    bar = tqdm(range(1, settings.iterations + 1), "fit")
-    for iteration in bar:
-        batch = _training_batch(config, real, synthetic, iteration)
-        loss = batch_loss(network, config, batch)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        optimiser.step()
-        schedule.step()
-        _average(average, network, min(settings.average_decay, iteration / (iteration + 10)))
-        bar.set_postfix(loss=f"{loss.item():.5f}", best=f"{best['loss']:.5f}")
-        if iteration % settings.validate_every == 0 or iteration == settings.iterations:
-            now = validate(average, config, held_out)
-            _record(out, iteration, {"loss": loss.item(), "validation": now})
-            if now["loss"] < best["loss"]:
-                best = now
-                save_checkpoint(checkpoint, average, config, {"iteration": iteration, **best})
-    return checkpoint
+def _check_folder(out: Path, *, resume: bool) -> None:
+    if out.exists() and not resume:
+        raise FileExistsError(
+            f"expected a new folder for the run, got {out}, which exists; choose another, or go on with --resume"
+        )
+    if resume and not out.is_dir():
+        raise FileNotFoundError(f"expected the folder of a run to resume, got no {out}; check the name")
 
 
-def batch_loss(network: Network, config: FitConfig, batch: Batch) -> torch.Tensor:
-    """The loss of the forecast frames of a batch, and while training what the cells add to it."""
-    answer = roll_out_with_penalties(network, batch.frames, len(batch.base), batch.base)
-    loss = pinball(answer.outputs[-len(batch.base) :], batch.targets, batch.known, config.loss)
-    return loss if answer.penalties is None else loss + config.loss.decoupling * decoupling(answer.penalties)
+def _copy_weights(start: Network, network: Network) -> None:
+    if start.spec != network.spec:
+        raise ValueError(f"expected weights of the configuration's {network.spec}, got {start.spec}; change one")
+    network.load_state_dict(start.state_dict())
+
+
+class Sample(NamedTuple):
+    """A crop and which of its frames the network reads true."""
+
+    example: Example
+    reads: Reads
+
+
+class _Run:
+    """A run in its folder."""
+
+    def __init__(self, config: FitConfig, network: Network, sources: Sources, out: Path, worker: Worker) -> None:
+        self.config, self.sources, self.out, self.worker = config, sources, out, worker
+        settings = config.optimiser
+        network.stack.checkpointing = settings.activation_checkpointing
+        self.network, self.average = network, copy.deepcopy(network).eval()
+        self.optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
+        self.state = RunState(self.network, self.average, self.optimiser)
+        if settings.compile:
+            network.stack.compile()
+        self.log = RunLog(out, writes=worker.leads)
+
+    def train(self, *, resume: bool) -> Path:
+        """The loop; gives the checkpoint of the best validation."""
+        settings = self.config.optimiser
+        done, best = self._begin(resume=resume)
+        iterations = range(done + 1, settings.iterations + 1)
+        bar = tqdm(_ahead(self._draw, iterations), "fit", len(iterations), disable=not self.worker.leads)
+        for iteration, samples in zip(iterations, bar, strict=True):
+            loss = self._learn(samples, iteration)
+            bar.set_postfix(loss=f"{loss:.5f}", best=f"{best['loss']:.5f}")
+            last = iteration == settings.iterations
+            if last or iteration % settings.validate_every == 0:
+                best = self._validate(iteration, best, loss)
+            if self.worker.leads and (last or iteration % settings.save_every == 0):
+                save_state(self._state_file, self.state, iteration, best, self.config.sha256)
+        self.log.close()
+        return self._checkpoint
+
+    @property
+    def _state_file(self) -> Path:
+        return self.out / "state.pt"
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.out / "model.pt"
+
+    def _begin(self, *, resume: bool) -> tuple[int, dict[str, float]]:
+        """The last iteration that is done, and the best validation so far."""
+        if resume and self._state_file.exists():
+            done, best = load_state(self._state_file, self.state, self.config.sha256)
+            self.log.go_on_after(done)
+            return done, best
+        self.log.go_on_after(-1)
+        return 0, self._validate(0, {"loss": math.inf})
+
+    def _draw(self, iteration: int) -> list[Sample]:
+        """Draw what is this worker's of an iteration's batch: sample by sample the same, whoever draws it and when."""
+        config, settings = self.config, self.config.optimiser
+        progress = (iteration - 1) / settings.iterations
+        samples = []
+        for index in self.worker.share(settings.batch):
+            draw = np.random.default_rng((settings.seed, iteration, index))
+            example = draw_sample(self.sources.real, self.sources.synthetic, config.data, settings.crop, draw)
+            reads = draw_reads(config.sampling, progress, config.framing.input_length, config.leads, draw)
+            samples.append(Sample(example, reads))
+        return samples
+
+    def _learn(self, samples: Sequence[Sample], iteration: int) -> float:
+        """One step of the optimiser; gives the loss of the whole batch."""
+        config, settings = self.config, self.config.optimiser
+        parts = [samples[part :: settings.accumulate] for part in range(settings.accumulate)]
+        batches = [self._batch([s.example for s in part], [s.reads for s in part]) for part in parts if part]
+        divisor = max(1.0, self.worker.total(sum(batch_divisor(batch, config) for batch in batches)))
+        self.optimiser.zero_grad()
+        total = 0.0
+        for batch in batches:
+            loss, decoupling = batch_loss_sum(self.network, batch, config)
+            loss = loss / divisor
+            if decoupling is not None:
+                loss = loss + config.loss.decoupling * decoupling * (batch.frames.shape[1] / settings.batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        self.worker.add_gradients(self.network.parameters())
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * _learning_rate(iteration - 1, config)
+        self.optimiser.step()
+        _average(self.average, self.network, min(settings.average_decay, iteration / (iteration + 10)))
+        return self.worker.total(total)
+
+    def _batch(self, examples: Sequence[Example], reads: Sequence[Reads] | None = None) -> Batch:
+        return to_batch(examples, "coverage" in self.config.network.inputs, reads).to(self.worker.device)
+
+    def _validate(self, iteration: int, best: dict[str, float], loss: float | None = None) -> dict[str, float]:
+        """Score the averaged weights; keep them where they are the best so far, which is returned."""
+        held_out = self.sources.held_out
+        share = {k: self._batch(held_out[k]) for k in self.worker.share(len(held_out))}
+        losses = {k: validation_loss(self.average, batch, self.config) for k, batch in share.items()}
+        bases = {k: base_loss(batch, self.config) for k, batch in share.items()}
+        now = {"loss": _mean(self.worker.gathered(losses)), "base_loss": _mean(self.worker.gathered(bases))}
+        told = {f"validation_{name}": value for name, value in now.items()}
+        self.log.record(iteration, told if loss is None else {"loss": loss, **told})
+        self._picture(iteration)
+        if not now["loss"] < best["loss"]:
+            return best
+        if self.worker.leads:
+            save_checkpoint(self._checkpoint, self.average, self.config, {"iteration": iteration, **now})
+        return now
+
+    def _picture(self, iteration: int) -> None:
+        """The last frame, the last target and its forecast, for TensorBoard."""
+        if not self.log.draws:
+            return
+        batch = self._batch(self.sources.held_out[0][:1])
+        with torch.no_grad():
+            forecast = roll_out(self.average, batch.frames, len(batch.base), batch.base)[-1]
+        frames = [batch.frames[-1, 0, 0], batch.targets[-1, 0, 0], forecast[0, 0]]
+        self.log.picture(iteration, "last frame, observed, forecast", [frame.cpu().numpy() for frame in frames])
 
 
 @torch.no_grad()
-def validate(network: Network, config: FitConfig, batches: Sequence[Batch]) -> dict[str, float]:
-    """Mean loss over fixed batches, and that of the base alone, which a network has to beat."""
-    losses = [batch_loss(network, config, batch).item() for batch in batches]
-    bases = [pinball(batch.base, batch.targets, batch.known, config.loss).item() for batch in batches]
-    return {"loss": float(np.mean(losses)), "base_loss": float(np.mean(bases))}
+def validation_loss(network: Network, batch: Batch, config: FitConfig) -> float:
+    """The loss of the forecast frames of a batch, read as in a forecast."""
+    predicted = roll_out(network, batch.frames, len(batch.base), batch.base)[-len(batch.base) :]
+    return mean_loss(predicted, batch.targets, batch.known, config.loss, config.framing.scaling).item()
 
 
-def _examples(config: FitConfig, data: Path, names: Sequence[str]) -> list[Example]:
-    events = (open_sequence([data / name], observations_only=True) for name in names)
-    examples = event_examples(events, config.framing, config.leads, config.data.stride)
-    return list(tqdm(examples, "examples", unit=" windows"))
+def base_loss(batch: Batch, config: FitConfig) -> float:
+    """The loss of what the network's outputs are added to: it has to be beaten."""
+    return mean_loss(batch.base, batch.targets, batch.known, config.loss, config.framing.scaling).item()
 
 
-def _training_batch(config: FitConfig, real: Sequence[Example], synthetic: Sequence[Example], iteration: int) -> Batch:
-    settings = config.optimiser
-    # Seeded by the iteration, so that a batch does not depend on where a run began.
-    return draw_batch(
-        real,
-        synthetic,
-        share=config.data.synthetic_share,
-        size=settings.batch,
-        crop=settings.crop,
-        coverage="coverage" in config.network.inputs,
-        draw=np.random.default_rng((settings.seed, iteration)),
-    )
+def _mean(values: Mapping[int, float]) -> float:
+    return float(np.mean(list(values.values())))
 
 
-def _validation_batches(config: FitConfig, examples: Sequence[Example]) -> list[Batch]:
-    draw = np.random.default_rng(0)  # the same crops whatever the seed of the run
-    settings = config.optimiser
-    coverage = "coverage" in config.network.inputs
-    return [
-        draw_batch(examples, [], share=0, size=settings.batch, crop=settings.crop, coverage=coverage, draw=draw)
-        for _ in range(_VALIDATION_BATCHES)
-    ]
+def _ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
+    """make(number) for each, one ahead of who asks."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for number in numbers:
+            made, waiting = waiting, pool.submit(make, number)
+            if made is not None:
+                yield made.result()
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _learning_rate(step: int, config: FitConfig) -> float:
+    """A warm-up, then a cosine down to a hundredth; as a share of the configuration's."""
     settings = config.optimiser
     if step < settings.warm_up:
         return (step + 1) / settings.warm_up
@@ -161,8 +256,3 @@ def _learning_rate(step: int, config: FitConfig) -> float:
 def _average(average: Network, network: Network, decay: float) -> None:
     for mean, new in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(new, 1 - decay)
-
-
-def _record(out: Path, iteration: int, values: dict[str, Any]) -> None:
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps({"iteration": iteration, **values}) + "\n")

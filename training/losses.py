@@ -1,22 +1,49 @@
-"""Losses over forecast frames in network units, on the pixels that are known."""
+"""Losses over frames in network units, as sums over known pixels and what to divide them by.
+
+Sums, so that parts of a batch on several workers add up to the loss of the whole.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from radar.rain import RainScaling
 from training.config import LossConfig
 
+_BALANCED_FROM = (2.0, 5.0, 10.0, 30.0)
+_BALANCED_WEIGHTS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""mm/h, and how much a pixel counts below the first, from the first on, and so forth."""
 
-def pinball(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig) -> Tensor:
-    """Mean pinball loss (Koenker and Bassett, 1978, doi:10.2307/1913643), weighted by the observed rain.
 
-    A quantile above 0.5 makes dimming the rain dearer than brightening it. All arguments have one shape; pixels
-    where `known` is false do not count.
+def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
+    """The sum of the loss `config.name` over pixels that are known; all arguments (K, B, 1, H, W).
+
+    - "pinball" (Koenker and Bassett, 1978, doi:10.2307/1913643): a quantile above 0.5 makes dimming the rain dearer
+      than brightening it; pixels weigh 1 + rain_weight x observed.
+    - "mse+mae": squared plus absolute error, as in the MS-RNN paper.
+    - "balanced": the same, weighted by the rain rate (Shi et al., 2017, arXiv:1706.03458).
     """
     error = observed - predicted
-    loss = (config.quantile - (error < 0).to(error.dtype)) * error
-    weight = (1 + config.rain_weight * observed) * known
-    return (loss * weight).sum() / known.sum().clamp(min=1)
+    if config.name == "pinball":
+        loss = (config.quantile - (error < 0).to(error.dtype)) * error * (1 + config.rain_weight * observed)
+    else:
+        loss = error.square() + error.abs()
+    if config.name == "balanced":
+        loss = loss * _balanced_weight(observed, scaling)
+    return (loss * known).sum()
+
+
+def loss_divisor(known: Tensor, config: LossConfig) -> float:
+    """What the sum is divided by: known pixels; for "mse+mae", as its authors do, frames of the batch."""
+    if config.name == "mse+mae":
+        return float(known.shape[0] * known.shape[1])
+    return float(known.sum())
+
+
+def mean_loss(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
+    """The loss of a whole batch; 0 where nothing is known."""
+    return loss_sum(predicted, observed, known, config, scaling) / max(1.0, loss_divisor(known, config))
 
 
 def decoupling(penalties: Tensor) -> Tensor:
@@ -25,3 +52,8 @@ def decoupling(penalties: Tensor) -> Tensor:
     Summed over layers and channels, averaged over time and batch.
     """
     return penalties.sum(dim=(1, 3)).mean()
+
+
+def _balanced_weight(observed: Tensor, scaling: RainScaling) -> Tensor:
+    limits = torch.from_numpy(scaling.to_network(torch.tensor(_BALANCED_FROM).numpy())).to(observed)
+    return torch.tensor(_BALANCED_WEIGHTS).to(observed)[torch.bucketize(observed.contiguous(), limits, right=True)]

@@ -10,10 +10,9 @@ from models.framing import Framing
 from radar.grid import Grid
 from radar.sequence import FrameSequence
 from radar.synthetic import Weather, storm_sequence
-from training.batches import draw_batch, to_batch
-from training.config import LossConfig
+from training.batches import draw_sample, to_batch
+from training.config import DataConfig
 from training.examples import Example, cut_windows, event_examples, make_example, storm_examples
-from training.losses import pinball
 
 LAGRANGIAN = Framing(coordinates="lagrangian", base="persistence")
 
@@ -66,8 +65,9 @@ def test_events_of_another_cadence_or_pixel_size_are_refused() -> None:
 
 def test_batches_are_the_same_for_the_same_draw_and_mark_missing_pixels() -> None:
     examples = list(storm_examples(2, LAGRANGIAN, 3, seed=1))
+    data = DataConfig(lost_sectors=0.5, lost_frames=0.5)
     batches = [
-        draw_batch(examples, [], share=0, size=3, crop=64, coverage=True, draw=np.random.default_rng(4))
+        to_batch([draw_sample(examples, [], data, 64, np.random.default_rng((4, k))) for k in range(3)], coverage=True)
         for _ in range(2)
     ]
     assert batches[0].frames.shape == (5, 3, 2, 64, 64)
@@ -84,13 +84,3 @@ def test_coverage_is_zero_exactly_where_frames_are_missing() -> None:
     np.testing.assert_array_equal(
         batch.known[:, 0, 0].numpy(), np.isfinite(example.targets) & np.isfinite(example.base)
     )
-
-
-def test_hand_worked_pinball() -> None:
-    predicted, observed = torch.tensor([0.0, 1.0, 5.0]), torch.tensor([1.0, 0.0, 0.0])
-    known = torch.tensor([True, True, False])
-    # too low by 1 costs 0.6, too high by 1 costs 0.4; the unknown pixel costs nothing
-    assert pinball(predicted, observed, known, LossConfig(quantile=0.6)).item() == pytest.approx(0.5)
-    # and with weight 1 + 2 * 1 for the rainy pixel: (3 * 0.6 + 0.4) / 2
-    weighted = pinball(predicted, observed, known, LossConfig(quantile=0.6, rain_weight=2.0))
-    assert weighted.item() == pytest.approx(1.1)

@@ -75,7 +75,7 @@ def test_a_run_leaves_its_configuration_log_and_weights(folder: Path) -> None:
     log = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
     assert [entry["iteration"] for entry in log] == [0, 2, 4]
     # a head of zeros begins as its base; this configuration's does not
-    assert log[0]["validation"]["base_loss"] == log[-1]["validation"]["base_loss"]
+    assert log[0]["validation_base_loss"] == log[-1]["validation_base_loss"]
     assert json.loads((folder / "run" / "config.json").read_text())["optimiser"]["iterations"] == 4
 
 

@@ -1,0 +1,268 @@
+"""The loop: a run that stops goes on as if it had not, and workers add up to one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import training.fit
+from models.framing import Framing
+from models.spec import NetworkSpec
+from radar.grid import KNOWN_GRIDS, Grid
+from radar.netcdf import to_netcdf
+from radar.synthetic import Weather, storm_sequence
+from training.checkpoint import load_checkpoint
+from training.config import DataConfig, FitConfig, LossConfig, OptimiserConfig
+from training.fit import fit
+
+SETTINGS = OptimiserConfig(
+    iterations=6, batch=4, crop=16, validate_every=3, save_every=2, warm_up=2, learning_rate=1e-2
+)
+CONFIG = FitConfig(
+    name="small",
+    leads=2,
+    network=NetworkSpec(cell="convlstm", scales=(0, 1, 0), channels=4, inputs=("rain", "coverage")),
+    framing=Framing(input_length=3),
+    data=DataConfig(train=("first.nc",), validation=("second.nc",), lost_sectors=0.3, lost_frames=0.3),
+    optimiser=SETTINGS,
+    sampling="scheduled",
+)
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("events")
+    radklim = KNOWN_GRIDS["radklim"]
+    grid = Grid("small", (40, 48), 1.0, radklim.projection, radklim.north_west)
+    for seed, name in enumerate(("first.nc", "second.nc")):
+        end = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        storm = storm_sequence(grid, 9, seed=seed, end_time=end, weather=Weather(wet_fraction=0.5))
+        (folder / name).write_bytes(to_netcdf(storm))
+    return folder
+
+
+def weights(out: Path, file: str = "model.pt") -> dict[str, torch.Tensor]:
+    content: dict[str, Any] = torch.load(out / file, weights_only=True)
+    loaded: dict[str, torch.Tensor] = content["weights" if file == "model.pt" else "network"]
+    return loaded
+
+
+def assert_same(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    for file in ("model.pt", "state.pt"):
+        for (name, a), b in zip(weights(one, file).items(), weights(other, file).values(), strict=True):
+            assert (a - b).abs().max() <= tolerance, name
+
+
+@pytest.fixture(scope="module")
+def unbroken(events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken") / "run"
+    fit(CONFIG, events, out)
+    return out
+
+
+@pytest.mark.parametrize("stops_at", [1, 4, 6])
+def test_a_run_that_is_interrupted_and_resumed_equals_an_unbroken_one(
+    stops_at: int, events: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    average = training.fit._average
+    done = []
+
+    def interrupt(*arguments: Any) -> None:
+        average(*arguments)
+        done.append(1)
+        if len(done) == stops_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.fit, "_average", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(CONFIG, events, tmp_path / "run")
+    fit(CONFIG, events, tmp_path / "run", resume=True)
+    assert_same(tmp_path / "run", unbroken)
+    assert (tmp_path / "run" / "log.jsonl").read_text() == (unbroken / "log.jsonl").read_text()
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(events: Path, unbroken: Path) -> None:
+    before = (unbroken / "model.pt").read_bytes()
+    fit(CONFIG, events, unbroken, resume=True)
+    assert (unbroken / "model.pt").read_bytes() == before
+
+
+def test_another_configuration_does_not_resume_a_run(events: Path, unbroken: Path) -> None:
+    other = replace(CONFIG, optimiser=replace(SETTINGS, learning_rate=1e-3))
+    with pytest.raises(ValueError, match="got another"):
+        fit(other, events, unbroken, resume=True)
+
+
+def test_nothing_to_resume_is_named(events: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected the folder of a run"):
+        fit(CONFIG, events, tmp_path / "none", resume=True)
+
+
+@pytest.mark.parametrize("change", [{"accumulate": 3}, {"activation_checkpointing": True}])
+def test_less_memory_gives_the_same_weights(
+    change: dict[str, Any], events: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    fit(replace(CONFIG, optimiser=replace(SETTINGS, **change)), events, tmp_path / "run")
+    assert_same(tmp_path / "run", unbroken, tolerance=2e-5)
+
+
+def test_bfloat16_trains_float32_weights(events: Path, tmp_path: Path) -> None:
+    network = load_checkpoint(fit(replace(CONFIG, optimiser=replace(SETTINGS, bfloat16=True)), events, tmp_path / "r"))
+    assert {p.dtype for p in network[0].parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("sampling", ["none", "reverse"])
+@pytest.mark.parametrize("loss", ["pinball", "mse+mae", "balanced"])
+def test_every_loss_and_sampling_learns(sampling: Any, loss: Any, events: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, iterations=40, validate_every=40, learning_rate=1e-2)
+    config = replace(CONFIG, sampling=sampling, loss=LossConfig(name=loss, frames="all"), optimiser=settings)
+    fit(config, events, tmp_path / "run")
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["validation_loss"] < 0.8 * log[0]["validation_loss"]
+
+
+def test_predrnn_v2_is_trained_to_decouple(events: Path, tmp_path: Path) -> None:
+    spec = NetworkSpec(cell="predrnn-v2", scales=(0, 0), channels=4, inputs=("rain", "coverage"))
+    adapters = []
+    for weight in (0.0, 1.0):
+        config = replace(CONFIG, network=spec, loss=LossConfig(decoupling=weight))
+        fit(config, events, tmp_path / str(weight))
+        adapters.append(weights(tmp_path / str(weight), "state.pt")["stack.cells.0.adapter.weight"])
+    assert not torch.equal(*adapters)
+
+
+def test_weights_to_start_from(events: Path, unbroken: Path, tmp_path: Path) -> None:
+    start = load_checkpoint(unbroken / "model.pt")[0]
+    config = replace(CONFIG, optimiser=replace(SETTINGS, iterations=1, learning_rate=1e-12))
+    fit(config, events, tmp_path / "run", start=start)
+    log = [json.loads((out / "log.jsonl").read_text().splitlines()[line]) for out, line in
+           ((tmp_path / "run", 0), (unbroken, -1))]  # fmt: skip
+    assert log[0]["validation_loss"] <= log[1]["validation_loss"] + 1e-6
+    with pytest.raises(ValueError, match="expected weights of the configuration's"):
+        fit(replace(config, network=replace(config.network, channels=8)), events, tmp_path / "other", start=start)
+
+
+def test_tensorboard_can_show_scalars_and_pictures(unbroken: Path) -> None:
+    content = b"".join(file.read_bytes() for file in (unbroken / "tensorboard").glob("events.out.tfevents.*"))
+    assert b"validation_loss" in content
+    assert b"\x89PNG" in content
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"framing\.base"):
+        replace(CONFIG, framing=Framing(base="persistence"), sampling="reverse")
+
+
+def write_config(path: Path, **optimiser: object) -> Path:
+    settings = {"iterations": 6, "batch": 4, "crop": 16, "validate_every": 3, "save_every": 2} | optimiser
+    lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
+    path.write_text(f"""
+name = "small"
+leads = 2
+[network]
+cell = "convlstm"
+scales = [0, 1, 0]
+channels = 4
+inputs = ["rain", "coverage"]
+[framing]
+input_length = 3
+[data]
+train = ["first.nc"]
+validation = ["second.nc"]
+[optimiser]
+{lines}
+""")
+    return path
+
+
+def command(config: Path, events: Path, out: Path, *launcher: str) -> list[str]:
+    return [
+        sys.executable,
+        *(launcher or ("-m", "training", "fit")),
+        str(config),
+        "--data",
+        str(events),
+        "--out",
+        str(out),
+    ]
+
+
+def start(arguments: list[str]) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+TORCHRUN = [
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node=2",
+    "--max-restarts=2",
+    "-m",
+    "training",
+    "fit",
+]
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_and_resumed_equals_an_unbroken_one(events: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml", iterations=120, validate_every=20, save_every=5)
+    began = time.monotonic()
+    assert start(command(config, events, tmp_path / "whole")).wait(120) == 0
+    whole = time.monotonic() - began
+    moments = random.Random(5)
+    arguments = command(config, events, tmp_path / "broken")
+    for _ in range(4):
+        process = start(arguments)
+        try:
+            process.wait(moments.uniform(0.3 * whole, 0.8 * whole))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if (tmp_path / "broken").exists():
+            arguments = [*command(config, events, tmp_path / "broken"), "--resume"]
+    assert start(arguments).wait(120) == 0
+    assert_same(tmp_path / "broken", tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_two_workers_equal_one(events: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml")
+    assert start(command(config, events, tmp_path / "one")).wait(120) == 0
+    assert start(command(config, events, tmp_path / "two", *TORCHRUN)).wait(180) == 0
+    assert_same(tmp_path / "one", tmp_path / "two", tolerance=1e-5)
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_the_last_state_when_a_worker_dies(events: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml", iterations=150, validate_every=50, save_every=5)
+    process = start(command(config, events, tmp_path / "run", *TORCHRUN))
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "state.pt").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(children(process.pid)[-1], signal.SIGKILL)
+    assert process.wait(180) == 0
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert state["iteration"] == 150
+    log = [json.loads(line)["iteration"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log == [0, 50, 100, 150]
+
+
+def children(parent: int) -> list[int]:
+    listed = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text()
+    return [int(pid) for pid in listed.split()]

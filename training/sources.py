@@ -1,0 +1,79 @@
+"""What a run trains on and is validated by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from radar.files import open_sequence
+from training.batches import draw_sample
+from training.config import DataConfig, FitConfig
+from training.examples import Example, SequenceExamples, event_examples, storm_examples
+
+_VALIDATION_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Examples to draw crops from, and the batches of crops that every validation sees."""
+
+    real: Sequence[Example]
+    synthetic: Sequence[Example]
+    held_out: Sequence[Sequence[Example]]
+
+
+def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources:
+    """Open what the configuration names, with progress where `show`.
+
+    Raises
+    ------
+    FileNotFoundError
+        An event is not in `data`, or the data set is not; says what to put there.
+    ValueError
+        Events in another timestep or pixel size than the configuration's.
+    """
+    if config.data.dataset == "events":
+        return _from_events(config, data, show)
+    from training.data import open_dataset
+
+    parts = (open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation"))
+    real, validation = (SequenceExamples(part, config.framing, config.leads) for part in parts)
+    return Sources(real, [], _held_out(config, validation))
+
+
+def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
+    for name in (*config.data.train, *config.data.validation):
+        if not (data / name).is_file():
+            raise FileNotFoundError(f"expected the event {name} in {data}, got no such file; give --data its folder")
+    if not (config.data.train or config.data.synthetic) or not config.data.validation:
+        raise ValueError("expected events to train on and events to validate on, got none; name them under [data]")
+    seed = config.optimiser.seed
+    storms = storm_examples(config.data.synthetic, config.framing, config.leads, seed)
+    return Sources(
+        real=_examples(config, data, config.data.train, show),
+        synthetic=list(tqdm(storms, "storms", total=config.data.synthetic, disable=not show)),
+        held_out=_held_out(config, _examples(config, data, config.data.validation, show)),
+    )
+
+
+def _examples(config: FitConfig, data: Path, names: Sequence[str], show: bool) -> list[Example]:
+    events = (open_sequence([data / name], observations_only=True) for name in names)
+    examples = event_examples(events, config.framing, config.leads, config.data.stride)
+    return list(tqdm(examples, "examples", unit=" windows", disable=not show))
+
+
+def _held_out(config: FitConfig, examples: Sequence[Example]) -> list[list[Example]]:
+    """The same crops whatever the seed of the run, turned but whole."""
+    settings = config.optimiser
+    whole = DataConfig(synthetic_share=0.0, symmetries=config.data.symmetries)
+    return [
+        [
+            draw_sample(examples, [], whole, settings.crop, np.random.default_rng((0, batch, index)))
+            for index in range(settings.batch)
+        ]
+        for batch in range(_VALIDATION_BATCHES)
+    ]
