@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.forecaster import forecast_after, newest_frames
-from radar.motion import Smoothing, carry_each, extrapolate, motion_field
-from radar.sequence import FrameSequence
+from radar.motion import Smoothing, carried, hold_inflow, motion_field
+from radar.sequence import Float32, FrameSequence
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """The rain moves on unchanged: Lagrangian persistence. NaN where it would come from outside the data."""
+    """The rain moves on unchanged: Lagrangian persistence."""
 
     name: str = "extrapolation"
     input_length: int = 5
@@ -34,8 +35,7 @@ class Extrapolation:
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Carry the last frame along the motion of the newest frames."""
         rain_rate = newest_frames(history, self.input_length).rain_rate
-        moved = extrapolate(rain_rate[-1], motion_field(rain_rate), steps)
-        return forecast_after(history, np.where(np.isnan(rain_rate[-1]), np.float32(np.nan), moved))
+        return _moved(history, [rain_rate[-1]] * steps, rain_rate)
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,10 @@ class SmoothedExtrapolation:
         rain_rate = newest_frames(history, self.input_length).rain_rate
         minutes, pixel = history.timestep_minutes, history.grid.pixel_size_km
         frames = (self.smoothing.apply(rain_rate[-1], minutes * lead, pixel) for lead in range(1, steps + 1))
-        moved = carry_each(frames, motion_field(rain_rate))
-        return forecast_after(history, np.where(np.isnan(rain_rate[-1]), np.float32(np.nan), moved))
+        return _moved(history, frames, rain_rate)
+
+
+def _moved(history: FrameSequence, frames: Iterable[Float32], rain_rate: Float32) -> FrameSequence:
+    """Frames for leads 1, 2, ... carried along the motion of `rain_rate` (T, H, W)."""
+    moved = carried(frames, motion_field(rain_rate))
+    return forecast_after(history, np.stack(list(hold_inflow(moved, rain_rate[-1]))))

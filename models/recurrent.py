@@ -14,6 +14,7 @@ import numpy as np
 from models.card import ModelCard
 from models.forecaster import forecast_after, newest_frames
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest
+from radar.motion import hold_inflow
 from radar.sequence import Float32, FrameSequence
 
 State = Any
@@ -70,8 +71,8 @@ class RecurrentForecaster:
         units = (prediction[0, 0] for prediction in roll_out(self.step, frames, base, self.card.pad_multiple))
         rates = (np.where(missing, np.float32(np.nan), self.card.scaling.from_network(unit)) for unit in units)
         rain_rate = np.empty((steps, *last.shape), np.float32)
-        for lead, rate in enumerate(framing.outputs(rates, motion)):
-            rain_rate[lead] = np.where(missing, np.float32(np.nan), rate)
+        for lead, rate in enumerate(hold_inflow(framing.outputs(rates, motion), last)):
+            rain_rate[lead] = rate
         return forecast_after(observed, rain_rate)
 
 

@@ -170,6 +170,28 @@ def carried(frames: Iterable[Float32], motion: Float32, direction: int = 1) -> I
         yield paths.carry(frame)
 
 
+def hold_inflow(forecast: Iterable[Float32], last: Float32) -> Iterator[Float32]:
+    """Give a forecast values where rain flows in from where no radar sees: what was last there goes on.
+
+    Parameters
+    ----------
+    forecast : iterable of float32 (H, W)
+        Leads 1, 2, ...; NaN where the rain would come from no data.
+    last : float32 (H, W)
+        The last observed frame.
+
+    Yields
+    ------
+    float32 (H, W)
+        NaN exactly where `last` is. A pixel whose path back leaves the data keeps the forecast of the lead before, that
+        is the rain that was last carried to it from where there is data.
+    """
+    before = last
+    for frame in forecast:
+        before = np.where(np.isnan(last), last, np.where(np.isnan(frame), before, frame))
+        yield before
+
+
 def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
     """Gaussian mean in mm/h of the pixels with data around each; NaN stays NaN and does not spread."""
     if sigma_pixels <= 0:

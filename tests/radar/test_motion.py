@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from radar.grid import Grid
-from radar.motion import Smoothing, carry_each, extrapolate, motion_field, smooth
+from radar.motion import Smoothing, carry_each, extrapolate, hold_inflow, motion_field, smooth
 from radar.sequence import Float32
 from radar.synthetic import Weather, storm_sequence
 
@@ -77,6 +77,18 @@ def test_missing_data_never_turns_into_dry() -> None:
     frame[:, 20:] = np.nan
     moved = extrapolate(frame, flow(1.5, 0), 4)
     assert set(np.unique(moved[np.isfinite(moved)])) == {np.float32(5)}
+
+
+def test_what_flows_in_from_no_data_is_what_was_last_carried_there() -> None:
+    last = np.tile(np.arange(8, dtype=np.float32), (4, 1))
+    last[0, 0] = np.nan  # never known, and so never forecast
+    moved = extrapolate(last, flow(2, 0, 8)[:, :4], 3)  # two pixels to the east in each step
+    assert np.isnan(moved[:, 2, 0]).all()
+    held = np.stack(list(hold_inflow(moved, last)))
+    np.testing.assert_array_equal(np.isnan(held), np.tile(np.isnan(last), (3, 1, 1)))
+    np.testing.assert_array_equal(held[:, 2, 0], [0, 0, 0])  # nothing was carried to the edge itself: it keeps its own
+    np.testing.assert_array_equal(held[:, 2, 3], [1, 1, 1])  # 1 came in the first step, and then nothing known
+    np.testing.assert_array_equal(held[:, 2, 7], [5, 3, 1])
 
 
 def test_smoothing_keeps_the_amount_and_does_not_spread_missing_data() -> None:
