@@ -18,7 +18,7 @@ _HISTORY, _LEADS = 4, 12
 
 
 def rules(frames: Float32) -> dict[str, Float32]:
-    """Forecasts (leads, H, W) after `frames` (T, H, W) by name; all but "edge" are rules, which marks where they count."""
+    """Forecasts (leads, H, W) after `frames` (T, H, W) by rule, and under "edge" where they count."""
     last = frames[-1]
     moved = extrapolate(last, motion_field(frames), _LEADS)
     return {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from radar.sequence import Float32
 from training.config import DataConfig
-from training.examples import Example
+from training.examples import Example, Float16
 from training.outages import drop_frame, drop_sector
 
 Reads = npt.NDArray[np.bool_]
@@ -57,6 +57,8 @@ def draw_sample(
     sample = _draw_crop(pool[int(draw.integers(len(pool)))], crop, draw)
     if data.symmetries:
         sample = _turned(sample, draw)
+    if data.intensity:
+        sample = _shifted(sample, np.float16(draw.uniform(-data.intensity, data.intensity)))
     frames = sample.frames
     if draw.random() < data.lost_sectors:
         frames = drop_sector(frames, draw)
@@ -113,6 +115,15 @@ def _wet_fraction(example: Example) -> float:
     middle = example.targets[len(example.targets) // 2]
     # All missing counts as nothing to learn: not even the odds of a dry crop.
     return float((middle > 0).mean()) if np.isfinite(middle).any() else -_DRY_WEIGHT + 1e-6
+
+
+def _shifted(example: Example, by: np.float16) -> Example:
+    """More or less rain where it rains; dry stays dry."""
+
+    def shift(units: Float16) -> Float16:
+        return np.where(units > 0, np.clip(units + by, np.float16(0), np.float16(1)), units)
+
+    return Example(shift(example.frames), shift(example.targets), shift(example.base))
 
 
 def _turned(example: Example, draw: np.random.Generator) -> Example:

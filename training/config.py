@@ -38,6 +38,8 @@ class DataConfig:
     """Settings of that data set."""
     symmetries: bool = added_later(default=True)
     """Turn and mirror crops: rain has no preferred direction, digits and people have."""
+    intensity: float = added_later(0.0)
+    """Largest shift, up or down, of the rain of a sample in network units (0.1 is 7 dB for the default scaling)."""
     lost_sectors: float = added_later(0.0)
     """Odds that a sample loses a sector of all its frames."""
     lost_frames: float = added_later(0.0)

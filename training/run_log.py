@@ -40,7 +40,9 @@ class RunLog:
         temporary.replace(self._path)
         board = _tensorboard()
         if board is not None:
-            self._board = board.SummaryWriter(str(self._out / "tensorboard"), purge_step=iteration + 1)
+            self._board = board.SummaryWriter(
+                str(self._out / "tensorboard"), purge_step=iteration + 1, filename_suffix=f".{iteration + 1}"
+            )
 
     @property
     def draws(self) -> bool:
