@@ -46,7 +46,7 @@ def step_time(loss: Callable[[], Tensor], parameters: list[Tensor], repeats: int
 
 
 def compare(name: str, channels: int, size: int, repeats: int) -> tuple[float, float, float]:
-    """Seconds per step of the reference and of this project, in float32; and in bfloat16, NaN where the CPU has none."""
+    """Seconds per step of the reference and of this project in float32; and in bfloat16, NaN where there is none."""
     weights = random_parameters(name, channels, layers=6, seed=1)
     frames = torch.rand(_INPUT_LENGTH + _LEADS, 1, 1, size, size, generator=torch.Generator().manual_seed(2))
 
@@ -65,7 +65,7 @@ def compare(name: str, channels: int, size: int, repeats: int) -> tuple[float, f
     network = build(spec)
     network.load_state_dict(convert_parameters(weights, spec))
     own = step_time(lambda: error(roll_out(network, given, _LEADS)), list(network.parameters()), repeats)
-    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return reference, own, float("nan")
 
     def in_bfloat16() -> Tensor:
@@ -84,8 +84,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=124)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    literal.unfold_attention = block_attention
-    print(f"{torch.get_num_threads()} threads, {arguments.channels} channels, {arguments.size}x{arguments.size}, batch 1")
+    setattr(literal, "unfold_attention", block_attention)  # noqa: B010
+    print(
+        f"{torch.get_num_threads()} threads, {arguments.channels} channels, {arguments.size}x{arguments.size}, batch 1"
+    )
     print("| model | reference, s | here, s | times as fast | bfloat16, s | times as fast |")
     print("|---|---|---|---|---|---|")
     for name in arguments.models.split(","):

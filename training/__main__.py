@@ -12,10 +12,10 @@ _COMMANDS = (fit, evaluate, export, inspect, check_reference, import_checkpoint,
 
 
 def main() -> int:
-    """Run one command; 0 when it succeeds, 1 with one clear line when it cannot."""
+    """Run one command; its exit status, 0 where it gives none, and 1 with one clear line when it cannot."""
     arguments = _parser().parse_args()
     try:
-        arguments.command(arguments)
+        return arguments.command(arguments) or 0
     except (RaincellError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -23,7 +23,6 @@ def main() -> int:
         wanted = f"error: expected the training extra, got no {error.name}; pip install -e '.[cpu,training]'"
         print(wanted, file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

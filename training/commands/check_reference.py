@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -13,5 +14,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check.set_defaults(command=_check_reference)
 
 
-def _check_reference(arguments: argparse.Namespace) -> None:
-    raise NotImplementedError
+def _check_reference(arguments: argparse.Namespace) -> int:
+    """One line for each file; 1 if any is beyond the tolerance or cannot be read."""
+    from training.reference import TOLERANCE, check_reference
+
+    failed = 0
+    for path in arguments.cases:
+        try:
+            difference = check_reference(path)
+        except (ValueError, OSError) as error:
+            print(f"error: {path.name}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        within = difference.largest <= TOLERANCE  # NaN is not
+        failed += not within
+        losses = "" if difference.decoupling is None else f", decoupling losses {difference.decoupling:.1e}"
+        verdict = "ok" if within else f"FAILED, beyond {TOLERANCE:g}"
+        print(f"{path.name}: {difference.model}, largest difference {difference.outputs:.1e}{losses}: {verdict}")
+    return int(failed > 0)

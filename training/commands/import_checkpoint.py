@@ -9,9 +9,29 @@ from pathlib import Path
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     bring = commands.add_parser("import-checkpoint", help="bring weights trained with the authors' code")
-    bring.add_argument("weights", metavar="FILE.pth", type=Path)
+    bring.add_argument("weights", metavar="FILE.pth", type=Path, help="a state_dict, with or without `module.`")
+    bring.add_argument("--model", required=True, help="as MS-PrecipLSTM")
+    bring.add_argument("--out", type=Path, required=True, help="a new folder")
+    bring.add_argument("--channels", type=int, help="by default what the weights say")
+    bring.add_argument("--kernel-size", type=int, default=3)
+    bring.add_argument("--window", type=int, default=30, help="of PrecipLSTM's local attention, in pixels")
+    bring.add_argument("--input-length", type=int, default=5, help="frames that the network reads")
+    bring.add_argument("--leads", type=int, default=5, help="frames that it was trained to forecast")
+    bring.add_argument("--timestep-minutes", type=int, default=30)
+    bring.add_argument("--pixel-size-km", type=float, default=900 / 124, help="900/124, as the authors' Germany")
     bring.set_defaults(command=_import_checkpoint)
 
 
 def _import_checkpoint(arguments: argparse.Namespace) -> None:
-    raise NotImplementedError
+    from training.import_checkpoint import Origin, import_checkpoint
+
+    origin = Origin(
+        channels=arguments.channels,
+        kernel_size=arguments.kernel_size,
+        window=arguments.window,
+        input_length=arguments.input_length,
+        leads=arguments.leads,
+        timestep_minutes=arguments.timestep_minutes,
+        pixel_size_km=arguments.pixel_size_km,
+    )
+    print(f"wrote {import_checkpoint(arguments.weights, arguments.model, arguments.out, origin)}")
