@@ -1,0 +1,124 @@
+"""What a model costs: parameters, multiply-accumulates, memory of a training step, time of a forecast.
+
+Sums and memory are counted on fake tensors, which have shapes but no data: that takes seconds for any size.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.network import Network, roll_out
+from models.spec import NetworkSpec
+from models.zoo import MODELS, build
+from training.memory import MemoryCount
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """Sizes of the forecast: `steps` calls of the network, half of them (rounded up) reading given frames."""
+
+    size: int = 124
+    steps: int = 9
+    channels: int = 64
+    batch: int = 1
+    activation_checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Costs of one model.
+
+    Attributes
+    ----------
+    parameters : int
+    macs : int
+        Multiply-accumulates of one forecast: convolutions and matrix products, those of attention included. Bilinear
+        sampling and all that works number by number are not.
+    saved_activation_bytes : int
+        What is alive between the forward and the backward pass besides parameters and inputs, each storage once.
+    peak_bytes : int
+        Most that is alive at once in the forward and backward pass, gradients included, besides parameters and
+        inputs. Scratch memory within an operator is not seen.
+    forward_seconds : float
+        One forecast without gradients, on the CPU, after one step to warm up.
+    """
+
+    model: str
+    parameters: int
+    macs: int
+    saved_activation_bytes: int
+    peak_bytes: int
+    forward_seconds: float
+
+
+def profile(name: str, settings: ProfileSettings) -> Profile:
+    """Profile one of `models.zoo.MODELS`.
+
+    Raises
+    ------
+    ValueError
+        Unknown model, or fewer than one step, pixel, channel or forecast.
+    """
+    spec = spec_of(name, settings)
+    parameters = sum(parameter.numel() for parameter in build(spec).parameters())
+    saved, peak = training_memory(spec, settings)
+    macs = multiply_accumulates(spec, settings)
+    return Profile(name, parameters, macs, saved, peak, forward_seconds(spec, settings))
+
+
+def spec_of(name: str, settings: ProfileSettings) -> NetworkSpec:
+    """The model's spec in the width asked for; see `profile` for errors."""
+    if name not in MODELS:
+        raise ValueError(f"expected models among {', '.join(MODELS)}, got {name!r}")
+    for setting in ("size", "steps", "channels", "batch"):
+        if getattr(settings, setting) < 1:
+            raise ValueError(f"expected {setting} of at least 1, got {getattr(settings, setting)}")
+    return replace(MODELS[name], channels=settings.channels)
+
+
+def multiply_accumulates(spec: NetworkSpec, settings: ProfileSettings) -> int:
+    """Of one forecast of all steps; see `Profile`."""
+    counter = FlopCounterMode(display=False)
+    # Attention by plain products, which the counter knows on every device.
+    with FakeTensorMode(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        _forecast(build(spec), _frames(settings), settings)
+    return int(counter.get_total_flops() // 2)
+
+
+def training_memory(spec: NetworkSpec, settings: ProfileSettings, *, fake: bool = True) -> tuple[int, int]:
+    """Saved activations and peak in bytes of one training step; see `Profile`. Same on real tensors, but slow."""
+    with FakeTensorMode() if fake else torch.enable_grad():
+        network = build(spec)
+        network.stack.checkpointing = settings.activation_checkpointing
+        frames = _frames(settings)
+        with MemoryCount([*network.parameters(), frames]) as count:
+            loss = _forecast(network, frames, settings).square().mean()
+            saved = count.live_bytes
+            loss.backward()  # type: ignore[no-untyped-call]
+        return saved, count.peak_bytes
+
+
+def forward_seconds(spec: NetworkSpec, settings: ProfileSettings) -> float:
+    """Wall time of one forecast on the CPU; see `Profile`."""
+    network = build(spec)
+    frames = _frames(settings)
+    with torch.no_grad():
+        _forecast(network, frames[:1], replace(settings, steps=1))
+        began = time.perf_counter()
+        _forecast(network, frames, settings)
+        return time.perf_counter() - began
+
+
+def _frames(settings: ProfileSettings) -> Tensor:
+    return torch.rand((settings.steps + 1) // 2, settings.batch, 1, settings.size, settings.size)
+
+
+def _forecast(network: Network, frames: Tensor, settings: ProfileSettings) -> Tensor:
+    return roll_out(network, frames, settings.steps + 1 - len(frames))
