@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 
 import h5py
@@ -38,7 +39,7 @@ def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None =
     """
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
-        _write_dimensions(file, sequence)
+        write_dimensions(file, sequence.grid, sequence.valid_times)
         coordinates = _write_place(file, sequence.grid) + _write_lead_times(file, sequence)
         rain: dict[str, Attribute] = {"_FillValue": np.array([np.nan], np.float32), "units": "mm h-1"}
         if coordinates:
@@ -46,19 +47,21 @@ def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None =
         if "crs" in file:
             rain["grid_mapping"] = "crs"
         described = {"standard_name": "rainfall_rate", "long_name": "rainfall rate"}
-        _write(file, "rainfall_rate", sequence.rain_rate, ("time", "y", "x"), {**described, **rain})
-        _set(file, {"Conventions": "CF-1.9", "product": sequence.product, **(attributes or {})})
-        _set(file, {"time_step_s": 60 * sequence.timestep_minutes, "row_order": "row 0 is north (y descends)"})
+        write_variable(file, "rainfall_rate", sequence.rain_rate, ("time", "y", "x"), {**described, **rain})
+        set_attributes(file, {"Conventions": "CF-1.9", "product": sequence.product, **(attributes or {})})
+        set_attributes(file, {"time_step_s": 60 * sequence.timestep_minutes})
+        set_attributes(file, {"row_order": "row 0 is north (y descends)"})
     return stream.getvalue()
 
 
-def _write_dimensions(file: h5py.File, sequence: FrameSequence) -> None:
-    times = [int(time.timestamp()) for time in sequence.valid_times]
-    centre, projected = {"units": "m", "long_name": "pixel centre"}, sequence.grid.projection is not None
-    for axis, values in (("y", sequence.grid.y_metres), ("x", sequence.grid.x_metres)):
+def write_dimensions(file: h5py.File, grid: Grid, valid_times: Sequence[datetime]) -> None:
+    """The dimension scales time, y and x of a CF file."""
+    times = [int(time.timestamp()) for time in valid_times]
+    centre, projected = {"units": "m", "long_name": "pixel centre"}, grid.projection is not None
+    for axis, values in (("y", grid.y_metres), ("x", grid.x_metres)):
         named = {"standard_name": f"projection_{axis}_coordinate"} if projected else {}
-        _write(file, axis, values, (), {**centre, **named, "axis": axis.upper()})
-    _write(
+        write_variable(file, axis, values, (), {**centre, **named, "axis": axis.upper()})
+    write_variable(
         file,
         "time",
         np.array(times),
@@ -73,10 +76,10 @@ def _write_place(file: h5py.File, grid: Grid) -> list[str]:
     """Projection, latitudes and longitudes, as far as the grid has a place; the names of the coordinates."""
     if grid.projection is None:
         return []
-    _write(file, "crs", np.int32(0), (), _mapping_attributes(grid.projection))
+    write_variable(file, "crs", np.int32(0), (), mapping_attributes(grid.projection))
     for name, values in zip(("lat", "lon"), _lat_lon(grid), strict=True):
         kind, direction = ("latitude", "north") if name == "lat" else ("longitude", "east")
-        _write(file, name, values, ("y", "x"), {"standard_name": kind, "units": f"degrees_{direction}"})
+        write_variable(file, name, values, ("y", "x"), {"standard_name": kind, "units": f"degrees_{direction}"})
     return ["lat", "lon"]
 
 
@@ -85,22 +88,24 @@ def _write_lead_times(file: h5py.File, sequence: FrameSequence) -> list[str]:
         return []
     reference = np.int64(sequence.reference_time.timestamp())
     named = {"standard_name": "forecast_reference_time"}
-    _write(file, "forecast_reference_time", reference, (), {**_EPOCH, **named})
+    write_variable(file, "forecast_reference_time", reference, (), {**_EPOCH, **named})
     leads = np.array(sequence.lead_minutes, np.int32)
-    _write(file, "lead_time", leads, ("time",), {"standard_name": "forecast_period", "units": "minutes"})
+    write_variable(file, "lead_time", leads, ("time",), {"standard_name": "forecast_period", "units": "minutes"})
     return ["forecast_reference_time", "lead_time"]
 
 
-def _write(
+def write_variable(
     file: h5py.File, name: str, values: npt.ArrayLike, dimensions: tuple[str, ...], attributes: Mapping[str, Attribute]
 ) -> None:
+    """One variable with the scales of its dimensions."""
     dataset = file.create_dataset(name, data=values)
-    _set(dataset, attributes)
+    set_attributes(dataset, attributes)
     for index, dimension in enumerate(dimensions):
         dataset.dims[index].attach_scale(file[dimension])
 
 
-def _set(target: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
+def set_attributes(target: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
+    """Attributes as every NetCDF library reads them; empty texts are left out."""
     for key, value in attributes.items():
         if value == "":  # HDF5 has no empty fixed-length strings
             continue
@@ -117,7 +122,8 @@ def _lat_lon(grid: Grid) -> tuple[Float32, Float32]:
 
 
 @lru_cache(maxsize=8)
-def _mapping_attributes(projection: str) -> dict[str, Attribute]:
+def mapping_attributes(projection: str) -> dict[str, Attribute]:
+    """A projection as attributes of a CF grid mapping."""
     from pyproj import CRS
 
     attributes = dict(CRS.from_user_input(projection).to_cf())

@@ -49,7 +49,7 @@ def read_archive(data: bytes, name: str) -> Iterator[Frame]:
         if is_radolan(contents):
             yield read_radolan(contents, member)
         elif is_odim(contents):
-            yield _of_run(read_odim(contents, member))
+            yield of_run(read_odim(contents, member))
         else:
             raise UnreadableFile(
                 expected=f"RADOLAN binaries or ODIM HDF5 composites in {file_label(name)}",
@@ -58,7 +58,7 @@ def read_archive(data: bytes, name: str) -> Iterator[Frame]:
             )
 
 
-def _of_run(frame: Frame) -> Frame:
+def of_run(frame: Frame) -> Frame:
     """A frame with the run that its member's name says, which the file itself must not contradict."""
     named = _NEW_NAME.fullmatch(frame.source)
     if named is None:
