@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,6 +72,8 @@ def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> P
     ValueError
         The file holds anything but tensors, or parameters that are missing, unexpected or of other shapes, named.
     """
+    if min(origin.input_length, origin.leads, origin.timestep_minutes) < 1 or not 0 < origin.pixel_size_km < 1000:
+        raise ValueError(f"expected lengths, minutes and a pixel size above 0, got {origin}; correct the options")
     if out.exists():
         raise FileExistsError(f"expected a new folder for the checkpoint, got {out}, which exists; choose another")
     parameters = read_state_dict(weights)
@@ -106,7 +107,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
         raise ValueError(
             f"expected a state_dict of tensors in {path.name}, got something else, which is not read because it could "
             "run code; save model.state_dict() alone"
@@ -122,6 +125,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def _channels(parameters: Mapping[str, Tensor], said: int | None) -> int:
     if _EMBEDDING not in parameters:
         raise ValueError(f"expected a parameter {_EMBEDDING}, got {', '.join(sorted(parameters)[:5])}, ...")
+    if parameters[_EMBEDDING].ndim != 4:
+        raise ValueError(f"expected {_EMBEDDING} with 4 dimensions, got {parameters[_EMBEDDING].ndim}")
     found = parameters[_EMBEDDING].shape[0]
     if said not in (None, found):
         raise ValueError(f"expected --channels {found} as the weights have, got {said}; leave it out")

@@ -78,10 +78,11 @@ class Harmful:
     [
         ({"hidden": "many"}, "hidden"),
         ({"hidden": 10**9}, "hidden"),
+        ({"hidden": True}, "hidden"),
         ({"model": "LSTM"}, "one of the models"),
         ({"in_len": 0}, "in_len"),
         ({"in_len": 400}, "of which 400 are read"),
-        ({"kernel_size": 4}, "odd kernel"),
+        ({"kernel_size": 4}, "an odd kernel"),
         ({"layers": 5}, "6 layers"),
         ({"hidden": 8}, "shapes of this model"),
         ({"model": "MS-PredRNN"}, "unexpected"),
@@ -105,7 +106,12 @@ def test_files_of_another_form_are_refused_and_run_nothing(
     (tmp_path / "text.npz").write_text("no archive")
     (tmp_path / "empty.npz").write_bytes(b"")
     np.savez(tmp_path / "other.npz", frames=np.zeros(3))
-    (tmp_path / "cut.npz").write_bytes((CASES / "MIM.npz").read_bytes()[:5000])
+    whole = (CASES / "MIM.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:5000])
+    for place in (60, 400, len(whole) // 2, len(whole) - 30):
+        (tmp_path / f"flipped{place}.npz").write_bytes(whole[:place] + bytes(8) + whole[place + 8 :])
+    write_case(tmp_path / "scalar.npz", arrays_of("ConvLSTM") | {"outputs": np.float32(1)})
+    write_case(tmp_path / "nothing.npz", arrays_of("ConvLSTM") | {"frames": np.zeros((4, 0, 1, 8, 8), np.float32)})
     harmful = np.array([Harmful(tmp_path / "made")], dtype=object)
     np.savez(tmp_path / "harmful.npz", config="{}", frames=harmful, outputs=harmful)
     paths = [*sorted(tmp_path.glob("*.npz")), tmp_path / "none.npz"]
@@ -177,6 +183,8 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_does_not(
         ("MS-PredRNN", (), "missing rnns.lstm.0._conv_c2o.bias"),
         ("MS-ConvLSTM", ("--channels", 64), "expected --channels 4"),
         ("MS-ConvLSTM", ("--kernel-size", 5), "shapes of this model"),
+        ("MS-ConvLSTM", ("--kernel-size", -1), "an odd kernel"),
+        ("MS-ConvLSTM", ("--leads", 0), "above 0"),
         ("MS-Transformer", (), "one of the models"),
     ],
 )
