@@ -161,11 +161,11 @@ class Archive:
         """What the archive holds: see docs/archive.md. Files whose size and time are as in the last are not read."""
         return make_manifest(self, read_manifest(self.root))
 
-    def write_manifest(self, sources: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
+    def write_manifest(self, sources: dict[str, Any] | None = None) -> dict[str, Any]:
         """Write `manifest` to ROOT/manifest.json by a rename; `sources` say what was prepared, None keeps the last."""
         manifest = self.manifest()
         if sources is not None:
-            manifest["sources"] = list(sources)
+            manifest["sources"] = sources
         save_manifest(self.root, manifest)
         return manifest
 

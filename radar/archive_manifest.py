@@ -29,7 +29,7 @@ def make_manifest(archive: Archive, before: dict[str, Any]) -> dict[str, Any]:
         "version": 1,
         "written": iso(datetime.now(UTC)),
         "series": [_series(archive, *pair, known) for pair in archive.products()],
-        "sources": before.get("sources", []),
+        "sources": before.get("sources", {}),
     }
 
 

@@ -136,14 +136,14 @@ def _frames(source: Source) -> Iterator[Frame]:
 
 def _whole_sequence(path: Path, start: datetime | None, end: datetime | None) -> FrameSequence | None:
     """What a file holds that is a sequence by itself; None if it is none."""
-    if not _holds_netcdf(path):
+    if not holds_sequence(path):
         return None
     read = read_rydl if is_rydl_file(path) else read_netcdf
     return read(path, start=start, end=end)
 
 
-def _holds_netcdf(path: Path) -> bool:
-    """Whether a path is NetCDF or RYDL: version 3 by its first bytes, HDF5 if it is not ODIM."""
+def holds_sequence(path: Path) -> bool:
+    """Whether a path is NetCDF or RYDL: version 3 by its first bytes, HDF5 if it is not ODIM; raises UnreadableFile."""
     beginning = _contents(path, 8)
     if not is_netcdf(beginning):
         return False

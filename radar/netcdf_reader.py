@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,13 +53,31 @@ def read_netcdf(path: str | Path, *, start: datetime | None = None, end: datetim
     IncompleteHistory
         Times that are not evenly spaced, or none between `start` and `end`.
     """
+    with _opened(path) as dataset:
+        return _sequence(dataset, start, end, file_label(Path(path).name))
+
+
+def netcdf_times(path: str | Path) -> tuple[datetime, ...]:
+    """The times of all frames in a file, as `read_netcdf` gives them; no pixel is read, and gaps are no error.
+
+    Raises
+    ------
+    UnreadableFile
+        As `read_netcdf`.
+    """
+    with _opened(path) as dataset:
+        return tuple(_valid_times(dataset, _rain_variable(dataset, file_label(Path(path).name))[0]))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[xr.Dataset]:
     # xarray takes most of a second to import; a service that reads uploads never needs it.
     import xarray as xr
 
     name = file_label(Path(path).name)
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
-            return _sequence(dataset, start, end, name)
+            yield dataset
     except InvalidRain as error:
         raise _unreadable(name, error.expected, error.got) from None
     except RaincellError:

@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from radar.errors import RaincellError
-from training.commands import check_reference, evaluate, export, fit, import_checkpoint, inspect, profile
+from training.commands import check_reference, evaluate, export, fit, import_checkpoint, inspect, prepare, profile
 
-_COMMANDS = (fit, evaluate, export, inspect, check_reference, import_checkpoint, profile)
+_COMMANDS = (fit, evaluate, export, inspect, check_reference, import_checkpoint, prepare, profile)
 
 
 def main() -> int:

@@ -1,0 +1,272 @@
+"""`prepare`: years of files into the archive, whatever they are, whoever is killed, in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from radar.archive import Archive
+from radar.demo import radolan_name
+from radar.files import open_sequence
+from radar.frame import Frame, frames_of
+from radar.grid import KNOWN_GRIDS
+from radar.netcdf import to_netcdf
+from radar.odim import write_odim
+from radar.radolan import write_radolan
+from radar.rv import write_archive
+from radar.sequence import FrameSequence
+from radar.synthetic import storm_sequence
+from training.prepare import prepare, read_journal
+
+_RADOLAN = KNOWN_GRIDS["radolan"]
+_START = datetime(2019, 6, 1, tzinfo=UTC)
+_FIVE = timedelta(minutes=5)
+_LARGEST_RSS = 10**9
+
+
+def _storm(count: int, grid: str = "radolan", product: str = "RY") -> FrameSequence:
+    end = _START + _FIVE * (count - 1)
+    return storm_sequence(KNOWN_GRIDS[grid], count, seed=1, end_time=end, timestep_minutes=5, product=product)
+
+
+def _write_files(folder: Path, storm: FrameSequence, count: int) -> Path:
+    """`count` RY files, 5 minutes apart, whose fields recur; only the headers' times are new."""
+    folder.mkdir()
+    binaries: list[bytes] = []
+    for k in range(count):
+        rain = storm.rain_rate[k % len(storm)]
+        if k < len(storm):
+            binaries.append(write_radolan(Frame(rain, _START, storm.grid, 5, "RY", "")))
+        time = _START + _FIVE * k
+        day, month = f"{time:%d%H%M}".encode(), f"{time:%m%y}".encode()
+        data = re.sub(rb"^RY\d{6}(\d{5})\d{4}", b"RY%s\\g<1>%s" % (day, month), binaries[k % len(storm)])
+        (folder / radolan_name(Frame(rain, time, storm.grid, 5, "RY", ""))).write_bytes(gzip.compress(data, 1, mtime=0))
+    return folder
+
+
+def _command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "training", "prepare", *map(str, arguments)]
+
+
+def _contents(root: Path) -> dict[str, Any]:
+    """All bytes of an archive, and its manifest but for times of writing."""
+    manifest = json.loads(
+        (root / "manifest.json").read_text(),
+        object_hook=lambda said: {key: value for key, value in said.items() if key not in ("written", "modified_ns")},
+    )
+    return {"manifest": manifest, **{str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*.nc"))}}
+
+
+def _assert_archived(root: Path, wanted: FrameSequence, grid: str) -> None:
+    times = wanted.valid_times
+    found = Archive(root).read(wanted.product, grid, times[0], times[-1])
+    np.testing.assert_array_equal(found.rain_rate, wanted.rain_rate)
+    assert found.valid_times == times
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write_files(tmp_path_factory.mktemp("ry") / "files", _storm(4), 6)
+
+
+def test_binaries_are_archived_to_the_bit_and_not_read_twice(binaries: Path, tmp_path: Path) -> None:
+    first = prepare([binaries], tmp_path / "archive", show=False)
+    assert (first.files, first.frames, first.bad) == (6, 6, ())
+    _assert_archived(tmp_path / "archive", open_sequence(sorted(binaries.iterdir())), "radolan")
+    before = _contents(tmp_path / "archive")
+    second = prepare([binaries], tmp_path / "archive", show=False)
+    assert (second.files, second.done_before) == (0, 6)
+    assert _contents(tmp_path / "archive") == before
+
+
+def test_a_changed_file_is_read_again_and_a_correction(binaries: Path, tmp_path: Path) -> None:
+    folder, root = tmp_path / "files", tmp_path / "archive"
+    folder.mkdir()
+    names = sorted(path.name for path in binaries.iterdir())
+    data = [gzip.decompress((binaries / name).read_bytes()) for name in names]
+    (folder / names[0]).write_bytes(gzip.compress(data[0]))
+    prepare([folder], root, show=False)
+    header = data[1].index(b"\x03")
+    (folder / names[0]).write_bytes(gzip.compress(data[0][:header] + data[1][header:]))
+    assert prepare([folder], root, show=False).files == 1
+    manifest = json.loads((root / "manifest.json").read_text())
+    assert (manifest["series"][0]["frames"], manifest["series"][0]["corrections"]) == (1, 1)
+
+
+def test_a_bad_file_is_named_and_the_others_are_archived(binaries: Path, tmp_path: Path) -> None:
+    folder, root = tmp_path / "files", tmp_path / "archive"
+    folder.mkdir()
+    for path in binaries.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    bad = sorted(folder.iterdir())[2]
+    bad.write_bytes(bad.read_bytes()[:500])
+    (folder / "notes.txt").write_text("no radar data")
+    (folder / "years.nc").write_bytes(b"CDF\x01 and no more")
+    done = subprocess.run(_command(folder, "--out", root, "--workers", "0"), capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    assert "5 frames archived, 0 forecasts left out; 3 bad files" in done.stdout
+    assert "Traceback" not in done.stderr
+    manifest = json.loads((root / "manifest.json").read_text())
+    named = [Path(entry["path"]).name for entry in manifest["sources"]["bad"]]
+    assert named == sorted([bad.name, "notes.txt", "years.nc"])
+    assert manifest["series"][0]["gaps"] == [["2019-06-01T00:10:00Z", "2019-06-01T00:10:00Z"]]
+    assert prepare([folder], root, show=False).files == 0
+
+
+def test_every_container_is_read_and_of_forecasts_only_lead_0(tmp_path: Path) -> None:
+    folder, root = tmp_path / "files", tmp_path / "archive"
+    folder.mkdir()
+    odim, ry, rv = _storm(2, "de1200"), _storm(3), _storm(2, "de1200", "RV")
+    for frame in frames_of(odim):
+        (folder / f"{frame.valid_time:%Y%m%d_%H%M}_RY.h5").write_bytes(write_odim(frame))
+    forecast = FrameSequence(rv.rain_rate, rv.valid_times, rv.grid, 5, "RV", rv.valid_times[0])
+    (folder / "DE1200_RV1906010000.tar.bz2").write_bytes(write_archive(forecast, form="binary"))
+    (folder / "forecast.nc").write_bytes(
+        to_netcdf(FrameSequence(ry.rain_rate, ry.valid_times, ry.grid, 5, "F", _START - _FIVE))
+    )
+    klim = _storm(3, "radklim", "YW")
+    (folder / "klim.nc").write_bytes(to_netcdf(klim))
+    with h5py.File(folder / "rydl.h5", "w") as file:
+        for frame in frames_of(ry):
+            file[f"{frame.valid_time:%Y%m%d%H%M}"] = (frame.rain_rate / 12)[::-1]
+    summary = prepare([folder], root, show=False)
+    assert summary.bad == ()
+    assert (summary.frames, summary.forecasts) == (2 + 1 + 3 + 3, 1 + 3)
+    assert Archive(root).products() == [("RV", "de1200"), ("RY", "de1200"), ("RY", "radolan"), ("YW", "radklim")]
+    assert Archive(root).times("RV", "de1200") == [_START]
+    assert len(Archive(root).times("YW", "radklim")) == 3
+    assert all(len(record.sha256) == 64 for record in read_journal(root).values())
+
+
+def test_one_product_may_be_asked_for_and_the_others_later(binaries: Path, tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    assert prepare([binaries], root, product="YW", show=False).frames == 0
+    assert Archive(root).products() == []
+    assert prepare([binaries], root, show=False).frames == 6
+
+
+def test_a_tar_of_more_files_than_an_upload_may_have_loses_only_its_bad_member(binaries: Path, tmp_path: Path) -> None:
+    paths = sorted(binaries.iterdir())
+    archive = tmp_path / "ry-201906.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for path in paths:
+            tar.add(path, f"ry/{path.name}")
+        for k in range(70):
+            tar.addfile(tarfile.TarInfo(f"empty{k}"), io.BytesIO())
+    summary = prepare([archive], tmp_path / "archive", show=False)
+    assert summary.frames == 6
+    assert "and 65 more" in summary.bad[0].error
+    _assert_archived(tmp_path / "archive", open_sequence(paths), "radolan")
+
+
+def test_a_kill_between_a_day_and_its_line_in_the_journal_changes_nothing(binaries: Path, tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    prepare([binaries], root, show=False)
+    whole = _contents(root)
+    journal = (root / "sources.jsonl").read_text()
+    (root / "sources.jsonl").write_text(journal[: len(journal) // 2])
+    (root / "manifest.json").unlink()
+    assert 0 < prepare([binaries], root, show=False).files < 6
+    assert _contents(root) == whole
+
+
+def test_a_missing_source_is_one_clear_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        _command(tmp_path / "none", "--out", tmp_path / "a", "--workers", "0"), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: expected files or folders of radar data")
+
+
+def test_real_files_are_archived_to_the_bit(real_data: Path, tmp_path: Path) -> None:
+    root, dwd = tmp_path / "archive", real_data / "dwd"
+    names = ["yw_20170816", "ry_20200101", "DE1200_RV2210180700.tar.bz2", "20250604_1630_RY.h5"]
+    summary = prepare([dwd / name for name in names], root, show=False)
+    assert (summary.frames, summary.forecasts, summary.bad) == (12 + 13 + 1 + 1, 24, ())
+    for name, grid in (("yw_20170816", "radklim"), ("ry_20200101", "radolan")):
+        _assert_archived(root, open_sequence(sorted((dwd / name).iterdir())), grid)
+    _assert_archived(root, open_sequence([dwd / names[3]]), "de1200")
+    forecast = open_sequence([dwd / names[2]])
+    assert Archive(root).times("RV", "de1200") == [forecast.reference_time]
+    found = Archive(root).read("RV", "de1200", forecast.valid_times[0], forecast.valid_times[0])
+    np.testing.assert_array_equal(found.rain_rate, forecast.rain_rate[:1])
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(status.parent.name))
+    found = [pid]
+    for known in found:
+        found += children.get(known, [])
+    return found
+
+
+def _resident(pids: list[int]) -> int:
+    """Bytes that processes have in memory; what they share counts for each."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            continue
+    return total
+
+
+@pytest.mark.slow
+def test_a_thousand_files_stay_under_a_gigabyte_on_a_local_pool(tmp_path: Path) -> None:
+    files = _write_files(tmp_path / "files", _storm(50), 1000)
+    command = _command(files, "--out", tmp_path / "archive", "--workers", "2")
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    peak = 0
+    while run.poll() is None:
+        peak = max(peak, _resident(_family(run.pid)))
+    assert run.returncode == 0
+    assert 10**8 < peak < _LARGEST_RSS
+    assert len(Archive(tmp_path / "archive").times("RY", "radolan")) == 1000
+    assert Archive(tmp_path / "archive").gaps("RY", "radolan") == []
+
+
+@pytest.mark.slow
+def test_a_run_killed_half_way_ends_like_an_unbroken_one(tmp_path: Path) -> None:
+    files = _write_files(tmp_path / "files", _storm(10), 120)
+    sorted(files.iterdir())[7].write_bytes(b"bad")
+    days = 6
+    for k, path in enumerate(sorted(files.iterdir())):  # names that say other days than the files: more tasks to kill
+        path.rename(files / f"ry-1906{1 + k % days:02d}0000-{k:03d}")
+    unbroken = subprocess.run(_command(files, "--out", tmp_path / "unbroken", "--workers", "2"), capture_output=True)
+    assert unbroken.returncode == 3
+    draw = random.Random(os.getpid())
+    broken, killed = _command(files, "--out", tmp_path / "broken", "--workers", "2"), 0
+    journal = tmp_path / "broken" / "sources.jsonl"
+    for lines in (1, 30, 70):
+        run = subprocess.Popen(broken, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wanted, spins = lines + draw.randrange(20), 0
+        while run.poll() is None and (not journal.exists() or journal.read_text().count("{") < wanted):
+            spins += 1
+        killed += run.poll() is None
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert killed >= 2, "no run was killed half-way"
+    assert subprocess.run(broken, capture_output=True).returncode == 3
+    assert _contents(tmp_path / "broken") == _contents(tmp_path / "unbroken")

@@ -1,0 +1,160 @@
+"""Years of radar files into the archive, day by day, in bounded memory; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from radar.archive import Archive
+from training.prepare_plan import Task, find_files, plan
+from training.prepare_task import Record, run_task
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_JOURNAL = "sources.jsonl"
+_TASKS_AHEAD = 4
+"""For each worker: enough that none waits, few enough that years of tasks are not all in the scheduler."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files."""
+
+    files: int
+    done_before: int
+    frames: int
+    forecasts: int
+    bad: tuple[Record, ...]
+
+
+def prepare(
+    sources: Iterable[Path], root: Path, *, product: str | None = None, client: Client | None = None, show: bool = True
+) -> Summary:
+    """Put the observed frames of all sources into the archive at `root`, and write its manifest.
+
+    What is in the archive stays. A file that was done before, by its path, size and time of change, is not opened. Of
+    forecasts only lead 0, which is observed, is taken. A bad file is recorded and does not end the run.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        Files and folders.
+    root : Path
+        Of the archive.
+    product : str or None
+        Take this product only.
+    client : distributed.Client or None
+        Whose workers do the work, and see the same paths; None works in this process.
+    show : bool
+        Progress on standard error.
+
+    Raises
+    ------
+    FileNotFoundError
+        A source that does not exist.
+    """
+    files = find_files(sources)
+    root.mkdir(parents=True, exist_ok=True)
+    before = read_journal(root)
+    settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product)}
+    tasks = plan(files, settled)
+    now: dict[str, Record] = {}
+    with _journal(root) as journal, tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
+        for records in _results(str(root), tasks, product, client):
+            now |= {record.key: record for record in records}
+            _write(journal, records)
+            bar.update(len(records))
+    every = before | now
+    Archive(root).write_manifest(_sources(every))
+    return Summary(
+        files=len({record.path for record in now.values()}),
+        done_before=len(files) - len({piece.path for task in tasks for piece in task}),
+        frames=sum(record.frames for record in now.values()),
+        forecasts=sum(record.forecasts for record in now.values()),
+        bad=tuple(record for record in every.values() if record.error),
+    )
+
+
+def read_journal(root: Path) -> dict[str, Record]:
+    """What became of each file so far; a last line that a kill cut short is passed over."""
+    records: dict[str, Record] = {}
+    path = root / _JOURNAL
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            record = Record(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+        records[record.key] = record
+    return records
+
+
+def _asked_alike(record: Record, product: str | None) -> bool:
+    """Whether a file was done for this question: one of which frames were left out is read again for all products."""
+    return record.product in (None, product)
+
+
+def _results(root: str, tasks: Sequence[Task], product: str | None, client: Client | None) -> Iterator[list[Record]]:
+    if client is None:
+        yield from (run_task(root, task, product) for task in tasks)
+        return
+    from distributed import as_completed
+
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    waiting = iter(tasks)
+    given = {_submit(client, root, task, product): task for task in islice(waiting, _TASKS_AHEAD * max(1, workers))}
+    completed = as_completed(list(given))
+    for future in completed:
+        task = given.pop(future)
+        error = future.exception()
+        yield future.result() if error is None else _failed(task, error)
+        for following in islice(waiting, 1):
+            future = _submit(client, root, following, product)
+            given[future] = following
+            completed.add(future)
+
+
+def _submit(client: Client, root: str, task: Task, product: str | None) -> Any:  # noqa: ANN401
+    return client.submit(run_task, root, task, product, pure=False)
+
+
+def _failed(task: Task, error: BaseException) -> list[Record]:
+    """A worker that was killed, or ran out of memory: its files are tried again next time."""
+    text = f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
+    return [Record(piece.key, piece.path, error=text, settled=False) for piece in task]
+
+
+@contextmanager
+def _journal(root: Path) -> Iterator[int]:
+    journal = os.open(root / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        yield journal
+    finally:
+        os.close(journal)
+
+
+def _write(journal: int, records: Iterable[Record]) -> None:
+    """Lines at the end, on the disk before the next; an empty line first, should a kill have cut the last one short."""
+    lines = "".join(json.dumps(asdict(record)) + "\n" for record in records)
+    os.write(journal, b"\n" + lines.encode())
+    os.fsync(journal)
+
+
+def _sources(records: dict[str, Record]) -> dict[str, Any]:
+    """For the manifest; every file with its digest is in the journal."""
+    bad = sorted((record.path, record.error) for record in records.values() if record.error)
+    return {
+        "journal": _JOURNAL,
+        "files": len({record.path for record in records.values()}),
+        "frames": sum(record.frames for record in records.values()),
+        "forecasts_left_out": sum(record.forecasts for record in records.values()),
+        "bad": [{"path": path, "error": error} for path, error in bad],
+    }

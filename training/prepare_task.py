@@ -1,0 +1,183 @@
+"""One piece of work of `prepare`, done in any process: files in, packed days out, and a record of each file."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from radar.archive import Archive
+from radar.archive_file import Series
+from radar.archive_frame import ArchivedFrame, archived
+from radar.archive_manifest import sha256
+from radar.compression import LARGEST_FRAME_FILE, beginning
+from radar.errors import RaincellError
+from radar.files import holds_sequence, iter_frames, open_sequence
+from radar.frame import Frame, file_label, frames_of
+from radar.netcdf_reader import netcdf_times
+from radar.rv import of_run
+from radar.rydl import is_rydl_file, rydl_sequences
+from radar.sequence import FrameSequence
+from radar.tar import is_tar
+from training.prepare_plan import Piece, Task
+
+_FRAMES_AT_ONCE = 12
+_PROBLEMS_NAMED = 5
+_FRAMES_KEPT = 288
+"""Compressed frames that wait for their day to be written."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a file, or of a day of it.
+
+    Parameters
+    ----------
+    key, path : str
+    sha256 : str
+        Of the whole file; empty for days of a file of years but the first.
+    frames, forecasts, others : int
+        Observed frames that are in the archive now, forecasts that were left out, frames of products not asked for.
+    error : str
+        Why nothing of it, or not all, was taken; empty if all was.
+    settled : bool
+        Whether the same file need not be read again: done, or bad in itself.
+    product : str or None
+        The only product that was asked for.
+    """
+
+    key: str
+    path: str
+    sha256: str = ""
+    frames: int = 0
+    forecasts: int = 0
+    others: int = 0
+    error: str = ""
+    settled: bool = True
+    product: str | None = None
+
+
+def run_task(root: str, task: Task, product: str | None = None) -> list[Record]:
+    """Put the observed frames of a task's files into the archive at `root`; a bad file is a record with an error."""
+    writer = _Writer(Archive(root), product)
+    records = [_one(writer, piece) for piece in task]
+    refused = writer.flush()
+    return [replace(r, frames=0, error=r.error or refused) for r in records] if refused else records
+
+
+def _one(writer: _Writer, piece: Piece) -> Record:
+    record, before, problems = Record(piece.key, piece.path, product=writer.product), writer.counts(), list[str]()
+    try:
+        for frame in _frames(piece, problems):
+            writer.take(frame)
+        if piece.is_first:
+            record = replace(record, sha256=sha256(Path(piece.path)))
+    except (RaincellError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        problems.append(_named(error))
+    except OSError as error:  # the disk, not the file: worth another try
+        problems.append(_named(error))
+        record = replace(record, settled=False)
+    frames, forecasts, others = (now - then for now, then in zip(writer.counts(), before, strict=True))
+    return replace(record, frames=frames, forecasts=forecasts, others=others, error=_shortened(problems))
+
+
+def _named(error: Exception) -> str:
+    return str(error) if isinstance(error, RaincellError) else f"expected a sound file, got {error}; fetch it again"
+
+
+def _shortened(problems: list[str]) -> str:
+    more = f"; and {len(problems) - _PROBLEMS_NAMED} more" if len(problems) > _PROBLEMS_NAMED else ""
+    return "; ".join(problems[:_PROBLEMS_NAMED]) + more
+
+
+def _frames(piece: Piece, problems: list[str]) -> Iterator[Frame]:
+    """The frames of a file, one by one, whatever it is."""
+    path = Path(piece.path)
+    if piece.start is not None and piece.end is not None:
+        for sequence in _sequences(path, piece.start, piece.end):
+            yield from frames_of(sequence)
+    elif piece.size > LARGEST_FRAME_FILE or _is_tar(path):
+        yield from _tar_frames(path, problems)
+    elif holds_sequence(path):  # one that could not be opened when the work was planned
+        yield from frames_of(open_sequence([path]))
+    else:
+        yield from iter_frames(path.read_bytes(), path.name)
+
+
+def _sequences(path: Path, start: datetime, end: datetime) -> Iterator[FrameSequence]:
+    """Pieces of a file of years that fit into memory; its gaps are no error."""
+    if is_rydl_file(path):
+        yield from rydl_sequences(path, start=start, end=end, longest=_FRAMES_AT_ONCE)
+        return
+    times = netcdf_times(path)
+    step = times[1] - times[0] if len(times) > 1 else timedelta()
+    chosen = [time for time in times if start <= time <= end]
+    while chosen:
+        count = next((k for k in range(1, len(chosen)) if chosen[k] - chosen[k - 1] != step), len(chosen))
+        run, chosen = chosen[:count][:_FRAMES_AT_ONCE], chosen[min(count, _FRAMES_AT_ONCE) :]
+        yield open_sequence([path], start=run[0], end=run[-1])
+
+
+def _is_tar(path: Path) -> bool:
+    return is_tar(beginning(path.read_bytes(), path.name, 512))
+
+
+def _tar_frames(path: Path, problems: list[str]) -> Iterator[Frame]:
+    """The frames of a tar archive of any size, streamed; bad members are named in `problems`, and passed by.
+
+    An operator's archive, unlike an upload, may hold a month; nothing of it is unpacked to a disk, either.
+    """
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is None:
+                continue
+            name = file_label(member.name)
+            try:
+                for frame in iter_frames(content.read(LARGEST_FRAME_FILE + 1), name):
+                    yield of_run(frame)
+            except RaincellError as error:
+                problems.append(str(error))
+
+
+class _Writer:
+    """Frames on their way into the archive: compressed as they come, written when a day of them has come."""
+
+    def __init__(self, archive: Archive, product: str | None) -> None:
+        self._archive, self.product = archive, product
+        self._waiting: dict[Series, list[ArchivedFrame]] = defaultdict(list)
+        self._taken = self._forecasts = self._others = 0
+
+    def counts(self) -> tuple[int, int, int]:
+        return self._taken, self._forecasts, self._others
+
+    def take(self, frame: Frame) -> None:
+        if self.product is not None and frame.product != self.product:
+            self._others += 1
+        elif frame.reference_time is not None and frame.valid_time != frame.reference_time:
+            self._forecasts += 1
+        else:
+            self._taken += 1
+            series = Series(frame.product, frame.grid, frame.timestep_minutes)
+            self._waiting[series].append(archived(frame.rain_rate, frame.valid_time))
+            if sum(map(len, self._waiting.values())) >= 2 * _FRAMES_KEPT:
+                self.write()
+
+    def write(self) -> None:
+        while self._waiting:
+            series, frames = self._waiting.popitem()
+            self._archive.add_days(series, frames)
+
+    def flush(self) -> str:
+        """Write what waits; why not all could be, or an empty text."""
+        try:
+            self.write()
+        except RaincellError as error:
+            self._waiting.clear()
+            return str(error)
+        return ""
