@@ -46,7 +46,8 @@ class ModelCard(_Frozen):
     """What a model is and how to feed it. Frozen at export; scores live in the repository's manifest.
 
     `models.framing` says what timestep, coordinates, base and smoothing mean. Tolerances are the largest
-    allowed differences from the golden case in network units, by provider ("cpu", "cuda").
+    allowed differences from the golden case (made in float32) in network units, by provider ("cpu", "cuda"), for
+    this file's precision; inputs and outputs are float32 in any.
     """
 
     schema_version: Literal[1] = 1

@@ -14,6 +14,8 @@ from radar.errors import ArtifactRejected, UnknownModel
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""
+FILES = {"float32": "model.onnx", "float16": "model.fp16.onnx"}
+"""A version's files by precision; the first is always there, and the one that is served."""
 
 
 def champions(repository: Path) -> dict[str, Path]:
@@ -40,7 +42,7 @@ def champions(repository: Path) -> dict[str, Path]:
 def version_file(repository: Path, name: str, version: str) -> Path:
     """The ONNX file of one version, checked against its manifest's sha256."""
     check_name(version)
-    path = repository / name / version / "model.onnx"
+    path = repository / name / version / FILES["float32"]
     manifest = path.with_name("manifest.json")
     if not path.is_file() or not manifest.is_file():
         raise UnknownModel(

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
 import tempfile
-import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import torch
-from torch.export import Dim
 
 from models.card import DataSource, Lineage, ModelCard, StateShape
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
-from models.repository import check_name, set_alias, sha256_of
-from radar.errors import ArtifactRejected
-from radar.grid import Grid
-from radar.sequence import FrameSequence
-from radar.synthetic import Weather, storm_sequence
+from models.repository import FILES, check_name, set_alias, sha256_of
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
-from training.torch_step import TorchStep, torch_forecaster
+from training.float16 import to_float16
+from training.float16_scores import float16_scores
+from training.one_step_graph import one_step_graph
+from training.parity import Parity, check_parity, storm
+from training.torch_step import TorchStep
 
-_OPSET = 18
-_PARITY_MM_PER_HOUR = 0.01
-_TOLERANCES = {"cpu": 1e-5, "cuda": 1e-4}
+_TOLERANCES: dict[str, dict[str, float]] = {
+    "float32": {"cpu": 1e-5, "cuda": 1e-4},
+    "float16": {"cpu": 1e-2, "cuda": 1e-2},
+}
+"""By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
 _LICENCES = {
     "knmi": DataSource(name="KNMI radar composite", owner="KNMI", licence="CC BY 4.0"),
     "fmi": DataSource(name="FMI radar composite", owner="Finnish Meteorological Institute", licence="CC BY 4.0"),
@@ -40,13 +41,18 @@ _LICENCES = {
 }
 
 
-def export(checkpoint: Path, repository: Path, version: str, *, description: str = "") -> Path:
+def export(checkpoint: Path, repository: Path, version: str, *, description: str = "", float16: bool = True) -> Path:
     """Write <repository>/<name>/<version>/ and make it the champion, once ONNX Runtime agrees with torch.
+
+    Parameters
+    ----------
+    float16 : bool
+        Also write `model.fp16.onnx`, and into the manifest what half precision costs.
 
     Returns
     -------
     Path
-        The ONNX file.
+        The float32 file.
 
     Raises
     ------
@@ -59,35 +65,72 @@ def export(checkpoint: Path, repository: Path, version: str, *, description: str
     target = repository / check_name(config.name) / check_name(version)
     if target.exists():
         raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
-        staged = Path(folder) / version
-        staged.mkdir()
-        card = write_model(staged / "model.onnx", network, config, version, description)
-        difference = check_parity(staged / "model.onnx", network, card)
-        manifest: dict[str, Any] = {
-            "sha256": {"model.onnx": sha256_of(staged / "model.onnx")},
-            "parent": None,
-            "training": notes,
-            "parity": {"largest_difference_mm_per_hour": difference, "steps": parity_steps(card)},
-            "scores": [],
-            "gate": None,
-        }
-        (staged / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-        staged.rename(target)
+    with _staged(target) as staged:
+        path = staged / FILES["float32"]
+        card = write_model(path, network, config, version, description)
+        manifest: dict[str, Any] = {"parent": None, "training": notes, "scores": [], "gate": None}
+        manifest["parity"] = _parity_entry(check_parity(path, network, card))
+        if float16:
+            manifest["float16"] = _write_float16(path, card)
+        manifest["sha256"] = {file.name: sha256_of(file) for file in sorted(staged.glob("*.onnx"))}
+        (staged / "manifest.json").write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
     set_alias(repository, config.name, "champion", version)
-    return target / "model.onnx"
+    return target / FILES["float32"]
+
+
+@contextlib.contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """A folder that becomes `target` when all went well, and otherwise leaves nothing behind."""
+    made = [folder for folder in (target.parent, target.parent.parent) if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
+            staged = Path(folder) / target.name
+            staged.mkdir()
+            yield staged
+            staged.rename(target)
+    except BaseException:
+        for folder_made in made:
+            with contextlib.suppress(OSError):  # somebody else's by now
+                folder_made.rmdir()
+        raise
 
 
 def write_model(path: Path, network: Network, config: FitConfig, version: str, description: str) -> ModelCard:
     """Write the one-step graph with card and golden case; returns the card."""
-    graph = _to_onnx(network)
-    card = make_card(network, config, version, description, hashlib.sha256(graph.SerializeToString()).hexdigest())
-    golden = golden_case(network, card)
-    for key, value in ((CARD_KEY, card.model_dump_json()), (GOLDEN_KEY, golden.to_text())):
+    graph = one_step_graph(network)
+    card = make_card(network, config, version, description, _digest(graph))
+    _write(path, graph, card, golden_case(network, card).to_text())
+    return card
+
+
+def _write_float16(path: Path, card: ModelCard) -> dict[str, Any]:
+    """Write the float16 file beside `path`, prove it by the same golden case, and say what it costs."""
+    model = onnx.load(path)
+    golden = next(entry.value for entry in model.metadata_props if entry.key == GOLDEN_KEY)
+    graph = to_float16(model)
+    changes = {"precision": "float16", "tolerances": _TOLERANCES["float16"], "graph_sha256": _digest(graph)}
+    half = path.with_name(FILES["float16"])
+    _write(half, graph, card.model_copy(update=changes), golden)
+    return float16_scores(load_forecaster(path, "cpu"), load_forecaster(half, "cpu"))
+
+
+def _write(path: Path, graph: onnx.ModelProto, card: ModelCard, golden: str) -> None:
+    for key, value in ((CARD_KEY, card.model_dump_json()), (GOLDEN_KEY, golden)):
         graph.metadata_props.add(key=key, value=value)
     path.write_bytes(graph.SerializeToString())
-    return card
+
+
+def _digest(graph: onnx.ModelProto) -> str:
+    return hashlib.sha256(graph.SerializeToString()).hexdigest()
+
+
+def _parity_entry(parity: Parity) -> dict[str, Any]:
+    return {
+        "largest_difference_network_units": parity.network_units,
+        "largest_difference_mm_per_hour": parity.mm_per_hour,
+        "steps": parity.steps,
+    }
 
 
 def make_card(
@@ -113,7 +156,7 @@ def make_card(
         smoothing=framing.smoothing,
         states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
         pad_multiple=network.spec.pad_multiple,
-        tolerances=_TOLERANCES,
+        tolerances=_TOLERANCES["float32"],
         data=tuple(owners),
         lineage=Lineage(
             code_commit=_commit(),
@@ -127,77 +170,10 @@ def make_card(
 def golden_case(network: Network, card: ModelCard) -> GoldenCase:
     """Three frames of a storm and two predictions, 32 x 32 pixels (or the next size that the pyramid divides)."""
     edge = -(-32 // card.pad_multiple) * card.pad_multiple
-    framing = card.framing
-    storm = _storm(edge, edge, 3, framing.timestep_minutes, framing.pixel_size_km).rain_rate
-    frames = framing.channels(storm, card.spec.inputs)[:, None]
-    base = np.nan_to_num(framing.base_frames(storm[-1], 2), nan=0.0)[:, None, None]
+    rates = storm(card, (edge, edge), 3).rain_rate
+    frames = card.framing.channels(rates, card.spec.inputs)[:, None]
+    base = np.nan_to_num(card.framing.base_frames(rates[-1], 2), nan=0.0)[:, None, None]
     return GoldenCase(frames, base, np.stack(list(roll_out(TorchStep(network), frames, base))))
-
-
-def parity_steps(card: ModelCard) -> int:
-    """Steps over which an export is compared with torch: twelve, or as many as the model reaches."""
-    return min(12, card.longest_lead_minutes // card.timestep_minutes)
-
-
-def check_parity(path: Path, network: Network, card: ModelCard) -> float:
-    """The largest difference in mm/h between ONNX Runtime and torch over `parity_steps` on an odd-sized grid."""
-    exported, original = load_forecaster(path, "cpu"), torch_forecaster(card, network)
-    history = _storm(93, 118, card.input_length, card.timestep_minutes, card.pixel_size_km)
-    one, other = (forecaster.forecast(history, parity_steps(card)).rain_rate for forecaster in (exported, original))
-    difference = float(np.nanmax(np.abs(one - other)))
-    if not (np.isnan(one) == np.isnan(other)).all() or difference > _PARITY_MM_PER_HOUR:
-        raise ArtifactRejected(
-            expected=f"ONNX Runtime within {_PARITY_MM_PER_HOUR} mm/h of torch",
-            got=f"a difference of {difference:g} mm/h",
-            remedy="report this: the exported graph is not the network",
-        )
-    return difference
-
-
-def _storm(rows: int, columns: int, frames: int, timestep_minutes: int, pixel_size_km: float) -> FrameSequence:
-    return storm_sequence(
-        Grid("storm", (rows, columns), pixel_size_km),
-        frames,
-        seed=7,
-        end_time=datetime(2000, 1, 1, tzinfo=UTC),
-        timestep_minutes=timestep_minutes,
-        weather=Weather(wet_fraction=0.3, missing_sector=True),
-    )
-
-
-def _to_onnx(network: Network) -> onnx.ModelProto:
-    """The network's step with dynamic batch, rows and columns."""
-    multiple, patch = network.spec.pad_multiple, network.spec.patch
-    frame = torch.zeros(2, len(network.spec.inputs), 3 * multiple, 5 * multiple)
-    batch, rows, columns = Dim("batch"), Dim("rows_in_multiples"), Dim("columns_in_multiples")
-
-    def size(dim: Any, scale: int, shrink: int) -> Any:  # noqa: ANN401
-        return multiple // shrink // 2**scale * dim
-
-    state_dims = [{0: batch, 2: size(rows, s.scale, patch), 3: size(columns, s.scale, patch)} for s in network.states]
-    names = [state.name for state in network.states]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            network,
-            (frame, network.initial_states(frame)),
-            dynamic_shapes=({0: batch, 2: size(rows, 0, 1), 3: size(columns, 0, 1)}, tuple(state_dims)),
-            input_names=["frame", *names],
-            output_names=["prediction", *(f"next_{name}" for name in names)],
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # noqa: S101
-    return _without_traces(program.model_proto)
-
-
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without the exporter's notes, which hold file paths of the machine that exported it."""
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    return model
 
 
 def _commit() -> str:

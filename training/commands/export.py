@@ -13,11 +13,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     export.add_argument("--repository", type=Path, required=True)
     export.add_argument("--version", required=True)
     export.add_argument("--description", default="")
+    export.add_argument(
+        "--float16", action=argparse.BooleanOptionalAction, default=True, help="also write model.fp16.onnx (default)"
+    )
     export.set_defaults(command=_export)
 
 
 def _export(arguments: argparse.Namespace) -> None:
     from training.export import export
 
-    written = export(arguments.checkpoint, arguments.repository, arguments.version, description=arguments.description)
+    written = export(
+        arguments.checkpoint,
+        arguments.repository,
+        arguments.version,
+        description=arguments.description,
+        float16=arguments.float16,
+    )
     print(f"wrote {written}")

@@ -1,0 +1,83 @@
+"""Each of the sixteen models, tiny, from configuration to model repository; made once in a test session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.framing import Framing
+from models.repository import FILES, read_manifest
+from models.spec import NetworkSpec
+from models.zoo import MODELS
+from radar.grid import KNOWN_GRIDS, Grid
+from radar.netcdf import to_netcdf
+from radar.rain import RainScaling
+from radar.synthetic import Weather, storm_sequence
+from training.config import DataConfig, FitConfig, OptimiserConfig
+from training.export import export
+from training.fit import fit
+
+SIXTEEN = tuple(
+    pytest.param(name, id=name, marks=() if name.startswith("ms-") else pytest.mark.slow) for name in MODELS
+)
+"""Their names; the multi-scale ones have all that the plain ones have, pooling and upsampling besides."""
+
+_MADE: dict[str, Exported] = {}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that was trained for a moment and exported."""
+
+    name: str
+    checkpoint: Path
+    repository: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.repository, self.name, "1")
+
+    def file(self, precision: str = "float32") -> Path:
+        return self.repository / self.name / "1" / FILES[precision]
+
+
+def tiny_spec(name: str) -> NetworkSpec:
+    """Three layers: one each at the first and last place, and one between, which has all of its cell's parts."""
+    scales = (0, 1, 0) if name.startswith("ms-") else (0, 0, 0)
+    return replace(MODELS[name], scales=scales, channels=4, patch=4, attention_window=5)
+
+
+def tiny_config(name: str, network: NetworkSpec) -> FitConfig:
+    # With dry_below 0 no pixel jumps: what differs by little in network units differs by little in mm/h.
+    return FitConfig(
+        name=name,
+        leads=6,
+        network=network,
+        framing=Framing(input_length=3, scaling=RainScaling(dry_below=0.0)),
+        data=DataConfig(train=("first.nc",), validation=("second.nc",)),
+        optimiser=OptimiserConfig(iterations=2, batch=1, crop=32, validate_every=2, warm_up=1),
+    )
+
+
+def exported(name: str, folders: pytest.TempPathFactory) -> Exported:
+    """Trained for two iterations and exported as version 1, in a repository of its own."""
+    if name not in _MADE:
+        folder = folders.mktemp("exported")
+        _write_events(folder)
+        checkpoint = fit(tiny_config(name, tiny_spec(name)), folder, folder / "run")
+        export(checkpoint, folder / "models", "1")
+        _MADE[name] = Exported(name, checkpoint, folder / "models")
+    return _MADE[name]
+
+
+def _write_events(folder: Path) -> None:
+    radklim = KNOWN_GRIDS["radklim"]
+    grid = Grid("small", (40, 48), 1.0, radklim.projection, radklim.north_west)
+    for seed, name in enumerate(("first.nc", "second.nc")):
+        end = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        storm = storm_sequence(grid, 10, seed=seed, end_time=end, weather=Weather(wet_fraction=0.5))
+        (folder / name).write_bytes(to_netcdf(storm))

@@ -1,0 +1,66 @@
+"""A network's step as an ONNX graph with dynamic batch, rows and columns."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+import torch
+from torch.export import Dim
+
+from models.network import Network
+
+OPSET = 18
+"""GridSample has a CUDA kernel in ONNX Runtime at opset 16 to 19."""
+
+
+def one_step_graph(network: Network) -> onnx.ModelProto:
+    """The graph: inputs "frame" and the states, outputs "prediction" and the states as "next_<name>"."""
+    multiple, patch = network.spec.pad_multiple, network.spec.patch
+    frame = torch.zeros(2, len(network.spec.inputs), 3 * multiple, 5 * multiple)
+    batch, rows, columns = Dim("batch"), Dim("rows_in_multiples"), Dim("columns_in_multiples")
+
+    def size(dim: Any, scale: int, shrink: int) -> Any:  # noqa: ANN401
+        return multiple // shrink // 2**scale * dim
+
+    state_dims = [{0: batch, 2: size(rows, s.scale, patch), 3: size(columns, s.scale, patch)} for s in network.states]
+    names = [state.name for state in network.states]
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            (frame, network.initial_states(frame)),
+            dynamic_shapes=({0: batch, 2: size(rows, 0, 1), 3: size(columns, 0, 1)}, tuple(state_dims)),
+            input_names=["frame", *names],
+            output_names=["prediction", *(f"next_{name}" for name in names)],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # noqa: S101
+    return _without_traces(program.model_proto)
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without the exporter's own deprecations, and without its lines about torchvision, which nothing here uses."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the exporter's notes, which hold file paths of the machine that exported it."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return model
