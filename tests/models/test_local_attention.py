@@ -47,9 +47,9 @@ def test_every_form_is_exact(form: str, size: tuple[int, int], window: int) -> N
 @pytest.mark.parametrize(("size", "window"), [((1, 1), 3), ((5, 7), 4), ((9, 6), 3), ((4, 4), 30), ((7, 11), 6)])
 def test_gradients_are_exact(form: str, size: tuple[int, int], window: int) -> None:
     def gradients(attention: Attention) -> list[Tensor]:
-        inputs = [array.requires_grad_() for array in arrays(size, batch=2)]
+        q, k, v = inputs = [array.requires_grad_() for array in arrays(size, batch=2)]
         weight = torch.randn(inputs[0].shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-        (attention(*inputs, window) * weight).sum().backward()  # type: ignore[no-untyped-call, arg-type]
+        (attention(q, k, v, window) * weight).sum().backward()  # type: ignore[no-untyped-call]
         return [array.grad for array in inputs if array.grad is not None]
 
     for ours, expected in zip(gradients(FORMS[form]), gradients(looped_attention), strict=True):
@@ -81,6 +81,7 @@ def test_the_layer_is_its_three_projections_and_the_attention(size: tuple[int, i
 
 @pytest.mark.slow
 def test_it_is_small_and_fast() -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "attention.py"
-    answer = subprocess.run([sys.executable, str(script), "--limits"], capture_output=True, text=True, check=False)
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "benchmarks.attention", "--limits"]
+    answer = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
