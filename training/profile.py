@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.network import Network, roll_out
+from models.network import Network, RollOut, roll_out_with_penalties
 from models.spec import NetworkSpec
 from models.zoo import MODELS, build
 from training.memory import MemoryCount
@@ -88,7 +88,7 @@ def multiply_accumulates(spec: NetworkSpec, settings: ProfileSettings) -> int:
     counter = FlopCounterMode(display=False)
     # Attention by plain products, which the counter knows on every device.
     with FakeTensorMode(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        _forecast(build(spec), _frames(settings), settings)
+        _forecast(build(spec).eval(), _frames(settings), settings)
     return int(counter.get_total_flops() // 2)
 
 
@@ -99,7 +99,9 @@ def training_memory(spec: NetworkSpec, settings: ProfileSettings, *, fake: bool 
         network.stack.checkpointing = settings.activation_checkpointing
         frames = _frames(settings)
         with MemoryCount([*network.parameters(), frames]) as count:
-            loss = _forecast(network, frames, settings).square().mean()
+            answer = _forecast(network, frames, settings)
+            loss = answer.outputs.square().mean() + (0 if answer.penalties is None else answer.penalties.mean())
+            del answer
             saved = count.live_bytes
             loss.backward()  # type: ignore[no-untyped-call]
         return saved, count.peak_bytes
@@ -107,7 +109,7 @@ def training_memory(spec: NetworkSpec, settings: ProfileSettings, *, fake: bool 
 
 def forward_seconds(spec: NetworkSpec, settings: ProfileSettings) -> float:
     """Wall time of one forecast on the CPU; see `Profile`."""
-    network = build(spec)
+    network = build(spec).eval()
     frames = _frames(settings)
     with torch.no_grad():
         _forecast(network, frames[:1], replace(settings, steps=1))
@@ -120,5 +122,5 @@ def _frames(settings: ProfileSettings) -> Tensor:
     return torch.rand((settings.steps + 1) // 2, settings.batch, 1, settings.size, settings.size)
 
 
-def _forecast(network: Network, frames: Tensor, settings: ProfileSettings) -> Tensor:
-    return roll_out(network, frames, settings.steps + 1 - len(frames))
+def _forecast(network: Network, frames: Tensor, settings: ProfileSettings) -> RollOut:
+    return roll_out_with_penalties(network, frames, settings.steps + 1 - len(frames))
