@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -234,7 +235,7 @@ def test_a_kill_around_the_rename_loses_and_doubles_nothing(
         if change != "append"
         else replace(rain.last(2), rain_rate=rain.rain_rate[:2], valid_times=rain.valid_times[:2])
     )
-    changes = {
+    changes: dict[str, Callable[[], object]] = {
         "append": lambda: archive.append(rain),
         "pack": lambda: archive.pack(date(2024, 5, 1)),
         "correct": lambda: _add_packed(archive, other),

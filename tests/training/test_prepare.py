@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -19,6 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 from radar.archive import Archive
 from radar.demo import radolan_name
@@ -36,7 +38,6 @@ from training.prepare import prepare, read_journal
 _RADOLAN = KNOWN_GRIDS["radolan"]
 _START = datetime(2019, 6, 1, tzinfo=UTC)
 _FIVE = timedelta(minutes=5)
-_LARGEST_RSS = 10**9
 
 
 def _storm(count: int, grid: str = "radolan", product: str = "RY") -> FrameSequence:
@@ -207,44 +208,48 @@ def test_real_files_are_archived_to_the_bit(real_data: Path, tmp_path: Path) -> 
     np.testing.assert_array_equal(found.rain_rate, forecast.rain_rate[:1])
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all below it."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(status.parent.name))
-    found = [pid]
-    for known in found:
-        found += children.get(known, [])
-    return found
+def test_years_open_lazily_in_xarray_and_dask(binaries: Path, tmp_path: Path) -> None:
+    prepare([binaries], tmp_path / "archive", show=False)
+    days = str(tmp_path / "archive/RY/radolan/*/*.nc")
+    with xr.open_mfdataset(days, chunks={"time": 1}, engine="netcdf4") as dataset:
+        assert dataset.rainfall_rate.chunks == ((1,) * 6, (900,), (900,))
+        mean = float(dataset.rainfall_rate.mean().compute(scheduler="synchronous"))
+    wanted = np.nanmean(open_sequence(sorted(binaries.iterdir())).rain_rate, dtype=np.float64)
+    assert mean == pytest.approx(wanted, rel=1e-6)
 
 
-def _resident(pids: list[int]) -> int:
-    """Bytes that processes have in memory; what they share counts for each."""
-    total = 0
-    for pid in pids:
-        try:
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except OSError:
-            continue
-    return total
+_CLUSTER = """
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        input()
+"""
 
 
 @pytest.mark.slow
-def test_a_thousand_files_stay_under_a_gigabyte_on_a_local_pool(tmp_path: Path) -> None:
-    files = _write_files(tmp_path / "files", _storm(50), 1000)
-    command = _command(files, "--out", tmp_path / "archive", "--workers", "2")
-    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    peak = 0
-    while run.poll() is None:
-        peak = max(peak, _resident(_family(run.pid)))
-    assert run.returncode == 0
-    assert 10**8 < peak < _LARGEST_RSS
-    assert len(Archive(tmp_path / "archive").times("RY", "radolan")) == 1000
-    assert Archive(tmp_path / "archive").gaps("RY", "radolan") == []
+def test_a_given_cluster_does_the_work(binaries: Path, tmp_path: Path) -> None:
+    script = tmp_path / "cluster.py"
+    script.write_text(_CLUSTER)
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        done = subprocess.run(_command(binaries, "--out", tmp_path / "given", "--dask", address), capture_output=True)
+        cluster.communicate("\n", timeout=60)
+    assert done.returncode == 0, done.stderr
+    prepare([binaries], tmp_path / "here", show=False)
+    assert _contents(tmp_path / "given") == _contents(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_thousand_files_stay_under_a_gigabyte_on_a_local_pool() -> None:
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "prepare.py"
+    done = subprocess.run([sys.executable, benchmark, "--files", "1000", "--json"], capture_output=True, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["frames"] == 1000
+    assert 100 < measured["peak_rss_mb"] < 1000
+    assert measured["second_run_seconds"] < 1000 / measured["files_per_second"] / 2
 
 
 @pytest.mark.slow
@@ -261,9 +266,11 @@ def test_a_run_killed_half_way_ends_like_an_unbroken_one(tmp_path: Path) -> None
     journal = tmp_path / "broken" / "sources.jsonl"
     for lines in (1, 30, 70):
         run = subprocess.Popen(broken, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        wanted, spins = lines + draw.randrange(20), 0
-        while run.poll() is None and (not journal.exists() or journal.read_text().count("{") < wanted):
-            spins += 1
+        wanted = lines + draw.randrange(20)
+        while not journal.exists() or journal.read_text().count("{") < wanted:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(0.02)
+                break
         killed += run.poll() is None
         run.send_signal(signal.SIGKILL)
         run.wait()
