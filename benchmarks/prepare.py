@@ -45,7 +45,17 @@ def write_files(folder: Path, count: int) -> None:
 def timed_run(files: Path, archive: Path, workers: int) -> tuple[float, int]:
     """Seconds, and the peak of the memory of all processes in bytes, of one run."""
     start, peak = time.perf_counter(), 0
-    command = [sys.executable, "-m", "training", "prepare", files, "--out", archive, "--workers", str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "prepare",
+        str(files),
+        "--out",
+        str(archive),
+        "--workers",
+        str(workers),
+    ]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         try:

@@ -228,6 +228,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_given_cluster_does_the_work(binaries: Path, tmp_path: Path) -> None:
     script = tmp_path / "cluster.py"
     script.write_text(_CLUSTER)
@@ -243,6 +244,7 @@ def test_a_given_cluster_does_the_work(binaries: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_thousand_files_stay_under_a_gigabyte_on_a_local_pool() -> None:
     benchmark = Path(__file__).parents[2] / "benchmarks" / "prepare.py"
     done = subprocess.run([sys.executable, benchmark, "--files", "1000", "--json"], capture_output=True, check=True)
@@ -253,6 +255,7 @@ def test_a_thousand_files_stay_under_a_gigabyte_on_a_local_pool() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_killed_half_way_ends_like_an_unbroken_one(tmp_path: Path) -> None:
     files = _write_files(tmp_path / "files", _storm(10), 120)
     sorted(files.iterdir())[7].write_bytes(b"bad")
