@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from models.framing import Framing
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence
 from radar.synthetic import random_weather, storm_sequence
+from training.data.base import RainDataset, SequenceDataset
 
 Float16 = npt.NDArray[np.float16]
 
@@ -34,17 +35,6 @@ class Example:
     frames: Float16
     targets: Float16
     base: Float16
-
-
-class SequenceDataset(Protocol):
-    """Sequences (input_length + leads, 1, H, W) in [0, 1]; NaN = missing."""
-
-    input_length: int
-    leads: int
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Float32: ...
 
 
 def window_starts(sequence: FrameSequence, length: int, stride: int) -> range:
@@ -92,7 +82,8 @@ def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int
 class SequenceExamples(Sequence[Example]):
     """A data set's sequences (T + K, 1, H, W) in [0, 1] as examples, each loaded when it is asked for.
 
-    They stay in Eulerian coordinates; the base is what `framing.base` says of the last frame, without smoothing.
+    Rain, which data sets of radar give in mm/h as `rain_rate`, is brought into the framing's coordinates; all else
+    stays Eulerian, with the base "none" or "persistence".
     """
 
     def __init__(self, dataset: SequenceDataset, framing: Framing, leads: int) -> None:
@@ -101,9 +92,14 @@ class SequenceExamples(Sequence[Example]):
                 f"expected {framing.input_length} + {leads} frames as the configuration says, got data of "
                 f"{dataset.input_length} + {dataset.leads}; change framing.input_length and leads, or data.options"
             )
-        if framing.coordinates != "eulerian" or framing.base == "smoothed":
-            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for a data set')
+        self._needs_rain = framing.coordinates != "eulerian" or framing.base == "smoothed"
+        if self._needs_rain and not isinstance(dataset, RainDataset):
+            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for what is no rain')
         self._dataset, self._framing = dataset, framing
+
+    def _from_rain(self, index: int) -> Example:
+        assert isinstance(self._dataset, RainDataset)  # noqa: S101
+        return make_example(self._dataset.rain_rate(index), self._framing)
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -118,6 +114,8 @@ class SequenceExamples(Sequence[Example]):
         """One example, or several."""
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
+        if self._needs_rain:
+            return self._from_rain(index)
         frames = self._dataset[index][:, 0].astype(np.float16)
         observed, later = frames[: self._framing.input_length], frames[self._framing.input_length :]
         last = observed[-1]

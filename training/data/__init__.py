@@ -1,0 +1,53 @@
+"""The data sets of the MS-RNN paper, by name; nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any, get_args
+
+from training.data.base import Part, SequenceDataset
+
+DATASETS: dict[str, str] = {
+    "germany": "training.data.germany:open_germany",
+    "moving-mnist": "training.data.moving_mnist:open_moving_mnist",
+    "taxibj": "training.data.taxibj:open_taxibj",
+    "kth": "training.data.kth:open_kth",
+}
+"""Name -> module and function, which takes a folder, a part and options."""
+
+
+def open_dataset(name: str, folder: Path, part: Part, **options: Any) -> SequenceDataset:  # noqa: ANN401
+    """Open one part of a data set in a folder of its published files.
+
+    Parameters
+    ----------
+    name : str
+        A key of `DATASETS`.
+    folder : Path
+    part : "train", "validation" or "test"
+    options
+        As the data set's function has them; by default its published protocol.
+
+    Raises
+    ------
+    FileNotFoundError
+        Files are missing; says which, and what they are.
+    ValueError
+        Unknown name, part or option, or files of another form.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}, got {name!r}")
+    if part not in get_args(Part):
+        raise ValueError(f"expected the part to be one of {', '.join(get_args(Part))}, got {part!r}")
+    module, function = DATASETS[name].split(":")
+    opener = getattr(import_module(module), function)
+    known = [option for option in signature(opener).parameters if option not in ("folder", "part")]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"expected options of {name} among {', '.join(known)}, got {', '.join(unknown)}")
+    dataset: SequenceDataset = opener(folder, part, **options)
+    if not len(dataset):
+        length = dataset.input_length + dataset.leads
+        raise ValueError(f"expected sequences of {length} frames for {part} of {name}, got none in {folder.name}")
+    return dataset

@@ -1,0 +1,122 @@
+"""Where German radar frames come from, by their times: nothing is read before a window is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from radar.archive import Archive
+from radar.files import holds_sequence, open_sequence
+from radar.netcdf_reader import netcdf_times
+from radar.rydl import is_rydl_file, rydl_times
+from radar.sequence import Float32
+
+_DWD_NAME = re.compile(r"raa01-(ry|yw|rz)[^-]*-(\d{10})-dwd---bin", re.IGNORECASE)
+_SEQUENCE_FILES = (".nc", ".h5", ".hdf5")
+
+
+class RadarSource(Protocol):
+    """Frames of one product on one grid."""
+
+    def times(self) -> Sequence[datetime]:
+        """Of all frames, UTC, in order."""
+
+    def rain_rate(self, times: Sequence[datetime]) -> Float32:
+        """The frames at these times, (T, H, W) in mm/h, NaN = no data."""
+
+
+def open_sources(folder: Path) -> list[RadarSource]:
+    """What `folder` holds: an archive, or else sequence files and DWD's files of one frame, wherever they lie in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        It holds none of these.
+    """
+    if pairs := Archive(folder).products():
+        return [ArchivedFrames(folder, product, grid) for product, grid in pairs]
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    sources: list[RadarSource] = [
+        SequenceFile(path) for path in paths if path.suffix in _SEQUENCE_FILES and holds_sequence(path)
+    ]
+    products: dict[str, dict[datetime, Path]] = {}
+    for path in paths:
+        if match := _DWD_NAME.match(path.name):
+            time = datetime.strptime(match[2], "%y%m%d%H%M").replace(tzinfo=UTC)
+            products.setdefault(match[1].lower(), {})[time] = path
+    sources += [SingleFiles(files) for files in products.values()]
+    if not sources:
+        raise FileNotFoundError(
+            f"expected RYDL HDF5, RADKLIM NetCDF, an archive, or raa01-ry_* or raa01-yw* files in {folder}, got none; "
+            "get them from the open-data server of Deutscher Wetterdienst and put them there"
+        )
+    return sources
+
+
+@dataclass(frozen=True)
+class SequenceFile:
+    """A NetCDF or RYDL file that holds many frames."""
+
+    path: Path
+
+    def times(self) -> Sequence[datetime]:
+        """See `RadarSource`."""
+        return sorted(rydl_times(self.path) if is_rydl_file(self.path) else netcdf_times(self.path))
+
+    def rain_rate(self, times: Sequence[datetime]) -> Float32:
+        """See `RadarSource`."""
+        read = open_sequence([self.path], start=times[0], end=times[-1], observations_only=True)
+        wanted = [read.valid_times.index(time) for time in times]
+        return read.rain_rate[wanted]
+
+
+@dataclass(frozen=True)
+class SingleFiles:
+    """DWD's files of one frame each, by the times in their names."""
+
+    files: dict[datetime, Path]
+
+    def times(self) -> Sequence[datetime]:
+        """See `RadarSource`."""
+        return sorted(self.files)
+
+    def rain_rate(self, times: Sequence[datetime]) -> Float32:
+        """See `RadarSource`.
+
+        Raises
+        ------
+        ValueError
+            A file holds another time than its name says.
+        """
+        frames = []
+        for time in times:
+            path = self.files[time]
+            sequence = open_sequence([path], observations_only=True)
+            if list(sequence.valid_times) != [time]:
+                raise ValueError(f"expected {time:%Y-%m-%dT%H:%MZ} in {path.name}, got another time; get it anew")
+            frames.append(sequence.rain_rate[0])
+        return np.stack(frames)
+
+
+@dataclass(frozen=True)
+class ArchivedFrames:
+    """A product on a grid in this project's archive."""
+
+    folder: Path
+    product: str
+    grid: str
+
+    def times(self) -> Sequence[datetime]:
+        """See `RadarSource`."""
+        return Archive(self.folder).times(self.product, self.grid)
+
+    def rain_rate(self, times: Sequence[datetime]) -> Float32:
+        """See `RadarSource`."""
+        read = Archive(self.folder).read(self.product, self.grid, times[0], times[-1])
+        return read.rain_rate[[read.valid_times.index(time) for time in times]]
