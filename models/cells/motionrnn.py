@@ -57,7 +57,7 @@ class MotionGRU(nn.Module):
     def _moved(self, e: Tensor, flow: Tensor) -> Tensor:
         """The w_j, (B, C/4 k^2, H/2, W/2): channel c k^2 + j is channel c of w_j."""
         masks = self.mask(e).sigmoid().split(1, dim=1)
-        moved = [mask * self.warp(e, pair) for mask, pair in zip(masks, torch.split(flow, 2, dim=1), strict=True)]
+        moved = [mask * warped for mask, warped in zip(masks, self.warp(e, flow), strict=True)]
         if self.pixel_major:
             return torch.stack(moved, dim=-1).reshape(e.shape[0], -1, *e.shape[2:])
         return torch.stack(moved, dim=2).flatten(1, 2)

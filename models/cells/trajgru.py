@@ -34,8 +34,7 @@ class TrajGRU(Cell):
         """See `Cell.forward`; memory passes through untouched."""
         (h,) = state
         flows = self.flows(F.leaky_relu(self.flow_features(torch.cat([x, h], dim=1)), _SLOPE))
-        warped = [self.warp(h, -flow) for flow in torch.split(flows, 2, dim=1)]
-        zh, rh, nh = self.state_gates(torch.cat(warped, dim=1)).chunk(3, dim=1)
+        zh, rh, nh = self.state_gates(torch.cat(self.warp(h, -flows), dim=1)).chunk(3, dim=1)
         zx, rx, nx = self.input_gates(x).chunk(3, dim=1)
         z, r = (zx + zh).sigmoid(), (rx + rh).sigmoid()
         n = F.leaky_relu(nx + r * nh, _SLOPE)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Warp(nn.Module):
-    """Samples an array (B, C, H, W) at (column + u, row + v), zeros outside, for a flow (B, 2, H, W) of (u, v).
+    """Samples an array (B, C, H, W) at (column + u, row + v), zeros outside, for flows of (u, v).
 
     Parameters
     ----------
@@ -21,12 +21,14 @@ class Warp(nn.Module):
         super().__init__()
         self.mixed_conventions = mixed_conventions
 
-    def forward(self, array: Tensor, flow: Tensor) -> Tensor:
-        """(B, C, H, W), (B, 2, H, W) in pixels -> (B, C, H, W)."""
+    def forward(self, array: Tensor, flows: Tensor) -> list[Tensor]:
+        """The array along each of K flows: (B, C, H, W), (B, 2K, H, W) in pixels -> K of (B, C, H, W)."""
         rows, columns = array.shape[-2:]
-        u = self._normalised(flow[:, 0] + torch.arange(columns, dtype=flow.dtype, device=flow.device), columns)
-        v = self._normalised(flow[:, 1] + torch.arange(rows, dtype=flow.dtype, device=flow.device)[:, None], rows)
-        return F.grid_sample(array, torch.stack([u, v], dim=-1), padding_mode="zeros", align_corners=False)
+        u, v = flows[:, 0::2], flows[:, 1::2]
+        u = self._normalised(u + torch.arange(columns, dtype=u.dtype, device=u.device), columns)
+        v = self._normalised(v + torch.arange(rows, dtype=v.dtype, device=v.device)[:, None], rows)
+        grids = torch.stack([u, v], dim=-1).unbind(1)
+        return [F.grid_sample(array, grid, padding_mode="zeros", align_corners=False) for grid in grids]
 
     def _normalised(self, position: Tensor, size: int) -> Tensor:
         """Pixel positions on an axis of `size` pixels -> [-1, 1]."""
