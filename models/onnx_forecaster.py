@@ -97,6 +97,8 @@ def _open(path: Path, provider: Provider) -> ort.InferenceSession:
         _check_cuda()
     options = ort.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    if provider == "cpu":
+        options.log_severity_level = 3  # no word about constants of float16 that it does not fold
     if provider == "cuda":
         # Without this a session without its libraries silently computes on the CPU.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
