@@ -10,7 +10,9 @@ _HALF = ".half"
 """Ends the name of a value's float16 form; the float32 form keeps the name."""
 _FLOAT32_ONLY = {"GridSample", "Range", "Cast", "Constant", "ConstantOfShape"}
 """ONNX Runtime's CUDA kernel of GridSample is float32 only; the others state a type of their own."""
-_POSITIONS = {"Add", "Sub", "Mul", "Div", "Neg", "Concat", "Gather", "Slice", "Split", "Unsqueeze", "Reshape"}
+_POSITIONS = {"Add", "Sub", "Mul", "Div", "Neg"} | {
+    *("Concat", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Unsqueeze")
+}
 """Arithmetic of pixel positions: at 1000 pixels float16 is off by half a pixel, so it stays float32."""
 _GRID = 1
 _FLOAT32_INPUTS = {"Resize": {1, 2}}
