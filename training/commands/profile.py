@@ -36,7 +36,7 @@ def _profile(arguments: argparse.Namespace) -> None:
     settings = ProfileSettings(
         arguments.size, arguments.steps, arguments.channels, arguments.batch, arguments.activation_checkpointing
     )
-    names = list(dict.fromkeys(arguments.models.split(","))) if arguments.models else list(MODELS)
+    names = list(dict.fromkeys(arguments.models.lower().split(","))) if arguments.models else list(MODELS)
     for name in names:
         spec_of(name, settings)  # an unknown name is told before the work
     bar = tqdm(names, "profile")
