@@ -1,4 +1,4 @@
-"""What the README says of the bundled model, on events that it never saw."""
+"""What the README says of the bundled models, on events that they never saw."""
 
 from __future__ import annotations
 
@@ -8,31 +8,41 @@ import pytest
 
 from models.onnx_forecaster import read_card_of
 from models.repository import PRETRAINED, champions
-from training.config import load_config
+from training.config import FitConfig, load_config
 from training.evaluate import BASELINES, evaluate, open_forecasters
 
 MOST_BYTES = 3_000_000
 KEPT_OUT = ("mch_ch_20170131.nc", "dwd_yw_20170816.nc")
-CONFIGURATION = Path(__file__).parents[2] / "training" / "configs" / "ms-convlstm.toml"
+CONFIGURATIONS = Path(__file__).parents[2] / "training" / "configs"
+BUNDLED = ("ms-convlstm", "ms-preciplstm")
 
 
-def test_it_is_small_and_says_where_it_comes_from() -> None:
-    path = champions(PRETRAINED)["ms-convlstm"]
+def configuration(name: str) -> FitConfig:
+    return load_config(CONFIGURATIONS / f"{name}.toml")
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_it_is_small_and_says_where_it_comes_from(name: str) -> None:
+    path = champions(PRETRAINED)[name]
     card = read_card_of(path)
     assert path.stat().st_size <= MOST_BYTES
-    assert (card.name, card.input_length, card.timestep_minutes, card.pixel_size_km) == ("ms-convlstm", 5, 5, 1.0)
+    assert (card.name, card.input_length, card.timestep_minutes, card.pixel_size_km) == (name, 5, 5, 1.0)
+    assert card.spec == configuration(name).network
+    assert card.spec.patch == 4
     assert card.longest_lead_minutes >= 60
     assert {source.owner for source in card.data} == {"KNMI", "Finnish Meteorological Institute", "this project"}
     assert all(source.licence for source in card.data)
 
 
-def test_it_was_made_by_the_committed_configuration() -> None:
-    card = read_card_of(champions(PRETRAINED)["ms-convlstm"])
-    assert card.lineage.configuration_sha256 == load_config(CONFIGURATION).sha256
+@pytest.mark.parametrize("name", BUNDLED)
+def test_it_was_made_by_the_committed_configuration(name: str) -> None:
+    card = read_card_of(champions(PRETRAINED)[name])
+    assert card.lineage.configuration_sha256 == configuration(name).sha256
 
 
-def test_what_it_is_judged_by_was_kept_out() -> None:
-    data = load_config(CONFIGURATION).data
+@pytest.mark.parametrize("name", BUNDLED)
+def test_what_it_is_judged_by_was_kept_out(name: str) -> None:
+    data = configuration(name).data
     assert set(KEPT_OUT) <= set(data.kept_out)
     assert not {*data.train, *data.validation} & set(KEPT_OUT)
 
@@ -51,6 +61,7 @@ def test_it_beats_persistence_at_every_lead_from_ten_minutes(event: str, real_da
     leads = sorted({score.lead_minutes for score in scores if score.lead_minutes >= 10})
     assert leads[-1] >= 35
     for lead in leads:
-        model, persistence = rows["ms-convlstm", lead], rows["persistence", lead]
-        assert model.csi > persistence.csi, lead
-        assert model.mae < persistence.mae, lead
+        for name in BUNDLED:
+            model, persistence = rows[name, lead], rows["persistence", lead]
+            assert model.csi > persistence.csi, (name, lead)
+            assert model.mae < persistence.mae, (name, lead)
