@@ -26,7 +26,7 @@ BASELINES: dict[str, Forecaster] = {
 
 
 def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Tell models (.onnx files, model repositories) from events (other files, folders of .nc files).
+    """Tell models (.onnx files, checkpoints, model repositories) from events (other files, folders of .nc files).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     models: list[Path] = []
     events: list[Path] = []
     for path in paths:
-        if path.suffix == ".onnx" or any(path.glob("*/aliases.json")):
+        if path.suffix in (".onnx", ".pt") or any(path.glob("*/aliases.json")):
             models.append(_existing(path))
         elif path.is_dir():
             events += sorted(path.glob("*.nc")) or [_existing(path / "*.nc")]
@@ -48,7 +48,7 @@ def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise UnreadableFile(
-            expected="an .onnx file, a model repository, an event or a folder of .nc events",
+            expected="an .onnx file, a checkpoint (.pt), a model repository, an event or a folder of .nc events",
             got=f"no {'/'.join(path.parts[-2:])}",
             remedy="check the name",
         )
@@ -56,9 +56,18 @@ def _existing(path: Path) -> Path:
 
 
 def open_forecasters(paths: Iterable[Path]) -> list[Forecaster]:
-    """Models from .onnx files, or the champions of model repositories, on the CPU."""
+    """Models from .onnx files and checkpoints, or the champions of model repositories, on the CPU."""
     files = [found for path in paths for found in (champions(path).values() if path.is_dir() else [path])]
-    return [load_forecaster(path, "cpu") for path in files]
+    return [_from_checkpoint(path) if path.suffix == ".pt" else load_forecaster(path, "cpu") for path in files]
+
+
+def _from_checkpoint(path: Path) -> Forecaster:
+    from training.checkpoint import load_checkpoint
+    from training.export import make_card
+    from training.torch_step import torch_forecaster
+
+    network, config, _ = load_checkpoint(path)
+    return torch_forecaster(make_card(network, config, version="checkpoint"), network)
 
 
 def evaluate(

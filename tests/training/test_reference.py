@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -210,7 +209,9 @@ def test_an_import_never_overwrites(
     assert "new folder" in capsys.readouterr().err
 
 
-def test_imported_weights_can_be_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imported_weights_can_be_trained_on_and_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from datetime import UTC, datetime
 
     from radar.grid import KNOWN_GRIDS, Grid
@@ -233,4 +234,6 @@ def test_imported_weights_can_be_trained_on(tmp_path: Path, monkeypatch: pytest.
         optimiser=replace(config.optimiser, iterations=1, batch=2, crop=16),
     )
     assert fit(config, tmp_path, tmp_path / "run", start=network).is_file()
-    shutil.rmtree(tmp_path / "run")
+    capsys.readouterr()
+    assert run(monkeypatch, "evaluate", tmp_path / "out" / "model.pt", tmp_path / "a.nc", "--lead-minutes", 10) == 0
+    assert "CSI ms-convlstm" in capsys.readouterr().out

@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="MODEL_OR_DATA",
         type=Path,
         nargs="+",
-        help="models (.onnx files, model repositories) and events (CF NetCDF files, or folders of them)",
+        help="models (.onnx files, checkpoints, model repositories) and events (CF NetCDF files, or folders of them)",
     )
     evaluate.add_argument(
         "--baselines", default="persistence,extrapolation,smoothed", help="separated by commas; '' for none"
