@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -47,7 +48,7 @@ class StoredDay:
 
     def loose(self) -> list[Path]:
         """The files of frames that are not packed yet, in order of time."""
-        return sorted(path for path in self.loose_folder.glob("*.nc") if not path.name.startswith("."))
+        return _listed(self.loose_folder, "[!.]*.nc")
 
     def files(self) -> list[Path]:
         """All there are of the day; the loose ones first."""
@@ -141,7 +142,7 @@ class StoredDay:
         year.mkdir(parents=True, exist_ok=True)
         with (year / f".{self.day}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            left = (*year.glob(f".{self.packed.name}.*{TEMPORARY}"), *self.loose_folder.glob(f".*{TEMPORARY}"))
+            left = _listed(year, f".{self.packed.name}.*{TEMPORARY}") + _listed(self.loose_folder, f".*{TEMPORARY}")
             for path in left:
                 path.unlink(missing_ok=True)
             yield
@@ -155,6 +156,14 @@ def stored_days(folder: Path, start: datetime | None = None, end: datetime | Non
         named = {match[1] for path in year.iterdir() if (match := _DAY.fullmatch(path.name))}
         days = (StoredDay(folder, date.fromisoformat(name)) for name in sorted(named))
         yield from (day for day in days if first <= day.day <= last and day.files())
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """Files of a folder by name, in order; none where there is no folder, or no longer."""
+    # Path.glob looks for the folder first and may find it gone when it lists it.
+    with suppress(FileNotFoundError):
+        return sorted(path for path in folder.iterdir() if fnmatchcase(path.name, pattern))
+    return []
 
 
 def retried(read: Callable[[], T]) -> T:

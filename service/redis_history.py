@@ -1,4 +1,4 @@
-"""The history in Redis, shared by all replicas. The one module that imports redis.
+"""The history in Redis, shared by all replicas.
 
 Keys, hash-tagged so that one series lies on one node of a cluster:
 
@@ -11,22 +11,14 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from redis import Redis
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
-
-from radar.errors import StoreUnavailable
 from service.codec import Series, StoredFrame, read_header
 from service.history import EncodedHistory
+from service.redis_client import connect, store_errors
 
-_TIMEOUT_SECONDS = 1.0
-_RETRIES = 2
 _IDLE = timedelta(days=7)
 """Series to which nothing was added for this long go; everything else goes by the retention."""
 _EPOCH = "raincell:epoch"
@@ -38,17 +30,11 @@ class RedisHistory(EncodedHistory):
 
     def __init__(self, url: str, retention: timedelta) -> None:
         super().__init__(retention)
-        with _as_store_error():
-            self._redis: Any = Redis.from_url(
-                url,
-                socket_timeout=_TIMEOUT_SECONDS,
-                socket_connect_timeout=_TIMEOUT_SECONDS,
-                retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), _RETRIES),
-            )
+        self._redis = connect(url)
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
-        with _as_store_error():
+        with store_errors():
             index = _key(series, "times")
             newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
             oldest = _seconds(newest - self.retention)
@@ -65,7 +51,7 @@ class RedisHistory(EncodedHistory):
 
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
-        with _as_store_error():
+        with store_errors():
             members = self._redis.zrange(_key(series, "times"), -count, -1)
             with self._redis.pipeline(transaction=False) as reading:
                 for member in members:
@@ -76,13 +62,13 @@ class RedisHistory(EncodedHistory):
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See HistoryStore."""
-        with _as_store_error():
+        with store_errors():
             members = self._redis.zrange(_key(Series(product, grid), "times"), 0, -1)
         return [datetime.fromtimestamp(int(member), UTC) for member in members]
 
     def products(self) -> list[Series]:
         """See HistoryStore."""
-        with _as_store_error():
+        with store_errors():
             listed = [Series(*member.decode().split("|", 1)) for member in self._redis.smembers(_SERIES)]
             with self._redis.pipeline(transaction=False) as reading:
                 for series in listed:
@@ -91,14 +77,14 @@ class RedisHistory(EncodedHistory):
 
     def remove(self, series: Series, time: datetime) -> bool:
         """See EncodedHistory."""
-        with _as_store_error(), self._redis.pipeline(transaction=True) as publish:
+        with store_errors(), self._redis.pipeline(transaction=True) as publish:
             publish.zrem(_key(series, "times"), _seconds(time))
             publish.delete(_key(series, f"frame:{_seconds(time)}"))
             return bool(publish.execute()[0])
 
     def epoch(self) -> str:
         """A text that stays the same for as long as Redis keeps its data."""
-        with _as_store_error():
+        with store_errors():
             self._redis.set(_EPOCH, secrets.token_hex(8), nx=True)
             return str(self._redis.get(_EPOCH))
 
@@ -117,16 +103,3 @@ def _key(series: Series, what: str) -> str:
 
 def _seconds(time: datetime) -> int:
     return round(time.timestamp())
-
-
-@contextmanager
-def _as_store_error() -> Iterator[None]:
-    """Redis's errors as StoreUnavailable, without its address, which may hold a password."""
-    try:
-        yield
-    except (RedisError, OSError, ValueError) as error:
-        raise StoreUnavailable(
-            expected="an answer from the history store (Redis)",
-            got=type(error).__name__,
-            remedy="try again in a moment; its operator checks that Redis runs and that RAINCELL_REDIS_URL is right",
-        ) from error

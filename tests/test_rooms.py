@@ -37,7 +37,7 @@ def test_help_needs_no_torch() -> None:
 
 def test_one_module_imports_redis_and_one_imports_onnx_runtime() -> None:
     sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    for package, home in (("redis", "service/redis_history.py"), ("onnxruntime", "models/onnx_forecaster.py")):
+    for package, home in (("redis", "service/redis_client.py"), ("onnxruntime", "models/onnx_forecaster.py")):
         importing = [
             path.relative_to(ROOT).as_posix()
             for path in sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -262,6 +262,24 @@ def test_a_kill_around_the_rename_loses_and_doubles_nothing(
     assert len(list(archive.root.rglob("*.nc"))) == 1
 
 
+def test_a_folder_that_goes_while_it_is_read_is_an_empty_one(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    rain = _rain(2, seed=9)
+    archive.append(rain)
+    day = next(archive.days("RY", _GRID.key))
+    listed = Path.iterdir
+
+    def packed_before_it_is_listed(folder: Path) -> Iterator[Path]:
+        if folder == day.loose_folder and folder.exists():
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "iterdir", listed)
+                day.pack()
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", packed_before_it_is_listed)
+    assert day.times() == list(rain.valid_times)
+    assert not day.loose_folder.exists()
+
+
 _WRITER = """
 import sys
 from datetime import UTC, datetime, timedelta
@@ -281,8 +299,17 @@ for k in range(first, 60, 2):
 """
 
 
-def test_two_processes_write_while_a_third_reads(archive: Archive) -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, archive.root, str(k)]) for k in range(2)]
+@pytest.fixture
+def writers(archive: Archive) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two processes that write, ended with the test, however it ends."""
+    started = [subprocess.Popen([sys.executable, "-c", _WRITER, archive.root, str(k)]) for k in range(2)]
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_two_processes_write_while_a_third_reads(archive: Archive, writers: list[subprocess.Popen[bytes]]) -> None:
     seen = 0
     while any(writer.poll() is None for writer in writers):
         if not archive.products():
