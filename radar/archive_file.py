@@ -156,6 +156,8 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except (RaincellError, FileNotFoundError):
         raise
     except Exception as error:  # h5py raises nearly every type there is on damaged files
+        if not path.exists():  # HDF5 asks for the name once more after opening it, and may find it gone
+            raise FileNotFoundError(path) from None
         raise UnreadableFile(
             expected=f"a sound file {file_label(path.name)} in the archive",
             got=f"one that cannot be read ({type(error).__name__})",
