@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.cells.local_attention import LocalAttention, by_rows, by_strips, dense, local_attention
+from models.cells.attention_rows import by_rows
+from models.cells.local_attention import LocalAttention, by_strips, dense, local_attention
 from tests.reference.operators import unfold_attention
 
 FORMS: dict[str, Callable[[Tensor, Tensor, Tensor, int], Tensor]] = {

@@ -6,7 +6,7 @@ Source: Ma, Zhang and Liu, PrecipLSTM, IEEE TGRS 60 (2022).
 
 Three ways to the same sums:
 
-- by blocks of queries, row after row (`by_rows`): training and eager forecasts;
+- by blocks of queries, row after row (`attention_rows.by_rows`): training and eager forecasts;
 - by blocks in a fixed number of strips of any height, in plain operators (`by_strips`): export;
 - every pixel with every other (`dense`), cheapest on grids of about the window's size.
 """
@@ -16,7 +16,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
+
+from models.cells.attention_blocks import block_edge, block_reach, padded, window_bias
+from models.cells.attention_rows import by_rows
 
 
 class LocalAttention(nn.Module):
@@ -45,7 +47,7 @@ class LocalAttention(nn.Module):
 def local_attention(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
     """The cheaper of `dense` and `by_rows` for the grid; all arrays (B, C, H, W)."""
     rows, columns = queries.shape[-2:]
-    small = rows * columns <= (_reach(window) * _block(window)) ** 2
+    small = rows * columns <= (block_reach(window) * block_edge(window)) ** 2
     return (dense if small else by_rows)(queries, keys, values, window)
 
 
@@ -62,31 +64,13 @@ def dense(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0).mT.reshape(queries.shape)
 
 
-def by_rows(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
-    """Local attention, one row of blocks after the other; the backward pass computes each row anew."""
-    rows, columns = queries.shape[-2:]
-    block, reach = _block(window), _reach(window)
-    queries, keys, values = _padded(queries, keys, values, window, block)
-    mask = _window_mask(window, queries.device)
-    outputs = []
-    for top in range(0, queries.shape[-2], block):
-        part = queries[:, :, top : top + block]
-        near = slice(top, top + reach * block)
-        arguments = (part, keys[:, :, near], values[:, :, near], mask, window)
-        if torch.is_grad_enabled():
-            outputs.append(checkpoint(_attend_fused, *arguments, use_reentrant=False, preserve_rng_state=False))
-        else:
-            outputs.append(_attend_fused(*arguments))
-    return torch.cat(outputs, dim=2)[..., :rows, :columns]
-
-
 def by_strips(queries: Tensor, keys: Tensor, values: Tensor, window: int, strips: int) -> Tensor:
     """Local attention in `strips` strips of equal height, in operators that every runtime has."""
     rows, columns = queries.shape[-2:]
-    block, reach = _block(window), _reach(window)
-    queries, keys, values = _padded(queries, keys, values, window, strips * block)
+    block, reach = block_edge(window), block_reach(window)
+    queries, keys, values = padded(queries, keys, values, window, strips * block)
     height = queries.shape[-2] // strips
-    bias = torch.zeros(1, dtype=queries.dtype).masked_fill(~_window_mask(window, queries.device), -torch.inf)
+    bias = window_bias(window, queries)
     outputs = []
     for strip in range(strips):
         part = queries[:, :, strip * height : (strip + 1) * height]
@@ -95,50 +79,15 @@ def by_strips(queries: Tensor, keys: Tensor, values: Tensor, window: int, strips
     return torch.cat(outputs, dim=2)[..., :rows, :columns]
 
 
-def _attend_fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
-    """Attention of whole blocks by PyTorch's fused kernel."""
-    q, k, v = _blocks(queries, window, 1), _blocks(keys, window), _blocks(values, window)
-    attended = F.scaled_dot_product_attention(
-        q.flatten(0, 2)[:, None], k.flatten(0, 2)[:, None], v.flatten(0, 2)[:, None], attn_mask=mask, scale=1.0
-    )
-    return _grid(attended.reshape(q.shape), _block(window))
-
-
 def _attend_plainly(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, window: int) -> Tensor:
     """Attention of whole blocks by products and a softmax."""
     q, k, v = _blocks(queries, window, 1), _blocks(keys, window), _blocks(values, window)
-    return _grid(torch.softmax(q @ k.mT + bias, dim=-1) @ v, _block(window))
-
-
-def _block(window: int) -> int:
-    """Edge of a block of queries: small ones compute few scores that the window leaves out, large ones copy little."""
-    return max(1, window // 3)
-
-
-def _reach(window: int) -> int:
-    """How many blocks of keys, on each axis, hold the windows of one block of queries."""
-    return -(-(_block(window) + window - 1) // _block(window))
-
-
-def _padded(
-    queries: Tensor, keys: Tensor, values: Tensor, window: int, row_multiple: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Zeros: queries up to whole blocks; keys and values also around, as far as the windows reach."""
-    block = _block(window)
-    rows, columns = queries.shape[-2:]
-    more = ((columns + block - 1) // block * block - columns, _up(rows, row_multiple) - rows)
-    before, around = window // 2, (_reach(window) - 1) * block
-    sides = (before, more[0] + around - before, before, more[1] + around - before)
-    return F.pad(queries, (0, more[0], 0, more[1])), F.pad(keys, sides), F.pad(values, sides)
-
-
-def _up(size: int, multiple: int) -> int:
-    return (size + multiple - 1) // multiple * multiple
+    return _grid(torch.softmax(q @ k.mT + bias, dim=-1) @ v, block_edge(window))
 
 
 def _blocks(array: Tensor, window: int, reach: int | None = None) -> Tensor:
     """(B, C, rows, columns) -> (B, R, S, pixels, C): `reach` x `reach` neighbouring blocks for each of R x S blocks."""
-    block, reach = _block(window), reach or _reach(window)
+    block, reach = block_edge(window), reach or block_reach(window)
     batch, channels, rows, columns = array.shape
     down, across = rows // block - reach + 1, columns // block - reach + 1
     tiles = array.reshape(batch, channels, rows // block, block, columns // block, block)
@@ -152,14 +101,6 @@ def _grid(blocks: Tensor, block: int) -> Tensor:
     batch, down, across, _, channels = blocks.shape
     tiles = blocks.reshape(batch, down, across, block, block, channels).permute(0, 5, 1, 3, 2, 4)
     return tiles.reshape(batch, channels, down * block, across * block)
-
-
-def _window_mask(window: int, device: torch.device) -> Tensor:
-    """Which keys of a neighbourhood each query of a block sees: bool (block^2, (reach block)^2)."""
-    block = _block(window)
-    offset = torch.arange(_reach(window) * block, device=device) - torch.arange(block, device=device)[:, None]
-    seen = (offset >= 0) & (offset < window)
-    return (seen[:, None, :, None] & seen[None, :, None, :]).flatten(2).flatten(0, 1)
 
 
 def _dense_bias(rows: int, columns: int, window: int, like: Tensor) -> Tensor:

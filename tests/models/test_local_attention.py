@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.cells.local_attention import LocalAttention, by_rows, by_strips, dense, local_attention
+from models.cells.attention_rows import by_rows
+from models.cells.local_attention import LocalAttention, by_strips, dense, local_attention
 from tests.reference.operators import looped_attention
 
 EXACT = 1e-10

@@ -17,7 +17,7 @@ from models.network import roll_out, roll_out_with_penalties
 from models.zoo import MODELS, build
 from tests.reference import make_proof_cases as proof
 from tests.reference.literal import forecast
-from tests.reference.operators import looped_attention, unfold_attention
+from tests.reference.operators import block_attention, looped_attention, unfold_attention
 from tests.reference.operators import warp as literal_warp
 from tests.reference.parameters import parameter_shapes, random_parameters
 from training.authors_weights import convert_parameters
@@ -145,10 +145,12 @@ def test_flows_of_any_length_move_as_the_literal_ones(size: tuple[int, int], qui
 
 
 @pytest.mark.parametrize("window", [6, 7])
-def test_the_references_two_forms_of_attention_agree(window: int) -> None:
+def test_the_references_three_forms_of_attention_agree(window: int) -> None:
     queries, keys, values = torch.randn(3, 2, 4, 5, 11, dtype=torch.float64)
     looped = looped_attention(queries, keys, values, window)
     torch.testing.assert_close(unfold_attention(queries, keys, values, window), looped, atol=EXACT, rtol=EXACT)
+    in_blocks = block_attention(queries, keys, values, window, block=4)
+    torch.testing.assert_close(in_blocks, looped, atol=EXACT, rtol=EXACT)
 
 
 @pytest.fixture(scope="module")
