@@ -278,3 +278,32 @@ def test_damaged_files_are_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "moving-mnist" / "mnist_test_seq.npy").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="mnist_test_seq"):
         open_dataset("moving-mnist", tmp_path / "moving-mnist", "test")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_moving_digits_are_learnt(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", 60)
+    config = make_config(
+        {
+            "name": "digits",
+            "leads": 10,
+            "network": {"cell": "convlstm", "scales": [0, 1, 2, 2, 1, 0], "channels": 16, "patch": 4},
+            "framing": {"input_length": 10},
+            "data": {"dataset": "moving-mnist", "symmetries": False},
+            "loss": {"name": "mse+mae", "frames": "all"},
+            "optimiser": {
+                "iterations": 250,
+                "batch": 8,
+                "crop": 64,
+                "validate_every": 50,
+                "learning_rate": 2e-3,
+                "average_decay": 0.95,
+            },
+        }
+    )
+    fit(config, tmp_path, tmp_path / "run")
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    first, last = log[0], log[-1]
+    assert last["validation_loss"] < 0.5 * first["validation_loss"]
+    assert last["validation_loss"] < 0.95 * last["validation_base_loss"], "no better than frames without digits"
