@@ -38,6 +38,8 @@ class Settings(BaseSettings):
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
+    watch_seconds : float
+        How often the model repository is looked at for new champions; 0 never.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
+    watch_seconds: float = Field(default=10, ge=0, le=86400)
 
     @field_validator("allow_anonymous", mode="before")
     @classmethod
