@@ -68,7 +68,7 @@ def make_service(settings: Settings) -> Service:
     return Service(
         catalogue=watch.catalogue,
         history=_history(settings),
-        worker=Worker(settings.queue),
+        worker=_worker(settings),
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
         clock=now_utc,
@@ -103,6 +103,15 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._on_exit()
         super().handle_exit(sig, frame)
+
+
+def _worker(settings: Settings) -> Worker:
+    return Worker(
+        settings.queue,
+        deadline_seconds=settings.deadline_seconds,
+        batch_size=settings.batch_size,
+        batch_wait_seconds=settings.batch_wait_ms / 1000,
+    )
 
 
 def _history(settings: Settings) -> History:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.onnx_forecaster import load_forecaster
-from models.recurrent import RecurrentForecaster
+from models.recurrent import RecurrentForecaster, Shape
 from models.repository import set_alias
 from service.model_watch import ModelWatch
 from tests.service.conftest import sequence, tiny_card, write_repository, write_version
@@ -53,16 +53,14 @@ def test_a_new_champion_takes_over_and_whoever_has_the_old_one_keeps_it(folder: 
 
 
 def test_a_new_champion_is_warm_for_the_shapes_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, warmed = ModelWatch(folder, Loader()), []
+    watch = ModelWatch(folder, Loader())
+    warmed: list[Shape] = []
     forecaster = watch.catalogue.get("still").forecaster
     forecaster.forecast(sequence(5), 1)
     forecaster.forecast_batch([sequence(5), sequence(5, seed=1)], 1)
     write_version(folder, tiny_card(version="2"))
     set_alias(folder, "still", "champion", "2")
-    warm_up = RecurrentForecaster.warm_up
-    monkeypatch.setattr(
-        RecurrentForecaster, "warm_up", lambda self, shape: warmed.append(shape) or warm_up(self, shape)
-    )
+    monkeypatch.setattr(RecurrentForecaster, "warm_up", lambda _, shape: warmed.append(shape))
     watch.look()
     assert warmed[1:] == [(1, 24, 20), (2, 24, 20)]  # after what loading warms by itself
 
@@ -161,14 +159,14 @@ def test_models_come_and_go_but_the_last_stays(folder: Path) -> None:
     watch = ModelWatch(folder, Loader())
     write_repository(folder, tiny_card(name="another"))
     watch.look()
-    assert watch.catalogue.names == ("another", "still")
+    assert list(watch.catalogue.names) == ["another", "still"]
     shutil.rmtree(folder / "another")
     watch.look()
-    assert watch.catalogue.names == ("still",)
+    assert list(watch.catalogue.names) == ["still"]
     assert watch.catalogue.default == "still"
     (folder / "still/aliases.json").rename(folder / "still/away")
     watch.look()
-    assert watch.catalogue.names == ("still",)
+    assert list(watch.catalogue.names) == ["still"]
     assert "its aliases are gone" in watch.catalogue.rejected[0].reason
     (folder / "still/away").rename(folder / "still/aliases.json")
     watch.look()
