@@ -42,8 +42,9 @@ def load_forecaster(path: Path, provider: Provider) -> RecurrentForecaster:
     card = _read_card(metadata.get(CARD_KEY, ""))
     step = OnnxStep(session, card, provider)
     GoldenCase.from_text(metadata.get(GOLDEN_KEY, "")).check(step, _tolerance(card, provider))
-    _warm_up(step, card, _WARM_UP_PIXELS[provider])
-    return RecurrentForecaster(card, step)
+    forecaster = RecurrentForecaster(card, step)
+    forecaster.warm_up((1, *_WARM_UP_PIXELS[provider]))
+    return forecaster
 
 
 def read_card_of(path: Path) -> ModelCard:
@@ -152,8 +153,3 @@ def _tolerance(card: ModelCard, provider: Provider) -> float:
             remedy="export it again, or use another provider",
         )
     return card.tolerances[provider]
-
-
-def _warm_up(step: OnnxStep, card: ModelCard, pixels: tuple[int, int]) -> None:
-    rows, columns = (-(-size // card.pad_multiple) * card.pad_multiple for size in pixels)
-    step(np.zeros((1, len(card.spec.inputs), rows, columns), np.float32), step.start(1, rows, columns))

@@ -6,7 +6,7 @@ scaling, padding, coordinates and what a prediction is added to, happens here, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,12 @@ from radar.sequence import Float32, FrameSequence
 
 State = Any
 """The states of a step, in whatever form it keeps them."""
+
+
+Shape = tuple[int, int, int]
+"""Batch, rows, columns."""
+MOST_SHAPES = 4
+"""Shapes that a forecaster remembers."""
 
 
 class Step(Protocol):
@@ -37,6 +43,12 @@ class RecurrentForecaster:
     def __init__(self, card: ModelCard, step: Step) -> None:
         self.card = card
         self.step = step
+        self._recent_shapes: tuple[Shape, ...] = ()
+
+    @property
+    def recent_shapes(self) -> tuple[Shape, ...]:
+        """(batch, rows, columns) of the last forecasts, each shape once and the newest last, `MOST_SHAPES` at most."""
+        return self._recent_shapes
 
     @property
     def name(self) -> str:
@@ -60,20 +72,59 @@ class RecurrentForecaster:
         InvalidRequest
             More steps than the card's longest lead time.
         """
-        _check_fit(self.card, history, steps)
-        observed = newest_frames(history, self.card.input_length)
-        framing, last = self.card.framing, observed.rain_rate[-1]
-        motion = framing.motion(observed.rain_rate)
-        frames = framing.channels(framing.inputs(observed.rain_rate, motion), self.card.spec.inputs)[:, None]
-        base = (np.nan_to_num(framing.base_frame(last, lead))[None, None] for lead in range(1, steps + 1))
+        return self.forecast_batch([history], steps)[0]
+
+    def forecast_batch(self, histories: Sequence[FrameSequence], steps: int) -> list[FrameSequence]:
+        """Forecast several histories of one shape, each as `forecast` does, in one batch of the network.
+
+        Raises as `forecast` does for the first history that does not fit, and GridMismatch for shapes that differ.
+        """
+        for history in histories:
+            _check_fit(self.card, history, steps)
+        observed = [newest_frames(history, self.card.input_length) for history in histories]
+        rows, columns = _one_shape(observed)
+        self._remember((len(observed), rows, columns))
+        motions = [self.card.framing.motion(frames.rain_rate) for frames in observed]
+        # Each in memory of its own, so that none keeps the others' while it is sent.
+        units = [np.empty((steps, rows, columns), np.float32) for _ in observed]
+        for lead, prediction in enumerate(self._predictions(observed, motions, steps)):
+            for unit, one in zip(units, prediction[:, 0], strict=True):
+                unit[lead] = one
+        parts = zip(observed, units, motions, strict=True)
+        return [forecast_after(past, self._to_rain(unit, past.rain_rate[-1], motion)) for past, unit, motion in parts]
+
+    def _predictions(
+        self, observed: Sequence[FrameSequence], motions: Sequence[Float32 | None], steps: int
+    ) -> Iterator[Float32]:
+        """The network's answers (B, 1, H, W), lead by lead, in its units and coordinates."""
+        framing, names = self.card.framing, self.card.spec.inputs
+        pasts = zip(observed, motions, strict=True)
+        inputs = [framing.channels(framing.inputs(past.rain_rate, motion), names) for past, motion in pasts]
+        last = [past.rain_rate[-1] for past in observed]
+        base = (
+            np.nan_to_num(np.stack([framing.base_frame(frame, lead) for frame in last]))[:, None]
+            for lead in range(1, steps + 1)
+        )
+        return roll_out(self.step, np.stack(inputs, axis=1), base, self.card.pad_multiple)
+
+    def _to_rain(self, units: Float32, last: Float32, motion: Float32 | None) -> Float32:
+        """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory."""
         missing = np.isnan(last)
-        # Lead by lead, so that no more than one forecast is held at a time.
-        units = (prediction[0, 0] for prediction in roll_out(self.step, frames, base, self.card.pad_multiple))
         rates = (np.where(missing, np.float32(np.nan), self.card.scaling.from_network(unit)) for unit in units)
-        rain_rate = np.empty((steps, *last.shape), np.float32)
-        for lead, rate in enumerate(hold_inflow(framing.outputs(rates, motion), last)):
-            rain_rate[lead] = rate
-        return forecast_after(observed, rain_rate)
+        for lead, rate in enumerate(hold_inflow(self.card.framing.outputs(rates, motion), last)):
+            units[lead] = rate
+        return units
+
+    def warm_up(self, shape: Shape) -> None:
+        """One step on empty frames, for what a runtime does only once for a shape: (batch, rows, columns)."""
+        batch, *pixels = shape
+        rows, columns = (-(-size // self.card.pad_multiple) * self.card.pad_multiple for size in pixels)
+        empty = np.zeros((batch, len(self.card.spec.inputs), rows, columns), np.float32)
+        self.step(empty, self.step.start(batch, rows, columns))
+
+    def _remember(self, shape: Shape) -> None:
+        others = [known for known in self._recent_shapes if known != shape]
+        self._recent_shapes = (*others, shape)[-MOST_SHAPES:]
 
 
 def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple: int = 1) -> Iterator[Float32]:
@@ -108,6 +159,18 @@ def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple:
 def _padded(array: Float32, multiple: int) -> Float32:
     """Zeros after the last row and column, up to a multiple."""
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -size % multiple) for size in array.shape[-2:]])
+
+
+def _one_shape(histories: Sequence[FrameSequence]) -> tuple[int, int]:
+    first, *others = [history.grid.shape for history in histories]
+    for other in others:
+        if other != first:
+            raise GridMismatch(
+                expected=f"frames of {first[0]}x{first[1]} pixels, as the first of the batch has",
+                got=f"{other[0]}x{other[1]}",
+                remedy="forecast them one by one",
+            )
+    return first
 
 
 def _check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:

@@ -26,10 +26,7 @@ def champions(repository: Path) -> dict[str, Path]:
     ArtifactRejected
         An alias names a version that is not there, or the repository holds no model.
     """
-    found = {}
-    for aliases in sorted(repository.glob("*/aliases.json")):
-        name = aliases.parent.name
-        found[name] = version_file(repository, name, str(_read(aliases, "champion")))
+    found = {name: version_file(repository, name, champion_of(repository, name)) for name in model_names(repository)}
     if not found:
         raise ArtifactRejected(
             expected="a model repository (<name>/aliases.json and <name>/<version>/model.onnx)",
@@ -39,10 +36,19 @@ def champions(repository: Path) -> dict[str, Path]:
     return found
 
 
+def model_names(repository: Path) -> list[str]:
+    """The models that have aliases, in order."""
+    return sorted(aliases.parent.name for aliases in repository.glob("*/aliases.json"))
+
+
+def champion_of(repository: Path, name: str) -> str:
+    """The version that is a model's champion; raises ArtifactRejected where its aliases do not say so."""
+    return str(_read(repository / name / "aliases.json", "champion"))
+
+
 def version_file(repository: Path, name: str, version: str) -> Path:
     """The ONNX file of one version, checked against its manifest's sha256."""
-    check_name(version)
-    path = repository / name / version / FILES["float32"]
+    path = version_file_path(repository, name, version)
     manifest = path.with_name("manifest.json")
     if not path.is_file() or not manifest.is_file():
         raise UnknownModel(
@@ -58,6 +64,11 @@ def version_file(repository: Path, name: str, version: str) -> Path:
             remedy="restore the file, or export the model again",
         )
     return path
+
+
+def version_file_path(repository: Path, name: str, version: str) -> Path:
+    """Where the ONNX file of one version is, or would be; raises ArtifactRejected for a version that is no name."""
+    return repository / name / check_name(version) / FILES["float32"]
 
 
 def check_name(name: str) -> str:

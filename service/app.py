@@ -20,12 +20,12 @@ from radar.errors import StoreUnavailable
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
-from service.catalogue import load_catalogue
 from service.context import Service, now_utc
 from service.demo import Demo
 from service.documentation import add_schemas
 from service.history import MemoryHistory
 from service.last_good import History
+from service.model_watch import ModelWatch
 from service.problems import Problem, add_handlers
 from service.redis_history import RedisHistory
 from service.routes import frames, health, models, predict
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Raincell",
         version=_version(),
         description=_DESCRIPTION,
-        lifespan=partial(_lifespan, run_demo=settings.demo),
+        lifespan=partial(_lifespan, settings=settings),
         redoc_url=None,
     )
     app.state.service = service
@@ -64,13 +64,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
+    watch = ModelWatch(settings.model_repository, partial(load_forecaster, provider=settings.provider))
     return Service(
-        catalogue=load_catalogue(settings.model_repository, partial(load_forecaster, provider=settings.provider)),
+        catalogue=watch.catalogue,
         history=_history(settings),
-        worker=Worker(settings.queue),
+        worker=_worker(settings),
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
         clock=now_utc,
+        model_watch=watch,
     )
 
 
@@ -103,6 +105,15 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _worker(settings: Settings) -> Worker:
+    return Worker(
+        settings.queue,
+        deadline_seconds=settings.deadline_seconds,
+        batch_size=settings.batch_size,
+        batch_wait_seconds=settings.batch_wait_ms / 1000,
+    )
+
+
 def _history(settings: Settings) -> History:
     retention = timedelta(minutes=settings.history_minutes)
     if settings.redis_url is None:
@@ -111,16 +122,18 @@ def _history(settings: Settings) -> History:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI, run_demo: bool) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     service: Service = app.state.service
-    task = None
-    if run_demo:
+    tasks = []
+    if settings.demo:
         storm = Demo(service.history, service.clock)
         with contextlib.suppress(StoreUnavailable):
             await run_sync(storm.catch_up)
-        task = create_task(storm.run())
+        tasks.append(create_task(storm.run()))
+    if settings.watch_seconds and service.model_watch:
+        tasks.append(create_task(service.model_watch.run(settings.watch_seconds)))
     yield
-    if task:
+    for task in tasks:
         task.cancel()
     await run_sync(service.worker.close)
 

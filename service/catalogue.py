@@ -1,4 +1,4 @@
-"""The models that are served."""
+"""The models that are served, which may be exchanged while they are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from models.recurrent import RecurrentForecaster
-from models.repository import champions, read_manifest
-from radar.errors import UnknownModel
+from models.repository import champion_of, champions, read_manifest, version_file
+from radar.errors import ArtifactRejected, UnknownModel
 
 PREFERRED = "ms-convlstm"
 """The default model where the repository has it; otherwise the first by name."""
+
+Load = Callable[[Path], RecurrentForecaster]
+"""Makes a forecaster of a model file, proved and warm."""
 
 
 @dataclass(frozen=True)
@@ -23,37 +26,92 @@ class ServedModel:
     manifest: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Rejection:
+    """A champion that is not served, and why; `version` is None where the aliases do not name one."""
+
+    name: str
+    version: str | None
+    reason: str
+
+
 class Catalogue:
-    """The champion of every model in a repository, by name."""
+    """The champion of every model in a repository, by name.
+
+    Whoever has taken a model with `get` keeps that one, whatever is put in its place: `models` is replaced as a whole
+    and never changed. One thread puts, rejects and removes.
+    """
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
-        self._models = dict(models)
+        self.models: Mapping[str, ServedModel] = dict(models)
+        self.rejected: tuple[Rejection, ...] = ()
 
     @property
     def default(self) -> str:
         """The name of the model that answers where none is named."""
-        return PREFERRED if PREFERRED in self._models else next(iter(self._models))
+        return default_of(self.models)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All models."""
-        return tuple(self._models)
+        return tuple(self.models)
 
     def get(self, name: str | None) -> ServedModel:
         """A model, or the default for None; raises UnknownModel."""
-        found = self._models.get(self.default if name is None else name)
+        models = self.models
+        found = models.get(default_of(models) if name is None else name)
         if found is None:
             raise UnknownModel(
-                expected="one of the models " + ", ".join(self._models),
+                expected="one of the models " + ", ".join(models),
                 got=f"{str(name)[:60]!r}",
                 remedy="see GET /models",
             )
         return found
 
+    def put(self, name: str, model: ServedModel) -> None:
+        """Serve a model from now on, in place of the one of that name."""
+        models = {**self.models, name: model}
+        self.models = {known: models[known] for known in sorted(models)}
+        self.accept(name)
 
-def load_catalogue(repository: Path, load: Callable[[Path], RecurrentForecaster]) -> Catalogue:
+    def remove(self, name: str) -> None:
+        """Serve it no longer."""
+        self.models = {known: model for known, model in self.models.items() if known != name}
+
+    def reject(self, rejection: Rejection) -> None:
+        """Say that a champion is not served; what is served stays."""
+        self.rejected = (*(known for known in self.rejected if known.name != rejection.name), rejection)
+
+    def accept(self, name: str) -> None:
+        """Nothing is wrong with the champion of that name any more."""
+        self.rejected = tuple(known for known in self.rejected if known.name != name)
+
+
+def default_of(models: Mapping[str, ServedModel]) -> str:
+    """Which of them answers where none is named."""
+    return PREFERRED if PREFERRED in models else next(iter(models))
+
+
+def load_catalogue(repository: Path, load: Load) -> Catalogue:
     """Load every champion; raises ArtifactRejected for one that is not what its card says."""
-    models = {}
-    for name, path in champions(repository).items():
-        models[name] = ServedModel(load(path), read_manifest(repository, name, path.parent.name))
-    return Catalogue(models)
+    return Catalogue({name: load_champion(repository, name, load) for name in champions(repository)})
+
+
+def load_champion(repository: Path, name: str, load: Load) -> ServedModel:
+    """Load the champion of a model.
+
+    Raises
+    ------
+    UnknownModel, ArtifactRejected
+        Its version is not there, is not what manifest and card say, or is another's.
+    """
+    version = champion_of(repository, name)
+    forecaster = load(version_file(repository, name, version))
+    card = forecaster.card
+    if (card.name, card.version) != (name, version):
+        raise ArtifactRejected(
+            expected=f"the card of {name} {version}, as its folder says",
+            got=f"that of {card.name} {card.version}"[:200],
+            remedy="export the model under that name and version: answers name what the card says",
+        )
+    return ServedModel(forecaster, read_manifest(repository, name, version))

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
 from service.last_good import History
+from service.model_watch import ModelWatch
 from service.worker import Worker
 
 
@@ -35,6 +36,7 @@ class Service:
     provider: str
     store_kind: str
     clock: Callable[[], datetime] = now_utc
+    model_watch: ModelWatch | None = None
 
 
 def _service(request: Request) -> Service:

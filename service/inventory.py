@@ -6,7 +6,8 @@ from datetime import datetime
 
 from radar.errors import StoreUnavailable
 from radar.sequence import iso
-from service.answers.schema import HistoryAnswer, NewestFrame, ReadyAnswer, SeriesAnswer
+from service.answers.schema import HistoryAnswer, NewestFrame, ReadyAnswer, RejectedModel, SeriesAnswer
+from service.catalogue import Catalogue
 from service.codec import Series
 from service.context import Service
 from service.history import gaps, unknown_product
@@ -30,12 +31,18 @@ def readiness(service: Service) -> ReadyAnswer:
         ready=service.worker.alive,
         models=list(service.catalogue.names),
         default_model=service.catalogue.default,
+        rejected=rejected_models(service.catalogue),
         provider=service.provider,
         history="redis" if service.store_kind == "redis" else "memory",
         history_answers=answers,
         frames=frames,
         degraded=degraded,
     )
+
+
+def rejected_models(catalogue: Catalogue) -> list[RejectedModel]:
+    """Champions that are not served, and why."""
+    return [RejectedModel(**vars(rejection)) for rejection in catalogue.rejected]
 
 
 def _newest(service: Service) -> tuple[list[NewestFrame], str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from models.card import ModelCard
 from radar.errors import InvalidRequest
@@ -16,6 +17,7 @@ from service.catalogue import ServedModel
 from service.context import Service
 from service.history import choose_series
 from service.last_good import Reading
+from service.worker import Done, Worker
 
 MOST_ANSWERED_VALUES = 2 * MOST_VALUES
 DWD_PRODUCTS = frozenset({"RY", "YW", "RX", "RW", "RZ", "RV", "RQ", "RE", "EY"})
@@ -53,15 +55,17 @@ def gather(service: Service, question: Question) -> tuple[Posted, str | None]:
     return Posted(reading.value), reading.degraded
 
 
-def forecast(question: Question, history: FrameSequence) -> FrameSequence:
-    """The model's answer; for the worker's thread."""
+async def forecast(worker: Worker, question: Question, history: FrameSequence) -> Done[FrameSequence]:
+    """The model's answer, worked out by the worker together with those to others who ask for the same of it."""
     if history.rain_rate[0].size * question.steps > MOST_ANSWERED_VALUES:
         raise InvalidRequest(
             expected=f"a forecast of at most {MOST_ANSWERED_VALUES} values",
             got=f"{question.steps} frames of {history.rain_rate[0].size}",
             remedy="ask for a shorter lead time",
         )
-    return question.model.forecaster.forecast(history, question.steps)
+    forecaster = question.model.forecaster
+    kind = (forecaster, question.steps, history.grid.shape)
+    return await worker.run_together(kind, history, partial(forecaster.forecast_batch, steps=question.steps))
 
 
 def dress(

@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
+    deadline_seconds : float
+        How long a forecast may wait for the processor before its caller is answered 503.
+    batch_size : int
+        Forecasts of equal shape that are computed together.
+    batch_wait_ms : float
+        How long a forecast waits for others to be computed with, while nobody else waits.
+    watch_seconds : float
+        How often the model repository is looked at for new champions; 0 never.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
@@ -52,6 +60,10 @@ class Settings(BaseSettings):
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
+    deadline_seconds: float = Field(default=60, gt=0, le=3600)
+    batch_size: int = Field(default=1, ge=1, le=64)
+    batch_wait_ms: float = Field(default=5, ge=0, le=1000)
+    watch_seconds: float = Field(default=10, ge=0, le=86400)
 
     @field_validator("allow_anonymous", mode="before")
     @classmethod

@@ -23,9 +23,13 @@ class Timings:
             try:
                 return work()
             finally:
-                self._milliseconds[name] = 1000 * (time.perf_counter() - start)
+                self.add(name, time.perf_counter() - start)
 
         return run
+
+    def add(self, name: str, seconds: float) -> None:
+        """What was measured elsewhere."""
+        self._milliseconds[name] = 1000 * seconds
 
     def header(self) -> str:
         """The value of Server-Timing, e.g. "decode;dur=12.3, forecast;dur=4567.8"."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from radar.errors import Overloaded
+from service.jobs import Job, Jobs
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Done(NamedTuple, Generic[T]):
+    """A result, and the seconds that the work took which made it (and the others of its batch)."""
+
+    value: T
+    seconds: float
 
 
 class Worker:
@@ -23,13 +31,20 @@ class Worker:
     size : int
         How many callers may be inside `admitted` at a time, waiting or running. Each holds a decoded request there,
         so this also bounds memory up to the answer, which is sent afterwards.
+    deadline_seconds : float
+        How long work may wait; then its caller gets Overloaded, and it is not begun.
+    batch_size, batch_wait_seconds
+        How many that wait for the same may be done together, and how long the first of them waits for others.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(
+        self, size: int, *, deadline_seconds: float = 60, batch_size: int = 1, batch_wait_seconds: float = 0.005
+    ) -> None:
         self._size = size
+        self._deadline_seconds = deadline_seconds
         self._inside = 0
         self._stopping = False
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._jobs = Jobs(batch_size, batch_wait_seconds)
         self._thread = threading.Thread(target=self._run, name="forecasts", daemon=True)
         self._thread.start()
 
@@ -38,11 +53,21 @@ class Worker:
         """Whether work is still being done."""
         return self._thread.is_alive()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody is admitted any more."""
+        return self._stopping
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work have not begun."""
+        return len(self._jobs)
+
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only."""
         if self._stopping:
-            raise _stopped()
+            raise stopped()
         if self._inside >= self._size:
             raise Overloaded(
                 expected=f"at most {self._size} forecasts at a time",
@@ -56,33 +81,76 @@ class Worker:
             self._inside -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises; a caller who leaves before it has begun takes it with him."""
-        future: Future[T] = Future()
-        self._work.put((future, work))
-        return await asyncio.wrap_future(future)
+        """What `work` returns or raises; a caller who leaves before it has begun takes it with him.
+
+        Raises
+        ------
+        Overloaded
+            It waited longer than the deadline, or the service stops.
+        """
+        done: Done[T] = await self._answer(Job(lambda _: [work()]))
+        return done.value
+
+    async def run_together(self, kind: Hashable, item: T, work: Callable[[Sequence[T]], Sequence[R]]) -> Done[R]:
+        """What `work` makes of `item`, in one call with the items of others who wait for the same `kind` of work.
+
+        Where it raises for several, each is done alone, so that nobody gets another's error.
+        """
+        return await self._answer(Job(work, item, kind))
 
     def stop(self) -> None:
-        """Refuse what waits and what comes; what runs is finished. Only sets a flag: a signal handler may call it."""
+        """Admit nobody any more; who is admitted is served. Only sets a flag: a signal handler may call it."""
         self._stopping = True
 
-    def close(self) -> None:
+    def refuse_waiting(self) -> None:
+        """Answer all who wait that the service stops; what runs is finished."""
+        for job in self._jobs.close():
+            job.refuse(stopped())
+
+    def close(self, timeout_seconds: float = 30) -> None:
         """Finish what waits, and end."""
-        self._work.put(None)
-        self._thread.join(timeout=30)
+        self._jobs.close()
+        self._thread.join(timeout_seconds)
+
+    async def _answer(self, job: Job) -> Done[Any]:
+        late = Overloaded(
+            expected=f"a forecast that begins within {self._deadline_seconds:g} seconds",
+            got="a queue that took longer",
+            remedy="try again when there are fewer callers",
+        )
+        if not self._jobs.put(job):
+            raise stopped()
+        timer = asyncio.get_running_loop().call_later(self._deadline_seconds, job.refuse, late)
+        try:
+            return cast(Done[Any], await asyncio.wrap_future(job.future))
+        finally:
+            timer.cancel()
+            self._jobs.discard(job)
 
     def _run(self) -> None:
-        while (entry := self._work.get()) is not None:
-            future, work = entry
-            if not future.set_running_or_notify_cancel():
-                continue
-            if self._stopping:
-                future.set_exception(_stopped())
-                continue
-            try:
-                future.set_result(work())
-            except BaseException as error:  # given to the caller, whatever it is
-                future.set_exception(error)
+        while batch := self._jobs.take():
+            if begun := [job for job in batch if job.begin()]:
+                _work(begun)
+            batch.clear()
+            begun.clear()  # what is done holds no memory while the next is waited for
 
 
-def _stopped() -> Overloaded:
+def _work(jobs: Sequence[Job]) -> None:
+    start = time.perf_counter()
+    try:
+        values = jobs[0].work([job.item for job in jobs])
+    except BaseException as error:  # given to the caller, whatever it is
+        if len(jobs) == 1:
+            jobs[0].future.set_exception(error)
+            return
+        for job in jobs:
+            _work([job])
+        return
+    seconds = time.perf_counter() - start
+    for job, value in zip(jobs, values, strict=True):
+        job.future.set_result(Done(value, seconds))
+
+
+def stopped() -> Overloaded:
+    """The error of a service that stops."""
     return Overloaded(expected="a running service", got="one that is stopping", remedy="try again in a few seconds")

@@ -101,11 +101,20 @@ class ModelAnswer(BaseModel):
     manifest: dict[str, Any]
 
 
+class RejectedModel(BaseModel):
+    """A champion that is not served, and why; the one that served before it still does."""
+
+    name: str
+    version: str | None
+    reason: str
+
+
 class ModelsAnswer(BaseModel):
     """All models; `default` answers where none is named."""
 
     default: str
     models: list[ModelAnswer]
+    rejected: list[RejectedModel]
 
 
 class NewestFrame(BaseModel):
@@ -123,6 +132,7 @@ class ReadyAnswer(BaseModel):
     ready: bool
     models: list[str]
     default_model: str
+    rejected: list[RejectedModel]
     provider: str
     history: Literal["memory", "redis"]
     history_answers: bool

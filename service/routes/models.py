@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.answers.schema import ModelAnswer, ModelsAnswer
-from service.catalogue import ServedModel
+from service.catalogue import ServedModel, default_of
 from service.context import Parts
+from service.inventory import rejected_models
 from service.problems import documented
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -17,8 +18,12 @@ router = APIRouter(prefix="/models", tags=["models"])
 @router.get("", responses=documented(500))
 async def models(service: Parts) -> ModelsAnswer:
     """All models that answer, and which of them by default."""
-    catalogue = service.catalogue
-    return ModelsAnswer(default=catalogue.default, models=[_describe(catalogue.get(name)) for name in catalogue.names])
+    models = service.catalogue.models  # one state of it, should it be exchanged meanwhile
+    return ModelsAnswer(
+        default=default_of(models),
+        models=[_describe(model) for model in models.values()],
+        rejected=rejected_models(service.catalogue),
+    )
 
 
 @router.get("/{name}", responses=documented(404, 422, 500))

@@ -12,6 +12,7 @@ from service.answers.arrays import Encoding
 from service.answers.negotiate import choose
 from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
+from service.attendance import while_attended
 from service.bodies.read import receive
 from service.context import Parts
 from service.documentation import reference
@@ -52,8 +53,8 @@ async def predict(
     timings = Timings()
     with service.worker.admitted():
         posted, degraded = await run_sync(timings.measured("decode", partial(gather, service, question)))
-        work = partial(forecast, question, posted.frames)
-        predicted = await service.worker.run(timings.measured("forecast", work))
+        predicted, seconds = await while_attended(request, forecast(service.worker, question, posted.frames))
+        timings.add("forecast", seconds)
         nowcast = dress(service, question, posted, predicted, degraded)
         response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()

@@ -155,3 +155,27 @@ def test_coverage_and_rain_channels() -> None:
     channels = Framing().channels(rain, ("rain", "coverage"))
     np.testing.assert_allclose(channels, np.array([[[[0, 0, 0.48689]], [[0, 1, 1]]]]), atol=1e-5)
     assert Framing().channels(rain, ("rain",)).shape == (1, 1, 1, 3)
+
+
+@pytest.mark.parametrize("changes", [{}, {"coordinates": "eulerian", "base": "none"}], ids=["lagrangian", "eulerian"])
+def test_a_batch_forecasts_each_history_as_alone(changes: dict[str, object]) -> None:
+    model = RecurrentForecaster(card(**changes), TorchStep(network()))
+    pasts = [history(), history(6, wet_fraction=0.7), history(5)]
+    together = model.forecast_batch(pasts, 3)
+    for past, forecast in zip(pasts, together, strict=True):
+        alone = model.forecast(past, 3)
+        assert forecast.valid_times == alone.valid_times
+        np.testing.assert_allclose(forecast.rain_rate, alone.rain_rate, rtol=1e-4, atol=1e-4)
+        assert forecast.rain_rate.base is None
+
+
+def test_a_batch_has_one_shape_and_the_shapes_are_remembered() -> None:
+    model = RecurrentForecaster(card(), TorchStep(network()))
+    small = replace(history(), rain_rate=history().rain_rate[:, :40], grid=Grid("small", (40, 90), 1.0))
+    with pytest.raises(GridMismatch, match=r"75x90 pixels.*got 40x90"):
+        model.forecast_batch([history(), small], 1)
+    model.forecast_batch([history(), history()], 1)
+    for past in (small, history(), small):
+        model.forecast(past, 1)
+    assert model.recent_shapes == ((2, 75, 90), (1, 75, 90), (1, 40, 90))
+    model.warm_up((2, 75, 90))

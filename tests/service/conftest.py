@@ -27,7 +27,7 @@ from onnx import TensorProto, helper
 
 from models.card import ModelCard, StateShape
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
-from models.repository import sha256_of
+from models.repository import set_alias, sha256_of
 from models.spec import NetworkSpec
 from radar.grid import Grid
 from radar.rain import RainScaling
@@ -96,13 +96,22 @@ def tiny_golden() -> GoldenCase:
 
 def write_repository(folder: Path, card: ModelCard, *, offset: float = 0.0) -> Path:
     """A model repository with one tiny model."""
+    write_version(folder, card, offset=offset)
+    set_alias(folder, card.name, "champion", card.version)
+    return folder
+
+
+def write_version(folder: Path, card: ModelCard, *, offset: float = 0.0, golden_offset: float = 0.0) -> Path:
+    """A version of a tiny model in a repository, which no alias names yet."""
     version = folder / card.name / card.version
     version.mkdir(parents=True)
-    write_tiny_model(version / "model.onnx", card, offset=offset)
+    golden = tiny_golden()
+    golden = GoldenCase(golden.frames, golden.base, golden.predictions + np.float32(golden_offset))
+    metadata = {CARD_KEY: card.model_dump_json(), GOLDEN_KEY: golden.to_text()}
+    write_tiny_model(version / "model.onnx", card, offset=offset, metadata=metadata)
     manifest = {"sha256": {"model.onnx": sha256_of(version / "model.onnx")}, "scores": {"csi": 0.5}}
     (version / "manifest.json").write_text(json.dumps(manifest))
-    (version.parent / "aliases.json").write_text(json.dumps({"champion": card.version}))
-    return folder
+    return version
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +123,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Client:
     """Synchronous requests to an application in this process, lifespan included."""
 
-    def __init__(self, portal: anyio.from_thread.BlockingPortal, client: httpx.AsyncClient) -> None:
+    def __init__(self, app: FastAPI, portal: anyio.from_thread.BlockingPortal, client: httpx.AsyncClient) -> None:
+        self.app = app
         self._portal = portal
         self._client = client
 
@@ -140,7 +150,7 @@ def client_of(app: FastAPI) -> Iterator[Client]:
         portal.wrap_async_context_manager(app.router.lifespan_context(app)),
         portal.wrap_async_context_manager(httpx.AsyncClient(transport=transport, base_url="http://raincell")) as client,
     ):
-        yield Client(portal, client)
+        yield Client(app, portal, client)
 
 
 @pytest.fixture

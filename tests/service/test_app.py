@@ -34,6 +34,7 @@ def test_it_lives_and_is_ready(client: Client) -> None:
         "ready": True,
         "models": ["still"],
         "default_model": "still",
+        "rejected": [],
         "provider": "cpu",
         "history": "memory",
         "history_answers": True,

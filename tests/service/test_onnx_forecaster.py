@@ -10,7 +10,9 @@ import pytest
 
 from models.golden import CARD_KEY, GOLDEN_KEY
 from models.onnx_forecaster import load_forecaster
+from models.repository import PRETRAINED, champions
 from radar.errors import ArtifactRejected, IncompleteHistory, ProviderMissing
+from radar.grid import Grid
 from tests.service.conftest import sequence, tiny_card, tiny_golden, write_tiny_model
 
 
@@ -90,3 +92,13 @@ def test_cuda_without_cuda_is_refused_with_the_remedy(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model.onnx", tiny_card())
     with pytest.raises(ProviderMissing, match="RAINCELL_PROVIDER=cpu"):
         load_forecaster(tmp_path / "model.onnx", "cuda")
+
+
+@pytest.mark.parametrize("name", sorted(champions(PRETRAINED)))
+def test_the_bundled_models_forecast_a_batch_as_each_alone(name: str) -> None:
+    forecaster = load_forecaster(champions(PRETRAINED)[name], "cpu")
+    grid = Grid("odd", (45, 58), 1.0)
+    pasts = [sequence(5, grid=grid, seed=seed) for seed in range(3)]
+    for past, forecast in zip(pasts, forecaster.forecast_batch(pasts, 3), strict=True):
+        alone = forecaster.forecast(past, 3)
+        np.testing.assert_allclose(forecast.rain_rate, alone.rain_rate, rtol=1e-4, atol=1e-4)

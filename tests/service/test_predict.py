@@ -363,7 +363,7 @@ def test_a_single_pixel_is_a_grid(client: Client) -> None:
 
 
 def test_what_is_not_made_is_refused_before_computing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(RecurrentForecaster, "forecast")
+    monkeypatch.delattr(RecurrentForecaster, "forecast_batch")
     problem = check_problem(post_npy(client, rain(), "text/html"), 406, "text/html", "application/netcdf")
     assert problem["title"] == "Not acceptable"
 
@@ -488,14 +488,14 @@ def test_a_full_queue_says_when_to_come_again(
     make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, started = threading.Event(), threading.Event()
-    forecast = RecurrentForecaster.forecast
+    forecast = RecurrentForecaster.forecast_batch
 
-    def slow(*arguments: Any) -> Any:
+    def slow(*arguments: Any, **rest: Any) -> Any:
         started.set()
         assert release.wait(60)
-        return forecast(*arguments)
+        return forecast(*arguments, **rest)
 
-    monkeypatch.setattr(RecurrentForecaster, "forecast", slow)
+    monkeypatch.setattr(RecurrentForecaster, "forecast_batch", slow)
     client, answers = make_client(queue=1), []
     first = threading.Thread(target=lambda: answers.append(post_npy(client, rain())))
     first.start()
@@ -510,10 +510,10 @@ def test_a_full_queue_says_when_to_come_again(
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_inside(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError(f"secret in {__file__}")
 
-    monkeypatch.setattr(RecurrentForecaster, "forecast", fail)
+    monkeypatch.setattr(RecurrentForecaster, "forecast_batch", fail)
     problem = check_problem(post_npy(client, rain()), 500)
     assert "secret" not in json.dumps(problem)
 

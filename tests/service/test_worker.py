@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -65,26 +66,147 @@ def test_a_caller_who_leaves_takes_his_work_along() -> None:
     assert seen == []
 
 
-def test_a_worker_that_stops_finishes_what_runs_and_refuses_the_rest() -> None:
-    worker, started, release = Worker(8), threading.Event(), threading.Event()
+async def occupied(worker: Worker, release: threading.Event) -> asyncio.Task[str]:
+    """A task whose work runs until `release`."""
+    started = threading.Event()
 
     def running() -> str:
         started.set()
         release.wait()
         return "done"
 
-    async def stop() -> list[object]:
-        tasks = [asyncio.create_task(worker.run(running))]
-        await asyncio.to_thread(started.wait)
-        tasks.append(asyncio.create_task(worker.run(lambda: "never")))
-        await asyncio.sleep(0)
-        worker.stop()
-        release.set()
-        return await asyncio.gather(*tasks, return_exceptions=True)
+    task = asyncio.create_task(worker.run(running))
+    await asyncio.to_thread(started.wait)
+    return task
 
-    finished, refused = asyncio.run(stop())
-    assert finished == "done"
-    assert isinstance(refused, Overloaded)
-    with pytest.raises(Overloaded, match="one that is stopping"), worker.admitted():
-        pass
+
+def test_a_worker_that_stops_admits_nobody_and_serves_whom_it_has() -> None:
+    worker, release = Worker(8), threading.Event()
+
+    async def stop() -> list[object]:
+        running = await occupied(worker, release)
+        with worker.admitted():
+            waiting = asyncio.create_task(worker.run(lambda: "served"))
+            await asyncio.sleep(0)
+            worker.stop()
+            assert worker.stopping
+            with pytest.raises(Overloaded, match="one that is stopping"), worker.admitted():
+                pass
+        release.set()
+        return list(await asyncio.gather(running, waiting, return_exceptions=True))
+
+    assert asyncio.run(stop()) == ["done", "served"]
+    worker.close()
+    assert not worker.alive
+
+
+def test_who_waits_too_long_in_a_stopping_worker_is_refused_and_what_runs_is_finished() -> None:
+    worker, release = Worker(8), threading.Event()
+
+    async def stop() -> list[object]:
+        running = await occupied(worker, release)
+        waiting = asyncio.create_task(worker.run(lambda: "never"))
+        await asyncio.sleep(0)
+        worker.refuse_waiting()
+        with pytest.raises(Overloaded, match="one that is stopping"):
+            await waiting
+        with pytest.raises(Overloaded, match="one that is stopping"):
+            await worker.run(lambda: "never")
+        release.set()
+        return [await running]
+
+    assert asyncio.run(stop()) == ["done"]
+    worker.close()
+
+
+def test_work_that_waits_beyond_its_deadline_is_dropped_and_what_runs_is_not() -> None:
+    worker, release, seen = Worker(8, deadline_seconds=0.05), threading.Event(), []
+
+    async def wait() -> str:
+        running = await occupied(worker, release)
+        with pytest.raises(Overloaded, match=r"begins within 0\.05 seconds"):
+            await worker.run(lambda: seen.append("done"))
+        assert worker.waiting == 0
+        release.set()
+        return await running
+
+    assert asyncio.run(wait()) == "done"
+    worker.close()
+    assert seen == []
+
+
+def test_work_of_one_kind_is_done_together_and_other_work_alone() -> None:
+    worker, release, batches = Worker(16, batch_size=3), threading.Event(), []
+
+    def double(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        return [2 * item for item in items]
+
+    async def ask() -> list[int]:
+        running = await occupied(worker, release)
+        kinds = ["a", "b", "a", "a", "a", "b"]
+        asked = [asyncio.create_task(worker.run_together(kind, n, double)) for n, kind in enumerate(kinds)]
+        await asyncio.sleep(0)
+        release.set()
+        await running
+        return [done.value for done in await asyncio.gather(*asked)]
+
+    assert asyncio.run(ask()) == [0, 2, 4, 6, 8, 10]
+    assert batches == [[0, 2, 3], [1, 5], [4]]
+    worker.close()
+
+
+def test_a_first_job_waits_a_moment_for_others() -> None:
+    worker, batches = Worker(16, batch_size=2, batch_wait_seconds=30), []
+
+    def same(items: Sequence[int]) -> Sequence[int]:
+        batches.append(list(items))
+        return items
+
+    async def ask() -> None:
+        await asyncio.gather(*(worker.run_together("a", n, same) for n in range(2)))
+
+    asyncio.run(ask())
+    assert batches == [[0, 1]]
+    worker.close()
+
+
+def test_an_error_in_a_batch_is_its_own_callers_alone() -> None:
+    worker, release = Worker(16, batch_size=4), threading.Event()
+
+    def invert(items: Sequence[int]) -> list[float]:
+        return [1 / item for item in items]
+
+    async def ask() -> list[object]:
+        running = await occupied(worker, release)
+        asked = [asyncio.create_task(worker.run_together("a", n, invert)) for n in (1, 0, 2)]
+        await asyncio.sleep(0)
+        release.set()
+        await running
+        return [getattr(done, "value", done) for done in await asyncio.gather(*asked, return_exceptions=True)]
+
+    one, error, half = asyncio.run(ask())
+    assert (one, half) == (1, 0.5)
+    assert isinstance(error, ZeroDivisionError)
+    worker.close()
+
+
+def test_who_leaves_a_batch_takes_only_his_own_work_along() -> None:
+    worker, release, batches = Worker(16, batch_size=4), threading.Event(), []
+
+    def same(items: Sequence[int]) -> Sequence[int]:
+        batches.append(list(items))
+        return items
+
+    async def leave() -> None:
+        running = await occupied(worker, release)
+        asked = [asyncio.create_task(worker.run_together("a", n, same)) for n in range(3)]
+        await asyncio.sleep(0)
+        asked[1].cancel()
+        await asyncio.gather(asked[1], return_exceptions=True)
+        release.set()
+        await asyncio.gather(running, asked[0], asked[2])
+
+    asyncio.run(leave())
+    assert batches == [[0, 2]]
     worker.close()
