@@ -36,6 +36,8 @@ class Settings(BaseSettings):
         Keep a synthetic storm over Germany in the history.
     queue : int
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
+    archive : Path or None
+        Where the feed keeps every frame that it takes; see radar.archive.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     """
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     allow_anonymous: Annotated[frozenset[str], NoDecode] = frozenset()
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
+    archive: Path | None = None
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
 
     @field_validator("allow_anonymous", mode="before")
