@@ -27,7 +27,10 @@ from service.history import MemoryHistory
 from service.last_good import History
 from service.model_watch import ModelWatch
 from service.problems import Problem, add_handlers
+from service.quarantine import MemoryQuarantine
+from service.redis_client import connect
 from service.redis_history import RedisHistory
+from service.redis_quarantine import RedisQuarantine
 from service.routes import frames, health, models, predict
 from service.settings import Settings, check_exposure
 from service.worker import Worker
@@ -73,6 +76,7 @@ def make_service(settings: Settings) -> Service:
         store_kind="redis" if settings.redis_url else "memory",
         clock=now_utc,
         model_watch=watch,
+        quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from service.catalogue import Catalogue
 from service.last_good import History
 from service.model_watch import ModelWatch
+from service.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.worker import Worker
 
 
@@ -28,6 +29,10 @@ class Service:
     ----------
     clock : callable
         The time now, UTC.
+    quarantine : QuarantineList
+        Frames that were not believed, shared by replicas and feed where there is Redis.
+    quarantined : Counts
+        How many this process did not believe, by reason.
     """
 
     catalogue: Catalogue
@@ -37,6 +42,8 @@ class Service:
     store_kind: str
     clock: Callable[[], datetime] = now_utc
     model_watch: ModelWatch | None = None
+    quarantine: QuarantineList = field(default_factory=MemoryQuarantine)
+    quarantined: Counts = field(default_factory=Counts)
 
 
 def _service(request: Request) -> Service:

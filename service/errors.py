@@ -5,13 +5,20 @@ RaincellError
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
 ├── UnknownFrame           no stored frame of that product and time
+├── InvalidRain
+│   └── FrameQuarantined   a frame that no weather makes: absurd, a jump, or frozen
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
 
 from __future__ import annotations
 
-from radar.errors import IncompleteHistory, RaincellError
+from collections.abc import Mapping
+from datetime import datetime
+
+from radar.errors import IncompleteHistory, InvalidRain, RaincellError
+from radar.quality import Flaw
+from radar.sequence import iso
 
 
 class NotAcceptable(RaincellError):
@@ -28,6 +35,26 @@ class BodyTooLarge(RaincellError):
 
 class UnknownFrame(RaincellError):
     """No stored frame of that product and time."""
+
+
+class FrameQuarantined(InvalidRain):
+    """A frame that no weather makes: too much rain, a jump of the wet area or of the missing part, or a frozen field.
+
+    Parameters
+    ----------
+    flaws : mapping of datetime to Flaw
+        By the frames' times; at least one.
+    """
+
+    def __init__(self, flaws: Mapping[datetime, Flaw]) -> None:
+        (time, flaw), *others = flaws.items()
+        more = f"; {len(others)} other frames are not believed either" if others else ""
+        super().__init__(
+            expected=f"{flaw.expected} ({flaw.reason})",
+            got=f"{flaw.got} at {iso(time)}{more}",
+            remedy="nothing was stored; if it is real, send the same again with force=true",
+        )
+        self.flaws = dict(flaws)
 
 
 class StoredHistoryIncomplete(IncompleteHistory):

@@ -6,11 +6,19 @@ from datetime import datetime
 
 from radar.errors import StoreUnavailable
 from radar.sequence import iso
-from service.answers.schema import HistoryAnswer, NewestFrame, ReadyAnswer, RejectedModel, SeriesAnswer
+from service.answers.schema import (
+    HistoryAnswer,
+    NewestFrame,
+    QuarantinedAnswer,
+    ReadyAnswer,
+    RejectedModel,
+    SeriesAnswer,
+)
 from service.catalogue import Catalogue
 from service.codec import Series
 from service.context import Service
 from service.history import gaps, unknown_product
+from service.quarantine import QuarantineEntry
 
 
 def list_frames(service: Service, product: str | None, grid: str | None) -> HistoryAnswer:
@@ -20,7 +28,10 @@ def list_frames(service: Service, product: str | None, grid: str | None) -> Hist
     if product is not None and not wanted:
         raise unknown_product(product)
     listed = [_describe(service, series) for series in wanted]
-    return HistoryAnswer(series=[entry for entry in listed if entry], degraded=known.degraded)
+    quarantined, unlisted = _quarantined(service, product, grid)
+    return HistoryAnswer(
+        series=[entry for entry in listed if entry], quarantined=quarantined, degraded=known.degraded or unlisted
+    )
 
 
 def readiness(service: Service) -> ReadyAnswer:
@@ -57,6 +68,24 @@ def _newest(service: Service) -> tuple[list[NewestFrame], str | None]:
         if times
     ]
     return frames, known.degraded
+
+
+def _quarantined(service: Service, product: str | None, grid: str | None) -> tuple[list[QuarantinedAnswer], str | None]:
+    """What was not believed, and why the list may be less than all."""
+    try:
+        entries = service.quarantine.entries()
+    except StoreUnavailable:
+        return [], "history store unavailable: quarantined frames not listed"
+    wanted = [entry for entry in entries if product in (None, entry.product) and grid in (None, entry.grid)]
+    return [_quarantined_answer(entry) for entry in wanted], None
+
+
+def _quarantined_answer(entry: QuarantineEntry) -> QuarantinedAnswer:
+    return QuarantinedAnswer(
+        **entry.model_dump(exclude={"time", "noted_at"}),
+        time=iso(entry.time) if entry.time else None,
+        noted_at=iso(entry.noted_at),
+    )
 
 
 def _describe(service: Service, series: Series) -> SeriesAnswer | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.codec import Series, encode, series_of
 from service.history import EncodedHistory, MemoryHistory, decode_history
+from service.quarantine import frame_before
 
 T = TypeVar("T")
 
@@ -70,6 +71,13 @@ class History:
     def times(self, series: Series) -> Reading[list[datetime]]:
         """The times of all frames, oldest first."""
         return self._read(lambda store: store.times(*series))
+
+    def before(self, series: Series, time: datetime, within: timedelta) -> FrameSequence | None:
+        """The stored frame before `time`, if it is not older than `within`; for comparisons."""
+        times = self.times(series).value
+        return frame_before(
+            times, lambda count: self._read(lambda store: store.newest(series, count)).value, time, within
+        )
 
     def products(self) -> Reading[list[Series]]:
         """Every product and grid of which there are frames."""

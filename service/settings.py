@@ -36,6 +36,8 @@ class Settings(BaseSettings):
         Keep a synthetic storm over Germany in the history.
     queue : int
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
+    archive : Path or None
+        Where the feed keeps every frame that it takes; see radar.archive.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     deadline_seconds : float
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     allow_anonymous: Annotated[frozenset[str], NoDecode] = frozenset()
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
+    archive: Path | None = None
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)

@@ -77,10 +77,24 @@ class SeriesAnswer(BaseModel):
     gaps: list[str]
 
 
+class QuarantinedAnswer(BaseModel):
+    """A frame that was not believed and is in no forecast; `grid` and `time` are null where its file did not say."""
+
+    product: str
+    grid: str | None
+    time: str | None
+    reason: str
+    detail: str
+    origin: Literal["post", "feed"]
+    file: str | None
+    noted_at: str
+
+
 class HistoryAnswer(BaseModel):
-    """All that is stored."""
+    """All that is stored, and what was quarantined instead, the newest first."""
 
     series: list[SeriesAnswer]
+    quarantined: list[QuarantinedAnswer]
     degraded: str | None
 
 

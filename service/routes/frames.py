@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from radar.errors import InvalidRequest
+from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
+from service.belief import believe
 from service.bodies.posted import Hints, utc
 from service.bodies.read import Body, decode, receive
 from service.context import Parts, Service
@@ -22,6 +24,7 @@ from service.routes.query import FrameQuery, GridName, Product, frames_body
 router = APIRouter(prefix="/frames", tags=["history"])
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
+Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
 TimePath = Annotated[datetime, Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])]
 
 
@@ -31,14 +34,19 @@ TimePath = Annotated[datetime, Path(description="UTC time of the frame", example
     responses=documented(413, 415, 422, 500, 503),
     openapi_extra=frames_body(required=True),
 )
-async def add_frames(request: Request, service: Parts, query: Annotated[FrameQuery, Depends()]) -> StoredAnswer:
-    """Add frames to the history, from which everybody's forecast is made; one of the same time is replaced."""
+async def add_frames(
+    request: Request, service: Parts, query: Annotated[FrameQuery, Depends()], force: Force = False
+) -> StoredAnswer:
+    """Add frames to the history, from which everybody's forecast is made; one of the same time is replaced.
+
+    If one of them is not believed (absurd, a jump, frozen), none is stored, unless `force` says that they are real.
+    """
     hints = query.hints(service.clock())
     body = await receive(request)
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted():
-        return await run_sync(_store, service, body, hints)
+        return await run_sync(_store, service, body, hints, force)
 
 
 @router.get("", responses=documented(404, 422, 500, 503))
@@ -58,9 +66,13 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 
-def _store(service: Service, body: Body, hints: Hints) -> StoredAnswer:
+def _store(service: Service, body: Body, hints: Hints, force: bool) -> StoredAnswer:
     posted = decode(body, hints)
+    if not force:
+        believe(service, posted.frames)
     service.history.append(posted.frames)
+    with suppress(StoreUnavailable):  # the frames are stored: that the list is a little behind is no error
+        service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
     return StoredAnswer(
         product=posted.frames.product,
         grid=posted.frames.grid.key,

@@ -21,7 +21,7 @@ def add(client: Client, end: str, frames: int = 1, **query: Any) -> httpx.Respon
 def test_nothing_is_listed_at_first(client: Client) -> None:
     response = client.get("/frames")
     assert response.status_code == 200
-    assert response.json() == {"series": [], "degraded": None}
+    assert response.json() == {"series": [], "quarantined": [], "degraded": None}
 
 
 def test_added_frames_are_listed_with_their_gaps(client: Client) -> None:

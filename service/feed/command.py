@@ -1,0 +1,107 @@
+"""`python -m service ingest`, put together from its parts."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from radar.archive import Archive
+from radar.errors import InvalidRequest
+from service.context import now_utc
+from service.feed.backoff import BackOff
+from service.feed.bad_files import BadFiles
+from service.feed.folder import FolderSource
+from service.feed.follow import ALL_TAKEN, follow, look_once
+from service.feed.follower import Follower
+from service.feed.http import HttpSource
+from service.feed.intake import Intake
+from service.feed.source import Source
+from service.redis_client import connect
+from service.redis_history import RedisHistory
+from service.redis_quarantine import RedisQuarantine
+from service.redis_references import RedisReferences
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the settings.
+
+    Parameters
+    ----------
+    source : str
+        A folder, or an http or https address.
+    product : str
+    once : bool
+        One look instead of many.
+    interval_seconds : float
+    quarantine : Path or None
+        Where bad files are kept.
+    force : bool
+        Take frames that quality control does not believe.
+    """
+
+    source: str
+    product: str
+    once: bool = False
+    interval_seconds: float = 30.0
+    quarantine: Path | None = None
+    force: bool = False
+
+
+def ingest(settings: Settings, options: Options) -> int:
+    """Follow the source until SIGTERM or SIGINT, or look once; the exit status.
+
+    Raises
+    ------
+    InvalidRequest
+        An unknown product, a source that is none, or no Redis.
+    """
+    stop = threading.Event()
+    follower = make_follower(settings, options, stop)
+    _log_to_stderr()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    with closing(follower.source):
+        if options.once:
+            return look_once(follower)
+        follow(follower, BackOff(options.interval_seconds), stop.wait)
+        return ALL_TAKEN
+
+
+def make_follower(settings: Settings, options: Options, stop: threading.Event) -> Follower:
+    """A follower that writes into Redis and, if one is named, the archive."""
+    if settings.redis_url is None:
+        raise InvalidRequest(
+            expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts",
+            got="neither",
+            remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed",
+        )
+    client = connect(settings.redis_url)
+    intake = Intake(
+        options.product,
+        RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes)),
+        RedisQuarantine(client),
+        clock=now_utc,
+        references=RedisReferences(client),
+        archive=Archive(settings.archive) if settings.archive else None,
+        force=options.force,
+    )
+    bad_files = BadFiles(options.quarantine) if options.quarantine else None
+    return Follower(_source(options), intake, now_utc, bad_files, stop.is_set)
+
+
+def _source(options: Options) -> Source:
+    if "://" in options.source:
+        return HttpSource(options.source, options.product)
+    return FolderSource(Path(options.source), options.product)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, which may hold a password

@@ -1,0 +1,221 @@
+"""One look after the other at a source: what is new is fetched and taken, what is bad is put aside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from radar.errors import RaincellError, StoreUnavailable
+from radar.sequence import iso
+from service.errors import FrameQuarantined
+from service.feed.bad_files import BadFiles
+from service.feed.intake import Intake
+from service.feed.names import Listed
+from service.feed.reading import reason_of
+from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
+from service.quarantine import Counts, QuarantineEntry
+
+RETRY_AFTER = timedelta(seconds=60)
+"""When a bad file is fetched once more: it may have been read while it was written."""
+MOST_FAILURES = 3
+"""Files that may fail one after the other before a look is given up."""
+
+_logger = logging.getLogger("raincell")
+
+
+@dataclass
+class Look:
+    """What one look at the source brought.
+
+    Parameters
+    ----------
+    listed : int
+        Files of the product that the source has.
+    taken, quarantined : int
+    failure : SourceUnavailable or None
+        The last file that could not be fetched, if any.
+    """
+
+    listed: int = 0
+    taken: int = 0
+    quarantined: int = 0
+    failure: SourceUnavailable | None = None
+
+
+@dataclass
+class _Known:
+    """A file that was fetched, or whose frame was there already: in which version, and what becomes of it."""
+
+    version: str
+    tag: str = ""
+    digest: str = "?"
+    taken: bool = True
+    retry_at: datetime | None = None
+
+
+@dataclass
+class Follower:
+    """Looks at a source.
+
+    Parameters
+    ----------
+    source : Source
+    intake : Intake
+    clock : callable
+        The time now, UTC.
+    bad_files : BadFiles or None
+        Where bytes go that could not be used.
+    stopping : callable
+        Whether to end after the file at hand.
+    quarantined : Counts
+        Files and frames that were not taken, by reason.
+    events : Counts
+        Files "taken", "unchanged" and "failed".
+    """
+
+    source: Source
+    intake: Intake
+    clock: Callable[[], datetime]
+    bad_files: BadFiles | None = None
+    stopping: Callable[[], bool] = lambda: False
+    quarantined: Counts = field(default_factory=Counts)
+    events: Counts = field(default_factory=Counts)
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
+    _epoch: str = ""
+
+    def look(self) -> Look:
+        """Fetch and take what is new, oldest first, what is too old for the history last.
+
+        Raises
+        ------
+        SourceUnavailable
+            The source does not list its files.
+        StoreUnavailable
+            History or archive cannot be written now. The rest is still to be done.
+        """
+        files = self.source.files()
+        look, failures = Look(listed=len(files)), 0
+        for file in self._due(files):
+            if self.stopping() or failures == MOST_FAILURES:
+                break
+            try:
+                self._fetch(file, look)
+                failures = 0
+                self._failed.discard(file.name)
+            except FileGone as error:  # says nothing about the others
+                self._note(file, error)
+            except SourceUnavailable as error:
+                failures += 1
+                look.failure = error
+                self._note(file, error)
+        self.intake.pack()
+        return look
+
+    def _note(self, file: Listed, error: SourceUnavailable) -> None:
+        self._failed.add(file.name)
+        self.events.add("failed")
+        _logger.warning("not fetched: %s", error)
+
+    def _due(self, files: list[Listed]) -> list[Listed]:
+        """The files to fetch, in order."""
+        self._forget_lost(files)
+        unknown = [file for file in files if file.name not in self._known]
+        for name in (done := self.intake.done(unknown)):
+            self._known[name] = _Known(next(file.version for file in unknown if file.name == name))
+        due = [file for file in files if file.name not in done and self._is_due(file)]
+        if not due:
+            return due
+        oldest = self.intake.oldest_kept(files)
+        # Files that failed before go last, lest a few that always fail keep all others waiting.
+        return sorted(due, key=lambda f: (f.name in self._failed, f.time is not None and f.time <= oldest))
+
+    def _forget_lost(self, files: list[Listed]) -> None:
+        """Forget files that are listed no more, and all that were taken if the store has lost its frames."""
+        names = {file.name for file in files}
+        self._failed &= names
+        epoch = self.intake.history.epoch()
+        lost, self._epoch = epoch != self._epoch, epoch
+        self._known = {
+            name: known for name, known in self._known.items() if name in names and not (lost and known.taken)
+        }
+
+    def _is_due(self, file: Listed) -> bool:
+        known = self._known.get(file.name)
+        if known is None or file.time is None or known.version != file.version:
+            return True
+        return known.retry_at is not None and self.clock() >= known.retry_at
+
+    def _fetch(self, file: Listed, look: Look) -> None:
+        known = self._known.get(file.name)
+        try:
+            fetched = self.source.fetch(file, known.tag if known else "")
+        except SourceUnavailable:
+            raise
+        except RaincellError as error:  # too large: no bytes to keep
+            self._put_aside(file, Fetched(b"", ""), error, look)
+            return
+        digest = sha256(fetched.data).hexdigest() if fetched else ""
+        if known is not None and (fetched is None or known.digest == digest):
+            self.events.add("unchanged")
+            known.version, known.retry_at = file.version, None
+        elif fetched is not None:
+            self._take(file, fetched, digest, look)
+
+    def _take(self, file: Listed, fetched: Fetched, digest: str, look: Look) -> None:
+        try:
+            time = self.intake.take(fetched.data, file)
+        except StoreUnavailable:
+            raise
+        except RaincellError as error:
+            self._put_aside(file, fetched, error, look, digest)
+            return
+        self._known[file.name] = _Known(file.version, fetched.tag, digest)
+        look.taken += 1
+        self.events.add("taken")
+        _logger.info("took %s of %s from %s", self.intake.product, iso(time), file.name)
+
+    def _put_aside(self, file: Listed, fetched: Fetched, error: RaincellError, look: Look, digest: str = "?") -> None:
+        """Remember a bad file; it is tried once more, unless it is the rain in it that is not believed."""
+        before = self._known.get(file.name)
+        again = before is not None and not before.taken and before.version == file.version
+        final = again or isinstance(error, FrameQuarantined)
+        retry_at = None if final else self.clock() + RETRY_AFTER
+        self._known[file.name] = _Known(file.version, fetched.tag, digest, taken=False, retry_at=retry_at)
+        _logger.warning("quarantined %s%s: %s", file.name, "" if final else ", to be tried once more", error)
+        if again:
+            return
+        look.quarantined += 1
+        entry = self._entry(file, error)
+        self.quarantined.add(entry.reason)
+        with suppress(StoreUnavailable):  # listed or not, it is not taken
+            self.intake.quarantine.put(entry)
+        self._keep(file, fetched, error)
+
+    def _entry(self, file: Listed, error: RaincellError) -> QuarantineEntry:
+        reason, detail = reason_of(error), str(error)
+        if isinstance(error, FrameQuarantined):
+            flaw = next(iter(error.flaws.values()))
+            reason, detail = flaw.reason, f"expected {flaw.expected}, got {flaw.got}"
+        return QuarantineEntry(
+            product=self.intake.product,
+            grid=None,
+            time=file.time,
+            reason=reason,
+            detail=detail,
+            origin="feed",
+            noted_at=self.clock(),
+            file=file.name,
+        )
+
+    def _keep(self, file: Listed, fetched: Fetched, error: RaincellError) -> None:
+        if self.bad_files is None or not fetched.data:
+            return
+        try:
+            self.bad_files.keep(file.name, fetched.data, str(error))
+        except OSError as failure:
+            _logger.warning("the quarantine folder was not written: %s", failure.strerror)

@@ -1,0 +1,163 @@
+"""What becomes of a file that was fetched: archive, reference forecasts, history, in this order.
+
+The history comes last because its times say what is done: a feed that is killed in between fetches the file again,
+and putting the same frame into the archive again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+
+from radar.archive import Archive
+from radar.errors import StoreUnavailable
+from radar.quality import LIMITS
+from radar.sequence import FrameSequence
+from service.bodies.posted import LATEST_AHEAD, check_plausible
+from service.codec import StoredFrame, series_of
+from service.feed.names import Listed
+from service.feed.reading import read_file
+from service.history import EncodedHistory
+from service.quarantine import QuarantineList, frame_before, refuse_flawed
+from service.reference_forecasts import ReferenceForecasts
+
+
+class Intake:
+    """Puts the frames of one product where they belong.
+
+    Parameters
+    ----------
+    product : str
+    history : EncodedHistory
+    quarantine : QuarantineList
+        From which frames are taken that turn out to be good.
+    references : ReferenceForecasts or None
+        For the lead times of RV.
+    archive : Archive or None
+        For all frames that are believed, those included that are too old for the history.
+    clock : callable
+        The time now, UTC.
+    force : bool
+        Believe everything that can be read.
+    """
+
+    def __init__(
+        self,
+        product: str,
+        history: EncodedHistory,
+        quarantine: QuarantineList,
+        *,
+        clock: Callable[[], datetime],
+        references: ReferenceForecasts | None = None,
+        archive: Archive | None = None,
+        force: bool = False,
+    ) -> None:
+        self.product = product
+        self.history, self.quarantine = history, quarantine
+        self._references, self._archive = references, archive
+        self._clock, self._force = clock, force
+        self._loose_days: set[date] = set()
+        self._newest_day = date.min
+
+    def done(self, files: list[Listed]) -> set[str]:
+        """Names of files that need not be fetched: what they hold is kept, or too old to be."""
+        dated = {file.name: file.time for file in files if file.time}
+        if not dated:
+            return set()
+        stored = self._stored()
+        archived = self._archived(min(dated.values()), max(dated.values()))
+        oldest = self.oldest_kept(files)
+        return {
+            name
+            for name, time in dated.items()
+            if (time in stored or time <= oldest) and (archived is None or time in archived)
+        }
+
+    def oldest_kept(self, files: list[Listed]) -> datetime:
+        """Frames up to this time are too old for the history, by its newest frame or the source's newest file."""
+        # A name that says next year must not make everything else old.
+        latest = self._clock() + LATEST_AHEAD
+        times = [*self._stored(), *(file.time for file in files if file.time)]
+        newest = max((time for time in times if time <= latest), default=latest)
+        return newest - self.history.retention
+
+    def take(self, data: bytes, file: Listed) -> datetime:
+        """Keep what a file holds; the time of its observed frame.
+
+        Raises
+        ------
+        FrameQuarantined
+            It is not believed.
+        StoreUnavailable
+            History or archive cannot be written now.
+        RaincellError
+            The file cannot be used.
+        """
+        observed, forecast = read_file(data, file, self.product)
+        check_plausible(observed, self._clock())
+        if not self._force:
+            refuse_flawed(observed, self._before(observed))
+        self._append_to_archive(observed)
+        if forecast is not None and self._references is not None:
+            self._references.put(forecast)
+        time = observed.valid_times[0]
+        if time > max([time, *self.history.times(*series_of(observed))]) - self.history.retention:
+            self.history.append(observed)
+        self.quarantine.clear(self.product, [time])
+        return time
+
+    def pack(self) -> int:
+        """Pack the archive's days that are over; how many frames were packed."""
+        if self._archive is None:
+            return 0
+        over = {day for day in self._loose_days if day < self._newest_day}
+        with _disk_errors():
+            packed = sum(self._archive.pack(day) for day in sorted(over))
+        self._loose_days -= over
+        return packed
+
+    def _stored(self) -> set[datetime]:
+        """Times in the history, on whatever grid."""
+        known = [series for series in self.history.products() if series.product == self.product]
+        return {time for series in known for time in self.history.times(*series)}
+
+    def _archived(self, start: datetime, end: datetime) -> set[datetime] | None:
+        """Times in the archive; None without one."""
+        if self._archive is None:
+            return None
+        with _disk_errors():
+            known = [pair for pair in self._archive.products() if pair[0] == self.product]
+            return {time for pair in known for time in self._archive.times(*pair, start, end)}
+
+    def _before(self, observed: FrameSequence) -> FrameSequence | None:
+        series = series_of(observed)
+        times = self.history.times(*series)
+
+        def newest(count: int) -> list[StoredFrame]:
+            return self.history.newest(series, count)
+
+        return frame_before(times, newest, observed.valid_times[0], LIMITS.frozen_within)
+
+    def _append_to_archive(self, observed: FrameSequence) -> None:
+        if self._archive is None:
+            return
+        with _disk_errors():
+            self._archive.append(observed)
+        day = observed.valid_times[0].date()
+        # A feed that was stopped may have left the days before loose.
+        self._loose_days |= {day, day - timedelta(days=1)} if day not in self._loose_days else set()
+        self._newest_day = max(self._newest_day, day)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A disk that fails is worth another try, as a store is."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            expected="a disk that holds the archive",
+            got=(error.strerror or "an error").lower(),
+            remedy="check its space and permissions; it is tried again",
+        ) from None

@@ -1,0 +1,50 @@
+"""Names out of the HTML in which web servers list a directory ("Index of"), as nginx and Apache write it."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+_LONGEST_VERSION = 80
+
+
+def read_index(html: str) -> list[tuple[str, str]]:
+    """The linked names and what stands after each link, e.g. date and size; folders and links elsewhere left out.
+
+    A name is the link's own text, not what is shown, which servers cut off. It may still be anything without a slash:
+    callers take only names they know.
+    """
+    parser = _Index()
+    parser.feed(html)
+    parser.close()
+    return [(name, " ".join(after.split())[:_LONGEST_VERSION]) for name, after in parser.found]
+
+
+class _Index(HTMLParser):
+    """Collects links and the text between the end of each and the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._named, self._inside = False, False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A link."""
+        if tag != "a":
+            return
+        target = (dict(attrs).get("href") or "").split("?")[0].split("#")[0]
+        name = unquote(target.removeprefix("./"))
+        self._named, self._inside = bool(name) and "/" not in name and "\\" not in name, True
+        if self._named:
+            self.found.append((name, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        """The end of a link's shown text."""
+        if tag == "a":
+            self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        """What a server says about the file."""
+        if self._named and not self._inside and len(self.found[-1][1]) < 4 * _LONGEST_VERSION:
+            name, after = self.found[-1]
+            self.found[-1] = (name, after + data)

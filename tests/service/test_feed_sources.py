@@ -1,0 +1,227 @@
+"""Names, listings, folders and web directories, before anything is read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from radar.errors import InvalidRequest, UnreadableFile
+from service.feed.backoff import BackOff
+from service.feed.folder import FolderSource
+from service.feed.http import HttpSource
+from service.feed.listing import read_index
+from service.feed.names import Listed, listed, naming_of
+from service.feed.source import FileGone, SourceUnavailable
+from tests.service.feed_server import FeedServer, feed_server
+
+TIME = datetime(2017, 8, 16, 1, 5, tzinfo=UTC)
+MakeSource = Callable[..., HttpSource]
+NAME = "raa01-ry_10000-1708160105-dwd---bin.bz2"
+
+
+@pytest.fixture
+def server() -> Iterator[FeedServer]:
+    with feed_server() as running:
+        yield running
+
+
+@pytest.fixture
+def http_source() -> Iterator[MakeSource]:
+    """Makes sources, closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*arguments: Any, **options: Any) -> HttpSource:
+            return stack.enter_context(contextlib.closing(HttpSource(*arguments, **options)))
+
+        yield make
+
+
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        ("RY", "raa01-ry_10000-1708160105-dwd---bin.bz2"),
+        ("RY", "raa01-ry_10000-1708160105-dwd---bin.gz"),
+        ("RY", "raa01-ry_10000-1708160105-dwd---bin"),
+        ("RY", "20170816_0105_RY.h5"),
+        ("RY", "composite_ry_20170816_0105-hd5"),
+        ("YW", "raa01-yw2017.002_10000-1708160105-dwd---bin.gz"),
+        ("YW", "raa01-yw_10000-1708160105-dwd---bin.bz2"),
+        ("RV", "composite_rv_20170816_0105.tar"),
+        ("RV", "DE1200_RV1708160105.tar.bz2"),
+    ],
+)
+def test_names_say_their_time(product: str, name: str) -> None:
+    assert listed(naming_of(product), name, "v") == Listed(name, TIME, "v")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        "raa01-rw_10000-1708160105-dwd---bin.bz2",
+        "raa01-ry_10000-1713160105-dwd---bin.bz2",
+        "x/raa01-ry_10000-1708160105-dwd---bin.bz2",
+        "../raa01-ry_10000-1708160105-dwd---bin.bz2",
+        "raa01-ry_10000-1708160105-dwd---bin.bz2\n",
+        "raa01-ry_10000-1708160105-dwd---bin.exe",
+        "raa01-ry../../x_10000-1708160105-dwd---bin",
+    ],
+)
+def test_other_names_are_passed_by(name: str) -> None:
+    assert listed(naming_of("RY"), name, "") is None
+
+
+def test_a_product_that_cannot_be_followed_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="RV, RY, YW"):
+        naming_of("RW")
+
+
+def test_a_listing_gives_whole_names_and_what_stands_after_them() -> None:
+    html = (
+        '<a href="../">../</a>\n<a href="a%2Dname.tar">a-na..&gt;</a>   04-Jun-2025 16:33   12\n'
+        '<a href="./b">b</a> 1<a href="/other/c">c</a><a href="http://elsewhere/d">d</a><a href="..\\e">e</a><a>f</a>'
+    )
+    assert read_index(html) == [("a-name.tar", "04-Jun-2025 16:33 12"), ("b", "1")]
+
+
+@pytest.mark.parametrize("style", ["nginx", "apache"])
+def test_both_styles_of_index_tell_a_changed_file(style: str, http_source: MakeSource) -> None:
+    with feed_server(style=style) as server:
+        source = http_source(server.url, "RY")
+        server.put(NAME, b"1")
+        server.put("raa01-ry_10000-latest-dwd---bin.bz2", b"1")
+        server.put("raa01-rw_10000-1708160150-dwd---bin.bz2", b"1")
+        (first,) = source.files()
+        assert (first.name, first.time) == (NAME, TIME)
+        assert source.files() == [first]
+        server.put(NAME, b"22")
+        (second,) = source.files()
+        assert second.version != first.version
+
+
+def test_unchanged_files_are_not_sent_again(server: FeedServer, http_source: MakeSource) -> None:
+    source = http_source(server.url, "RY")
+    server.put(NAME, b"1")
+    (file,) = source.files()
+    fetched = source.fetch(file)
+    assert fetched is not None
+    assert fetched.data == b"1"
+    assert source.fetch(file, fetched.tag) is None
+    assert server.fetched(NAME) == [200, 304]
+    server.put(NAME, b"2")
+    again = source.fetch(file, fetched.tag)
+    assert again is not None
+    assert again.data == b"2"
+
+
+def test_without_a_listing_the_newest_file_is_asked_for(server: FeedServer, http_source: MakeSource) -> None:
+    source = http_source(server.url.removesuffix("/"), "RV")
+    for status in (403, 404):
+        server.faults[""] = [status]
+        assert source.files() == [Listed("composite_rv_LATEST.tar", None, "")]
+
+
+@pytest.mark.parametrize("fault", [500, 503, 301, 429, "truncated", "stalled", "slow"])
+def test_a_server_that_fails_is_named_without_its_address(
+    server: FeedServer, fault: int | str, http_source: MakeSource
+) -> None:
+    source = http_source(server.url, "RY", timeout=httpx.Timeout(0.5), longest_seconds=1.0)
+    server.put(NAME, b"x" * 1000)
+    (file,) = source.files()
+    server.faults[NAME] = [fault]
+    with pytest.raises(SourceUnavailable) as caught:
+        source.fetch(file)
+    assert NAME in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+    assert source.fetch(file) is not None
+
+
+def test_retry_after_is_told(server: FeedServer, http_source: MakeSource) -> None:
+    source = http_source(server.url, "RY")
+    server.headers["Retry-After"] = "77"
+    server.faults[""] = [503]
+    with pytest.raises(SourceUnavailable) as caught:
+        source.files()
+    assert caught.value.retry_after_seconds == 77
+
+
+def test_a_file_that_is_not_there_and_one_that_is_too_large(
+    server: FeedServer, monkeypatch: Any, http_source: MakeSource
+) -> None:
+    monkeypatch.setattr("service.feed.source.LARGEST_FRAME_FILE", 999)
+    source = http_source(server.url, "RY")
+    server.put(NAME, b"x" * 1000)
+    (file,) = source.files()
+    with pytest.raises(UnreadableFile, match="at most 999 bytes"):
+        source.fetch(file)
+    server.files.clear()
+    with pytest.raises(FileGone):
+        source.fetch(file)
+
+
+def test_nobody_there_is_unavailable(http_source: MakeSource) -> None:
+    with feed_server() as server:
+        url = server.url
+    with pytest.raises(SourceUnavailable, match="ConnectError"):
+        http_source(url, "RY").files()
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x/", "http:///x", "file:///etc/", "http://host/?x=1", "http://[::1/"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="--source"):
+        HttpSource(url, "RY")
+
+
+def test_a_folder_lists_plain_files_of_the_product(tmp_path: Path) -> None:
+    source = FolderSource(tmp_path, "RY")
+    assert source.files() == []
+    (tmp_path / NAME).write_bytes(b"1")
+    (tmp_path / "raa01-ry_10000-1708160100-dwd---bin").symlink_to("/etc/passwd")
+    (tmp_path / "raa01-ry_10000-1708160110-dwd---bin").mkdir()
+    (tmp_path / "notes.txt").write_bytes(b"")
+    (file,) = source.files()
+    assert (file.name, file.time) == (NAME, TIME)
+    fetched = source.fetch(file)
+    assert fetched is not None
+    assert fetched.data == b"1"
+    assert source.fetch(file, fetched.tag) is None
+    (tmp_path / NAME).write_bytes(b"22")
+    assert source.files() != [file]
+    (tmp_path / NAME).unlink()
+    with pytest.raises(FileGone):
+        source.fetch(file)
+
+
+def test_a_link_that_took_a_files_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"1")
+    source = FolderSource(tmp_path, "RY")
+    (file,) = source.files()
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).symlink_to("/etc/passwd")
+    with pytest.raises(SourceUnavailable):
+        source.fetch(file)
+
+
+def test_a_missing_folder_is_unavailable_and_its_path_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable) as caught:
+        FolderSource(tmp_path / "none", "RY").files()
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_waits_double_up_to_a_bound_and_are_spread() -> None:
+    most = BackOff(30, 300, draw=lambda: 1.0)
+    assert [most.failed() for _ in range(5)] == [60, 120, 240, 300, 300]
+    assert most.succeeded() == 30
+    assert most.failed() == 60
+    assert most.failed(retry_after_seconds=200) == 200
+    assert most.failed(retry_after_seconds=10**9) == 300
+    least = BackOff(30, 300, draw=lambda: 0.0)
+    assert [least.failed() for _ in range(4)] == [30, 60, 120, 150]
+    assert [least.failed() for _ in range(2000)][-1] == 150
