@@ -1,4 +1,7 @@
-"""python -m service run [--host HOST] [--port PORT]; everything else is set by RAINCELL_* variables."""
+"""python -m service run [--host HOST] [--port PORT] | key NAME --scopes read,predict [--per-minute N].
+
+Everything else is set by RAINCELL_* variables.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,44 @@ from radar.errors import RaincellError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the service; the exit status is 1 if it could not start."""
+    """Run a command; the exit status is 1 if it could not start."""
     parser = argparse.ArgumentParser(prog="python -m service", description="Rain nowcasts over HTTP.")
-    run = parser.add_subparsers(dest="command", required=True).add_parser("run", help="serve until stopped")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve until stopped")
     run.add_argument("--host", help="where to listen (RAINCELL_HOST, 127.0.0.1)")
     run.add_argument("--port", type=int, help="where to listen (RAINCELL_PORT, 8000)")
+    run.set_defaults(do=_run)
+    key = commands.add_parser("key", help="make an API key: the key itself on stderr, its line for the file on stdout")
+    key.add_argument("name", help="whose it is, for the log")
+    key.add_argument("--scopes", default="read", help="of read, predict, ingest, with commas")
+    key.add_argument("--per-minute", type=int, help="requests in a minute (any number)")
+    key.set_defaults(do=_make_key)
     options = parser.parse_args(arguments)
-    given = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    try:
+        return int(options.do(options))
+    except RaincellError as error:
+        return _refuse(str(error))
 
+
+def _run(options: argparse.Namespace) -> int:
     from service.app import serve
     from service.settings import Settings
 
+    given = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
     try:
         serve(Settings(**given))
     except ValidationError as error:
         faults = "; ".join(f"RAINCELL_{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
         return _refuse(faults)
-    except RaincellError as error:
-        return _refuse(str(error))
+    return 0
+
+
+def _make_key(options: argparse.Namespace) -> int:
+    from service.keys import make_key
+
+    secret, key = make_key(options.name, options.scopes.split(","), options.per_minute)
+    print(f"the key of {key.name}, shown this once: {secret}", file=sys.stderr)
+    print(key.line)
     return 0
 
 

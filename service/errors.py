@@ -5,6 +5,9 @@ RaincellError
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
 ├── UnknownFrame           no stored frame of that product and time
+├── Unauthorised           no API key where one is needed, or one that is not known
+├── Forbidden              a key without the scope that is needed, or a page of another site
+├── QuotaExceeded          more requests in a minute than the caller may make
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -12,6 +15,7 @@ RaincellError
 from __future__ import annotations
 
 from radar.errors import IncompleteHistory, RaincellError
+from service.limits import Allowance
 
 
 class NotAcceptable(RaincellError):
@@ -28,6 +32,26 @@ class BodyTooLarge(RaincellError):
 
 class UnknownFrame(RaincellError):
     """No stored frame of that product and time."""
+
+
+class Unauthorised(RaincellError):
+    """No API key where one is needed, or one that is not known."""
+
+
+class Forbidden(RaincellError):
+    """A key without the scope that is needed, or a page of another site."""
+
+
+class QuotaExceeded(RaincellError):
+    """More requests in a minute than the caller may make."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(
+            expected=f"at most {allowance.per_minute} requests in a minute",
+            got="one more",
+            remedy=f"try again in {allowance.seconds_left} seconds",
+        )
+        self.allowance = allowance
 
 
 class StoredHistoryIncomplete(IncompleteHistory):
