@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
+from service.decoders import Decoders
 from service.last_good import History
+from service.metrics import Metrics
 from service.worker import Worker
 
 
@@ -27,6 +29,10 @@ class Service:
     ----------
     clock : callable
         The time now, UTC.
+    metrics : Metrics
+        What is counted, for GET /metrics.
+    decoders : Decoders
+        The child processes that read HDF5.
     """
 
     catalogue: Catalogue
@@ -35,6 +41,8 @@ class Service:
     provider: str
     store_kind: str
     clock: Callable[[], datetime] = now_utc
+    metrics: Metrics = field(default_factory=Metrics)
+    decoders: Decoders = field(default_factory=Decoders)
 
 
 def _service(request: Request) -> Service:

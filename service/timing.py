@@ -10,10 +10,17 @@ T = TypeVar("T")
 
 
 class Timings:
-    """Milliseconds by name, in the order in which they were measured."""
+    """Milliseconds by name, in the order in which they were measured.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    note : callable
+        Told every name and its seconds, e.g. for metrics.
+    """
+
+    def __init__(self, note: Callable[[str, float], object] = lambda _name, _seconds: None) -> None:
         self._milliseconds: dict[str, float] = {}
+        self._note = note
 
     def measured(self, name: str, work: Callable[[], T]) -> Callable[[], T]:
         """The same work, measured when and where it runs."""
@@ -23,7 +30,9 @@ class Timings:
             try:
                 return work()
             finally:
-                self._milliseconds[name] = 1000 * (time.perf_counter() - start)
+                seconds = time.perf_counter() - start
+                self._milliseconds[name] = 1000 * seconds
+                self._note(name, seconds)
 
         return run
 

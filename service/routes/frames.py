@@ -59,7 +59,7 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
 
 
 def _store(service: Service, body: Body, hints: Hints) -> StoredAnswer:
-    posted = decode(body, hints)
+    posted = decode(body, hints, service.decoders.read)
     service.history.append(posted.frames)
     return StoredAnswer(
         product=posted.frames.product,

@@ -114,7 +114,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Client:
     """Synchronous requests to an application in this process, lifespan included."""
 
-    def __init__(self, portal: anyio.from_thread.BlockingPortal, client: httpx.AsyncClient) -> None:
+    def __init__(self, app: FastAPI, portal: anyio.from_thread.BlockingPortal, client: httpx.AsyncClient) -> None:
+        self.app = app
         self._portal = portal
         self._client = client
 
@@ -140,7 +141,7 @@ def client_of(app: FastAPI) -> Iterator[Client]:
         portal.wrap_async_context_manager(app.router.lifespan_context(app)),
         portal.wrap_async_context_manager(httpx.AsyncClient(transport=transport, base_url="http://raincell")) as client,
     ):
-        yield Client(portal, client)
+        yield Client(app, portal, client)
 
 
 @pytest.fixture
