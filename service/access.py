@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -84,10 +85,10 @@ class Access:
         """Headers of an answer to who may; raises Unauthorised, Forbidden or QuotaExceeded."""
         headers = Headers(scope=scope)
         key = self._key(headers)
-        who, per_minute = _address(scope), self._policy.anonymous_per_minute
         if key is not None:
             exchange_of(scope).key = key.name
-            who, per_minute = f"key:{key.name}", key.per_minute
+        per_minute = key.per_minute if key else self._policy.anonymous_per_minute
+        who = f"key:{key.name}" if key else _address(scope)
         spent = await self._policy.quotas.spend(who, per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
             raise QuotaExceeded(spent)
@@ -138,14 +139,19 @@ def _secret(headers: Headers) -> str | None:
 
 def _address(scope: Scope) -> str:
     """Who asks without a key: an address, and of IPv6, where everybody has many, the network."""
-    host = scope["client"][0] if scope.get("client") else ""
+    return caller_of(scope["client"][0] if scope.get("client") else "")
+
+
+@lru_cache(maxsize=4096)
+def caller_of(host: str) -> str:
+    """What an address counts as; IPv4 stays what it is where it comes as IPv6."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return "address:unknown"
-    if address.version == 6:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
         return f"address:{ipaddress.ip_network((int(address) >> 64 << 64, 64))}"
-    return f"address:{address}"
+    return f"address:{getattr(address, 'ipv4_mapped', None) or address}"
 
 
 def _explained(error: RaincellError, needed: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_POLICY = {
@@ -24,27 +23,25 @@ def content_policy(**changes: str) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in policy.items())
 
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": content_policy(),
-}
+_POLICY = b"content-security-policy"
+_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds them to every answer, errors included, where a route has not set its own."""
+    """ASGI middleware that adds them to every answer, errors included; a route may set its own content policy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._with_policy = [*_HEADERS, (_POLICY, content_policy().encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = list(message["headers"])
+                own_policy = any(name == _POLICY for name, _ in headers)
+                message["headers"] = headers + (_HEADERS if own_policy else self._with_policy)
             await send(message)
 
         await self._app(scope, receive, sending if scope["type"] == "http" else send)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.access import scope_of
+from service.access import caller_of, scope_of
 from service.keys import make_key
 from tests.service.conftest import Client, RedisServer, ServiceProcess, npy, rain
 from tests.service.test_predict import NPY, check_problem
@@ -177,6 +177,21 @@ def test_callers_without_a_key_are_told_apart_by_address(make_client: MAKE) -> N
     client = make_client(anonymous_per_minute=2)
     assert [ask(client, "read").status_code for _ in range(3)] == [200, 200, 429]
     assert client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "caller"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_of_addresses_that_one_caller_has_many_of_the_network_counts(host: str, caller: str) -> None:
+    assert caller_of(host) == f"address:{caller}"
 
 
 @pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 201), ("none", 201)])
