@@ -18,7 +18,7 @@ COPY --from=build /opt/raincell /opt/raincell
 COPY --from=build /app /app
 WORKDIR /app
 USER 10001
-ENV PATH=/opt/raincell/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 RAINCELL_HOST=0.0.0.0
+ENV PATH=/opt/raincell/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 RAINCELL_HOST=0.0.0.0 RAINCELL_LOG_FORMAT=json
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 from radar.compression import beginning, decompressed
 from radar.errors import RaincellError, UnreadableFile
 from radar.frame import Frame, file_label, forecast_refused, observed, sequence_of
-from radar.netcdf_reader import is_netcdf, read_netcdf
-from radar.odim import is_odim, is_odim_file, read_odim
+from radar.hdf5 import is_hdf5
+from radar.netcdf_reader import is_netcdf, netcdf_refused, read_netcdf
+from radar.odim import is_odim_file, read_composite
 from radar.radolan import read_radolan
 from radar.radolan_header import is_radolan
 from radar.rv import read_archive
@@ -85,7 +86,7 @@ def read_frames(data: bytes, name: str) -> list[Frame]:
     return list(iter_frames(data, name))
 
 
-def iter_frames(data: bytes, name: str) -> Iterator[Frame]:
+def iter_frames(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite) -> Iterator[Frame]:
     """The frames that one file's bytes hold, in the file's order, one in memory at a time.
 
     Parameters
@@ -94,6 +95,8 @@ def iter_frames(data: bytes, name: str) -> Iterator[Frame]:
         A RADOLAN binary, an ODIM HDF5 composite or a tar archive of them: plain, gzip or bzip2.
     name : str
         The file's name for messages; folders are cut off.
+    read_hdf5 : callable
+        Reads the bytes of one HDF5 file, given its name, e.g. in another process.
 
     Raises
     ------
@@ -102,24 +105,20 @@ def iter_frames(data: bytes, name: str) -> Iterator[Frame]:
     """
     label = file_label(name)
     if is_tar(beginning(data, label, 512)):
-        yield from read_archive(data, label)
+        yield from read_archive(data, label, read_hdf5)
         return
     content = decompressed(data, label)
     if is_radolan(content):
         yield read_radolan(content, label)
-    elif is_odim(content):
-        yield read_odim(content, label)
+    elif is_hdf5(content):
+        yield read_hdf5(content, label)
     else:
         raise _not_read(content, label)
 
 
 def _not_read(content: bytes, label: str) -> UnreadableFile:
     if is_netcdf(content):
-        return UnreadableFile(
-            expected=f"a radar composite in {label}",
-            got="NetCDF, which is read from a path only",
-            remedy="send RADOLAN or ODIM HDF5 files, or the rain as application/x-npy",
-        )
+        return netcdf_refused(label)
     return UnreadableFile(
         expected=f"a RADOLAN binary or an ODIM HDF5 composite in {label}",
         got="no bytes" if not content else "neither",

@@ -30,6 +30,15 @@ def is_netcdf(beginning: bytes) -> bool:
     return beginning.startswith((b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF"))
 
 
+def netcdf_refused(name: str) -> UnreadableFile:
+    """The error of NetCDF that came as bytes: only files that an operator put somewhere are trusted so far."""
+    return UnreadableFile(
+        expected=f"a radar composite in {name}",
+        got="NetCDF, which is read from a path only",
+        remedy="send RADOLAN or ODIM HDF5 files, or the rain as application/x-npy",
+    )
+
+
 def read_netcdf(path: str | Path, *, start: datetime | None = None, end: datetime | None = None) -> FrameSequence:
     """Read a sequence of rain from one CF NetCDF file.
 

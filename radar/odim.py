@@ -24,6 +24,7 @@ from radar.errors import GridMismatch, InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label
 from radar.grid import Grid, recognise
 from radar.hdf5 import LARGEST_FRAME_PIXELS, array, is_hdf5, number, opened, text
+from radar.netcdf_reader import netcdf_refused
 from radar.sequence import Float32
 
 Quantity = Literal["RATE", "ACRR"]
@@ -60,6 +61,13 @@ def is_odim_file(path: Path) -> bool:
 
 def _has_object(file: h5py.File) -> bool:
     return isinstance(file.get("what", getlink=True), h5py.HardLink)
+
+
+def read_composite(data: bytes, name: str) -> Frame:
+    """As `read_odim`, of bytes that are HDF5; other HDF5 than ODIM is refused as NetCDF, which it nearly always is."""
+    if not is_odim(data):
+        raise netcdf_refused(file_label(name))
+    return read_odim(data, name)
 
 
 def read_odim(data: bytes, name: str) -> Frame:

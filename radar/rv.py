@@ -10,14 +10,15 @@ import bz2
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from radar.errors import InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label, frames_of
-from radar.odim import Bits, is_odim, read_odim, write_odim
+from radar.hdf5 import is_hdf5
+from radar.odim import Bits, read_composite, write_odim
 from radar.radolan import read_radolan, write_radolan
 from radar.radolan_header import is_radolan
 from radar.sequence import FrameSequence, iso
@@ -28,7 +29,7 @@ ArchiveForm = Literal["binary", "odim"]
 _NEW_NAME = re.compile(r"composite_rv_(\d{8}_\d{4})_(\d{3})-hd5")
 
 
-def read_archive(data: bytes, name: str) -> Iterator[Frame]:
+def read_archive(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite) -> Iterator[Frame]:
     """The frames of a tar archive one by one, in its order; nothing of it is unpacked to a disk.
 
     Parameters
@@ -37,6 +38,8 @@ def read_archive(data: bytes, name: str) -> Iterator[Frame]:
         A tar file of RADOLAN binaries or ODIM HDF5 composites: plain, gzip or bzip2.
     name : str
         Its name for messages; frames are named after their members.
+    read_hdf5 : callable
+        Reads the bytes of one HDF5 member, given its name, e.g. in another process.
 
     Raises
     ------
@@ -48,8 +51,8 @@ def read_archive(data: bytes, name: str) -> Iterator[Frame]:
         member = file_label(path)
         if is_radolan(contents):
             yield read_radolan(contents, member)
-        elif is_odim(contents):
-            yield of_run(read_odim(contents, member))
+        elif is_hdf5(contents):
+            yield of_run(read_hdf5(contents, member))
         else:
             raise UnreadableFile(
                 expected=f"RADOLAN binaries or ODIM HDF5 composites in {file_label(name)}",

@@ -1,4 +1,4 @@
-"""python -m service run | ingest; what their options do not say is set by RAINCELL_* variables."""
+"""python -m service run | ingest | key; what their options do not say is set by RAINCELL_* variables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 1 if it could not start."""
     options = _parser().parse_args(arguments)
-    names = ("host", "port", "redis_url", "archive")
-    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
-
-    from service.settings import Settings
-
     try:
-        return _run(options, Settings(**given))
+        return int(options.do(options))
     except ValidationError as error:
         faults = "; ".join(f"RAINCELL_{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
         return _refuse(faults)
@@ -33,16 +28,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> int:
-    if options.command == "run":
-        from service.app import serve
+def _run(options: argparse.Namespace) -> int:
+    from service.app import serve
 
-        serve(settings)
-        return 0
+    serve(_settings(options))
+    return 0
+
+
+def _ingest(options: argparse.Namespace) -> int:
     from service.feed.command import Options, ingest
 
     names = ("source", "product", "once", "interval_seconds", "quarantine", "force")
-    return ingest(settings, Options(**{name: getattr(options, name) for name in names}))
+    return ingest(_settings(options), Options(**{name: getattr(options, name) for name in names}))
+
+
+def _make_key(options: argparse.Namespace) -> int:
+    from service.keys import make_key
+
+    secret, key = make_key(options.name, options.scopes.split(","), options.per_minute)
+    print(f"the key of {key.name}, shown this once: {secret}", file=sys.stderr)
+    print(key.line)
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from service.settings import Settings
+
+    names = ("host", "port", "redis_url", "archive")
+    return Settings(**{name: value for name in names if (value := getattr(options, name, None)) is not None})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve until stopped")
     run.add_argument("--host", help="where to listen (RAINCELL_HOST, 127.0.0.1)")
     run.add_argument("--port", type=int, help="where to listen (RAINCELL_PORT, 8000)")
+    run.set_defaults(do=_run)
     _add_ingest(commands.add_parser("ingest", help="follow a folder or web directory of radar files"))
+    key = commands.add_parser("key", help="make an API key: the key itself on stderr, its line for the file on stdout")
+    key.add_argument("name", help="whose it is, for the log")
+    key.add_argument("--scopes", default="read", help="of read, predict, ingest, with commas")
+    key.add_argument("--per-minute", type=int, help="requests in a minute (any number)")
+    key.set_defaults(do=_make_key)
     return parser
 
 
@@ -66,6 +85,7 @@ def _add_ingest(ingest: argparse.ArgumentParser) -> None:
     )
     ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep files there that cannot be used")
     ingest.add_argument("--force", action="store_true", help="take frames that quality control does not believe")
+    ingest.set_defaults(do=_ingest)
 
 
 def _seconds(text: str) -> float:

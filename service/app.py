@@ -14,25 +14,39 @@ import uvicorn
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
+from service import log
+from service.access import Access, Policy
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
 from service.context import Service, now_utc
+from service.cross_origin import cross_origin
+from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
+from service.failures import Failures
 from service.history import MemoryHistory
+from service.keys import KeyFile
 from service.last_good import History
+from service.limits import Quotas
+from service.metrics import Metrics
 from service.model_watch import ModelWatch
+from service.observed import Observed
 from service.problems import Problem, add_handlers
 from service.quarantine import MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
+from service.redis_limits import RedisLimits
 from service.redis_quarantine import RedisQuarantine
-from service.routes import frames, health, models, predict
-from service.settings import Settings, check_exposure
+from service.routes import docs, frames, health, metrics, models, predict
+from service.security_documentation import add_security
+from service.security_headers import SecurityHeaders
+from service.settings import Settings, anonymous_scopes, check_exposure
+from service.state_metrics import StateCollector
 from service.worker import Worker
 
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
@@ -53,22 +67,47 @@ def create_app(settings: Settings) -> FastAPI:
         version=_version(),
         description=_DESCRIPTION,
         lifespan=partial(_lifespan, settings=settings),
+        docs_url=None,  # service.routes.docs
         redoc_url=None,
     )
     app.state.service = service
-    for group in (predict, frames, models, health):
-        app.include_router(group.router)
-    largest = settings.max_body_mb * MEBIBYTE
-    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
+    for group in (predict, frames, models, health, metrics, docs):
+        # Not include_router, whose matching takes a millisecond in a dozen routes: groups need nothing of their own.
+        app.router.routes.extend(group.router.routes)
+    _add_middleware(app, settings, service)
     add_handlers(app)
     add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
+    add_security(app)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
+    """What every request passes through, from the inside out: each added one is around those before it."""
+    largest = settings.max_body_mb * MEBIBYTE
+    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
+    app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
+    app.add_middleware(Failures)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cross_origin(settings.cors_origins))
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observed, metrics=service.metrics)
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        keys=KeyFile(settings.api_keys) if settings.api_keys else None,
+        anonymous=anonymous_scopes(settings),
+        anonymous_per_minute=settings.anonymous_per_minute,
+        origins=settings.cors_origins,
+        quotas=Quotas(RedisLimits(settings.redis_url) if settings.redis_url else None),
+    )
 
 
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
+    counts = Metrics()
     watch = ModelWatch(settings.model_repository, partial(load_forecaster, provider=settings.provider))
-    return Service(
+    service = Service(
         catalogue=watch.catalogue,
         history=_history(settings),
         worker=_worker(settings),
@@ -77,7 +116,11 @@ def make_service(settings: Settings) -> Service:
         clock=now_utc,
         model_watch=watch,
         quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
+        metrics=counts,
+        decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
     )
+    counts.registry.register(StateCollector(service))
+    return service
 
 
 def serve(settings: Settings) -> None:
@@ -87,12 +130,24 @@ def serve(settings: Settings) -> None:
     ------
     Exposed
         See `service.settings.check_exposure`.
+    KeysRejected
+        See `service.keys`.
     """
     check_exposure(settings)
+    log.set_up(settings.log_format)
     app = create_app(settings)
     service: Service = app.state.service
+    service.decoders.start()
     config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, server_header=False, timeout_graceful_shutdown=30
+        app,
+        host=settings.host,
+        port=settings.port,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+        log_config=None,
+        access_log=False,  # service.observed writes it
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     _Server(config, on_exit=service.worker.stop).run()
 
@@ -140,6 +195,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await run_sync(service.worker.close)
+    await run_sync(service.decoders.close)
 
 
 def _version() -> str:

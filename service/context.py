@@ -10,7 +10,9 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
+from service.decoders import Decoders
 from service.last_good import History
+from service.metrics import Metrics
 from service.model_watch import ModelWatch
 from service.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.worker import Worker
@@ -33,6 +35,10 @@ class Service:
         Frames that were not believed, shared by replicas and feed where there is Redis.
     quarantined : Counts
         How many this process did not believe, by reason.
+    metrics : Metrics
+        What is counted, for GET /metrics.
+    decoders : Decoders
+        The child processes that read HDF5.
     """
 
     catalogue: Catalogue
@@ -44,6 +50,8 @@ class Service:
     model_watch: ModelWatch | None = None
     quarantine: QuarantineList = field(default_factory=MemoryQuarantine)
     quarantined: Counts = field(default_factory=Counts)
+    metrics: Metrics = field(default_factory=Metrics)
+    decoders: Decoders = field(default_factory=Decoders)
 
 
 def _service(request: Request) -> Service:

@@ -7,6 +7,9 @@ RaincellError
 ├── UnknownFrame           no stored frame of that product and time
 ├── InvalidRain
 │   └── FrameQuarantined   a frame that no weather makes: absurd, a jump, or frozen
+├── Unauthorised           no API key where one is needed, or one that is not known
+├── Forbidden              a key without the scope that is needed, or a page of another site
+├── QuotaExceeded          more requests in a minute than the caller may make
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -19,6 +22,7 @@ from datetime import datetime
 from radar.errors import IncompleteHistory, InvalidRain, RaincellError
 from radar.quality import Flaw
 from radar.sequence import iso
+from service.limits import Allowance
 
 
 class NotAcceptable(RaincellError):
@@ -55,6 +59,26 @@ class FrameQuarantined(InvalidRain):
             remedy="nothing was stored; if it is real, send the same again with force=true",
         )
         self.flaws = dict(flaws)
+
+
+class Unauthorised(RaincellError):
+    """No API key where one is needed, or one that is not known."""
+
+
+class Forbidden(RaincellError):
+    """A key without the scope that is needed, or a page of another site."""
+
+
+class QuotaExceeded(RaincellError):
+    """More requests in a minute than the caller may make."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(
+            expected=f"at most {allowance.per_minute} requests in a minute",
+            got="one more",
+            remedy=f"try again in {allowance.seconds_left} seconds",
+        )
+        self.allowance = allowance
 
 
 class StoredHistoryIncomplete(IncompleteHistory):

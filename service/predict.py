@@ -48,7 +48,7 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
 def gather(service: Service, question: Question) -> tuple[Posted, str | None]:
     """The frames to start from, of the body or else of the history, and why they may be less than they should be."""
     if question.body is not None:
-        posted = decode(question.body, question.hints)
+        posted = decode(question.body, question.hints, service.decoders.read)
         kept = _newest(posted.frames, question.model.forecaster.input_length)
         return replace(posted, frames=kept), None
     reading = _stored(service, question)

@@ -22,6 +22,8 @@ from service.documentation import reference
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[RaincellError], int] = {
+    service_errors.Unauthorised: 401,
+    service_errors.Forbidden: 403,
     radar_errors.UnknownModel: 404,
     radar_errors.UnknownProduct: 404,
     service_errors.UnknownFrame: 404,
@@ -35,6 +37,7 @@ STATUS: dict[type[RaincellError], int] = {
     radar_errors.IncompleteHistory: 422,
     radar_errors.InvalidRequest: 422,
     radar_errors.UnknownGrid: 422,
+    service_errors.QuotaExceeded: 429,
     service_errors.StoredHistoryIncomplete: 503,
     radar_errors.Overloaded: 503,
     radar_errors.StoreUnavailable: 503,
@@ -80,13 +83,13 @@ def problem_response(
     return Response(json.dumps(problem.model_dump()), status, headers, media_type=MEDIA_TYPE)
 
 
-def raincell_response(error: RaincellError) -> Response:
+def raincell_response(error: RaincellError, extra_headers: Mapping[str, str] | None = None) -> Response:
     """The problem document of an error of ours."""
     kinds = [kind for kind in type(error).__mro__ if kind in STATUS]
     if not kinds:
         return failure_response()
     retry = next((RETRY_AFTER_SECONDS[kind] for kind in kinds if kind in RETRY_AFTER_SECONDS), None)
-    headers = {"Retry-After": str(retry)} if retry else {}
+    headers = ({"Retry-After": str(retry)} if retry else {}) | dict(extra_headers or {})
     return problem_response(STATUS[kinds[0]], type(error).__name__, error.expected, error.got, error.remedy, headers)
 
 
@@ -117,11 +120,14 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _DESCRIPTIONS = {
+    401: "An API key is needed, or the one that was sent is not known",
+    403: "The API key has not the scope that is needed",
     404: "Unknown model, or a product or frame that was never seen",
     406: "No media type that is accepted can be made",
     413: "The body is too large",
     415: "The body's media type is not read",
     422: "The request or the frames in it cannot be used; the problem says why",
+    429: "More requests in a minute than the caller may make; see Retry-After",
     500: "A fault of the service",
     503: "Overload, too few frames in the stored history, or the history store does not answer; see Retry-After",
 }

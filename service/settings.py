@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
 from radar.errors import RaincellError
+from service.keys import SCOPES
+from service.log import LogFormat
 
-SCOPES = frozenset({"read", "predict", "ingest"})
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -31,7 +34,16 @@ class Settings(BaseSettings):
     max_body_mb : int
         Largest request body in MiB.
     allow_anonymous : set of str
-        Scopes open to everybody who reaches the host: "read,predict,ingest".
+        Scopes of callers without a key: "read,predict,ingest"; see `anonymous_scopes`.
+    api_keys : Path or None
+        File of API keys; see service.keys.
+    anonymous_per_minute : int or None
+        Requests that one address without a key may make.
+    trusted_proxies : tuple of str
+        Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    cors_origins : set of str
+        Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
+    log_format : "text" or "json"
     demo : bool
         Keep a synthetic storm over Germany in the history.
     queue : int
@@ -59,6 +71,11 @@ class Settings(BaseSettings):
     model_repository: Path = PRETRAINED
     max_body_mb: int = Field(default=64, ge=1, le=4096)
     allow_anonymous: Annotated[frozenset[str], NoDecode] = frozenset()
+    api_keys: Path | None = None
+    anonymous_per_minute: int | None = Field(default=None, ge=1)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[frozenset[str], NoDecode] = frozenset()
+    log_format: LogFormat = "text"
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     archive: Path | None = None
@@ -68,10 +85,10 @@ class Settings(BaseSettings):
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
 
-    @field_validator("allow_anonymous", mode="before")
+    @field_validator("allow_anonymous", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, text: object) -> object:
-        return frozenset(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+        return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
     @field_validator("allow_anonymous")
     @classmethod
@@ -80,27 +97,49 @@ class Settings(BaseSettings):
             raise ValueError(f"expected scopes of read, predict, ingest, got {', '.join(sorted(unknown))}")
         return scopes
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ipaddress.ip_network(proxy)  # a ValueError that says what is wrong
+        return proxies
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins - {"*"}:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"expected origins such as https://maps.example:8443, or *, got {origin}")
+        return origins
+
 
 class Exposed(RaincellError):
     """The service would be open to everybody on the network, and nobody said that it should."""
 
 
+def anonymous_scopes(settings: Settings) -> frozenset[str]:
+    """What callers without a key may do: what is named; all, where there are no keys and nobody else gets here."""
+    if settings.allow_anonymous or settings.api_keys or not is_loopback(settings.host):
+        return settings.allow_anonymous
+    return SCOPES
+
+
 def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine unless every open scope is named.
+    """Refuse to listen beyond this machine unless there are API keys, or open scopes are named.
 
     Raises
     ------
     Exposed
-        There are no API keys yet, so whoever reaches the host can read, predict and ingest.
+        Nobody could be told from anybody else there.
     """
-    if is_loopback(settings.host) or settings.allow_anonymous >= SCOPES:
+    if is_loopback(settings.host) or settings.api_keys or settings.allow_anonymous:
         return
     raise Exposed(
-        expected="a loopback host (127.0.0.1, ::1, localhost), or RAINCELL_ALLOW_ANONYMOUS=read,predict,ingest",
-        got=f"host {settings.host} with {', '.join(sorted(settings.allow_anonymous)) or 'nothing'} allowed",
-        remedy="there are no API keys yet: anybody who reaches the host may read forecasts (read), use the"
-        " processor (predict) and add or withdraw frames that shape everybody's forecast (ingest); name all three if"
-        " that is wanted, or listen on 127.0.0.1 behind a proxy that checks who asks",
+        expected="a loopback host (127.0.0.1, ::1, localhost), RAINCELL_API_KEYS, or RAINCELL_ALLOW_ANONYMOUS=read,...",
+        got=f"host {settings.host} without any",
+        remedy="make API keys (python -m service key NAME --scopes read,predict), or name in RAINCELL_ALLOW_ANONYMOUS"
+        " what everybody who reaches the host may do: read forecasts (read), use the processor (predict), add and"
+        " withdraw frames that shape everybody's forecast (ingest)",
     )
 
 

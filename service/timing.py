@@ -10,10 +10,17 @@ T = TypeVar("T")
 
 
 class Timings:
-    """Milliseconds by name, in the order in which they were measured."""
+    """Milliseconds by name, in the order in which they were measured.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    note : callable
+        Told every name and its seconds, e.g. for metrics.
+    """
+
+    def __init__(self, note: Callable[[str, float], object] = lambda _name, _seconds: None) -> None:
         self._milliseconds: dict[str, float] = {}
+        self._note = note
 
     def measured(self, name: str, work: Callable[[], T]) -> Callable[[], T]:
         """The same work, measured when and where it runs."""
@@ -30,6 +37,7 @@ class Timings:
     def add(self, name: str, seconds: float) -> None:
         """What was measured elsewhere."""
         self._milliseconds[name] = 1000 * seconds
+        self._note(name, seconds)
 
     def header(self) -> str:
         """The value of Server-Timing, e.g. "decode;dur=12.3, forecast;dur=4567.8"."""

@@ -63,6 +63,16 @@ class Worker:
         """How many pieces of work have not begun."""
         return len(self._jobs)
 
+    @property
+    def size(self) -> int:
+        """How many may be inside `admitted` at a time."""
+        return self._size
+
+    @property
+    def inside(self) -> int:
+        """How many are inside `admitted` now."""
+        return self._inside
+
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 from radar.errors import InvalidRequest
 from radar.files import NamedBytes, iter_frames
-from radar.frame import observed, sequence_of
+from radar.frame import Frame, observed, sequence_of
+from radar.odim import read_composite
 from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json
 from service.bodies.limits import MOST_FILES, check_files, counted
@@ -19,6 +20,7 @@ from service.bodies.npy import read_npy
 from service.bodies.posted import Hints, Posted, agree, check_plausible, frames_of_array
 from service.errors import UnsupportedBody
 
+ReadHdf5 = Callable[[bytes, str], Frame]
 MULTIPART, NPY, JSON = "multipart/form-data", "application/x-npy", "application/json"
 
 
@@ -62,10 +64,16 @@ async def receive(request: Request) -> Body | None:
     return Body(media_type, content)
 
 
-def decode(body: Body, hints: Hints) -> Posted:
-    """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop."""
+def decode(body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite) -> Posted:
+    """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop.
+
+    Parameters
+    ----------
+    read_hdf5 : callable
+        Reads HDF5; the service gives one that does so in another process.
+    """
     if body.media_type == MULTIPART:
-        posted = Posted(agree(_sequence(body.files), hints))
+        posted = Posted(agree(_sequence(body.files, read_hdf5), hints))
     elif body.media_type == NPY:
         posted = frames_of_array(read_npy(body.content), hints)
     else:
@@ -74,9 +82,9 @@ def decode(body: Body, hints: Hints) -> Posted:
     return posted
 
 
-def _sequence(files: Sequence[NamedBytes]) -> FrameSequence:
+def _sequence(files: Sequence[NamedBytes], read_hdf5: ReadHdf5) -> FrameSequence:
     """Files in any order as one sequence; like radar.files.open_sequence, but nothing is read beyond the limits."""
-    frames = (frame for file in files for frame in iter_frames(file.data, file.name))
+    frames = (frame for file in files for frame in iter_frames(file.data, file.name, read_hdf5))
     return sequence_of(counted(observed(frames)))
 
 

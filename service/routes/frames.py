@@ -67,7 +67,7 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
 
 
 def _store(service: Service, body: Body, hints: Hints, force: bool) -> StoredAnswer:
-    posted = decode(body, hints)
+    posted = decode(body, hints, service.decoders.read)
     if not force:
         believe(service, posted.frames)
     service.history.append(posted.frames)

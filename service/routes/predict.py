@@ -50,12 +50,14 @@ async def predict(
     steps = steps_for(card, lead_minutes)
     hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
     question = Question(served, steps, hints, await receive(request))
-    timings = Timings()
+    timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
         posted, degraded = await run_sync(timings.measured("decode", partial(gather, service, question)))
         predicted, seconds = await while_attended(request, forecast(service.worker, question, posted.frames))
         timings.add("forecast", seconds)
         nowcast = dress(service, question, posted, predicted, degraded)
+        if degraded:
+            service.metrics.degraded.labels("store").inc()
         response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()
     return response

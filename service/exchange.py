@@ -1,0 +1,48 @@
+"""What is known of one request besides what it asks, kept in its ASGI scope for the log and the metrics."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+_STATE = "raincell.exchange"
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered here, for whatever is logged meanwhile."""
+
+
+@dataclass
+class Exchange:
+    """One request.
+
+    Parameters
+    ----------
+    request_id : str
+    key : str or None
+        The name of the API key; None without one.
+    status : int
+        Of the answer; 499 until one is sent, which stays if the caller left.
+    """
+
+    request_id: str
+    key: str | None = None
+    status: int = 499
+
+
+def begin(scope: Scope, offered_id: str | None) -> Exchange:
+    """Note a request under the id that its caller offers, or under a new one."""
+    usable = offered_id is not None and _USABLE_ID.fullmatch(offered_id)
+    exchange = Exchange(offered_id if usable and offered_id else secrets.token_hex(8))
+    scope[_STATE] = exchange
+    return exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """What is known of the request."""
+    found: Exchange = scope[_STATE]
+    return found

@@ -1,0 +1,37 @@
+"""GET /docs: the documentation of all routes; nothing of it comes from other hosts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+from fastapi import APIRouter
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+
+from service.security_headers import content_policy
+
+router = APIRouter()
+
+_ASSETS = "/static-offline-docs"
+"""Where fastapi-offline serves Swagger UI."""
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> HTMLResponse:
+    """Swagger UI; of scripts within a page, its policy allows just the one that starts it."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Raincell",
+        swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+    )
+    page.headers["Content-Security-Policy"] = content_policy(script_src=f"'self' {_hashes(bytes(page.body))}")
+    return page
+
+
+def _hashes(page: bytes) -> str:
+    scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    return " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts)
