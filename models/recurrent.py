@@ -60,7 +60,7 @@ class RecurrentForecaster:
         InvalidRequest
             More steps than the card's longest lead time.
         """
-        _check_fit(self.card, history, steps)
+        check_fit(self.card, history, steps)
         observed = newest_frames(history, self.card.input_length)
         framing, last = self.card.framing, observed.rain_rate[-1]
         motion = framing.motion(observed.rain_rate)
@@ -110,7 +110,8 @@ def _padded(array: Float32, multiple: int) -> Float32:
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -size % multiple) for size in array.shape[-2:]])
 
 
-def _check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:
+def check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:
+    """Raise GridMismatch, IncompleteHistory or InvalidRequest for frames or steps that the model is not made for."""
     size = history.grid.pixel_size_km
     if abs(size - card.pixel_size_km) > 0.02 * card.pixel_size_km:
         raise GridMismatch(

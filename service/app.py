@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from asyncio import create_task
+from asyncio import create_task, gather
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
+from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
@@ -28,10 +29,19 @@ from service.history import MemoryHistory
 from service.last_good import History
 from service.problems import Problem, add_handlers
 from service.redis_history import RedisHistory
-from service.routes import frames, health, models, predict
+from service.routes import frames, health, models, nowcast, points, predict
+from service.runs.cache import Cache
+from service.runs.latest import Latest
+from service.runs.reader import RunReader
+from service.runs.redis_runs import RedisRuns
+from service.runs.runner import Runner
+from service.runs.runs import Runs
+from service.runs.store import MemoryRuns
 from service.settings import Settings, check_exposure
 from service.worker import Worker
 
+_REMEMBERED_RUNS = 2
+"""Runs of each series that a replica remembers for when Redis is away."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
@@ -53,23 +63,32 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for group in (predict, frames, models, health):
+    for group in (predict, frames, points, nowcast, models, health):
         app.include_router(group.router)
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
     add_handlers(app)
-    add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
+    add_schemas(app, (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, Problem, RunAnswer, RunsPlacesAnswer))
     return app
 
 
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
+    catalogue = load_catalogue(settings.model_repository, partial(load_forecaster, provider=settings.provider))
+    history, worker, runs = _history(settings), Worker(settings.queue), _runs(settings)
+    cache = Cache(settings.cache_mb * MEBIBYTE)
+    runner = Runner(history, runs, worker, catalogue, settings.run_lead_minutes, now_utc) if settings.runs else None
     return Service(
-        catalogue=load_catalogue(settings.model_repository, partial(load_forecaster, provider=settings.provider)),
-        history=_history(settings),
-        worker=Worker(settings.queue),
+        catalogue=catalogue,
+        history=history,
+        worker=worker,
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
+        runs=runs,
+        latest=Latest(history, runs),
+        reader=RunReader(runs, cache),
+        answers=cache,
+        runner=runner,
         clock=now_utc,
     )
 
@@ -110,18 +129,28 @@ def _history(settings: Settings) -> History:
     return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
 
 
+def _runs(settings: Settings) -> Runs:
+    retention = timedelta(minutes=settings.run_minutes)
+    if settings.redis_url is None:
+        return Runs(MemoryRuns(retention))
+    return Runs(RedisRuns(settings.redis_url, retention), last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI, run_demo: bool) -> AsyncIterator[None]:
     service: Service = app.state.service
-    task = None
+    tasks = []
     if run_demo:
         storm = Demo(service.history, service.clock)
         with contextlib.suppress(StoreUnavailable):
             await run_sync(storm.catch_up)
-        task = create_task(storm.run())
+        tasks.append(create_task(storm.run()))
+    if service.runner:
+        tasks.append(create_task(service.runner.run()))
     yield
-    if task:
+    for task in tasks:
         task.cancel()
+    await gather(*tasks, return_exceptions=True)
     await run_sync(service.worker.close)
 
 

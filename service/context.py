@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -11,6 +12,11 @@ from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
 from service.last_good import History
+from service.runs.cache import Cache
+from service.runs.latest import Latest
+from service.runs.reader import RunReader
+from service.runs.runner import Runner
+from service.runs.runs import Runs
 from service.worker import Worker
 
 
@@ -25,6 +31,12 @@ class Service:
 
     Parameters
     ----------
+    runs, latest, reader, runner
+        The runs that were made, the latest of them, what they say, and what makes them (None: other replicas do).
+    answers : Cache
+        Encoded answers by their entity tags.
+    encoders : Semaphore
+        How many answers of runs may be made at a time; each takes memory until it is sent.
     clock : callable
         The time now, UTC.
     """
@@ -34,7 +46,13 @@ class Service:
     worker: Worker
     provider: str
     store_kind: str
+    runs: Runs
+    latest: Latest
+    reader: RunReader
+    answers: Cache
+    runner: Runner | None = None
     clock: Callable[[], datetime] = now_utc
+    encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
 
 
 def _service(request: Request) -> Service:

@@ -5,6 +5,9 @@ RaincellError
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
 ├── UnknownFrame           no stored frame of that product and time
+├── UnknownRun             no run of that id
+├── RunExpired             a run that was there and is kept no longer
+├── NoRunYet               frames of that product are there, but no run was made from them yet
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -28,6 +31,18 @@ class BodyTooLarge(RaincellError):
 
 class UnknownFrame(RaincellError):
     """No stored frame of that product and time."""
+
+
+class UnknownRun(RaincellError):
+    """No run of that id."""
+
+
+class RunExpired(RaincellError):
+    """A run that was there and is kept no longer."""
+
+
+class NoRunYet(RaincellError):
+    """Frames of that product are there, but no run was made from them yet."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):

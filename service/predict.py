@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from models.card import ModelCard
+from models.recurrent import check_fit
 from radar.errors import InvalidRequest
 from radar.sequence import FrameSequence
 from service import demo
 from service.answers.nowcast import Nowcast
-from service.bodies.limits import MOST_VALUES
+from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.bodies.posted import Hints, Posted
 from service.bodies.read import Body, decode
 from service.catalogue import ServedModel
 from service.context import Service
-from service.history import choose_series
-from service.last_good import Reading
+from service.history import choose_series, unknown_product
+from service.runs.inputs import forecaster_for, gather_inputs, together
+from service.runs.run import Method
 
-MOST_ANSWERED_VALUES = 2 * MOST_VALUES
 DWD_PRODUCTS = frozenset({"RY", "YW", "RX", "RW", "RZ", "RV", "RQ", "RE", "EY"})
 
 
@@ -29,6 +31,28 @@ class Question:
     steps: int
     hints: Hints
     body: Body | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The frames that a forecast starts from, and what has to be said about them.
+
+    Parameters
+    ----------
+    posted : Posted
+        Without gaps.
+    observed : tuple of datetime
+        The times of those that were observed.
+    method : "model", "extrapolation" or "persistence"
+        What the frames are enough for.
+    degraded : str or None
+        Why they are less than they should be.
+    """
+
+    posted: Posted
+    observed: tuple[datetime, ...]
+    method: Method = "model"
+    degraded: str | None = None
 
 
 def steps_for(card: ModelCard, lead_minutes: int) -> int:
@@ -43,40 +67,42 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
     return lead_minutes // step
 
 
-def gather(service: Service, question: Question) -> tuple[Posted, str | None]:
-    """The frames to start from, of the body or else of the history, and why they may be less than they should be."""
+def gather(service: Service, question: Question) -> Start:
+    """The frames to start from, of the body or else of the history."""
     if question.body is not None:
         posted = decode(question.body, question.hints)
         kept = _newest(posted.frames, question.model.forecaster.input_length)
-        return replace(posted, frames=kept), None
-    reading = _stored(service, question)
-    return Posted(reading.value), reading.degraded
+        return Start(replace(posted, frames=kept), kept.valid_times)
+    return _stored(service, question)
 
 
-def forecast(question: Question, history: FrameSequence) -> FrameSequence:
-    """The model's answer; for the worker's thread."""
+def forecast(question: Question, start: Start) -> FrameSequence:
+    """The answer of the model, or of what stands in for it; for the worker's thread."""
+    history = start.posted.frames
     if history.rain_rate[0].size * question.steps > MOST_ANSWERED_VALUES:
         raise InvalidRequest(
             expected=f"a forecast of at most {MOST_ANSWERED_VALUES} values",
             got=f"{question.steps} frames of {history.rain_rate[0].size}",
             remedy="ask for a shorter lead time",
         )
-    return question.model.forecaster.forecast(history, question.steps)
+    model = question.model.forecaster
+    check_fit(model.card, history, question.steps)  # nothing stands in for a model that is not made for such frames
+    return forecaster_for(start.method, len(history), model).forecast(history, question.steps)
 
 
-def dress(
-    service: Service, question: Question, posted: Posted, predicted: FrameSequence, degraded: str | None
-) -> Nowcast:
+def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
     """The forecast with all that the answer says about it."""
     card = question.model.forecaster.card
     return Nowcast(
         forecast=predicted,
-        model=card,
-        history_times=posted.frames.last(card.input_length).valid_times,
+        model=card.name,
+        version=card.version,
+        history_times=start.observed,
         made_at=service.clock(),
         attribution=attribution(predicted.product),
-        degraded=degraded,
-        assumed=posted.assumed,
+        degraded=start.degraded,
+        assumed=start.posted.assumed,
+        method=start.method,
     )
 
 
@@ -93,7 +119,7 @@ def _newest(frames: FrameSequence, count: int) -> FrameSequence:
     return replace(kept, rain_rate=kept.rain_rate.copy()) if len(frames) > count else frames
 
 
-def _stored(service: Service, question: Question) -> Reading[FrameSequence]:
+def _stored(service: Service, question: Question) -> Start:
     hints = question.hints
     if not hints.product:
         raise InvalidRequest(
@@ -108,4 +134,10 @@ def _stored(service: Service, question: Question) -> Reading[FrameSequence]:
             remedy="leave it away: the forecast starts from the newest stored frame",
         )
     series = choose_series(service.history.products().value, hints.product, hints.grid)
-    return service.history.latest(series, question.model.forecaster.input_length)
+    model = question.model.forecaster
+    reading = service.history.newest(series, model.input_length + 1)
+    if not reading.value:  # withdrawn a moment ago
+        raise unknown_product(series.product)
+    inputs = gather_inputs(reading.value, model.input_length, model.name)
+    degraded = together(reading.degraded, inputs.degraded)
+    return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded)

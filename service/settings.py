@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
+    runs : bool
+        Whether this process makes runs; without it it serves those that other replicas make.
+    run_lead_minutes : int
+        How far runs reach; bounded by the model's longest lead time.
+    run_minutes : int
+        How long runs are kept, counted from a product's newest run.
+    cache_mb : int
+        Decoded and encoded runs that are kept in this process, in MiB.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
@@ -52,6 +60,10 @@ class Settings(BaseSettings):
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
+    runs: bool = True
+    run_lead_minutes: int = Field(default=120, ge=5, le=1440)
+    run_minutes: int = Field(default=120, ge=15, le=7 * 24 * 60)
+    cache_mb: int = Field(default=512, ge=16, le=65536)
 
     @field_validator("allow_anonymous", mode="before")
     @classmethod

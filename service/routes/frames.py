@@ -38,7 +38,10 @@ async def add_frames(request: Request, service: Parts, query: Annotated[FrameQue
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted():
-        return await run_sync(_store, service, body, hints)
+        stored = await run_sync(_store, service, body, hints)
+    if service.runner:
+        service.runner.wake()
+    return stored
 
 
 @router.get("", responses=documented(404, 422, 500, 503))
@@ -55,6 +58,8 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
         raise UnknownFrame(
             expected="a stored frame", got=f"{product} at {iso(time)}", remedy="GET /frames lists what is stored"
         )
+    if service.runner:
+        service.runner.wake()
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 

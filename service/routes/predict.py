@@ -51,10 +51,9 @@ async def predict(
     question = Question(served, steps, hints, await receive(request))
     timings = Timings()
     with service.worker.admitted():
-        posted, degraded = await run_sync(timings.measured("decode", partial(gather, service, question)))
-        work = partial(forecast, question, posted.frames)
-        predicted = await service.worker.run(timings.measured("forecast", work))
-        nowcast = dress(service, question, posted, predicted, degraded)
+        start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        predicted = await service.worker.run(timings.measured("forecast", partial(forecast, question, start)))
+        nowcast = dress(service, question, start, predicted)
         response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()
     return response
