@@ -80,7 +80,7 @@ class RecurrentForecaster:
         Raises as `forecast` does for the first history that does not fit, and GridMismatch for shapes that differ.
         """
         for history in histories:
-            _check_fit(self.card, history, steps)
+            check_fit(self.card, history, steps)
         observed = [newest_frames(history, self.card.input_length) for history in histories]
         rows, columns = _one_shape(observed)
         self._remember((len(observed), rows, columns))
@@ -173,7 +173,8 @@ def _one_shape(histories: Sequence[FrameSequence]) -> tuple[int, int]:
     return first
 
 
-def _check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:
+def check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:
+    """Raise GridMismatch, IncompleteHistory or InvalidRequest for frames or steps that the model is not made for."""
     size = history.grid.pixel_size_km
     if abs(size - card.pixel_size_km) > 0.02 * card.pixel_size_km:
         raise GridMismatch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -19,7 +20,23 @@ Attribute = str | int | float | npt.NDArray[np.float32]
 _EPOCH = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"}
 
 
-def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None = None) -> bytes:
+@dataclass(frozen=True)
+class Quantity:
+    """What the numbers of a field are: a variable's name and its attributes."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...]
+
+
+RAINFALL_RATE = Quantity(
+    "rainfall_rate",
+    (("standard_name", "rainfall_rate"), ("long_name", "rainfall rate"), ("units", "mm h-1")),
+)
+
+
+def to_netcdf(
+    sequence: FrameSequence, *, attributes: Mapping[str, str] | None = None, quantity: Quantity = RAINFALL_RATE
+) -> bytes:
     """A sequence as a CF-1.9 NetCDF-4 file in memory, uncompressed.
 
     It holds rainfall_rate(time, y, x), float32 in mm h-1 with NaN for no data, on the grid's x and y, with
@@ -31,6 +48,8 @@ def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None =
     sequence : FrameSequence
     attributes : mapping of str to str
         Global attributes to add, e.g. the model's name.
+    quantity : Quantity
+        What `rain_rate` holds, if it is something else.
 
     Returns
     -------
@@ -41,13 +60,13 @@ def to_netcdf(sequence: FrameSequence, *, attributes: Mapping[str, str] | None =
     with h5py.File(stream, "w") as file:
         write_dimensions(file, sequence.grid, sequence.valid_times)
         coordinates = _write_place(file, sequence.grid) + _write_lead_times(file, sequence)
-        rain: dict[str, Attribute] = {"_FillValue": np.array([np.nan], np.float32), "units": "mm h-1"}
+        rain: dict[str, Attribute] = {"_FillValue": np.array([np.nan], np.float32)}
         if coordinates:
             rain["coordinates"] = " ".join(coordinates)
         if "crs" in file:
             rain["grid_mapping"] = "crs"
-        described = {"standard_name": "rainfall_rate", "long_name": "rainfall rate"}
-        write_variable(file, "rainfall_rate", sequence.rain_rate, ("time", "y", "x"), {**described, **rain})
+        described = {**dict(quantity.attributes), **rain}
+        write_variable(file, quantity.name, sequence.rain_rate, ("time", "y", "x"), described)
         set_attributes(file, {"Conventions": "CF-1.9", "product": sequence.product, **(attributes or {})})
         set_attributes(file, {"time_step_s": 60 * sequence.timestep_minutes})
         set_attributes(file, {"row_order": "row 0 is north (y descends)"})

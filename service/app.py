@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from asyncio import create_task
+from asyncio import create_task, gather
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
 from service import log
 from service.access import Access, Policy
+from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
@@ -42,13 +43,22 @@ from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_limits import RedisLimits
 from service.redis_quarantine import RedisQuarantine
-from service.routes import docs, frames, health, metrics, models, predict
+from service.routes import docs, frames, health, metrics, models, nowcast, points, predict
+from service.runs.cache import Cache
+from service.runs.latest import Latest
+from service.runs.reader import RunReader
+from service.runs.redis_runs import RedisRuns
+from service.runs.runner import Runner
+from service.runs.runs import Runs
+from service.runs.store import MemoryRuns
 from service.security_documentation import add_security
 from service.security_headers import SecurityHeaders
 from service.settings import Settings, anonymous_scopes, check_exposure
 from service.state_metrics import StateCollector
 from service.worker import Worker
 
+_REMEMBERED_RUNS = 2
+"""Runs of each series that a replica remembers for when Redis is away."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
@@ -71,12 +81,12 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for group in (predict, frames, models, health, metrics, docs):
+    for group in (predict, frames, points, nowcast, models, health, metrics, docs):
         # Not include_router, whose matching takes a millisecond in a dozen routes: groups need nothing of their own.
         app.router.routes.extend(group.router.routes)
     _add_middleware(app, settings, service)
     add_handlers(app)
-    add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
+    add_schemas(app, (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, Problem, RunAnswer, RunsPlacesAnswer))
     add_security(app)
     return app
 
@@ -107,12 +117,20 @@ def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
     counts = Metrics()
     watch = ModelWatch(settings.model_repository, partial(load_forecaster, provider=settings.provider))
+    history, worker, runs = _history(settings), _worker(settings), _runs(settings)
+    cache = Cache(settings.cache_mb * MEBIBYTE)
+    lead = settings.run_lead_minutes
     service = Service(
         catalogue=watch.catalogue,
-        history=_history(settings),
-        worker=_worker(settings),
+        history=history,
+        worker=worker,
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
+        runs=runs,
+        latest=Latest(history, runs),
+        reader=RunReader(runs, cache),
+        answers=cache,
+        runner=Runner(history, runs, worker, watch.catalogue, lead, now_utc) if settings.runs else None,
         clock=now_utc,
         model_watch=watch,
         quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
@@ -180,6 +198,13 @@ def _history(settings: Settings) -> History:
     return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
 
 
+def _runs(settings: Settings) -> Runs:
+    retention = timedelta(minutes=settings.run_minutes)
+    if settings.redis_url is None:
+        return Runs(MemoryRuns(retention))
+    return Runs(RedisRuns(settings.redis_url, retention), last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     service: Service = app.state.service
@@ -191,9 +216,12 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         tasks.append(create_task(storm.run()))
     if settings.watch_seconds and service.model_watch:
         tasks.append(create_task(service.model_watch.run(settings.watch_seconds)))
+    if service.runner:
+        tasks.append(create_task(service.runner.run()))
     yield
     for task in tasks:
         task.cancel()
+    await gather(*tasks, return_exceptions=True)
     await run_sync(service.worker.close)
     await run_sync(service.decoders.close)
 

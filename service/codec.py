@@ -62,6 +62,11 @@ def series_of(frames: FrameSequence) -> Series:
     return Series(frames.product, frames.grid.key)
 
 
+def series_of_header(header: FrameHeader) -> Series:
+    """What a stored frame is kept under."""
+    return Series(header.product, header.grid.key)
+
+
 def encode(frames: FrameSequence) -> list[StoredFrame]:
     """Each frame of a sequence, quantised to `SCALE`, or coarser if it rains more than 786 mm/h; NaN survives."""
     return [_encode(frame, time, frames) for frame, time in zip(frames.rain_rate, frames.valid_times, strict=True)]
@@ -110,16 +115,29 @@ def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFram
     return StoredFrame(header, zstandard.compress(_shuffle(counts), 1))
 
 
-def _decode(frame: StoredFrame, shape: tuple[int, int]) -> Float32:
+def decode_one(frame: StoredFrame) -> Float32:
+    """The rain (H, W) of one frame in mm/h, NaN = no data; raises StoreUnavailable as `decode`."""
+    return rates(frame.header.scale)[counts_of(frame)]
+
+
+def counts_of(frame: StoredFrame) -> npt.NDArray[np.uint16]:
+    """The counts (H, W) of one frame, of which `rates` tells what they mean; raises StoreUnavailable as `decode`."""
+    shape = frame.header.grid.shape
     size = 2 * shape[0] * shape[1]
     try:
         # Asked first: zstandard allocates whatever size the data declares, max_output_size or not.
-        if zstandard.frame_content_size(frame.data) != size or frame.header.grid.shape != shape:
+        if zstandard.frame_content_size(frame.data) != size:
             raise _damaged("another number of pixels")
         content = zstandard.decompress(frame.data, max_output_size=size)
     except zstandard.ZstdError:
         raise _damaged("data that does not decompress") from None
-    return _rates(frame.header.scale)[_unshuffle(content)].reshape(shape)
+    return _unshuffle(content).reshape(shape)
+
+
+def _decode(frame: StoredFrame, shape: tuple[int, int]) -> Float32:
+    if frame.header.grid.shape != shape:
+        raise _damaged("another number of pixels")
+    return decode_one(frame)
 
 
 def _shuffle(counts: npt.NDArray[np.uint16]) -> bytes:
@@ -133,12 +151,12 @@ def _unshuffle(content: bytes) -> npt.NDArray[np.uint16]:
 
 
 @lru_cache(maxsize=8)
-def _rates(scale: float) -> Float32:
+def rates(scale: float) -> Float32:
     """Rain rate in mm/h of every count; a table, because that is exact and fast."""
-    rates = (np.arange(MISSING + 1) * scale).astype(np.float32)
-    rates[MISSING] = np.nan
-    rates.flags.writeable = False
-    return rates
+    table = (np.arange(MISSING + 1) * scale).astype(np.float32)
+    table[MISSING] = np.nan
+    table.flags.writeable = False
+    return table
 
 
 def _damaged(got: str) -> StoreUnavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,11 @@ from service.last_good import History
 from service.metrics import Metrics
 from service.model_watch import ModelWatch
 from service.quarantine import Counts, MemoryQuarantine, QuarantineList
+from service.runs.cache import Cache
+from service.runs.latest import Latest
+from service.runs.reader import RunReader
+from service.runs.runner import Runner
+from service.runs.runs import Runs
 from service.worker import Worker
 
 
@@ -29,6 +35,12 @@ class Service:
 
     Parameters
     ----------
+    runs, latest, reader, runner
+        The runs that were made, the latest of them, what they say, and what makes them (None: other replicas do).
+    answers : Cache
+        Encoded answers by their entity tags.
+    encoders : Semaphore
+        How many answers of runs may be made at a time; each takes memory until it is sent.
     clock : callable
         The time now, UTC.
     quarantine : QuarantineList
@@ -46,12 +58,18 @@ class Service:
     worker: Worker
     provider: str
     store_kind: str
+    runs: Runs
+    latest: Latest
+    reader: RunReader
+    answers: Cache
+    runner: Runner | None = None
     clock: Callable[[], datetime] = now_utc
     model_watch: ModelWatch | None = None
     quarantine: QuarantineList = field(default_factory=MemoryQuarantine)
     quarantined: Counts = field(default_factory=Counts)
     metrics: Metrics = field(default_factory=Metrics)
     decoders: Decoders = field(default_factory=Decoders)
+    encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
 
 
 def _service(request: Request) -> Service:

@@ -10,6 +10,9 @@ RaincellError
 ├── Unauthorised           no API key where one is needed, or one that is not known
 ├── Forbidden              a key without the scope that is needed, or a page of another site
 ├── QuotaExceeded          more requests in a minute than the caller may make
+├── UnknownRun             no run of that id
+├── RunExpired             a run that was there and is kept no longer
+├── NoRunYet               frames of that product are there, but no run was made from them yet
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -79,6 +82,18 @@ class QuotaExceeded(RaincellError):
             remedy=f"try again in {allowance.seconds_left} seconds",
         )
         self.allowance = allowance
+
+
+class UnknownRun(RaincellError):
+    """No run of that id."""
+
+
+class RunExpired(RaincellError):
+    """A run that was there and is kept no longer."""
+
+
+class NoRunYet(RaincellError):
+    """Frames of that product are there, but no run was made from them yet."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
-from service.codec import Series, encode, series_of
+from service.codec import Series, StoredFrame, encode, series_of
 from service.history import EncodedHistory, MemoryHistory, decode_history
 from service.quarantine import frame_before
 
@@ -63,10 +63,15 @@ class History:
 
     def latest(self, series: Series, count: int) -> Reading[FrameSequence]:
         """The newest `count` frames; raises as HistoryStore does."""
+        reading = self.newest(series, count)
+        return Reading(decode_history(reading.value, series.product, count), reading.degraded)
+
+    def newest(self, series: Series, count: int) -> Reading[list[StoredFrame]]:
+        """The newest `count` frames as they are stored, oldest first; fewer, and with gaps, if there are no more."""
         reading = self._read(lambda store: store.newest(series, count))
         if self._last_good and reading.value and not reading.degraded:
             self._last_good.keep_only(series, reading.value)
-        return Reading(decode_history(reading.value, series.product, count), reading.degraded)
+        return reading
 
     def times(self, series: Series) -> Reading[list[datetime]]:
         """The times of all frames, oldest first."""

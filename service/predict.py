@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from models.card import ModelCard
+from models.recurrent import check_fit
 from radar.errors import InvalidRequest
 from radar.sequence import FrameSequence
 from service import demo
 from service.answers.nowcast import Nowcast
-from service.bodies.limits import MOST_VALUES
+from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.bodies.posted import Hints, Posted
 from service.bodies.read import Body, decode
 from service.catalogue import ServedModel
 from service.context import Service
-from service.history import choose_series
-from service.last_good import Reading
+from service.history import choose_series, unknown_product
+from service.runs.inputs import forecaster_for, gather_inputs, together
+from service.runs.run import Method
 from service.worker import Done, Worker
 
-MOST_ANSWERED_VALUES = 2 * MOST_VALUES
 DWD_PRODUCTS = frozenset({"RY", "YW", "RX", "RW", "RZ", "RV", "RQ", "RE", "EY"})
 
 
@@ -31,6 +33,28 @@ class Question:
     steps: int
     hints: Hints
     body: Body | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The frames that a forecast starts from, and what has to be said about them.
+
+    Parameters
+    ----------
+    posted : Posted
+        Without gaps.
+    observed : tuple of datetime
+        The times of those that were observed.
+    method : "model", "extrapolation" or "persistence"
+        What the frames are enough for.
+    degraded : str or None
+        Why they are less than they should be.
+    """
+
+    posted: Posted
+    observed: tuple[datetime, ...]
+    method: Method = "model"
+    degraded: str | None = None
 
 
 def steps_for(card: ModelCard, lead_minutes: int) -> int:
@@ -45,42 +69,49 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
     return lead_minutes // step
 
 
-def gather(service: Service, question: Question) -> tuple[Posted, str | None]:
-    """The frames to start from, of the body or else of the history, and why they may be less than they should be."""
+def gather(service: Service, question: Question) -> Start:
+    """The frames to start from, of the body or else of the history."""
     if question.body is not None:
         posted = decode(question.body, question.hints, service.decoders.read)
         kept = _newest(posted.frames, question.model.forecaster.input_length)
-        return replace(posted, frames=kept), None
-    reading = _stored(service, question)
-    return Posted(reading.value), reading.degraded
+        return Start(replace(posted, frames=kept), kept.valid_times)
+    return _stored(service, question)
 
 
-async def forecast(worker: Worker, question: Question, history: FrameSequence) -> Done[FrameSequence]:
-    """The model's answer, worked out by the worker together with those to others who ask for the same of it."""
+async def forecast(worker: Worker, question: Question, start: Start) -> Done[FrameSequence]:
+    """The answer of the model, worked out by the worker together with those to others who ask for the same of it.
+
+    Or the answer of what stands in for it where frames are missing.
+    """
+    history = start.posted.frames
     if history.rain_rate[0].size * question.steps > MOST_ANSWERED_VALUES:
         raise InvalidRequest(
             expected=f"a forecast of at most {MOST_ANSWERED_VALUES} values",
             got=f"{question.steps} frames of {history.rain_rate[0].size}",
             remedy="ask for a shorter lead time",
         )
-    forecaster = question.model.forecaster
-    kind = (forecaster, question.steps, history.grid.shape)
-    return await worker.run_together(kind, history, partial(forecaster.forecast_batch, steps=question.steps))
+    model, steps = question.model.forecaster, question.steps
+    check_fit(model.card, history, steps)  # nothing stands in for a model that is not made for such frames
+    if start.method == "model":
+        kind = (model, steps, history.grid.shape)
+        return await worker.run_together(kind, history, partial(model.forecast_batch, steps=steps))
+    stand_in = forecaster_for(start.method, len(history), model)
+    return await worker.run_timed(lambda: stand_in.forecast(history, steps))
 
 
-def dress(
-    service: Service, question: Question, posted: Posted, predicted: FrameSequence, degraded: str | None
-) -> Nowcast:
+def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
     """The forecast with all that the answer says about it."""
     card = question.model.forecaster.card
     return Nowcast(
         forecast=predicted,
-        model=card,
-        history_times=posted.frames.last(card.input_length).valid_times,
+        model=card.name,
+        version=card.version,
+        history_times=start.observed,
         made_at=service.clock(),
         attribution=attribution(predicted.product),
-        degraded=degraded,
-        assumed=posted.assumed,
+        degraded=start.degraded,
+        assumed=start.posted.assumed,
+        method=start.method,
     )
 
 
@@ -97,7 +128,7 @@ def _newest(frames: FrameSequence, count: int) -> FrameSequence:
     return replace(kept, rain_rate=kept.rain_rate.copy()) if len(frames) > count else frames
 
 
-def _stored(service: Service, question: Question) -> Reading[FrameSequence]:
+def _stored(service: Service, question: Question) -> Start:
     hints = question.hints
     if not hints.product:
         raise InvalidRequest(
@@ -112,4 +143,10 @@ def _stored(service: Service, question: Question) -> Reading[FrameSequence]:
             remedy="leave it away: the forecast starts from the newest stored frame",
         )
     series = choose_series(service.history.products().value, hints.product, hints.grid)
-    return service.history.latest(series, question.model.forecaster.input_length)
+    model = question.model.forecaster
+    reading = service.history.newest(series, model.input_length + 1)
+    if not reading.value:  # withdrawn a moment ago
+        raise unknown_product(series.product)
+    inputs = gather_inputs(reading.value, model.input_length, model.name)
+    degraded = together(reading.degraded, inputs.degraded)
+    return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded)

@@ -27,7 +27,9 @@ STATUS: dict[type[RaincellError], int] = {
     radar_errors.UnknownModel: 404,
     radar_errors.UnknownProduct: 404,
     service_errors.UnknownFrame: 404,
+    service_errors.UnknownRun: 404,
     service_errors.NotAcceptable: 406,
+    service_errors.RunExpired: 410,
     service_errors.BodyTooLarge: 413,
     service_errors.UnsupportedBody: 415,
     radar_errors.UnreadableFile: 422,
@@ -39,6 +41,7 @@ STATUS: dict[type[RaincellError], int] = {
     radar_errors.UnknownGrid: 422,
     service_errors.QuotaExceeded: 429,
     service_errors.StoredHistoryIncomplete: 503,
+    service_errors.NoRunYet: 503,
     radar_errors.Overloaded: 503,
     radar_errors.StoreUnavailable: 503,
 }
@@ -46,6 +49,7 @@ STATUS: dict[type[RaincellError], int] = {
 
 RETRY_AFTER_SECONDS: dict[type[RaincellError], int] = {
     service_errors.StoredHistoryIncomplete: 60,
+    service_errors.NoRunYet: 5,
     radar_errors.Overloaded: 5,
     radar_errors.StoreUnavailable: 10,
 }
@@ -122,8 +126,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _DESCRIPTIONS = {
     401: "An API key is needed, or the one that was sent is not known",
     403: "The API key has not the scope that is needed",
-    404: "Unknown model, or a product or frame that was never seen",
+    404: "Unknown model or run, or a product or frame that was never seen",
     406: "No media type that is accepted can be made",
+    410: "A run that has expired",
     413: "The body is too large",
     415: "The body's media type is not read",
     422: "The request or the frames in it cannot be used; the problem says why",

@@ -60,6 +60,14 @@ class Settings(BaseSettings):
         How long a forecast waits for others to be computed with, while nobody else waits.
     watch_seconds : float
         How often the model repository is looked at for new champions; 0 never.
+    runs : bool
+        Whether this process makes runs; without it it serves those that other replicas make.
+    run_lead_minutes : int
+        How far runs reach; bounded by the model's longest lead time.
+    run_minutes : int
+        How long runs are kept, counted from a product's newest run.
+    cache_mb : int
+        Decoded and encoded runs that are kept in this process, in MiB.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
@@ -84,6 +92,10 @@ class Settings(BaseSettings):
     batch_size: int = Field(default=1, ge=1, le=64)
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
+    runs: bool = True
+    run_lead_minutes: int = Field(default=120, ge=5, le=1440)
+    run_minutes: int = Field(default=120, ge=15, le=7 * 24 * 60)
+    cache_mb: int = Field(default=512, ge=16, le=65536)
 
     @field_validator("allow_anonymous", "trusted_proxies", "cors_origins", mode="before")
     @classmethod

@@ -98,8 +98,11 @@ class Worker:
         Overloaded
             It waited longer than the deadline, or the service stops.
         """
-        done: Done[T] = await self._answer(Job(lambda _: [work()]))
-        return done.value
+        return (await self.run_timed(work)).value
+
+    async def run_timed(self, work: Callable[[], T]) -> Done[T]:
+        """As `run`, with how long it took."""
+        return await self._answer(Job(lambda _: [work()]))
 
     async def run_together(self, kind: Hashable, item: T, work: Callable[[Sequence[T]], Sequence[R]]) -> Done[R]:
         """What `work` makes of `item`, in one call with the items of others who wait for the same `kind` of work.

@@ -24,10 +24,11 @@ def to_json(nowcast: Nowcast, encoding: Encoding) -> Content:
     if encoding == "none":
         return [head]
     # Put together by hand: a JSON library would look at each of 50 million characters of base64.
-    return [head[:-1], b', "frames": ', *_frames(nowcast.forecast.rain_rate, encoding), b"}"]
+    return [head[:-1], b', "frames": ', *frames_json(nowcast.forecast.rain_rate, encoding), b"}"]
 
 
-def _frames(rain_rate: Float32, encoding: Encoding) -> Content:
+def frames_json(rain_rate: Float32, encoding: Encoding) -> Content:
+    """The JSON of frames (T, H, W): see FramesAnswer."""
     about: dict[str, Any] = {"encoding": encoding, "dtype": "<f4", "shape": list(rain_rate.shape), "data": ""}
     if encoding == "list":
         about["data"] = _lists(rain_rate)
@@ -56,7 +57,12 @@ def check_listable(values: int) -> None:
 
 def to_npy(nowcast: Nowcast) -> Content:
     """Float32 (leads, H, W) in mm/h, NaN = missing, as numpy.load reads it."""
-    array = np.ascontiguousarray(nowcast.forecast.rain_rate, "<f4")
+    return npy_of(nowcast.forecast.rain_rate)
+
+
+def npy_of(rain_rate: Float32) -> Content:
+    """Float32 (T, H, W) as a .npy file."""
+    array = np.ascontiguousarray(rain_rate, "<f4")
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     return [header.getvalue(), array.data]
@@ -65,7 +71,7 @@ def to_npy(nowcast: Nowcast) -> Content:
 def to_netcdf_file(nowcast: Nowcast) -> Content:
     """A CF file with rainfall_rate (time, y, x); what the answer says of itself is in its attributes."""
     said = nowcast.metadata()
-    wanted = ("model", "version", "degraded", "attribution")
+    wanted = ("model", "version", "method", "run", "degraded", "attribution")
     attributes = {name: said[name] for name in wanted if said[name] is not None}
     attributes["history_times"] = " ".join(said["history_times"])
     attributes["assumed"] = "; ".join(said["assumed"])

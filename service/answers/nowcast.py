@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from models.card import ModelCard
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, iso
 
@@ -24,9 +23,10 @@ class Nowcast:
     ----------
     forecast : FrameSequence
         mm/h, NaN = no forecast.
-    model : ModelCard
+    model, version : str
+        The model that was asked for.
     history_times : tuple of datetime
-        Of the frames that were read.
+        Of the observed frames that were read.
     made_at : datetime
         Wall clock, from which the age of the newest frame is counted.
     attribution : str or None
@@ -35,22 +35,31 @@ class Nowcast:
         Why it is less than it should be.
     assumed : tuple of str
         What the caller did not say.
+    method : str
+        What made the forecast: "model", or what stood in for it.
+    run : str or None
+        The id of the run that it is of.
     """
 
     forecast: FrameSequence
-    model: ModelCard
+    model: str
+    version: str
     history_times: tuple[datetime, ...]
     made_at: datetime
     attribution: str | None = None
     degraded: str | None = None
     assumed: tuple[str, ...] = ()
+    method: str = "model"
+    run: str | None = None
 
     def metadata(self) -> dict[str, Any]:
         """All but the frames, ready for JSON."""
         newest = self.history_times[-1]
         return {
-            "model": self.model.name,
-            "version": self.model.version,
+            "model": self.model,
+            "version": self.version,
+            "method": self.method,
+            "run": self.run,
             "product": self.forecast.product or None,
             "grid": describe_grid(self.forecast.grid),
             "history_times": [iso(time) for time in self.history_times],

@@ -36,6 +36,8 @@ def _headers(nowcast: Nowcast) -> dict[str, str]:
     said = nowcast.metadata()
     headers = {
         "X-Raincell-Model": f"{said['model']} {said['version']}",
+        "X-Raincell-Method": said["method"],
+        "X-Raincell-Run": said["run"],
         "X-Raincell-Product": said["product"],
         "X-Raincell-Grid": said["grid"]["name"],
         "X-Raincell-Reference-Time": said["reference_time"],
@@ -45,9 +47,9 @@ def _headers(nowcast: Nowcast) -> dict[str, str]:
         "X-Raincell-Assumed": "; ".join(said["assumed"]),
         "X-Raincell-Attribution": said["attribution"],
     }
-    return {name: _printable(value) for name, value in headers.items() if value}
+    return {name: printable(value) for name, value in headers.items() if value}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Header text from names that files bring along: printable ASCII only."""
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)[:500]

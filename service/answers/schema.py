@@ -41,6 +41,8 @@ class NowcastAnswer(BaseModel):
 
     model: str
     version: str
+    method: Literal["model", "extrapolation", "persistence"]
+    run: str | None
     product: str | None
     grid: GridAnswer
     history_times: list[str]

@@ -13,6 +13,8 @@ MOST_PIXELS = 4_500_000
 """Of one frame; Europe at 2 km fits."""
 MOST_VALUES = 32_000_000
 """Of all frames together: 128 MB as float32, two hours of Germany's largest composite."""
+MOST_ANSWERED_VALUES = 2 * MOST_VALUES
+"""Of all frames of a forecast together."""
 MOST_LISTED_VALUES = 1_000_000
 """Values that may come or go as JSON lists."""
 

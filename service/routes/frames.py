@@ -46,7 +46,10 @@ async def add_frames(
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted():
-        return await run_sync(_store, service, body, hints, force)
+        stored = await run_sync(_store, service, body, hints, force)
+    if service.runner:
+        service.runner.wake()
+    return stored
 
 
 @router.get("", responses=documented(404, 422, 500, 503))
@@ -63,6 +66,8 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
         raise UnknownFrame(
             expected="a stored frame", got=f"{product} at {iso(time)}", remedy="GET /frames lists what is stored"
         )
+    if service.runner:
+        service.runner.wake()
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 

@@ -52,12 +52,12 @@ async def predict(
     question = Question(served, steps, hints, await receive(request))
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
-        posted, degraded = await run_sync(timings.measured("decode", partial(gather, service, question)))
-        predicted, seconds = await while_attended(request, forecast(service.worker, question, posted.frames))
+        start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)
-        nowcast = dress(service, question, posted, predicted, degraded)
-        if degraded:
-            service.metrics.degraded.labels("store").inc()
+        nowcast = dress(service, question, start, predicted)
+        if start.degraded:
+            service.metrics.degraded.labels(start.method).inc()
         response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()
     return response

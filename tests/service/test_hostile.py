@@ -49,7 +49,7 @@ def target(repository: Path) -> Iterator[Target]:
     """One for all cases: refused requests leave no trace, so they do not disturb each other."""
     redis = RedisServer()
     try:
-        with client_of(create_app(Settings(model_repository=repository, redis_url=redis.url))) as client:
+        with client_of(create_app(Settings(model_repository=repository, redis_url=redis.url, runs=False))) as client:
             assert client.post("/frames", params=ABOUT, content=npy(rain()), headers=NPY).status_code == 201
             assert client.post("/frames", **files(*[lambda: bad.radolan(0)])()).status_code == 201
             yield Target(client, redis)
@@ -125,7 +125,7 @@ def killing(redis: RedisServer, method: str, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def shared(make_client: Callable[..., Client], redis_server: RedisServer) -> Client:
     """A client of an application whose store is Redis, with five frames."""
-    client = make_client(redis_url=redis_server.url)
+    client = make_client(redis_url=redis_server.url, runs=False)
     assert client.post("/frames", params=ABOUT, content=npy(rain()), headers=NPY).status_code == 201
     return client
 
@@ -147,7 +147,7 @@ def test_redis_gone_while_a_replica_that_remembers_nothing_reads_it(
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    replica = make_client(redis_url=redis_server.url)
+    replica = make_client(redis_url=redis_server.url, runs=False)
     killing(redis_server, "newest", monkeypatch)
     response = replica.post("/predict?product=RY")
     check_problem(response, 503, "history store")

@@ -430,11 +430,52 @@ def test_the_history_answers_where_there_is_no_body(client: Client) -> None:
     assert from_history == from_body
 
 
-def test_a_history_that_is_too_short_may_be_asked_again(client: Client) -> None:
-    client.post("/frames", params={"valid_time": TIME, "product": "RY"}, content=npy(rain(3)), headers=NPY)
-    response = client.post("/predict?product=RY")
-    check_problem(response, 503, "expected 5 frames, 5 minutes apart", "got 3")
-    assert int(response.headers["retry-after"]) > 0
+def add(client: Client, frames: Float32, valid_time: str = TIME) -> None:
+    """Frames added to the history as RY."""
+    query = {"valid_time": valid_time, "product": "RY"}
+    assert client.post("/frames", params=query, content=npy(frames), headers=NPY).status_code == 201
+
+
+def test_a_short_history_is_extrapolated_and_a_single_frame_persists_by_name(client: Client) -> None:
+    add(client, rain(5)[-1:])
+    answer = client.post("/predict?product=RY").json()
+    assert (answer["method"], answer["degraded"]) == (
+        "persistence",
+        "1 of 5 frames: persistence instead of model still",
+    )
+    assert answer["history_times"] == [TIME]
+    np.testing.assert_array_equal(frames_in(answer)[-1], rain(5)[-1])
+    add(client, rain(5)[-3:])
+    response = client.post("/predict?product=RY", headers={"Accept": "application/netcdf"})
+    assert response.headers["x-raincell-method"] == "extrapolation"
+    assert response.headers["x-raincell-degraded"] == "3 of 5 frames: extrapolation instead of model still"
+    with opened(response.content) as dataset:
+        assert dataset.attrs["method"] == "extrapolation"
+
+
+def test_one_missing_frame_of_the_history_is_filled_and_named(client: Client) -> None:
+    add(client, rain(5)[:2], "2017-08-16T01:00:00Z")
+    add(client, rain(5)[3:])
+    answer = client.post("/predict?product=RY").json()
+    assert answer["method"] == "model"
+    assert answer["degraded"] == (
+        "the frame of 2017-08-16T01:05:00Z is missing and was filled along the motion of the rain"
+    )
+    assert "2017-08-16T01:05:00Z" not in answer["history_times"]
+    assert len(answer["history_times"]) == 4
+
+
+def test_a_posted_body_with_a_gap_is_refused_all_the_same(client: Client) -> None:
+    frames = frames_of(sequence(5, grid=grid_named("radolan")))
+    files = [("frames", (f"{k}.bin", write_radolan(frame))) for k, frame in enumerate(frames) if k != 2]
+    check_problem(client.post("/predict", files=files), 422, "10 minutes between")
+
+
+def test_frames_that_the_model_is_not_made_for_are_refused_however_many(client: Client) -> None:
+    for count in (1, 5):
+        query = {"valid_time": TIME, "product": f"T{count}", "timestep_minutes": 10}
+        client.post("/frames", params=query, content=npy(rain(count)), headers=NPY)
+        check_problem(client.post(f"/predict?product=T{count}"), 422, "10 minutes apart")
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""Probabilities of rain from what a forecast says nearby, and from several forecasts for the same time.
+
+A single forecast puts its rain a little beside where it falls, by more the longer the lead time. So the share of
+pixels around a place at which it forecasts rain is a better probability there than a flat yes or no: the
+neighbourhood method (Theis, Hense and Damrath, 2005, doi:10.1017/S1350482705001763). Forecasts made a little
+earlier for the same time are further members of the sample: a time-lagged ensemble (Hoffman and Kalnay, 1983,
+doi:10.1111/j.1600-0870.1983.tb00189.x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from radar.sequence import Float32
+
+
+def exceedance_probability(members: Sequence[Float32], threshold: float, half_width: int) -> Float32:
+    """The share of rain at or above a threshold in squares around each pixel, over all members.
+
+    Parameters
+    ----------
+    members : sequence of float32 (H, W)
+        mm/h, NaN = no data, forecasts for one time.
+    threshold : float
+        mm/h.
+    half_width : int
+        Squares have 2 * half_width + 1 pixels on a side; 0 is the pixel alone.
+
+    Returns
+    -------
+    float32 (H, W)
+        0 to 1, over the pixels with data; NaN where the first member has none.
+    """
+    known = [np.isfinite(member) for member in members]
+    exceeding = [member >= threshold for member in members]
+    return pooled_share(exceeding, known, half_width)
+
+
+def pooled_share(
+    exceeding: Sequence[npt.NDArray[np.bool_]], known: Sequence[npt.NDArray[np.bool_]], half_width: int
+) -> Float32:
+    """As `exceedance_probability`, from where each member exceeds the threshold and where it has data, both (H, W)."""
+    hits = _around(_count(exceeding), half_width)
+    pixels = _around(_count(known), half_width)
+    # Where the first member has data its own pixel counts, so the division is by 1 at least.
+    return np.where(known[0], hits / np.maximum(pixels, np.float32(1)), np.float32(np.nan))
+
+
+def _count(masks: Sequence[npt.NDArray[np.bool_]]) -> Float32:
+    """How many members say yes at each pixel."""
+    total = np.zeros(masks[0].shape, np.float32)
+    for mask in masks:
+        total += mask
+    return total
+
+
+def _around(counts: Float32, half_width: int) -> Float32:
+    """Sums over squares, of whole numbers and so exact; nothing lies outside."""
+    size = (2 * half_width + 1, 2 * half_width + 1)
+    summed = cv2.boxFilter(counts, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return cast(Float32, np.rint(summed))

@@ -1,0 +1,52 @@
+"""What callers and proxies may keep, and for how long (RFC 9110, section 13, and RFC 9111)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+
+from starlette.requests import Request
+
+from service.runs.run import Run
+
+IMMUTABLE = "max-age=31536000, immutable"
+_SHORTEST_SECONDS = 5
+BRIEFLY = f"max-age={_SHORTEST_SECONDS}"
+_FORM = 1
+"""To be changed when answers to the same question are written differently: a tag stands for bytes."""
+
+
+def entity_tag(*parts: object) -> str:
+    """A strong entity tag: the same for the same bytes on every replica."""
+    return f'"{hashlib.sha256(repr((_FORM, parts)).encode()).hexdigest()[:24]}"'
+
+
+def unchanged(request: Request, tag: str, modified: datetime) -> bool:
+    """Whether the caller has this already, and 304 says all."""
+    wanted = request.headers.get("if-none-match")
+    if wanted is not None:
+        return wanted.strip() == "*" or tag in re.findall(r'"[^"]*"', wanted)
+    since = request.headers.get("if-modified-since")
+    try:
+        return since is not None and modified.replace(microsecond=0) <= parsedate_to_datetime(since).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+
+
+def validators(tag: str, modified: datetime, cache_control: str) -> dict[str, str]:
+    """The headers that let an answer be kept and asked for again."""
+    return {
+        "ETag": tag,
+        "Last-Modified": format_datetime(modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
+        "Cache-Control": cache_control,
+        "Vary": "Accept",
+    }
+
+
+def until_next_run(run: Run, now: datetime) -> str:
+    """Cache-Control of the latest run: until the next one is expected, one timestep after this one was made."""
+    step = timedelta(minutes=run.timestep_minutes)
+    left = min(run.made_at + step - now, step).total_seconds()
+    return f"max-age={max(_SHORTEST_SECONDS, int(left))}"

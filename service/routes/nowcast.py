@@ -1,0 +1,150 @@
+"""GET /nowcast: runs, their frames and their probabilities."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from service.answers.arrays import Encoding
+from service.answers.negotiate import choose
+from service.answers.render import JSON, MEDIA_TYPES, WRITERS
+from service.answers.run import Part, frames_content, index_json, probability_content
+from service.answers.run_schema import FieldAnswer, RunAnswer
+from service.answers.schema import NowcastAnswer
+from service.context import Parts, Service
+from service.documentation import reference
+from service.problems import documented
+from service.routes.query import GridName, Product
+from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
+
+router = APIRouter(prefix="/nowcast", tags=["nowcast"])
+
+Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
+Picture = Annotated[
+    int | None,
+    Query(ge=-1440, le=1440, description="which frame an image shows; an hour ahead, or the last, if not given"),
+]
+FrameEncoding = Annotated[Encoding, Query(description="of the frames in JSON")]
+Minutes = Annotated[int, Path(ge=-1440, le=1440, description="lead time; 0 and below: observed", examples=[30])]
+Lead = Annotated[int, Path(ge=1, le=1440, description="lead time in minutes", examples=[30])]
+Threshold = Annotated[Literal["0.1", "1", "5", "10"], Query(description="mm/h")]
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_IMAGES = ("image/png", "image/webp")
+_USUAL_PICTURE_MINUTES = 60
+
+
+def _answers(schema: type[Any], description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {JSON: {"schema": reference(schema)}, **dict.fromkeys(WRITERS, _BINARY)}
+    unchanged: dict[int | str, dict[str, Any]] = {
+        304: {"description": "As the entity tag or the time in the request says"}
+    }
+    return {200: {"description": description, "content": content}, **unchanged, **documented(*statuses)}
+
+
+_WHOLE = "The run's index; in other media types all its frames, in images one"
+
+
+@router.get("", response_class=Response, responses=_answers(RunAnswer, _WHOLE, 404, 406, 422, 500, 503))
+async def latest_run(
+    request: Request,
+    service: Parts,
+    product: Product | None = None,
+    grid: GridName | None = None,
+    bbox: Bbox | None = None,
+    lead_minutes: Picture = None,
+    accept: Accept = None,
+) -> Response:
+    """The latest run of a product, or of the only one: its index, or all its frames."""
+    media_type = choose(accept, MEDIA_TYPES)
+    return await _whole(request, service, await latest(service, product, grid), media_type, bbox, lead_minutes)
+
+
+@router.get("/{run}", response_class=Response, responses=_answers(RunAnswer, _WHOLE, 404, 406, 410, 422, 500, 503))
+async def one_run(
+    request: Request,
+    service: Parts,
+    run: RunPath,
+    bbox: Bbox | None = None,
+    lead_minutes: Picture = None,
+    accept: Accept = None,
+) -> Response:
+    """A run by its id: its index, or all its frames. It never changes."""
+    media_type = choose(accept, MEDIA_TYPES)
+    return await _whole(request, service, await named(service, run), media_type, bbox, lead_minutes)
+
+
+@router.get(
+    "/{run}/frames/{minutes}",
+    response_class=Response,
+    responses=_answers(NowcastAnswer, "The frame in mm/h", 404, 406, 410, 422, 500, 503),
+)
+async def frame(
+    request: Request,
+    service: Parts,
+    run: RunPath,
+    minutes: Minutes,
+    bbox: Bbox | None = None,
+    encoding: FrameEncoding = "base64",
+    accept: Accept = None,
+) -> Response:
+    """One frame of a run; of the past hour (0 and below) as it was observed."""
+    media_type = choose(accept, MEDIA_TYPES)
+    found = await named(service, run)
+    check_minutes(found.run, minutes, (*found.run.observed_minutes, *found.run.lead_minutes))
+    part = Part(found.run, (minutes,), window(found.run, bbox), found.degraded)
+    return await _frames(request, service, found, part, media_type, encoding)
+
+
+@router.get(
+    "/{run}/probability/{lead}",
+    response_class=Response,
+    responses=_answers(FieldAnswer, "The probability, 0 to 1", 404, 406, 410, 422, 500, 503),
+)
+async def probability(
+    request: Request,
+    service: Parts,
+    run: RunPath,
+    lead: Lead,
+    threshold: Threshold = "1",
+    bbox: Bbox | None = None,
+    encoding: FrameEncoding = "base64",
+    accept: Accept = None,
+) -> Response:
+    """The probability that the rain rate is at or above a threshold at a lead time."""
+    media_type = choose(accept, MEDIA_TYPES)
+    found = await named(service, run)
+    check_minutes(found.run, lead, found.run.lead_minutes)
+    part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
+    earlier = await run_sync(service.reader.earlier, found.run)
+    # The earlier runs that are pooled expire before this one, so this is no answer for ever.
+    found = found._replace(cache_control="max-age=60")
+    question = ("probability", threshold, encoding, [other.id for other in earlier])
+    make = partial(probability_content, service.reader, part, earlier, float(threshold), media_type, encoding)
+    return await answer(request, service, found, part, media_type, question, make)
+
+
+async def _whole(
+    request: Request, service: Service, found: Found, media_type: str, bbox: str | None, picture: int | None
+) -> Response:
+    run, cut = found.run, window(found.run, bbox)
+    if media_type == JSON:
+        part = Part(run, run.lead_minutes, cut, found.degraded)
+        return await answer(
+            request, service, found, part, media_type, ("index",), partial(index_json, run, found.degraded)
+        )
+    minutes = run.lead_minutes
+    if media_type in _IMAGES:
+        usual = min(_USUAL_PICTURE_MINUTES, run.lead_minutes[-1])
+        known = (*run.observed_minutes, *run.lead_minutes)
+        minutes = (check_minutes(run, usual if picture is None else picture, known),)
+    return await _frames(request, service, found, Part(run, minutes, cut, found.degraded), media_type, "base64")
+
+
+async def _frames(
+    request: Request, service: Service, found: Found, part: Part, media_type: str, encoding: Encoding
+) -> Response:
+    make = partial(frames_content, service.reader, part, media_type, encoding)
+    return await answer(request, service, found, part, media_type, ("frames", encoding), make)

@@ -1,0 +1,116 @@
+"""The rain at places: GET /nowcast/point and POST /nowcast/points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from radar.sequence import iso
+from service.answers.render import JSON
+from service.answers.run import age_seconds
+from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
+from service.context import Parts, Service
+from service.documentation import reference
+from service.predict import attribution
+from service.problems import documented
+from service.routes.query import GridName, Product
+from service.routes.run_answer import Found, latest
+from service.runs.points import describe_places
+from service.runs.probability import METHOD
+from service.runs.run import Run
+
+router = APIRouter(prefix="/nowcast", tags=["nowcast"])
+
+MOST_PLACES = 1000
+_STATUSES = documented(404, 422, 500, 503)
+
+
+class PlaceQuestion(BaseModel):
+    """A place in degrees, with a name that is repeated in the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False, examples=[52.5])
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False, examples=[13.4])
+    name: str | None = Field(default=None, max_length=100, examples=["Berlin"])
+
+
+Lat = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[52.5])]
+Lon = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, description="degrees east", examples=[13.4])]
+Places = Annotated[list[PlaceQuestion], Body(min_length=1, max_length=MOST_PLACES)]
+
+
+def _answers(schema: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    described = {"description": "The past hour and the forecast", "content": {JSON: {"schema": reference(schema)}}}
+    return {200: described, **_STATUSES}
+
+
+@router.get("/point", response_class=Response, responses=_answers(PlaceAnswer))
+async def point(
+    service: Parts, lat: Lat, lon: Lon, product: Product | None = None, grid: GridName | None = None
+) -> Response:
+    """The rain at a place: the past hour, the forecast, when it starts and when it ends."""
+    found = await latest(service, product, grid)
+    key = (found.run.id, "place", lat, lon)
+    kept = service.answers.find(key)
+    if kept is None:
+        async with service.encoders:
+            kept = await run_sync(_one, service, found.run, lat, lon)
+        service.answers.keep(key, kept, 2 * len(kept[1]))
+    earlier, series = kept
+    head = json.dumps({**_source(service, found, earlier), "name": None, "lat": lat, "lon": lon})
+    return _json(found, f"{head[:-1]}, {series[1:]}")
+
+
+@router.post("/points", response_class=Response, responses=_answers(RunsPlacesAnswer))
+async def points(
+    service: Parts, places: Places, product: Product | None = None, grid: GridName | None = None
+) -> Response:
+    """The same for several places at once, in their order."""
+    found = await latest(service, product, grid)
+    async with service.encoders:
+        return await run_sync(_many, service, found, places)
+
+
+def _one(service: Service, run: Run, lat: float, lon: float) -> tuple[list[Run], str]:
+    earlier = service.reader.earlier(run)
+    (place,) = describe_places(service.reader, run, earlier, [lat], [lon])
+    return earlier, json.dumps(place)
+
+
+def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
+    earlier = service.reader.earlier(found.run)
+    lat, lon = [place.lat for place in places], [place.lon for place in places]
+    told = describe_places(service.reader, found.run, earlier, lat, lon)
+    listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
+    return _json(found, json.dumps({**_source(service, found, earlier), "points": listed}))
+
+
+def _source(service: Service, found: Found, earlier: Sequence[Run]) -> dict[str, Any]:
+    """What the places were read from."""
+    run = found.run
+    return {
+        "run": run.id,
+        "product": run.product,
+        "grid": run.grid.key,
+        "reference_time": iso(run.reference_time),
+        "age_seconds": age_seconds(run, service.clock()),
+        "timestep_minutes": run.timestep_minutes,
+        "model": run.model,
+        "version": run.version,
+        "method": run.method,
+        "history_times": [iso(time) for time in run.history_times],
+        "degraded": found.degraded,
+        "attribution": attribution(run.product),
+        "probability_method": METHOD,
+        "probability_runs": [run.id, *(other.id for other in earlier)],
+    }
+
+
+def _json(found: Found, text: str) -> Response:
+    return Response(text, headers={"Cache-Control": found.cache_control}, media_type=JSON)

@@ -1,0 +1,1 @@
+"""Runs: one forecast per new frame, computed once and served to everybody."""

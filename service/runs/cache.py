@@ -1,0 +1,76 @@
+"""Things that were made once and may be asked for again, in a bounded number of bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class Cache:
+    """The things asked for last, by key; of the others the one asked for longest ago goes first.
+
+    A thing that several threads want at a time is made by one of them.
+
+    Parameters
+    ----------
+    capacity : int
+        Bytes of all things together. One of more than half of them is not kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held = 0
+        self._things: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._coming: dict[Hashable, Future[Any]] = {}
+        self._guard = threading.Lock()
+
+    def find(self, key: Hashable) -> Any:  # noqa: ANN401 - things are of any kind
+        """The thing, or None."""
+        with self._guard:
+            entry = self._things.get(key)
+            if entry is None:
+                return None
+            self._things.move_to_end(key)
+            return entry[0]
+
+    def keep(self, key: Hashable, thing: object, size: int) -> None:
+        """Keep a thing of `size` bytes."""
+        with self._guard:
+            self._held -= self._things.pop(key, (None, 0))[1]
+            if size > self._capacity // 2:
+                return
+            self._things[key] = (thing, size)
+            self._held += size
+            while self._held > self._capacity:
+                self._held -= self._things.popitem(last=False)[1][1]
+
+    def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
+        """The thing, made with its size in bytes if it is not there; for threads that may wait."""
+        found = self.find(key)
+        if found is not None:
+            return cast(T, found)
+        with self._guard:
+            coming = self._coming.get(key)
+            mine: Future[T] | None = None if coming else Future()
+            if mine:
+                self._coming[key] = mine
+        return self._made(key, make, mine) if mine else cast(T, cast("Future[Any]", coming).result())
+
+    def _made(self, key: Hashable, make: Callable[[], tuple[T, int]], future: Future[T]) -> T:
+        try:
+            thing, size = make()
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        else:
+            self.keep(key, thing, size)
+            future.set_result(thing)
+            return thing
+        finally:
+            with self._guard:
+                self._coming.pop(key, None)

@@ -1,0 +1,104 @@
+"""The frames that a forecast starts from when some of the stored ones are missing, and what is then said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from models.baselines import Extrapolation, Persistence
+from models.forecaster import Forecaster
+from radar.interpolation import halfway
+from radar.sequence import FrameSequence, iso
+from service.codec import StoredFrame, decode_one
+from service.runs.run import Method
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a forecast reads.
+
+    Parameters
+    ----------
+    frames : FrameSequence
+        Without gaps, up to the newest stored frame.
+    observed : tuple of datetime
+        Those of its frames that were observed.
+    method : "model", "extrapolation" or "persistence"
+        The best that so many frames allow.
+    degraded : str or None
+        What was missing, and what was done about it.
+    """
+
+    frames: FrameSequence
+    observed: tuple[datetime, ...]
+    method: Method
+    degraded: str | None
+
+
+def gather_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
+    """The inputs of a model that reads `wanted` frames.
+
+    One missing frame is filled along the motion between its neighbours, if both are there. Of what then leads up to the
+    newest frame without a gap, too few frames for the model make an extrapolation, a single one persistence.
+
+    Parameters
+    ----------
+    stored : sequence of StoredFrame
+        Of one series, oldest first, at least one; `wanted` + 1 are enough.
+    """
+    newest = stored[-1].header
+    there = {frame.valid_time: frame for frame in stored if frame.header.grid == newest.grid}
+    times, filled = _gapless(there, newest.valid_time, timedelta(minutes=newest.timestep_minutes), wanted)
+    frames = FrameSequence(
+        rain_rate=np.stack([_rain(there, time, times) for time in times]),
+        valid_times=tuple(times),
+        grid=newest.grid,
+        timestep_minutes=newest.timestep_minutes,
+        product=newest.product,
+    )
+    method: Method = "model" if len(times) == wanted else "extrapolation" if len(times) > 1 else "persistence"
+    observed = tuple(time for time in times if time != filled)
+    return Inputs(frames, observed, method, _degraded(method, len(observed), wanted, filled, model))
+
+
+def forecaster_for(method: Method, frames: int, model: Forecaster) -> Forecaster:
+    """What makes a forecast of so many frames: `model`, or the method that stands in for it."""
+    if method == "model":
+        return model
+    return Persistence() if method == "persistence" else Extrapolation(input_length=frames)
+
+
+def together(*reasons: str | None) -> str | None:
+    """Several reasons why an answer is degraded as one text; None if there is none."""
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _gapless(
+    there: dict[datetime, StoredFrame], newest: datetime, step: timedelta, wanted: int
+) -> tuple[list[datetime], datetime | None]:
+    """Up to `wanted` times that lead up to the newest, and the one of them that has to be filled."""
+    times, filled = [newest], None
+    while len(times) < wanted:
+        time = times[0] - step
+        if time not in there:
+            if filled is not None or time - step not in there:
+                break
+            filled = time
+        times.insert(0, time)
+    return times, filled
+
+
+def _rain(there: dict[datetime, StoredFrame], time: datetime, times: Sequence[datetime]) -> np.ndarray:
+    if time in there:
+        return decode_one(there[time])
+    step = times[1] - times[0]
+    return halfway(decode_one(there[time - step]), decode_one(there[time + step]))
+
+
+def _degraded(method: Method, observed: int, wanted: int, filled: datetime | None, model: str) -> str | None:
+    gap = f"the frame of {iso(filled)} is missing and was filled along the motion of the rain" if filled else None
+    short = f"{observed} of {wanted} frames: {method} instead of model {model}" if method != "model" else None
+    return together(gap, short)

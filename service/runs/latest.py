@@ -1,0 +1,94 @@
+"""Which run answers where none is named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from radar.errors import InvalidRequest, RaincellError, StoreUnavailable, UnknownProduct
+from service.codec import Series
+from service.errors import NoRunYet
+from service.history import choose_series
+from service.last_good import History, Reading
+from service.runs.run import Run
+from service.runs.runs import FRESH_SECONDS, Runs
+
+
+class Latest:
+    """Finds the latest run of a product, or of the only one that there is.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(self, history: History, runs: Runs, clock: Callable[[], float] = time.monotonic) -> None:
+        self._history = history
+        self._runs = runs
+        self._clock = clock
+        self._known: tuple[float, list[Series]] = (float("-inf"), [])
+
+    def at_hand(self, product: str | None, grid: str | None) -> Reading[Run] | None:
+        """As `find`, but None where the stores would have to be asked: takes no time."""
+        until, known = self._known
+        if self._clock() >= until:
+            return None
+        try:
+            reading = self._runs.fresh(choose(known, product, grid))
+        except RaincellError:
+            return None  # it may have come a moment ago
+        return Reading(reading.value, reading.degraded) if reading and reading.value else None
+
+    def find(self, product: str | None, grid: str | None) -> Reading[Run]:
+        """The latest run.
+
+        Raises
+        ------
+        UnknownProduct
+            No frame of it was seen.
+        InvalidRequest
+            There are several products or grids, and none is named.
+        NoRunYet
+            Frames are there, but no run.
+        StoreUnavailable
+        """
+        series = choose(self._series(), product, grid)
+        run, degraded = self._runs.latest(series)
+        if run is None:
+            raise NoRunYet(
+                expected=f"a run of {series.product} on {series.grid}",
+                got="frames, of which the first run is still being made",
+                remedy="ask again in a few seconds",
+            )
+        return Reading(run, degraded)
+
+    def _series(self) -> list[Series]:
+        try:
+            known = self._history.products().value
+        except StoreUnavailable:
+            known = self._runs.series()
+            if not known:
+                raise
+        self._known = (self._clock() + FRESH_SECONDS, known)
+        return known
+
+
+def choose(known: Iterable[Series], product: str | None, grid: str | None) -> Series:
+    """The series meant; raises UnknownProduct if there is none, InvalidRequest if more must be said."""
+    if product is not None:
+        return choose_series(known, product, grid)
+    found = [series for series in known if grid in (None, series.grid)]
+    if not found:
+        raise UnknownProduct(
+            expected="frames of some product" + (f" on grid {grid[:60]!r}" if grid else ""),
+            got="none",
+            remedy="add frames with POST /frames",
+        )
+    if len(found) > 1:
+        raise InvalidRequest(
+            expected="one of " + ", ".join(f"product={series.product}&grid={series.grid}" for series in found),
+            got="no product, or no grid",
+            remedy="add product= and grid= to the query",
+        )
+    return found[0]

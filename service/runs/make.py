@@ -1,0 +1,125 @@
+"""How a run is made: from stored frames to a forecast and back to stored frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from models.recurrent import RecurrentForecaster
+from radar.errors import RaincellError
+from radar.sequence import FrameSequence
+from service.bodies.limits import MOST_ANSWERED_VALUES
+from service.codec import StoredFrame, encode
+from service.runs.coverage import covered_by
+from service.runs.inputs import Inputs, forecaster_for, gather_inputs, together
+from service.runs.run import Method, Run, WholeRun, run_id
+
+OBSERVED = timedelta(hours=1)
+"""How far back a run keeps the observed frames."""
+OBSERVED_FRAMES = 13
+"""How many of them at most: an hour in steps of 5 minutes, both ends included."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that could be made now.
+
+    Parameters
+    ----------
+    id : str
+    forecaster : RecurrentForecaster
+    steps : int
+    stored : list of StoredFrame
+        All that the run depends on: the past hour's frames, and those that the model reads.
+    """
+
+    id: str
+    forecaster: RecurrentForecaster
+    steps: int
+    stored: Sequence[StoredFrame]
+
+
+def frames_needed(forecaster: RecurrentForecaster) -> int:
+    """How many of the newest frames `plan` should be given."""
+    return max(OBSERVED_FRAMES, forecaster.input_length + 1)
+
+
+def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_minutes: int) -> Plan:
+    """The run that starts from the newest frames of a series, at least one, oldest first."""
+    header = newest[-1].header
+    step = timedelta(minutes=header.timestep_minutes)
+    oldest = header.valid_time - max(OBSERVED, forecaster.input_length * step)
+    stored = [frame for frame in newest if frame.valid_time >= oldest]
+    longest = min(lead_minutes, forecaster.card.longest_lead_minutes) // header.timestep_minutes
+    most = MOST_ANSWERED_VALUES // (header.grid.shape[0] * header.grid.shape[1])
+    steps = max(1, min(longest, most))
+    return Plan(run_id(stored, forecaster.card, steps), forecaster, steps, stored)
+
+
+def read_inputs(wanted: Plan) -> Inputs:
+    """What the forecast starts from."""
+    return gather_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
+
+
+def make_forecast(wanted: Plan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
+    """The forecast, for the worker's thread, and the inputs as they were used in the end.
+
+    A model that cannot read such frames, because of their pixels or their timestep, is stood in for, and it is said.
+    """
+    try:
+        return inputs, _forecast(wanted, inputs)
+    except RaincellError as error:
+        inputs = _without_model(inputs, f"model {wanted.forecaster.name} needs {error.expected}, got {error.got}")
+        return inputs, _forecast(wanted, inputs)
+
+
+def finish(
+    wanted: Plan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, degraded: str | None, now: datetime
+) -> WholeRun:
+    """The run as it is stored.
+
+    Parameters
+    ----------
+    before : bytes or None
+        The coverage mask of the series' last run.
+    degraded : str or None
+        What else makes it less than it should be.
+    now : datetime
+        When it was made.
+    """
+    header = wanted.stored[-1].header
+    observed = {_minutes(frame.valid_time, header.valid_time): frame for frame in wanted.stored}
+    observed = {minutes: frame for minutes, frame in observed.items() if minutes >= -OBSERVED.total_seconds() / 60}
+    forecast_frames = dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
+    run = Run(
+        id=wanted.id,
+        product=header.product,
+        grid=header.grid,
+        reference_time=header.valid_time,
+        timestep_minutes=header.timestep_minutes,
+        model=wanted.forecaster.card.name,
+        version=wanted.forecaster.card.version,
+        method=inputs.method,
+        history_times=inputs.observed,
+        observed_minutes=tuple(observed),
+        lead_minutes=forecast.lead_minutes,
+        degraded=together(inputs.degraded, degraded),
+        made_at=now,
+    )
+    covered = covered_by(observed.values(), header.grid.shape, before)
+    return WholeRun(run, observed | forecast_frames, covered)
+
+
+def _forecast(wanted: Plan, inputs: Inputs) -> FrameSequence:
+    forecaster = forecaster_for(inputs.method, len(inputs.frames), wanted.forecaster)
+    return forecaster.forecast(inputs.frames, wanted.steps)
+
+
+def _without_model(inputs: Inputs, why: str) -> Inputs:
+    method: Method = "extrapolation" if len(inputs.frames) > 1 else "persistence"
+    return replace(inputs, method=method, degraded=together(inputs.degraded, f"{why}: {method} instead"))
+
+
+def _minutes(time: datetime, reference: datetime) -> int:
+    return round((time - reference).total_seconds() / 60)

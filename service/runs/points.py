@@ -1,0 +1,130 @@
+"""The rain at places: the past hour, the forecast, when it starts and when it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from radar.sequence import Float32, iso
+from service.answers.nowcast import WET_FROM
+from service.runs.probability import probabilities
+from service.runs.reader import THRESHOLDS, RunReader
+from service.runs.run import Run
+
+_HOUR = 60
+_NO_PROBABILITY: dict[str, float | None] = dict.fromkeys(f"{threshold:g}" for threshold in THRESHOLDS)
+
+Place = dict[str, Any]
+"""What is told of a place, ready for JSON."""
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What a run says at P places."""
+
+    observed: tuple[int, ...]
+    leads: tuple[int, ...]
+    rates: dict[int, Float32]
+    chances: npt.NDArray[np.float32]
+    covered: npt.NDArray[np.bool_]
+
+
+def describe_places(
+    reader: RunReader, run: Run, earlier: Sequence[Run], lat: Sequence[float], lon: Sequence[float]
+) -> list[Place]:
+    """What a run tells of each place, given in degrees; raises UnknownGrid if the run's grid has no place."""
+    positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
+    nearest = np.floor(positions + 0.5)
+    limits = np.array(run.grid.shape)[:, None]
+    inside = np.isfinite(positions).all(axis=0) & (nearest >= 0).all(axis=0) & (nearest < limits).all(axis=0)
+    places = [_outside(run) for _ in lat]
+    if inside.any():
+        rows, columns = nearest[:, inside].astype(np.int64)
+        sample = _sample(reader, run, earlier, rows, columns)
+        for index, place in enumerate(np.flatnonzero(inside)):
+            places[place] = _describe(run, sample, index)
+    return places
+
+
+def _sample(
+    reader: RunReader, run: Run, earlier: Sequence[Run], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> _Sample:
+    minutes = [*run.observed_minutes, *run.lead_minutes]
+    values = reader.at(run, minutes, rows, columns)
+    top, left = int(rows.min()), int(columns.min())
+    window = slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
+    chances = np.empty((len(run.lead_minutes), len(THRESHOLDS), len(rows)), np.float32)
+    for lead, kind in zip(run.lead_minutes, chances, strict=True):
+        for place, field in enumerate(probabilities(reader, run, earlier, lead, window=window)):
+            kind[place] = field[rows - top, columns - left]
+    observed = tuple(range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)) or (0,)
+    rates = dict(zip(minutes, values, strict=True))
+    return _Sample(observed, run.lead_minutes, rates, chances, reader.covered(run)[rows, columns])
+
+
+def _describe(run: Run, sample: _Sample, index: int) -> Place:
+    rates = {minutes: _number(values[index]) for minutes, values in sample.rates.items()}
+    past = [_step(run, minutes, rates.get(minutes)) for minutes in sample.observed]
+    forecast = [
+        {**_step(run, minutes, rates[minutes]), "probabilities": _chances(chances[:, index])}
+        for minutes, chances in zip(sample.leads, sample.chances, strict=True)
+    ]
+    seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
+    coverage = "ok" if rates[0] is not None else "missing_data" if seen else "no_coverage"
+    when = _when(run, _rains(rates[0]), [_rains(rates[lead]) for lead in sample.leads])
+    return {"coverage": coverage, **when, "observed": past, "forecast": forecast}
+
+
+def _rains(rate: float | None) -> bool | None:
+    return None if rate is None else rate >= WET_FROM
+
+
+def _outside(run: Run) -> Place:
+    """A place that the grid does not reach."""
+    past = [_step(run, minutes, None) for minutes in range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)]
+    forecast = [{**_step(run, lead, None), "probabilities": dict(_NO_PROBABILITY)} for lead in run.lead_minutes]
+    return {"coverage": "no_coverage", **_when(run, None, []), "observed": past, "forecast": forecast}
+
+
+def _when(run: Run, now: bool | None, wet: Sequence[bool | None]) -> dict[str, bool | int | None]:
+    """When rain starts, and when the rain that falls now or starts next ends, in minutes after the reference time."""
+    start = 0 if now else None
+    if now is False:
+        dry = len(list(takewhile(lambda rains: rains is False, wet)))
+        start = dry if dry < len(wet) and wet[dry] else None
+    end = None
+    if start is not None:
+        last = start + len(list(takewhile(lambda rains: rains is True, wet[start:])))
+        end = last if last < len(wet) and wet[last] is False else None
+    step = run.timestep_minutes
+    return {
+        "rain_now": now,
+        "starts_in_minutes": None if start is None or now else start * step,
+        "ends_in_minutes": None if end is None else end * step,
+    }
+
+
+def _step(run: Run, minutes: int, rate: float | None) -> dict[str, Any]:
+    end = run.valid_time(minutes)
+    return {
+        "lead_minutes": minutes,
+        "valid_from": iso(end - timedelta(minutes=run.timestep_minutes)),
+        "valid_to": iso(end),
+        "rate": rate,
+        "amount": None if rate is None else round(rate * run.timestep_minutes / 60, 5),
+    }
+
+
+def _chances(chances: Float32) -> dict[str, float | None]:
+    return {f"{threshold:g}": _number(chance) for threshold, chance in zip(THRESHOLDS, chances, strict=True)}
+
+
+def _number(value: np.float32) -> float | None:
+    return None if math.isnan(value) else round(float(value), 4)

@@ -1,0 +1,124 @@
+"""The numbers of runs, decoded when they are asked for and kept for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from radar.sequence import Float32
+from service.codec import StoredFrame, counts_of, rates
+from service.runs.cache import Cache
+from service.runs.coverage import Mask, unpack
+from service.runs.run import Run, earlier_runs
+from service.runs.runs import Runs
+
+THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
+"""mm/h of which the probabilities of exceeding are told."""
+NO_DATA = 255
+"""The class of a pixel without data."""
+
+_EARLIER_SECONDS = 10.0
+_INDEX_BYTES = 10_000
+
+Classes = npt.NDArray[np.uint8]
+Window = tuple[slice, slice]
+"""Rows and columns of a grid."""
+WHOLE: Window = (slice(None), slice(None))
+
+
+class RunReader:
+    """Reads runs from their store, through a cache.
+
+    Parameters
+    ----------
+    runs : Runs
+    cache : Cache
+    """
+
+    def __init__(self, runs: Runs, cache: Cache) -> None:
+        self._runs = runs
+        self._cache = cache
+
+    def index(self, run_id: str) -> Run:
+        """A run by its id, which never changes; raises as `Runs.get`."""
+        # An expired run is told as such even if it is remembered here.
+        return self._runs.get(run_id)
+
+    def earlier(self, run: Run) -> list[Run]:
+        """The earlier runs that `service.runs.probability` pools with a run, as they were known seconds ago."""
+
+        def make() -> tuple[list[Run], int]:
+            return earlier_runs(run, self._runs.runs(run.series)), _INDEX_BYTES
+
+        return self._cache.get((run.id, "earlier", int(time.monotonic() / _EARLIER_SECONDS)), make)
+
+    def rain(self, run: Run, minutes: Sequence[int], window: Window = WHOLE) -> Float32:
+        """Frames of a run in mm/h, (len(minutes), H, W) or what the window cuts out, NaN = no data."""
+        frames = self._runs.frames(run.id, minutes)
+        first = rates(frames[0].header.scale)[counts_of(frames[0])][window]
+        rain = np.empty((len(frames), *first.shape), np.float32)
+        rain[0] = first
+        for place, frame in enumerate(frames[1:], 1):
+            rain[place] = rates(frame.header.scale)[counts_of(frame)[window]]
+        return rain
+
+    def at(
+        self, run: Run, minutes: Sequence[int], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+    ) -> Float32:
+        """Rates in mm/h at places (P,), as (len(minutes), P); the whole frames are kept for the next who asks."""
+        self._load(run, minutes)
+        values = np.empty((len(minutes), len(rows)), np.float32)
+        for place, minute in enumerate(minutes):
+            counts, scale = self._counts(run, minute)
+            values[place] = rates(scale)[counts[rows, columns]]
+        return values
+
+    def classes(self, run: Run, minute: int) -> Classes:
+        """How many of `THRESHOLDS` each pixel (H, W) of a frame reaches; NO_DATA without data."""
+
+        def make() -> tuple[Classes, int]:
+            (frame,) = self._runs.frames(run.id, [minute])
+            classes = _class_of_count(frame.header.scale)[counts_of(frame)]
+            return classes, classes.nbytes
+
+        return self._cache.get((run.id, "classes", minute), make)
+
+    def covered(self, run: Run) -> Mask:
+        """Where a radar was ever seen to look, (H, W)."""
+
+        def make() -> tuple[Mask, int]:
+            mask = unpack(self._runs.covered(run.id), run.grid.shape)
+            return mask, mask.nbytes
+
+        return self._cache.get((run.id, "covered"), make)
+
+    def _counts(self, run: Run, minute: int) -> tuple[npt.NDArray[np.uint16], float]:
+        def make() -> tuple[tuple[npt.NDArray[np.uint16], float], int]:
+            return _decoded(self._runs.frames(run.id, [minute])[0])
+
+        return self._cache.get((run.id, "counts", minute), make)
+
+    def _load(self, run: Run, minutes: Sequence[int]) -> None:
+        """Fetch what is not there yet at once: a round trip for each frame would take longer than decoding it."""
+        missing = [minute for minute in minutes if self._cache.find((run.id, "counts", minute)) is None]
+        if len(missing) > 1:
+            for minute, frame in zip(missing, self._runs.frames(run.id, missing), strict=True):
+                decoded, size = _decoded(frame)
+                self._cache.keep((run.id, "counts", minute), decoded, size)
+
+
+def _decoded(frame: StoredFrame) -> tuple[tuple[npt.NDArray[np.uint16], float], int]:
+    counts = counts_of(frame)
+    return (counts, frame.header.scale), counts.nbytes
+
+
+@lru_cache(maxsize=8)
+def _class_of_count(scale: float) -> Classes:
+    table = rates(scale)
+    classes = np.digitize(table, THRESHOLDS).astype(np.uint8)
+    classes[np.isnan(table)] = NO_DATA
+    return classes

@@ -1,0 +1,118 @@
+"""What a run is: a forecast that was made once, with all that it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.card import ModelCard
+from radar.grid import Grid
+from service.codec import Series, StoredFrame, series_of_header
+
+Method = Literal["model", "extrapolation", "persistence"]
+MOST_EARLIER = 3
+"""Earlier runs that are pooled with a run for its probabilities; older ones would not help."""
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}\.[A-Za-z0-9_-]{1,80}\.\d{8}T\d{4}Z\.[A-Za-z0-9_-]{1,170}\.[0-9a-f]{12}")
+
+
+class Run(BaseModel):
+    """A run's index: everything but its frames. It never changes.
+
+    `history_times` are the observed frames that the forecast read; `observed_minutes` (0 and below) the observed frames
+    that the run keeps beside its `lead_minutes`, both counted from `reference_time`. `method` is what made the
+    forecast, "model" if it was the named one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    product: str
+    grid: Grid
+    reference_time: datetime
+    timestep_minutes: int
+    model: str
+    version: str
+    method: Method
+    history_times: tuple[datetime, ...]
+    observed_minutes: tuple[int, ...]
+    lead_minutes: tuple[int, ...]
+    degraded: str | None
+    made_at: datetime
+
+    @property
+    def series(self) -> Series:
+        """Product and grid."""
+        return Series(self.product, self.grid.key)
+
+    def valid_time(self, minutes: int) -> datetime:
+        """UTC, of the frame that many minutes after the reference time."""
+        return self.reference_time + timedelta(minutes=minutes)
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run with its frames.
+
+    Parameters
+    ----------
+    run : Run
+    frames : mapping of int to StoredFrame
+        By minutes from the reference time: observed at 0 and below, forecast above.
+    covered : bytes
+        Where a radar was ever seen to look; see `service.runs.coverage`.
+    """
+
+    run: Run
+    frames: Mapping[int, StoredFrame]
+    covered: bytes
+
+
+def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int) -> str:
+    """The id of the run that starts from these frames: the same inputs and model give the same id on any replica.
+
+    It reads product.grid.time.model-version.digest, with what no URL may hold replaced.
+    """
+    newest = stored[-1].header
+    model = f"{_plain(card.name)}-{_plain(card.version)}"
+    time = f"{newest.valid_time:%Y%m%dT%H%MZ}"
+    return f"{series_tag(series_of_header(newest))}.{time}.{model}.{_digest(stored, card, steps)}"
+
+
+def earlier_runs(run: Run, known: Sequence[Run]) -> list[Run]:
+    """Up to `MOST_EARLIER` runs made from older frames, nearest first; of those for one time the one made last."""
+    older = [other for other in known if other.reference_time < run.reference_time and other.grid == run.grid]
+    # `known` has the one made last first, and a dict keeps the one that came last.
+    by_time = {other.reference_time: other for other in reversed(older)}
+    return [by_time[time] for time in sorted(by_time, reverse=True)][:MOST_EARLIER]
+
+
+def series_tag(series: Series) -> str:
+    """The beginning of the ids of a series' runs; no two series share one."""
+    return f"{_plain(series.product)}.{_plain(series.grid)}"
+
+
+def tag_of(run_id: str) -> str | None:
+    """The series' tag in an id, or None for what cannot be an id."""
+    return ".".join(run_id.split(".")[:2]) if _ID.fullmatch(run_id) else None
+
+
+def _digest(stored: Sequence[StoredFrame], card: ModelCard, steps: int) -> str:
+    digest = hashlib.sha256(f"{card.graph_sha256} {steps}".encode())
+    for frame in stored:
+        digest.update(frame.header.model_dump_json().encode())
+        digest.update(frame.data)
+    return digest.hexdigest()[:12]
+
+
+def _plain(text: str) -> str:
+    """A text as ids hold it; one that had to be changed gets a digest, so that no two become the same."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return re.sub("[^A-Za-z0-9_-]", "-", text)[:48] + "-" + hashlib.sha256(text.encode()).hexdigest()[:8]

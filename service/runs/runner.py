@@ -1,0 +1,190 @@
+"""Makes a run whenever a series has new frames: in the background, and on one replica only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from functools import partial
+
+from anyio.to_thread import run_sync
+
+from radar.errors import RaincellError, StoreUnavailable
+from service.catalogue import Catalogue
+from service.codec import Series
+from service.errors import RunExpired, UnknownRun
+from service.last_good import History
+from service.runs.make import Plan, finish, frames_needed, make_forecast, plan, read_inputs
+from service.runs.run import Run
+from service.runs.runs import Runs
+from service.worker import Worker
+
+POLL_SECONDS = 3.0
+"""How often the history is looked at: other replicas and feeds add to it too."""
+WAIT_SECONDS = 1.0
+"""The same while another replica makes a run that this one waits for."""
+LOCK_SECONDS = 30.0
+"""How long a replica that died in mid-run keeps the others from making it."""
+RETRY_SECONDS = 60.0
+"""How long a run that failed is not tried again."""
+_logger = logging.getLogger("raincell")
+
+
+class Runner:
+    """Keeps the latest run of every series up to date.
+
+    Parameters
+    ----------
+    history, runs, worker
+        Where frames come from, where runs go, and what forecasts.
+    catalogue : Catalogue
+        Its default model makes the runs.
+    lead_minutes : int
+        Of runs; bounded by the model's.
+    clock : callable
+        The time now, UTC.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        runs: Runs,
+        worker: Worker,
+        catalogue: Catalogue,
+        lead_minutes: int,
+        clock: Callable[[], datetime],
+        lock_seconds: float = LOCK_SECONDS,
+    ) -> None:
+        self._history = history
+        self._runs = runs
+        self._worker = worker
+        self._catalogue = catalogue
+        self._lead_minutes = lead_minutes
+        self._clock = clock
+        self._lock_seconds = lock_seconds
+        self._woken = asyncio.Event()
+        self._failed: dict[str, float] = {}
+
+    def wake(self) -> None:
+        """Look at the history at once; to be called on the event loop."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            self._woken.clear()
+            settled = await self.look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS if settled else WAIT_SECONDS)
+
+    async def look(self) -> bool:
+        """Bring every series up to date; False if another replica is about to do it for one of them."""
+        try:
+            known = await run_sync(self._history.products)
+            return all([await self._follow(series) for series in known.value])
+        except StoreUnavailable:
+            return True  # requests are answered from memory, labelled; there is nothing new to compute from
+        except Exception:
+            _logger.exception("runs could not be brought up to date")
+            return True
+
+    async def _follow(self, series: Series) -> bool:
+        wanted = await run_sync(self._plan, series)
+        if wanted is None or await run_sync(self._settled, series, wanted.id):
+            return True
+        if time.monotonic() < self._failed.get(wanted.id, 0.0):
+            return True
+        async with self._locked(series) as token:
+            if token is not None:
+                await self._catch_up(series, token)
+        return token is not None
+
+    def _plan(self, series: Series) -> Plan | None:
+        """The run that the newest frames call for."""
+        forecaster = self._catalogue.get(None).forecaster
+        newest = self._history.newest(series, frames_needed(forecaster)).value
+        return plan(newest, forecaster, self._lead_minutes) if newest else None
+
+    def _settled(self, series: Series, run_id: str) -> bool:
+        """Whether that run is the latest already; then it is also remembered here."""
+        latest = self._runs.latest_now(series).value
+        if latest is None or latest.id != run_id:
+            return False
+        with contextlib.suppress(UnknownRun, RunExpired):
+            self._runs.remember(latest)
+        return True
+
+    async def _catch_up(self, series: Series, token: str) -> None:
+        """With the lock held: frames or runs may have come while it was waited for."""
+        wanted = await run_sync(self._plan, series)
+        if wanted is None or await run_sync(self._settled, series, wanted.id):
+            return
+        if await run_sync(self._point_to, wanted.id, token):
+            return
+        try:
+            await self._make(series, wanted, token)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            self._failed = {wanted.id: time.monotonic() + RETRY_SECONDS}
+            _logger.warning("no run could be made of %s: %s", "|".join(series), error, exc_info=_unexpected(error))
+
+    def _point_to(self, run_id: str, token: str) -> bool:
+        """Make a run that was made before the latest again, as after a frame was withdrawn."""
+        whole = self._runs.remembered(run_id)
+        if whole is not None:
+            return self._runs.publish(whole, token)  # Redis may have come back empty
+        try:
+            return self._runs.point(self._runs.get(run_id), token)
+        except (UnknownRun, RunExpired):
+            return False
+
+    async def _make(self, series: Series, wanted: Plan, token: str) -> None:
+        inputs = await run_sync(read_inputs, wanted)
+        used, forecast = await self._worker.run(partial(make_forecast, wanted, inputs))
+        before = await run_sync(self._coverage_before, series, wanted)
+        whole = await run_sync(partial(finish, wanted, used, forecast, before, None, self._clock()))
+        if not await run_sync(self._runs.publish, whole, token):
+            _logger.warning("run %s came too late: another replica had taken over", wanted.id)
+
+    def _coverage_before(self, series: Series, wanted: Plan) -> bytes | None:
+        latest: Run | None = self._runs.latest_now(series).value
+        if latest is None or latest.grid != wanted.stored[-1].header.grid:
+            return None
+        try:
+            return self._runs.covered(latest.id)
+        except (UnknownRun, RunExpired):
+            return None
+
+    @contextlib.asynccontextmanager
+    async def _locked(self, series: Series) -> AsyncIterator[str | None]:
+        """Hold the series' lock, for as long as it takes; None if another replica has it."""
+        token = secrets.token_hex(16)
+        if not await run_sync(self._lock, series, token):
+            yield None
+            return
+        holding = asyncio.create_task(self._hold(series, token))
+        try:
+            yield token
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)  # it may be about to take the lock once more
+            with contextlib.suppress(StoreUnavailable):
+                await run_sync(self._runs.ask, lambda store: store.unlock(series, token))
+
+    def _lock(self, series: Series, token: str) -> bool:
+        return self._runs.ask(lambda store: store.lock(series, token, self._lock_seconds))
+
+    async def _hold(self, series: Series, token: str) -> None:
+        while True:
+            await asyncio.sleep(self._lock_seconds / 3)
+            with contextlib.suppress(StoreUnavailable):
+                await run_sync(self._lock, series, token)
+
+
+def _unexpected(error: Exception) -> Exception | None:
+    return None if isinstance(error, RaincellError) else error

@@ -1,0 +1,146 @@
+"""The runs as routes see them: the store and, while that does not answer, what this process remembers of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from radar.errors import StoreUnavailable
+from service.codec import Series, StoredFrame
+from service.errors import RunExpired, UnknownRun
+from service.last_good import Reading
+from service.runs.breaker import Breaker
+from service.runs.run import Run, WholeRun
+from service.runs.store import MemoryRuns, RunStore
+
+T = TypeVar("T")
+
+FRESH_SECONDS = 1.0
+"""How long an answer about the latest run is given again without asking the store."""
+_AWAY = "run store unavailable: the last run that this process remembers"
+
+
+class Runs:
+    """A store of runs behind a circuit breaker, with the last good runs in memory.
+
+    Parameters
+    ----------
+    store : RunStore
+    last_good : MemoryRuns or None
+        None where the store is this process's memory already.
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        last_good: MemoryRuns | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._last_good = last_good
+        self._clock = clock
+        self._breaker = Breaker(clock)
+        self._fresh: dict[Series, tuple[float, Reading[Run | None]]] = {}
+
+    def fresh(self, series: Series) -> Reading[Run | None] | None:
+        """The answer of `latest` if it was asked a moment ago; takes no time."""
+        until, reading = self._fresh.get(series, (0.0, None))
+        return reading if self._clock() < until else None
+
+    def latest(self, series: Series) -> Reading[Run | None]:
+        """The latest run of a series, None if there is none; raises StoreUnavailable."""
+        reading = self.fresh(series)
+        if reading is None:
+            reading = self.latest_now(series)
+        return reading
+
+    def latest_now(self, series: Series) -> Reading[Run | None]:
+        """As `latest`, asking the store in any case."""
+        try:
+            reading = Reading(self.ask(lambda store: store.latest(series)))
+        except StoreUnavailable:
+            remembered = self._last_good.latest(series) if self._last_good else None
+            if remembered is None:
+                raise
+            reading = Reading[Run | None](remembered, _AWAY)
+        self._fresh[series] = (self._clock() + FRESH_SECONDS, reading)
+        return reading
+
+    def get(self, run_id: str) -> Run:
+        """A run by its id; raises UnknownRun, RunExpired or StoreUnavailable."""
+        return self._either(lambda store: store.get(run_id))
+
+    def frames(self, run_id: str, minutes: Sequence[int]) -> list[StoredFrame]:
+        """Frames of a run; raises as `get`."""
+        return self._either(lambda store: store.frames(run_id, minutes))
+
+    def covered(self, run_id: str) -> bytes:
+        """The coverage mask of a run; raises as `get`."""
+        return self._either(lambda store: store.covered(run_id))
+
+    def runs(self, series: Series) -> list[Run]:
+        """The runs of a series, newest first; those in memory while the store does not answer."""
+        try:
+            return self.ask(lambda store: store.runs(series))
+        except StoreUnavailable:
+            return self._last_good.runs(series) if self._last_good else []
+
+    def series(self) -> list[Series]:
+        """The series of which a run was seen here."""
+        return sorted(series for series, (_, reading) in self._fresh.copy().items() if reading.value)
+
+    def publish(self, whole: WholeRun, token: str | None = None) -> bool:
+        """Keep a run and make it the latest; False if the token lost its lock meanwhile. See StoreUnavailable."""
+        self.ask(lambda store: store.put(whole))
+        pointed = self.point(whole.run, token)
+        if pointed:
+            self._remember(whole)
+        return pointed
+
+    def point(self, run: Run, token: str | None = None) -> bool:
+        """Make a stored run the latest; as `publish`."""
+        pointed = self.ask(lambda store: store.point(run.series, run.id, token))
+        self._fresh.pop(run.series, None)
+        return pointed
+
+    def remember(self, run: Run) -> None:
+        """Have a run that another replica made in memory, for when the store is away; see `get`."""
+        if self._last_good is None:
+            return
+        remembered = self._last_good.latest(run.series)
+        if remembered is None or remembered.id != run.id:
+            minutes = [*run.observed_minutes, *run.lead_minutes]
+            frames = self.ask(lambda store: store.frames(run.id, minutes))
+            covered = self.ask(lambda store: store.covered(run.id))
+            self._remember(WholeRun(run, dict(zip(minutes, frames, strict=True)), covered))
+
+    def remembered(self, run_id: str) -> WholeRun | None:
+        """A run with its frames, if this process's memory has it."""
+        try:
+            return self._last_good.whole(run_id) if self._last_good else None
+        except (UnknownRun, RunExpired):
+            return None
+
+    def ask(self, work: Callable[[RunStore], T]) -> T:
+        """What the store answers, unless it failed a moment ago."""
+        return self._breaker.ask(lambda: work(self._store))
+
+    def _either(self, read: Callable[[RunStore], T]) -> T:
+        try:
+            return self.ask(read)
+        except StoreUnavailable:
+            if self._last_good is None:
+                raise
+            try:
+                return read(self._last_good)
+            except (UnknownRun, RunExpired):
+                pass  # memory holds only the newest: of the others nothing is known now
+            raise
+
+    def _remember(self, whole: WholeRun) -> None:
+        if self._last_good:
+            self._last_good.put(whole)
+            self._last_good.point(whole.run.series, whole.run.id)

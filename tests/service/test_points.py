@@ -1,0 +1,116 @@
+"""GET /nowcast/point and POST /nowcast/points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.service.conftest import SMALL, sequence
+from tests.service.test_nowcast import END, STEP, Site, make_site  # noqa: F401 - a fixture
+from tests.service.test_predict import check_problem
+
+LAT, LON = (float(value) for value in SMALL.to_lat_lon(12, 9))
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:  # noqa: F811
+    """With one run of RY on a small grid."""
+    made = make_site(run_lead_minutes=30)
+    made.add(sequence(6, end=END))
+    return made
+
+
+def at(site: Site, lat: float = LAT, lon: float = LON, rest: str = "") -> dict[str, Any]:
+    answer: dict[str, Any] = site.get(f"/nowcast/point?lat={lat}&lon={lon}{rest}").json()
+    return answer
+
+
+def test_a_place_has_its_pixels_rain(site: Site) -> None:
+    answer = at(site)
+    rain = sequence(6, end=END).rain_rate[:, 12, 9]
+    assert [step["rate"] for step in answer["observed"]][-6:] == pytest.approx(rain, abs=1e-3)
+    assert [step["rate"] for step in answer["observed"]][:6] == [None] * 6
+    assert len(answer["forecast"]) == 6
+    assert answer["forecast"][-1]["rate"] == pytest.approx(float(rain[-1]), abs=0.01)
+    assert (answer["lat"], answer["lon"], answer["name"], answer["coverage"]) == (LAT, LON, None, "ok")
+    assert answer["rain_now"] is bool(rain[-1] >= 0.1)
+    run = site.get("/nowcast").json()["run"]
+    assert (answer["run"], answer["model"], answer["version"], answer["product"]) == (run, "still", "1", "RY")
+    assert (answer["method"], answer["degraded"], answer["probability_runs"]) == ("model", None, [run])
+    assert answer["probability_method"] == "neighbourhood and time-lagged runs"
+    assert answer["age_seconds"] > 0
+    assert site.get(f"/nowcast/point?lat={LAT}&lon={LON}").headers["cache-control"].startswith("max-age=")
+
+
+def test_asked_again_the_answer_is_the_same_and_of_the_newest_run(site: Site) -> None:
+    first, again = at(site), at(site)
+    for answer in (first, again):
+        answer.pop("age_seconds")
+    assert first == again
+    run = site.add(sequence(1, end=END + STEP, seed=3))
+    assert at(site)["run"] == run
+    assert at(site)["probability_runs"] == [run, first["run"]]
+
+
+def test_places_without_radar_are_answered_with_200(site: Site) -> None:
+    assert at(site, 0, 0)["coverage"] == "no_coverage"
+    lat, lon = (float(value) for value in SMALL.to_lat_lon(1, 1))
+    answer = at(site, lat, lon)  # never seen by the radar
+    assert (answer["coverage"], answer["rain_now"]) == ("no_coverage", None)
+    frames = sequence(1, end=END + STEP)
+    frames.rain_rate[:] = float("nan")
+    site.add(frames)
+    assert at(site)["coverage"] == "missing_data"
+
+
+def test_many_places_keep_their_order_and_names(site: Site) -> None:
+    places = [{"lat": LAT, "lon": LON, "name": "here"}, {"lat": 0, "lon": 0}, {"lat": LAT, "lon": LON}]
+    answer = site.client.post("/nowcast/points", json=places).json()
+    assert [place["name"] for place in answer["points"]] == ["here", None, None]
+    assert [place["coverage"] for place in answer["points"]] == ["ok", "no_coverage", "ok"]
+    single = at(site)
+    for key in ("observed", "forecast", "rain_now", "coverage", "lat", "lon"):
+        assert answer["points"][0][key] == answer["points"][2][key] == single[key]
+    assert answer["run"] == single["run"]
+    assert len(site.client.post("/nowcast/points", json=places[:1] * 1000).json()["points"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{}",
+        b"[1]",
+        b'[{"lat": 1}]',
+        b'[{"lat": 91, "lon": 0}]',
+        b'[{"lat": NaN, "lon": 0}]',
+        b'[{"lat": 1e999, "lon": 0}]',
+        b'[{"lat": 1, "lon": 0, "what": 1}]',
+        b"nonsense",
+        b"[" + b",".join([b'{"lat": 1, "lon": 1}'] * 1001) + b"]",
+    ],
+)
+def test_questions_that_name_no_places_are_refused(site: Site, body: bytes) -> None:
+    response = site.client.post("/nowcast/points", content=body, headers={"Content-Type": "application/json"})
+    check_problem(response, 422)
+
+
+@pytest.mark.parametrize("query", ["", "lat=1", "lat=x&lon=1", "lat=nan&lon=1", "lat=91&lon=1", "lat=1&lon=181"])
+def test_a_point_needs_degrees(site: Site, query: str) -> None:
+    check_problem(site.get(f"/nowcast/point?{query}"), 422)
+
+
+def test_a_product_that_is_not_there(site: Site) -> None:
+    check_problem(site.get(f"/nowcast/point?lat={LAT}&lon={LON}&product=YW"), 404, "'YW'")
+    check_problem(site.client.post("/nowcast/points?product=YW", json=[{"lat": 1, "lon": 1}]), 404)
+
+
+def test_the_run_of_an_incomplete_history_says_so_at_places_too(make_site: Callable[..., Site]) -> None:  # noqa: F811
+    site = make_site()
+    site.add(sequence(2, end=END - timedelta(minutes=5)))
+    answer = at(site)
+    assert answer["method"] == "extrapolation"
+    assert answer["degraded"] == "2 of 5 frames: extrapolation instead of model still"
