@@ -45,7 +45,8 @@ class Service:
     decoders: Decoders = field(default_factory=Decoders)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # async, although it waits for nothing: FastAPI would take a thread for each call of a plain function.
     return cast(Service, request.app.state.service)
 
 
