@@ -252,5 +252,7 @@ def _set(target: h5py.HLObject, attributes: Mapping[str, str | float]) -> None:
 
 def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
     return UnreadableFile(
-        expected=f"{expected} in {name}", got=got[:80], remedy="send a composite of rain rates such as DWD's RY"
+        expected=f"{expected} in {name}",
+        got=got[:80] or "an empty text",
+        remedy="send a composite of rain rates such as DWD's RY",
     )

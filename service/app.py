@@ -14,7 +14,6 @@ import uvicorn
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
@@ -25,7 +24,7 @@ from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
 from service.context import Service, now_utc
-from service.cross_origin import cross_origin
+from service.cross_origin import CrossOrigin
 from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
@@ -98,7 +97,7 @@ def _add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
     app.add_middleware(Failures)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, **cross_origin(settings.cors_origins))
+        app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observed, metrics=service.metrics)
 

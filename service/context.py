@@ -72,7 +72,8 @@ class Service:
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # async, although it waits for nothing: FastAPI would take a thread for each call of a plain function.
     return cast(Service, request.app.state.service)
 
 

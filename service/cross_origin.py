@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from service.problems import problem_response
 
 _ASKED = ("Authorization", "X-API-Key", "Content-Type", "Content-Encoding", "X-Request-ID", "If-None-Match")
 _TOLD = (
@@ -25,12 +30,32 @@ _TOLD = (
 )
 
 
-def cross_origin(origins: frozenset[str]) -> dict[str, Any]:
-    """Arguments of Starlette's CORSMiddleware; no cookies are in use, so no credentials are allowed."""
-    return {
-        "allow_origins": sorted(origins),
-        "allow_methods": ["GET", "POST", "DELETE"],
-        "allow_headers": _ASKED,
-        "expose_headers": _TOLD,
-        "max_age": 600,
-    }
+class CrossOrigin(CORSMiddleware):
+    """Starlette's, for a set of origins, with refusals as problem documents.
+
+    No cookies are in use, so no credentials are allowed: pages send keys in headers.
+    """
+
+    def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=_ASKED,
+            expose_headers=_TOLD,
+            max_age=600,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a browser that asks before it sends a page's request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        return problem_response(
+            response.status_code,
+            "CrossOriginRefused",
+            "a site that may use this service, asking for a method and headers that it may send",
+            bytes(response.body).decode()[:100],
+            "the operator names sites in RAINCELL_CORS_ORIGINS",
+            {name: value for name, value in response.headers.items() if name.startswith(("access-control", "vary"))},
+        )

@@ -196,6 +196,7 @@ def _inflating(into: int) -> bytes:
         (with_pixels(), "1,200 bytes of pixels in f, got 0"),  # declared, never written: not zero rain
         (with_pixels(chunks=(10, 10)), "6 chunks of pixels in f, got 0"),
         (_attribute("what", "object", np.bytes_(b"PVOL")), "a composite (COMP) in f, got PVOL"),
+        (_attribute("what", "object", np.bytes_(b"")), "a composite (COMP) in f, got an empty text"),
         (_attribute("dataset1/data1/what", "quantity", np.bytes_(b"DBZH")), "quantity RATE or ACRR in f, got DBZH"),
         (_attribute("dataset1/data1/what", "gain", -1.0), "rain rates of 0 mm/h or more"),
         (_attribute("dataset1/data1/what", "offset", -5.0), "rain rates of 0 mm/h or more"),

@@ -7,14 +7,16 @@ import gzip
 import os
 import signal
 import sys
+import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ from service import decoders as module
 from service.decode_child import receive
 from service.decoders import ChildLimits, Decoders
 from tests.service import hostile_files as bad
-from tests.service.conftest import Client, rain, sequence, wait_until
+from tests.service.conftest import Client, ServiceProcess, rain, sequence, wait_until
 from tests.service.hostile_requests import HDF5, files
 from tests.service.test_predict import check_problem
 
@@ -276,6 +278,35 @@ def test_what_a_child_says_is_not_trusted(
         decoders.read(composite(), "f")
     monkeypatch.undo()
     assert decoders.read(composite(), "f")
+
+
+def test_over_http_no_hdf5_is_opened_in_the_service_itself(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: Any, **__: Any) -> None:
+        raise AssertionError("HDF5 opened in the service")
+
+    bodies = [composite(), gzip.compress(composite()), bad.tar((tarfile.TarInfo("ry-hd5"), composite()))]
+    monkeypatch.setattr(h5py, "File", opened)
+    for body in bodies:
+        assert client.post("/frames", **files(body)()).status_code == 201
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_no_child_outlives_the_service(service_process: Callable[..., ServiceProcess], end: signal.Signals) -> None:
+    server = service_process()
+    parent = server.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert len(children) == 1, "one is ready for the first file"
+    server.process.send_signal(end)
+    server.process.wait(timeout=60)
+    wait_until(lambda: not any(runs(pid) for pid in children), "the children to end")
+
+
+def runs(pid: str) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_over_http_a_child_that_dies_is_422_and_the_next_request_works(client: Client) -> None:

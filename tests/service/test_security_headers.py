@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from service.failures import Failures
 from service.routes import models
 from tests.service.conftest import Client, ServiceProcess, wait_until
 from tests.service.test_hostile import A_PATH
@@ -79,8 +82,29 @@ def test_named_sites_may_read_answers_refusals_too(
 
 def test_another_site_than_the_named_ones_may_not(make_client: Callable[..., Client]) -> None:
     client = make_client(cors_origins=SITE)
-    other = client.get("/frames", headers={"Origin": "https://other.example"})
-    assert "access-control-allow-origin" not in other.headers
+    origin = {"Origin": "https://other.example"}
+    assert "access-control-allow-origin" not in client.get("/frames", headers=origin).headers
+    asked = client.request("OPTIONS", "/predict", headers={**origin, "Access-Control-Request-Method": "POST"})
+    check_problem(asked, 400, "Disallowed CORS origin")
+    assert "access-control-allow-origin" not in asked.headers
+
+
+def test_an_answer_that_has_begun_is_cut_off_by_a_fault() -> None:
+    sent: list[Message] = []
+
+    async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("in the midst of it")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    with pytest.raises(ValueError, match="midst"):
+        anyio.run(Failures(broken), {"type": "http"}, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start"]
 
 
 def test_the_documentation_runs_its_own_script_and_no_other(client: Client) -> None:

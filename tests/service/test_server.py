@@ -60,6 +60,13 @@ def test_a_wide_open_host_is_refused(repository: Path) -> None:
     assert "RAINCELL_ALLOW_ANONYMOUS" in errors
 
 
+def test_a_file_of_keys_that_is_none_is_refused(repository: Path, tmp_path: Path) -> None:
+    status, errors = refusal(repository, RAINCELL_API_KEYS=str(tmp_path / "none"))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "a readable file in the file of API keys" in errors
+    assert str(tmp_path) not in errors
+
+
 def test_a_repository_without_models_and_wrong_settings_are_refused(tmp_path: Path) -> None:
     status, errors = refusal(tmp_path)
     assert (status, errors.count("\n")) == (1, 1)

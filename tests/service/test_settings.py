@@ -54,6 +54,12 @@ def test_callers_without_a_key_may_do_all_on_this_machine_and_elsewhere_what_is_
     assert anonymous_scopes(Settings(allow_anonymous="read")) == {"read"}  # type: ignore[arg-type]
 
 
+def test_every_setting_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`RAINCELL_{name.upper()}`" in documented
+
+
 def test_proxies_and_origins_are_lists_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAINCELL_TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16,::1")
     monkeypatch.setenv("RAINCELL_CORS_ORIGINS", "https://maps.example:8443, http://[::1]:3000")
