@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +15,7 @@ from service.context import now_utc
 from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
 from service.feed.folder import FolderSource
-from service.feed.follow import ALL_TAKEN, follow, look_once
+from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
 from service.feed.intake import Intake
@@ -62,11 +61,11 @@ def ingest(settings: Settings, options: Options) -> int:
     InvalidRequest
         An unknown product, a source that is none, or no Redis.
     """
-    stop = threading.Event()
+    stop = Stop()
     follower = make_follower(settings, options, stop)
     _log_to_stderr()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.ask())
     with closing(follower.source):
         if options.once:
             return look_once(follower)
@@ -74,7 +73,7 @@ def ingest(settings: Settings, options: Options) -> int:
         return ALL_TAKEN
 
 
-def make_follower(settings: Settings, options: Options, stop: threading.Event) -> Follower:
+def make_follower(settings: Settings, options: Options, stop: Stop) -> Follower:
     """A follower that writes into Redis and, if one is named, the archive."""
     if settings.redis_url is None:
         raise InvalidRequest(
@@ -93,7 +92,7 @@ def make_follower(settings: Settings, options: Options, stop: threading.Event) -
         force=options.force,
     )
     bad_files = BadFiles(options.quarantine) if options.quarantine else None
-    return Follower(_source(options), intake, now_utc, bad_files, stop.is_set)
+    return Follower(_source(options), intake, now_utc, bad_files, lambda: stop.asked)
 
 
 def _source(options: Options) -> Source:

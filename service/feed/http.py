@@ -18,7 +18,7 @@ from service.feed.source import MOST_FILES, Fetched, FileGone, SourceUnavailable
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 LONGEST_SECONDS = 120.0
 """For one answer as a whole: a server that sends a byte now and then keeps within every other time-out."""
-LARGEST_LISTING = 8 * 2**20
+LARGEST_LISTING = 2 * 2**20
 
 
 class HttpSource:

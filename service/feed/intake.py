@@ -7,11 +7,11 @@ and putting the same frame into the archive again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 
 from radar.archive import Archive
-from radar.errors import StoreUnavailable
+from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence
 from service.bodies.posted import LATEST_AHEAD, check_plausible
@@ -21,6 +21,10 @@ from service.feed.reading import read_file
 from service.history import EncodedHistory
 from service.quarantine import QuarantineList, frame_before, refuse_flawed
 from service.reference_forecasts import ReferenceForecasts
+
+
+class ArchiveUnavailable(StoreUnavailable):
+    """The archive cannot be written or read now: the frame is in the history all the same, and fetched again."""
 
 
 class Intake:
@@ -90,7 +94,9 @@ class Intake:
         FrameQuarantined
             It is not believed.
         StoreUnavailable
-            History or archive cannot be written now.
+            The history cannot be written now.
+        ArchiveUnavailable
+            The archive cannot; the rest was done.
         RaincellError
             The file cannot be used.
         """
@@ -98,13 +104,13 @@ class Intake:
         check_plausible(observed, self._clock())
         if not self._force:
             refuse_flawed(observed, self._before(observed))
-        self._append_to_archive(observed)
+        time, failure = observed.valid_times[0], self._archive_failure(observed)
         if forecast is not None and self._references is not None:
             self._references.put(forecast)
-        time = observed.valid_times[0]
-        if time > max([time, *self.history.times(*series_of(observed))]) - self.history.retention:
-            self.history.append(observed)
+        self._append_to_history(observed)
         self.quarantine.clear(self.product, [time])
+        if failure is not None:
+            raise failure
         return time
 
     def pack(self) -> int:
@@ -112,7 +118,7 @@ class Intake:
         if self._archive is None:
             return 0
         over = {day for day in self._loose_days if day < self._newest_day}
-        with _disk_errors():
+        with _archive_errors():
             packed = sum(self._archive.pack(day) for day in sorted(over))
         self._loose_days -= over
         return packed
@@ -123,12 +129,13 @@ class Intake:
         return {time for series in known for time in self.history.times(*series)}
 
     def _archived(self, start: datetime, end: datetime) -> set[datetime] | None:
-        """Times in the archive; None without one."""
+        """Times in the archive, none if it cannot be read now; None without one."""
         if self._archive is None:
             return None
-        with _disk_errors():
+        with suppress(ArchiveUnavailable), _archive_errors():
             known = [pair for pair in self._archive.products() if pair[0] == self.product]
             return {time for pair in known for time in self._archive.times(*pair, start, end)}
+        return set()
 
     def _before(self, observed: FrameSequence) -> FrameSequence | None:
         series = series_of(observed)
@@ -139,10 +146,27 @@ class Intake:
 
         return frame_before(times, newest, observed.valid_times[0], LIMITS.frozen_within)
 
+    def _append_to_history(self, observed: FrameSequence) -> None:
+        time = observed.valid_times[0]
+        if time <= max([time, *self.history.times(*series_of(observed))]) - self.history.retention:
+            return
+        try:
+            self.history.append(observed)
+        except InvalidRequest as error:  # too many series: nothing is wrong with the file
+            raise StoreUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
+
+    def _archive_failure(self, observed: FrameSequence) -> ArchiveUnavailable | None:
+        """Put a frame into the archive; why that could not be: forecasts go on without it."""
+        try:
+            self._append_to_archive(observed)
+        except ArchiveUnavailable as error:
+            return error
+        return None
+
     def _append_to_archive(self, observed: FrameSequence) -> None:
         if self._archive is None:
             return
-        with _disk_errors():
+        with _archive_errors():
             self._archive.append(observed)
         day = observed.valid_times[0].date()
         # A feed that was stopped may have left the days before loose.
@@ -151,13 +175,17 @@ class Intake:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
-    """A disk that fails is worth another try, as a store is."""
+def _archive_errors() -> Iterator[None]:
+    """A disk that fails, or a damaged file in the archive, is worth another try, and is not the frame's fault."""
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(
+        raise ArchiveUnavailable(
             expected="a disk that holds the archive",
             got=(error.strerror or "an error").lower(),
             remedy="check its space and permissions; it is tried again",
+        ) from None
+    except RaincellError as error:
+        raise ArchiveUnavailable(
+            expected=f"an archive that takes the frame: {error.expected}", got=error.got, remedy=error.remedy
         ) from None
