@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
 def _ingest(options: argparse.Namespace) -> int:
     from service.feed.command import Options, ingest
 
-    names = ("source", "product", "once", "interval_seconds", "quarantine", "force")
+    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service")
     return ingest(
         _settings(options, "redis_url", "archive"), Options(**{name: getattr(options, name) for name in names})
     )

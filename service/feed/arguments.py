@@ -12,6 +12,7 @@ def add_arguments(ingest: argparse.ArgumentParser) -> None:
     ingest.add_argument("--product", required=True, help="RV, RY or YW")
     ingest.add_argument("--archive", help="keep all frames there, too (RAINCELL_ARCHIVE)")
     ingest.add_argument("--redis-url", help="the history to fill (RAINCELL_REDIS_URL)")
+    ingest.add_argument("--service", help="a running service to send frames to, instead; its key is RAINCELL_FEED_KEY")
     ingest.add_argument("--once", action="store_true", help="look once; the exit status is 3 if files were bad")
     ingest.add_argument(
         "--interval", dest="interval_seconds", type=_seconds, default=30.0, metavar="S", help="between two looks (30)"

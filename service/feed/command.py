@@ -19,7 +19,9 @@ from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
 from service.feed.intake import Intake
+from service.feed.remote import ServiceHistory
 from service.feed.source import Source
+from service.quarantine import MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_quarantine import RedisQuarantine
@@ -43,6 +45,8 @@ class Options:
         Where bad files are kept.
     force : bool
         Take frames that quality control does not believe.
+    service : str or None
+        A running service to send frames to, instead of a Redis.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Options:
     interval_seconds: float = 30.0
     quarantine: Path | None = None
     force: bool = False
+    service: str | None = None
 
 
 def ingest(settings: Settings, options: Options) -> int:
@@ -74,25 +79,43 @@ def ingest(settings: Settings, options: Options) -> int:
 
 
 def make_follower(settings: Settings, options: Options, stop: Stop) -> Follower:
-    """A follower that writes into Redis and, if one is named, the archive."""
+    """A follower that fills Redis, or sends to a service, and the archive if one is named."""
+    source = _source(options)
+    make_intake = _to_service if options.service else _to_redis
+    archive = Archive(settings.archive) if settings.archive else None
+    bad_files = BadFiles(options.quarantine) if options.quarantine else None
+    return Follower(source, make_intake(settings, options, archive), now_utc, bad_files, lambda: stop.asked)
+
+
+def _to_redis(settings: Settings, options: Options, archive: Archive | None) -> Intake:
     if settings.redis_url is None:
         raise InvalidRequest(
-            expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts",
-            got="neither",
-            remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed",
+            expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts, or --service",
+            got="none of them",
+            remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed, or"
+            " --service http://127.0.0.1:8000",
         )
     client = connect(settings.redis_url)
-    intake = Intake(
+    return Intake(
         options.product,
         RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes)),
         RedisQuarantine(client),
         clock=now_utc,
         references=RedisReferences(client),
-        archive=Archive(settings.archive) if settings.archive else None,
+        archive=archive,
         force=options.force,
     )
-    bad_files = BadFiles(options.quarantine) if options.quarantine else None
-    return Follower(_source(options), intake, now_utc, bad_files, lambda: stop.asked)
+
+
+def _to_service(settings: Settings, options: Options, archive: Archive | None) -> Intake:
+    history = ServiceHistory(
+        options.service or "",
+        options.product,
+        timedelta(minutes=settings.history_minutes),
+        key=settings.feed_key.get_secret_value() if settings.feed_key else None,
+        force=options.force,
+    )
+    return Intake(options.product, history, MemoryQuarantine(), clock=now_utc, archive=archive, force=options.force)
 
 
 def _source(options: Options) -> Source:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from radar.errors import InvalidRequest, RaincellError, StoreUnavailable, UnreadableFile
+from radar.errors import InvalidRequest, Overloaded, RaincellError, StoreUnavailable, UnreadableFile
 from radar.sequence import iso
 from service.errors import FrameQuarantined
 from service.feed.bad_files import BadFiles
@@ -172,7 +172,7 @@ class Follower:
     def _take(self, file: Listed, fetched: Fetched, digest: str, look: Look) -> None:
         try:
             time = self.intake.take(fetched.data, file)
-        except StoreUnavailable:
+        except (StoreUnavailable, Overloaded):  # not the file's fault
             raise
         except RaincellError as error:
             self._put_aside(file, fetched, error, look, digest)

@@ -51,7 +51,7 @@ class HttpSource:
         longest_seconds: float = LONGEST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = _directory(url)
+        self._url = address(url, "--source")
         self._naming = naming_of(product)
         self._largest = largest(product)
         self._longest_seconds, self._clock = longest_seconds, clock
@@ -107,7 +107,8 @@ class HttpSource:
         return bytes(content)
 
 
-def _directory(url: str) -> str:
+def address(url: str, option: str) -> str:
+    """An http or https address with a slash at its end; raises InvalidRequest, naming the option, for others."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
@@ -116,7 +117,7 @@ def _directory(url: str) -> str:
         raise InvalidRequest(
             expected="an address http://host/folder/ or https://host/folder/ without a query",
             got="another one",
-            remedy="correct --source",
+            remedy=f"correct {option}",
         )
     return url if url.endswith("/") else url + "/"
 

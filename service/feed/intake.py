@@ -1,7 +1,8 @@
-"""What becomes of a file that was fetched: archive, reference forecasts, history, in this order.
+"""What becomes of a file that was fetched: reference forecasts, history, archive, in this order.
 
-The history comes last because its times say what is done: a feed that is killed in between fetches the file again,
-and putting the same frame into the archive again changes nothing.
+Done is what is in history and archive, so a feed that is killed in between fetches the file again, and putting the same
+frame into either again changes nothing. The history comes first because one behind a service has the last word about
+what is believed.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from datetime import date, datetime, timedelta
 
 from radar.archive import Archive
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
+from radar.files import iter_frames
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence
 from service.bodies.posted import LATEST_AHEAD, check_plausible
 from service.codec import StoredFrame, series_of
+from service.feed.destination import FeedHistory
 from service.feed.names import Listed
-from service.feed.reading import read_file
-from service.history import EncodedHistory
+from service.feed.reading import Reader, read_file
 from service.quarantine import QuarantineList, frame_before, refuse_flawed
 from service.reference_forecasts import ReferenceForecasts
 
@@ -33,7 +35,7 @@ class Intake:
     Parameters
     ----------
     product : str
-    history : EncodedHistory
+    history : FeedHistory
     quarantine : QuarantineList
         From which frames are taken that turn out to be good.
     references : ReferenceForecasts or None
@@ -42,6 +44,8 @@ class Intake:
         For all frames that are believed, those included that are too old for the history.
     clock : callable
         The time now, UTC.
+    read : callable
+        The frames in a file's bytes, given its name; as `radar.files.iter_frames`.
     force : bool
         Believe everything that can be read.
     """
@@ -49,18 +53,19 @@ class Intake:
     def __init__(
         self,
         product: str,
-        history: EncodedHistory,
+        history: FeedHistory,
         quarantine: QuarantineList,
         *,
         clock: Callable[[], datetime],
         references: ReferenceForecasts | None = None,
         archive: Archive | None = None,
+        read: Reader = iter_frames,
         force: bool = False,
     ) -> None:
         self.product = product
         self.history, self.quarantine = history, quarantine
         self._references, self._archive = references, archive
-        self._clock, self._force = clock, force
+        self._clock, self._read, self._force = clock, read, force
         self._loose_days: set[date] = set()
         self._newest_day = date.min
 
@@ -100,18 +105,16 @@ class Intake:
         RaincellError
             The file cannot be used.
         """
-        observed, forecast = read_file(data, file, self.product)
+        observed, forecast = read_file(data, file, self.product, self._read)
         check_plausible(observed, self._clock())
         if not self._force:
             refuse_flawed(observed, self._before(observed))
-        time, failure = observed.valid_times[0], self._archive_failure(observed)
         if forecast is not None and self._references is not None:
             self._references.put(forecast)
         self._append_to_history(observed)
-        self.quarantine.clear(self.product, [time])
-        if failure is not None:
-            raise failure
-        return time
+        self.quarantine.clear(self.product, observed.valid_times)
+        self._append_to_archive(observed)
+        return observed.valid_times[0]
 
     def pack(self) -> int:
         """Pack the archive's days that are over; how many frames were packed."""
@@ -154,14 +157,6 @@ class Intake:
             self.history.append(observed)
         except InvalidRequest as error:  # too many series: nothing is wrong with the file
             raise StoreUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
-
-    def _archive_failure(self, observed: FrameSequence) -> ArchiveUnavailable | None:
-        """Put a frame into the archive; why that could not be: forecasts go on without it."""
-        try:
-            self._append_to_archive(observed)
-        except ArchiveUnavailable as error:
-            return error
-        return None
 
     def _append_to_archive(self, observed: FrameSequence) -> None:
         if self._archive is None:
