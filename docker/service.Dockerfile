@@ -3,7 +3,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 # The dependencies change less often than the code, so they are a layer of their own.
-RUN mkdir -p radar models/cells training service/answers service/bodies service/routes \
+RUN mkdir -p radar models/cells training service/answers service/bodies service/feed service/routes \
     && python -m venv /opt/raincell \
     && /opt/raincell/bin/pip install --no-cache-dir --constraint constraints.txt --editable '.[cpu]'
 COPY radar radar

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from radar.errors import RaincellError
+from service.feed.arguments import add_arguments
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 1 if it could not start."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m service", description="Rain nowcasts over HTTP.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve until stopped")
+    run.add_argument("--host", help="where to listen (RAINCELL_HOST, 127.0.0.1)")
+    run.add_argument("--port", type=int, help="where to listen (RAINCELL_PORT, 8000)")
+    run.set_defaults(do=_run)
+    ingest = commands.add_parser("ingest", help="follow a folder or web directory of radar files")
+    add_arguments(ingest)
+    ingest.set_defaults(do=_ingest)
+    key = commands.add_parser("key", help="make an API key: the key itself on stderr, its line for the file on stdout")
+    key.add_argument("name", help="whose it is, for the log")
+    key.add_argument("--scopes", default="read", help="of read, predict, ingest, with commas")
+    key.add_argument("--per-minute", type=int, help="requests in a minute (any number)")
+    key.set_defaults(do=_make_key)
+    options = parser.parse_args(arguments)
     try:
         return int(options.do(options))
     except ValidationError as error:
@@ -31,15 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from service.app import serve
 
-    serve(_settings(options))
+    serve(_settings(options, "host", "port"))
     return 0
 
 
 def _ingest(options: argparse.Namespace) -> int:
     from service.feed.command import Options, ingest
 
-    names = ("source", "product", "once", "interval_seconds", "quarantine", "force")
-    return ingest(_settings(options), Options(**{name: getattr(options, name) for name in names}))
+    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service")
+    return ingest(
+        _settings(options, "redis_url", "archive"), Options(**{name: getattr(options, name) for name in names})
+    )
 
 
 def _make_key(options: argparse.Namespace) -> int:
@@ -51,49 +67,11 @@ def _make_key(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(options: argparse.Namespace, *names: str) -> Settings:
+    """The settings, those of the command line before those of the environment."""
     from service.settings import Settings
 
-    names = ("host", "port", "redis_url", "archive")
-    return Settings(**{name: value for name in names if (value := getattr(options, name, None)) is not None})
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m service", description="Rain nowcasts over HTTP.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="serve until stopped")
-    run.add_argument("--host", help="where to listen (RAINCELL_HOST, 127.0.0.1)")
-    run.add_argument("--port", type=int, help="where to listen (RAINCELL_PORT, 8000)")
-    run.set_defaults(do=_run)
-    _add_ingest(commands.add_parser("ingest", help="follow a folder or web directory of radar files"))
-    key = commands.add_parser("key", help="make an API key: the key itself on stderr, its line for the file on stdout")
-    key.add_argument("name", help="whose it is, for the log")
-    key.add_argument("--scopes", default="read", help="of read, predict, ingest, with commas")
-    key.add_argument("--per-minute", type=int, help="requests in a minute (any number)")
-    key.set_defaults(do=_make_key)
-    return parser
-
-
-def _add_ingest(ingest: argparse.ArgumentParser) -> None:
-    ingest.add_argument("--source", required=True, help="a folder, or an http(s) address that lists files as DWD does")
-    ingest.add_argument("--product", required=True, help="RV, RY or YW")
-    ingest.add_argument("--archive", help="keep all frames there, too (RAINCELL_ARCHIVE)")
-    ingest.add_argument("--redis-url", help="the history to fill (RAINCELL_REDIS_URL)")
-    ingest.add_argument("--once", action="store_true", help="look once; the exit status is 3 if files were bad")
-    ingest.add_argument(
-        "--interval", dest="interval_seconds", type=_seconds, default=30.0, metavar="S", help="between two looks (30)"
-    )
-    ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep files there that cannot be used")
-    ingest.add_argument("--force", action="store_true", help="take frames that quality control does not believe")
-    ingest.set_defaults(do=_ingest)
-
-
-def _seconds(text: str) -> float:
-    """A time between a tenth of a second and a day."""
-    seconds = float(text)
-    if not 0.1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError("expected seconds from 0.1 to 86400")
-    return seconds
+    return Settings(**{name: value for name in names if (value := getattr(options, name)) is not None})
 
 
 def _refuse(why: str) -> int:

@@ -25,10 +25,10 @@ def list_frames(service: Service, product: str | None, grid: str | None) -> Hist
     """Every series with its times and gaps; raises UnknownProduct for a product without frames."""
     known = service.history.products()
     wanted = [series for series in known.value if product in (None, series.product) and grid in (None, series.grid)]
-    if product is not None and not wanted:
+    quarantined, unlisted = _quarantined(service, product, grid)
+    if product is not None and not wanted and not quarantined:
         raise unknown_product(product)
     listed = [_describe(service, series) for series in wanted]
-    quarantined, unlisted = _quarantined(service, product, grid)
     return HistoryAnswer(
         series=[entry for entry in listed if entry], quarantined=quarantined, degraded=known.degraded or unlisted
     )

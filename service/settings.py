@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
@@ -50,6 +50,8 @@ class Settings(BaseSettings):
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     archive : Path or None
         Where the feed keeps every frame that it takes; see radar.archive.
+    feed_key : str or None
+        The API key with which the feed sends frames to a service.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     deadline_seconds : float
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     archive: Path | None = None
+    feed_key: SecretStr | None = None
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +15,13 @@ from service.context import now_utc
 from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
 from service.feed.folder import FolderSource
-from service.feed.follow import ALL_TAKEN, follow, look_once
+from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
 from service.feed.intake import Intake
+from service.feed.remote import ServiceHistory
 from service.feed.source import Source
+from service.quarantine import MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_quarantine import RedisQuarantine
@@ -44,6 +45,8 @@ class Options:
         Where bad files are kept.
     force : bool
         Take frames that quality control does not believe.
+    service : str or None
+        A running service to send frames to, instead of a Redis.
     """
 
     source: str
@@ -52,6 +55,7 @@ class Options:
     interval_seconds: float = 30.0
     quarantine: Path | None = None
     force: bool = False
+    service: str | None = None
 
 
 def ingest(settings: Settings, options: Options) -> int:
@@ -62,11 +66,11 @@ def ingest(settings: Settings, options: Options) -> int:
     InvalidRequest
         An unknown product, a source that is none, or no Redis.
     """
-    stop = threading.Event()
+    stop = Stop()
     follower = make_follower(settings, options, stop)
     _log_to_stderr()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.ask())
     with closing(follower.source):
         if options.once:
             return look_once(follower)
@@ -74,26 +78,44 @@ def ingest(settings: Settings, options: Options) -> int:
         return ALL_TAKEN
 
 
-def make_follower(settings: Settings, options: Options, stop: threading.Event) -> Follower:
-    """A follower that writes into Redis and, if one is named, the archive."""
+def make_follower(settings: Settings, options: Options, stop: Stop) -> Follower:
+    """A follower that fills Redis, or sends to a service, and the archive if one is named."""
+    source = _source(options)
+    make_intake = _to_service if options.service else _to_redis
+    archive = Archive(settings.archive) if settings.archive else None
+    bad_files = BadFiles(options.quarantine) if options.quarantine else None
+    return Follower(source, make_intake(settings, options, archive), now_utc, bad_files, lambda: stop.asked)
+
+
+def _to_redis(settings: Settings, options: Options, archive: Archive | None) -> Intake:
     if settings.redis_url is None:
         raise InvalidRequest(
-            expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts",
-            got="neither",
-            remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed",
+            expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts, or --service",
+            got="none of them",
+            remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed, or"
+            " --service http://127.0.0.1:8000",
         )
     client = connect(settings.redis_url)
-    intake = Intake(
+    return Intake(
         options.product,
         RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes)),
         RedisQuarantine(client),
         clock=now_utc,
         references=RedisReferences(client),
-        archive=Archive(settings.archive) if settings.archive else None,
+        archive=archive,
         force=options.force,
     )
-    bad_files = BadFiles(options.quarantine) if options.quarantine else None
-    return Follower(_source(options), intake, now_utc, bad_files, stop.is_set)
+
+
+def _to_service(settings: Settings, options: Options, archive: Archive | None) -> Intake:
+    history = ServiceHistory(
+        options.service or "",
+        options.product,
+        timedelta(minutes=settings.history_minutes),
+        key=settings.feed_key.get_secret_value() if settings.feed_key else None,
+        force=options.force,
+    )
+    return Intake(options.product, history, MemoryQuarantine(), clock=now_utc, archive=archive, force=options.force)
 
 
 def _source(options: Options) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from radar.errors import RaincellError
@@ -13,7 +14,27 @@ from service.feed.source import SourceUnavailable
 ALL_TAKEN, UNAVAILABLE, SOME_BAD = 0, 1, 3
 """Exit statuses of one look; 3 as of `python -m training prepare`."""
 
+_REACTION_SECONDS = 0.2
+
 _logger = logging.getLogger("raincell")
+
+
+class Stop:
+    """Whether to end. No threading.Event: its lock could be held when a signal handler wants it."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self) -> None:
+        """To end; may be called by a signal handler."""
+        self.asked = True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until asked to end; whether that was asked."""
+        last = time.monotonic() + seconds
+        while not self.asked and (left := last - time.monotonic()) > 0:
+            time.sleep(min(left, _REACTION_SECONDS))
+        return self.asked
 
 
 def look_once(follower: Follower) -> int:

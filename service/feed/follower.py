@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from radar.errors import RaincellError, StoreUnavailable
+from radar.errors import InvalidRequest, Overloaded, RaincellError, StoreUnavailable, UnreadableFile
 from radar.sequence import iso
 from service.errors import FrameQuarantined
 from service.feed.bad_files import BadFiles
-from service.feed.intake import Intake
+from service.feed.intake import ArchiveUnavailable, Intake
 from service.feed.names import Listed
 from service.feed.reading import reason_of
 from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
@@ -36,14 +36,14 @@ class Look:
     listed : int
         Files of the product that the source has.
     taken, quarantined : int
-    failure : SourceUnavailable or None
-        The last file that could not be fetched, if any.
+    failure : RaincellError or None
+        Of the last file that could not be fetched or archived, if any.
     """
 
     listed: int = 0
     taken: int = 0
     quarantined: int = 0
-    failure: SourceUnavailable | None = None
+    failure: RaincellError | None = None
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Follower:
         SourceUnavailable
             The source does not list its files.
         StoreUnavailable
-            History or archive cannot be written now. The rest is still to be done.
+            The history cannot be read or written now. The rest is still to be done.
         """
         files = self.source.files()
         look, failures = Look(listed=len(files)), 0
@@ -109,25 +109,28 @@ class Follower:
                 self._failed.discard(file.name)
             except FileGone as error:  # says nothing about the others
                 self._note(file, error)
-            except SourceUnavailable as error:
+            except (SourceUnavailable, ArchiveUnavailable) as error:
                 failures += 1
                 look.failure = error
                 self._note(file, error)
-        self.intake.pack()
+        try:
+            self.intake.pack()
+        except ArchiveUnavailable as error:
+            look.failure = error
         return look
 
-    def _note(self, file: Listed, error: SourceUnavailable) -> None:
+    def _note(self, file: Listed, error: RaincellError) -> None:
         self._failed.add(file.name)
         self.events.add("failed")
-        _logger.warning("not fetched: %s", error)
+        _logger.warning("failed, to be tried again: %s: %s", file.name, error)
 
     def _due(self, files: list[Listed]) -> list[Listed]:
         """The files to fetch, in order."""
         self._forget_lost(files)
         unknown = [file for file in files if file.name not in self._known]
-        for name in (done := self.intake.done(unknown)):
-            self._known[name] = _Known(next(file.version for file in unknown if file.name == name))
-        due = [file for file in files if file.name not in done and self._is_due(file)]
+        done = self.intake.done(unknown)
+        self._known |= {file.name: _Known(file.version) for file in unknown if file.name in done}
+        due = [file for file in files if self._is_due(file)]
         if not due:
             return due
         oldest = self.intake.oldest_kept(files)
@@ -169,10 +172,14 @@ class Follower:
     def _take(self, file: Listed, fetched: Fetched, digest: str, look: Look) -> None:
         try:
             time = self.intake.take(fetched.data, file)
-        except StoreUnavailable:
+        except (StoreUnavailable, Overloaded):  # not the file's fault
             raise
         except RaincellError as error:
             self._put_aside(file, fetched, error, look, digest)
+            return
+        except Exception as error:  # one file that nobody foresaw must not end the feed again and again
+            _logger.exception("a fault of the feed, at %s", file.name)
+            self._put_aside(file, fetched, _unforeseen(file, error), look, digest)
             return
         self._known[file.name] = _Known(file.version, fetched.tag, digest)
         look.taken += 1
@@ -183,10 +190,11 @@ class Follower:
         """Remember a bad file; it is tried once more, unless it is the rain in it that is not believed."""
         before = self._known.get(file.name)
         again = before is not None and not before.taken and before.version == file.version
-        final = again or isinstance(error, FrameQuarantined)
-        retry_at = None if final else self.clock() + RETRY_AFTER
-        self._known[file.name] = _Known(file.version, fetched.tag, digest, taken=False, retry_at=retry_at)
-        _logger.warning("quarantined %s%s: %s", file.name, "" if final else ", to be tried once more", error)
+        retry_at = self._retry_at(file, error, again)
+        # What comes too early is fetched anew, other files only if they have changed.
+        tag, digest = ("", "?") if isinstance(error, InvalidRequest) else (fetched.tag, digest)
+        self._known[file.name] = _Known(file.version, tag, digest, taken=False, retry_at=retry_at)
+        _logger.warning("quarantined %s%s: %s", file.name, ", to be tried once more" if retry_at else "", error)
         if again:
             return
         look.quarantined += 1
@@ -195,6 +203,13 @@ class Follower:
         with suppress(StoreUnavailable):  # listed or not, it is not taken
             self.intake.quarantine.put(entry)
         self._keep(file, fetched, error)
+
+    def _retry_at(self, file: Listed, error: RaincellError, again: bool) -> datetime | None:
+        """When a bad file is tried once more; None if only a change can make it better."""
+        soon = self.clock() + RETRY_AFTER
+        if isinstance(error, InvalidRequest) and file.time is not None and file.time > soon:
+            return file.time  # by then it is from the future no more
+        return None if again or isinstance(error, FrameQuarantined) else soon
 
     def _entry(self, file: Listed, error: RaincellError) -> QuarantineEntry:
         reason, detail = reason_of(error), str(error)
@@ -219,3 +234,9 @@ class Follower:
             self.bad_files.keep(file.name, fetched.data, str(error))
         except OSError as failure:
             _logger.warning("the quarantine folder was not written: %s", failure.strerror)
+
+
+def _unforeseen(file: Listed, error: Exception) -> UnreadableFile:
+    return UnreadableFile(
+        expected=f"a file that can be read in {file.name}", got=type(error).__name__, remedy="see the log of the feed"
+    )

@@ -18,7 +18,7 @@ from service.feed.source import MOST_FILES, Fetched, FileGone, SourceUnavailable
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 LONGEST_SECONDS = 120.0
 """For one answer as a whole: a server that sends a byte now and then keeps within every other time-out."""
-LARGEST_LISTING = 8 * 2**20
+LARGEST_LISTING = 2 * 2**20
 
 
 class HttpSource:
@@ -51,7 +51,7 @@ class HttpSource:
         longest_seconds: float = LONGEST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = _directory(url)
+        self._url = address(url, "--source")
         self._naming = naming_of(product)
         self._largest = largest(product)
         self._longest_seconds, self._clock = longest_seconds, clock
@@ -107,7 +107,8 @@ class HttpSource:
         return bytes(content)
 
 
-def _directory(url: str) -> str:
+def address(url: str, option: str) -> str:
+    """An http or https address with a slash at its end; raises InvalidRequest, naming the option, for others."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
@@ -116,7 +117,7 @@ def _directory(url: str) -> str:
         raise InvalidRequest(
             expected="an address http://host/folder/ or https://host/folder/ without a query",
             got="another one",
-            remedy="correct --source",
+            remedy=f"correct {option}",
         )
     return url if url.endswith("/") else url + "/"
 

@@ -1,26 +1,32 @@
-"""What becomes of a file that was fetched: archive, reference forecasts, history, in this order.
+"""What becomes of a file that was fetched: reference forecasts, history, archive, in this order.
 
-The history comes last because its times say what is done: a feed that is killed in between fetches the file again,
-and putting the same frame into the archive again changes nothing.
+Done is what is in history and archive, so a feed that is killed in between fetches the file again, and putting the same
+frame into either again changes nothing. The history comes first because one behind a service has the last word about
+what is believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 
 from radar.archive import Archive
-from radar.errors import StoreUnavailable
+from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
+from radar.files import iter_frames
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence
 from service.bodies.posted import LATEST_AHEAD, check_plausible
 from service.codec import StoredFrame, series_of
+from service.feed.destination import FeedHistory
 from service.feed.names import Listed
-from service.feed.reading import read_file
-from service.history import EncodedHistory
+from service.feed.reading import Reader, read_file
 from service.quarantine import QuarantineList, frame_before, refuse_flawed
 from service.reference_forecasts import ReferenceForecasts
+
+
+class ArchiveUnavailable(StoreUnavailable):
+    """The archive cannot be written or read now: the frame is in the history all the same, and fetched again."""
 
 
 class Intake:
@@ -29,7 +35,7 @@ class Intake:
     Parameters
     ----------
     product : str
-    history : EncodedHistory
+    history : FeedHistory
     quarantine : QuarantineList
         From which frames are taken that turn out to be good.
     references : ReferenceForecasts or None
@@ -38,6 +44,8 @@ class Intake:
         For all frames that are believed, those included that are too old for the history.
     clock : callable
         The time now, UTC.
+    read : callable
+        The frames in a file's bytes, given its name; as `radar.files.iter_frames`.
     force : bool
         Believe everything that can be read.
     """
@@ -45,18 +53,19 @@ class Intake:
     def __init__(
         self,
         product: str,
-        history: EncodedHistory,
+        history: FeedHistory,
         quarantine: QuarantineList,
         *,
         clock: Callable[[], datetime],
         references: ReferenceForecasts | None = None,
         archive: Archive | None = None,
+        read: Reader = iter_frames,
         force: bool = False,
     ) -> None:
         self.product = product
         self.history, self.quarantine = history, quarantine
         self._references, self._archive = references, archive
-        self._clock, self._force = clock, force
+        self._clock, self._read, self._force = clock, read, force
         self._loose_days: set[date] = set()
         self._newest_day = date.min
 
@@ -90,29 +99,29 @@ class Intake:
         FrameQuarantined
             It is not believed.
         StoreUnavailable
-            History or archive cannot be written now.
+            The history cannot be written now.
+        ArchiveUnavailable
+            The archive cannot; the rest was done.
         RaincellError
             The file cannot be used.
         """
-        observed, forecast = read_file(data, file, self.product)
+        observed, forecast = read_file(data, file, self.product, self._read)
         check_plausible(observed, self._clock())
         if not self._force:
             refuse_flawed(observed, self._before(observed))
-        self._append_to_archive(observed)
         if forecast is not None and self._references is not None:
             self._references.put(forecast)
-        time = observed.valid_times[0]
-        if time > max([time, *self.history.times(*series_of(observed))]) - self.history.retention:
-            self.history.append(observed)
-        self.quarantine.clear(self.product, [time])
-        return time
+        self._append_to_history(observed)
+        self.quarantine.clear(self.product, observed.valid_times)
+        self._append_to_archive(observed)
+        return observed.valid_times[0]
 
     def pack(self) -> int:
         """Pack the archive's days that are over; how many frames were packed."""
         if self._archive is None:
             return 0
         over = {day for day in self._loose_days if day < self._newest_day}
-        with _disk_errors():
+        with _archive_errors():
             packed = sum(self._archive.pack(day) for day in sorted(over))
         self._loose_days -= over
         return packed
@@ -123,12 +132,13 @@ class Intake:
         return {time for series in known for time in self.history.times(*series)}
 
     def _archived(self, start: datetime, end: datetime) -> set[datetime] | None:
-        """Times in the archive; None without one."""
+        """Times in the archive, none if it cannot be read now; None without one."""
         if self._archive is None:
             return None
-        with _disk_errors():
+        with suppress(ArchiveUnavailable), _archive_errors():
             known = [pair for pair in self._archive.products() if pair[0] == self.product]
             return {time for pair in known for time in self._archive.times(*pair, start, end)}
+        return set()
 
     def _before(self, observed: FrameSequence) -> FrameSequence | None:
         series = series_of(observed)
@@ -139,10 +149,19 @@ class Intake:
 
         return frame_before(times, newest, observed.valid_times[0], LIMITS.frozen_within)
 
+    def _append_to_history(self, observed: FrameSequence) -> None:
+        time = observed.valid_times[0]
+        if time <= max([time, *self.history.times(*series_of(observed))]) - self.history.retention:
+            return
+        try:
+            self.history.append(observed)
+        except InvalidRequest as error:  # too many series: nothing is wrong with the file
+            raise StoreUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
+
     def _append_to_archive(self, observed: FrameSequence) -> None:
         if self._archive is None:
             return
-        with _disk_errors():
+        with _archive_errors():
             self._archive.append(observed)
         day = observed.valid_times[0].date()
         # A feed that was stopped may have left the days before loose.
@@ -151,13 +170,17 @@ class Intake:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
-    """A disk that fails is worth another try, as a store is."""
+def _archive_errors() -> Iterator[None]:
+    """A disk that fails, or a damaged file in the archive, is worth another try, and is not the frame's fault."""
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(
+        raise ArchiveUnavailable(
             expected="a disk that holds the archive",
             got=(error.strerror or "an error").lower(),
             remedy="check its space and permissions; it is tried again",
+        ) from None
+    except RaincellError as error:
+        raise ArchiveUnavailable(
+            expected=f"an archive that takes the frame: {error.expected}", got=error.got, remedy=error.remedy
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,7 +28,11 @@ class Contents(NamedTuple):
     forecast: FrameSequence | None
 
 
-def read_file(data: bytes, file: Listed, product: str) -> Contents:
+Reader = Callable[[bytes, str], Iterable[Frame]]
+"""From a file's bytes and name to its frames."""
+
+
+def read_file(data: bytes, file: Listed, product: str, read: Reader = iter_frames) -> Contents:
     """The frames of a file of the feed.
 
     Lead 0 of an RV run is DWD's analysis of what the radars saw, and is taken as an observation of product RV, as
@@ -41,7 +45,7 @@ def read_file(data: bytes, file: Listed, product: str) -> Contents:
     ProductMismatch, InvalidRequest
         Another product, or a forecast where the product is observed.
     """
-    frames = list(iter_frames(data, file.name))
+    frames = list(read(data, file.name))
     for frame in frames:
         if frame.product != product:
             raise ProductMismatch(

@@ -19,10 +19,10 @@ from service.codec import Series
 from service.feed.backoff import BackOff
 from service.feed.bad_files import MOST_KEPT, BadFiles
 from service.feed.folder import FolderSource
-from service.feed.follow import ALL_TAKEN, SOME_BAD, UNAVAILABLE, follow, look_once
+from service.feed.follow import ALL_TAKEN, SOME_BAD, UNAVAILABLE, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
-from service.feed.intake import Intake
+from service.feed.intake import ArchiveUnavailable, Intake
 from service.feed.source import Source, SourceUnavailable
 from service.history import EncodedHistory, MemoryHistory
 from service.quarantine import MemoryQuarantine, QuarantineEntry
@@ -310,12 +310,17 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, reason: str, data
     assert str(tmp_path) not in entry.detail
 
 
-def test_a_frame_from_the_future_is_tried_once_more(tmp_path: Path) -> None:
+def test_a_frame_from_the_future_is_taken_when_its_time_has_come(tmp_path: Path) -> None:
     feed = Feed(FolderSource(tmp_path, "RY"))
     feed.now = START - timedelta(minutes=11)
     (tmp_path / ry_name(START)).write_bytes(ry_file(START))
     assert feed.look() == 0
     assert [entry.reason for entry in feed.entries()] == ["time"]
+    feed.now += timedelta(minutes=5)
+    assert feed.look() == 0
+    feed.now += timedelta(minutes=6)
+    assert feed.look() == 1
+    assert feed.entries() == []
 
 
 def test_a_name_of_next_year_makes_nothing_else_old(tmp_path: Path) -> None:
@@ -484,3 +489,57 @@ def corrections(archive: Archive) -> int:
     """Frames of the archive that were replaced by others."""
     manifest = archive.manifest()
     return sum(series["corrections"] for series in manifest["series"])
+
+
+def test_a_disk_that_fails_stops_no_forecast_and_loses_nothing(
+    server: FeedServer, http_feed: Callable[..., Feed], tmp_path: Path
+) -> None:
+    root = tmp_path / "archive"
+    root.write_bytes(b"a file where a folder should be")
+    feed = http_feed(archive=root)
+    times = [put(server, number) for number in range(5)]
+    look = feed.follower.look()
+    assert isinstance(look.failure, ArchiveUnavailable)
+    assert str(tmp_path) not in str(look.failure)
+    feed.look()
+    assert feed.times() == times  # those that failed before went last
+    assert feed.entries() == []
+    root.unlink()
+    assert feed.look() == 5
+    assert feed.archive is not None
+    assert feed.archive.times("RY", "radolan") == times
+    assert corrections(feed.archive) == 0
+
+
+def test_a_fault_of_ours_does_not_end_the_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError
+
+    feed = Feed(FolderSource(tmp_path, "RY"))
+    (tmp_path / ry_name(START)).write_bytes(ry_file(START))
+    with monkeypatch.context() as patch:
+        patch.setattr("service.feed.intake.read_file", fault)
+        assert feed.look() == 0
+    (entry,) = feed.entries()
+    assert "ZeroDivisionError" in entry.detail
+    feed.now += timedelta(minutes=2)
+    (tmp_path / ry_name(START)).touch()
+    assert feed.look() == 0  # the same bytes
+
+
+def test_waiting_ends_when_it_is_asked_for() -> None:
+    stop = Stop()
+    assert not stop.wait(0.01)
+    stop.ask()
+    assert stop.wait(1000)
+
+
+def test_an_archive_that_cannot_be_read_stops_no_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: Archive) -> list[tuple[str, str]]:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    feed = Feed(FolderSource(tmp_path, "RY"), archive=tmp_path / "archive")
+    (tmp_path / ry_name(START)).write_bytes(ry_file(START))
+    monkeypatch.setattr(Archive, "products", denied)
+    assert feed.look() == 1
+    assert feed.times() == [START]

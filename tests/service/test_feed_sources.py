@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from radar.errors import InvalidRequest, UnreadableFile
 from service.feed.backoff import BackOff
 from service.feed.folder import FolderSource
 from service.feed.http import HttpSource
 from service.feed.listing import read_index
-from service.feed.names import Listed, listed, naming_of
+from service.feed.names import NAMINGS, Listed, listed, naming_of
 from service.feed.source import FileGone, SourceUnavailable
 from tests.service.feed_server import FeedServer, feed_server
 
@@ -91,6 +94,15 @@ def test_a_listing_gives_whole_names_and_what_stands_after_them() -> None:
     assert read_index(html) == [("a-name.tar", "04-Jun-2025 16:33 12"), ("b", "1")]
 
 
+@given(text())
+def test_whatever_is_listed_names_no_other_place(html: str) -> None:
+    for name, _ in read_index(html) + read_index(f'<a href="{html}">'):
+        assert "/" not in name
+        for product in NAMINGS:
+            found = listed(naming_of(product), name, "")
+            assert found is None or re.fullmatch(r"[A-Za-z0-9_.-]+", found.name)
+
+
 @pytest.mark.parametrize("style", ["nginx", "apache"])
 def test_both_styles_of_index_tell_a_changed_file(style: str, http_source: MakeSource) -> None:
     with feed_server(style=style) as server:
@@ -132,7 +144,7 @@ def test_without_a_listing_the_newest_file_is_asked_for(server: FeedServer, http
 def test_a_server_that_fails_is_named_without_its_address(
     server: FeedServer, fault: int | str, http_source: MakeSource
 ) -> None:
-    source = http_source(server.url, "RY", timeout=httpx.Timeout(0.5), longest_seconds=1.0)
+    source = http_source(server.url, "RY", timeout=httpx.Timeout(2.0), longest_seconds=2.0)
     server.put(NAME, b"x" * 1000)
     (file,) = source.files()
     server.faults[NAME] = [fault]

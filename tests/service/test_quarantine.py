@@ -143,3 +143,11 @@ def test_replicas_share_the_list(make_client: Callable[..., Client], redis_serve
     assert quarantined["reason"] == "wet_area"
     redis_server.kill()
     assert one.get("/frames").json()["degraded"].startswith("history store unavailable")
+
+
+def test_a_product_of_which_all_is_quarantined_is_listed(client: Client) -> None:
+    add(client, "01:05", np.full((120, 120), 60, np.float32))
+    listed = client.get("/frames?product=RY")
+    assert listed.status_code == 200
+    assert len(listed.json()["quarantined"]) == 1
+    check_problem(client.get("/frames?product=YW"), 404)

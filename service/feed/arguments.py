@@ -1,0 +1,29 @@
+"""The command line of `python -m service ingest`; imports nothing, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(ingest: argparse.ArgumentParser) -> None:
+    """All options; those that are settings as well, RAINCELL_*, are None where they are not given."""
+    ingest.add_argument("--source", required=True, help="a folder, or an http(s) address that lists files as DWD does")
+    ingest.add_argument("--product", required=True, help="RV, RY or YW")
+    ingest.add_argument("--archive", help="keep all frames there, too (RAINCELL_ARCHIVE)")
+    ingest.add_argument("--redis-url", help="the history to fill (RAINCELL_REDIS_URL)")
+    ingest.add_argument("--service", help="a running service to send frames to, instead; its key is RAINCELL_FEED_KEY")
+    ingest.add_argument("--once", action="store_true", help="look once; the exit status is 3 if files were bad")
+    ingest.add_argument(
+        "--interval", dest="interval_seconds", type=_seconds, default=30.0, metavar="S", help="between two looks (30)"
+    )
+    ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep files there that cannot be used")
+    ingest.add_argument("--force", action="store_true", help="take frames that quality control does not believe")
+
+
+def _seconds(text: str) -> float:
+    """A time between a tenth of a second and a day."""
+    seconds = float(text)
+    if not 0.1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError("expected seconds from 0.1 to 86400")
+    return seconds

@@ -1,0 +1,128 @@
+"""The history of a running service, over HTTP: for a service without Redis, or on another machine."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, cast, get_args
+
+import httpx
+import numpy as np
+
+from radar.errors import InvalidRain, StoreUnavailable
+from radar.quality import Flaw, Reason
+from radar.sequence import FrameSequence, iso
+from service.codec import Series, StoredFrame
+from service.errors import FrameQuarantined
+from service.feed.http import address
+
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_QUARANTINED = "urn:raincell:problem:frame-quarantined"
+
+
+class ServiceHistory:
+    """A FeedHistory behind GET and POST /frames. The service does the quality control.
+
+    Parameters
+    ----------
+    url : str
+        Of the service, e.g. http://127.0.0.1:8000.
+    product : str
+        Whose frames come and go.
+    retention : timedelta
+        How long the service keeps frames.
+    key : str or None
+        An API key with the scopes read and ingest.
+    force : bool
+        Have frames stored that the service does not believe.
+    """
+
+    def __init__(
+        self, url: str, product: str, retention: timedelta, *, key: str | None = None, force: bool = False
+    ) -> None:
+        self.retention = retention
+        self._url, self._product, self._force = address(url, "--service"), product, force
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
+
+    def epoch(self) -> str:
+        """See FeedHistory: a service without Redis that was started anew has no frames."""
+        return "frames" if self.products() else "none"
+
+    def products(self) -> list[Series]:
+        """See FeedHistory; the one product only."""
+        return [Series(self._product, str(entry["grid"])) for entry in self._series()]
+
+    def times(self, product: str, grid: str) -> list[datetime]:
+        """See FeedHistory."""
+        listed = [entry["times"] for entry in self._series() if (entry["product"], entry["grid"]) == (product, grid)]
+        with _service_errors():
+            return [datetime.fromisoformat(time) for times in listed for time in times]
+
+    def newest(self, series: Series, count: int) -> list[StoredFrame]:  # noqa: ARG002 - the service compares
+        """See FeedHistory."""
+        return []
+
+    def append(self, frames: FrameSequence) -> None:
+        """See FeedHistory; raises InvalidRain for frames that the service refuses."""
+        query = {
+            "product": frames.product,
+            "grid": frames.grid.key,
+            "valid_time": iso(frames.valid_times[-1]),
+            "timestep_minutes": str(frames.timestep_minutes),
+            "force": str(self._force).lower(),
+        }
+        content = io.BytesIO()
+        np.save(content, frames.rain_rate)
+        with _service_errors():
+            answer = self._client.post(
+                f"{self._url}frames",
+                params=query,
+                content=content.getvalue(),
+                headers={"Content-Type": "application/x-npy"},
+            )
+        if answer.status_code != httpx.codes.CREATED:
+            raise _refusal(answer, frames.valid_times[-1])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _series(self) -> list[dict[str, Any]]:
+        """What GET /frames lists of the product."""
+        with _service_errors():
+            answer = self._client.get(f"{self._url}frames")
+            if answer.status_code == httpx.codes.OK:
+                listed = cast(list[dict[str, Any]], answer.json()["series"])
+                return [entry for entry in listed if entry["product"] == self._product]
+        raise _refusal(answer, None)
+
+
+def _refusal(answer: httpx.Response, time: datetime | None) -> InvalidRain | StoreUnavailable:
+    """The error of an answer that is none."""
+    with _service_errors():
+        problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        expected, got = str(problem.get("expected", "an answer of the service")), str(problem.get("got", "another"))
+    if answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY or time is None:
+        got = f"status {answer.status_code} ({got})"
+        return StoreUnavailable(expected=expected, got=got, remedy="check --service and RAINCELL_FEED_KEY")
+    reason = re.search(r" \((\w+)\)$", expected)
+    if problem.get("type") == _QUARANTINED and reason and reason[1] in get_args(Reason):
+        return FrameQuarantined({time: Flaw(cast(Reason, reason[1]), expected[: reason.start()], got)})
+    return InvalidRain(expected=expected, got=got, remedy="see what the service says about the frame")
+
+
+@contextmanager
+def _service_errors() -> Iterator[None]:
+    """Errors on the way as StoreUnavailable, without the address."""
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreUnavailable(
+            expected="an answer of the service",
+            got=type(error).__name__,
+            remedy="see whether it runs; it is tried again",
+        ) from None
