@@ -20,7 +20,9 @@ from radar.errors import StoreUnavailable
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
+from service.coded_answer import CodedAnswer
 from service.context import Service, now_utc
+from service.decoded_body import DecodedBody
 from service.demo import Demo
 from service.documentation import add_schemas
 from service.history import MemoryHistory
@@ -57,6 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(group.router)
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
+    app.add_middleware(DecodedBody)  # outside of the limit, which counts what bodies decode to
+    app.add_middleware(CodedAnswer)
     add_handlers(app)
     add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
     return app
