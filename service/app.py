@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from asyncio import create_task
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from types import FrameType
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -25,6 +24,7 @@ from service.context import Service, now_utc
 from service.decoded_body import DecodedBody
 from service.demo import Demo
 from service.documentation import add_schemas
+from service.drain import Draining, DrainingServer
 from service.history import MemoryHistory
 from service.last_good import History
 from service.model_watch import ModelWatch
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
     app.add_middleware(DecodedBody)  # outside of the limit, which counts what bodies decode to
     app.add_middleware(CodedAnswer)
+    app.add_middleware(Draining, drain=service.drain)
     add_handlers(app)
     add_schemas(app, (JsonFrames, NowcastAnswer, Problem))
     return app
@@ -91,22 +92,8 @@ def serve(settings: Settings) -> None:
     check_exposure(settings)
     app = create_app(settings)
     service: Service = app.state.service
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, server_header=False, timeout_graceful_shutdown=30
-    )
-    _Server(config, on_exit=service.worker.stop).run()
-
-
-class _Server(uvicorn.Server):
-    """Tells the worker at once when it is asked to stop: the lifespan learns it only when all requests have ended."""
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_exit()
-        super().handle_exit(sig, frame)
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, server_header=False)
+    DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
 
 
 def _worker(settings: Settings) -> Worker:
@@ -139,7 +126,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     yield
     for task in tasks:
         task.cancel()
-    await run_sync(service.worker.close)
+    await run_sync(service.worker.close, 1.0)  # nobody waits for what it may still be at
 
 
 def _version() -> str:

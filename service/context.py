@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
+from service.drain import Drain
 from service.last_good import History
 from service.model_watch import ModelWatch
 from service.worker import Worker
@@ -37,6 +38,7 @@ class Service:
     store_kind: str
     clock: Callable[[], datetime] = now_utc
     model_watch: ModelWatch | None = None
+    drain: Drain = field(default_factory=Drain)
 
 
 def _service(request: Request) -> Service:
