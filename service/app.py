@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from asyncio import create_task, gather
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from types import FrameType
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -23,11 +22,14 @@ from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, Runs
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE, BodyLimit
+from service.coded_answer import CodedAnswer
 from service.context import Service, now_utc
 from service.cross_origin import CrossOrigin
+from service.decoded_body import DecodedBody
 from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
+from service.drain import Draining, DrainingServer
 from service.failures import Failures
 from service.history import MemoryHistory
 from service.keys import KeyFile
@@ -94,11 +96,14 @@ def _add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     """What every request passes through, from the inside out: each added one is around those before it."""
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
+    app.add_middleware(DecodedBody)  # outside of the limit, which counts what bodies decode to
+    app.add_middleware(CodedAnswer)
     app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
     app.add_middleware(Failures)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Draining, drain=service.drain)
     app.add_middleware(Observed, metrics=service.metrics)
 
 
@@ -160,25 +165,12 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         server_header=False,
-        timeout_graceful_shutdown=30,
         log_config=None,
         access_log=False,  # service.observed writes it
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
-    _Server(config, on_exit=service.worker.stop).run()
-
-
-class _Server(uvicorn.Server):
-    """Tells the worker at once when it is asked to stop: the lifespan learns it only when all requests have ended."""
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_exit()
-        super().handle_exit(sig, frame)
+    DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
 
 
 def _worker(settings: Settings) -> Worker:
@@ -221,7 +213,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await gather(*tasks, return_exceptions=True)
-    await run_sync(service.worker.close)
+    await run_sync(service.worker.close, 1.0)  # nobody waits for what it may still be at
     await run_sync(service.decoders.close)
 
 

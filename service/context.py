@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
 from service.decoders import Decoders
+from service.drain import Drain
 from service.last_good import History
 from service.metrics import Metrics
 from service.model_watch import ModelWatch
@@ -70,6 +71,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     decoders: Decoders = field(default_factory=Decoders)
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
+    drain: Drain = field(default_factory=Drain)
 
 
 async def _service(request: Request) -> Service:

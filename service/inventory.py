@@ -39,7 +39,8 @@ def readiness(service: Service) -> ReadyAnswer:
     answers = service.history.answers()
     frames, degraded = _newest(service)
     return ReadyAnswer(
-        ready=service.worker.alive,
+        ready=service.worker.alive and not service.drain.stopping,
+        stopping=service.drain.stopping,
         models=list(service.catalogue.names),
         default_model=service.catalogue.default,
         rejected=rejected_models(service.catalogue),

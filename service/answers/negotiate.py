@@ -40,6 +40,11 @@ def choose(accept: str | None, offered: Sequence[str]) -> str:
     return best
 
 
+def qualities(header: str) -> dict[str, float]:
+    """Each value that a header like Accept-Encoding lists, in lower case, with its quality from 0 to 1."""
+    return dict(_parse(part) for part in header.split(",") if part.strip())
+
+
 def _parse(text: str) -> _Range:
     pattern, *parameters = (part.strip().lower() for part in text.split(";"))
     quality = 1.0

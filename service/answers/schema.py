@@ -146,6 +146,7 @@ class ReadyAnswer(BaseModel):
     """Whether the service can forecast, and what it has to forecast from."""
 
     ready: bool
+    stopping: bool
     models: list[str]
     default_model: str
     rejected: list[RejectedModel]

@@ -39,16 +39,10 @@ async def receive(request: Request) -> Body | None:
     Raises
     ------
     UnsupportedBody
-        Its media type is not read, or it is compressed as a whole.
+        Its media type is not read.
     InvalidRequest
         The multipart form is malformed or brings no field `frames`.
     """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedBody(
-            expected="a body without Content-Encoding",
-            got=request.headers["content-encoding"][:40],
-            remedy="send it as it is; the files in it may be .gz or .bz2",
-        )
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == MULTIPART:
         return Body(media_type, files=await _files(request))

@@ -26,7 +26,7 @@ async def livez() -> dict[str, bool]:
 
 @router.get("/readyz", responses={**_NOT_READY, **documented(500)})
 async def readyz(service: Parts, response: Response) -> ReadyAnswer:
-    """Models are loaded, checked and warm. The age of frames and the history store are told, not judged."""
+    """Models are loaded, checked and warm, and it does not stop. Frames and history store are told, not judged."""
     answer = await run_sync(readiness, service)
     response.status_code = 200 if answer.ready else 503
     return answer

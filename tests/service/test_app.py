@@ -32,6 +32,7 @@ def test_it_lives_and_is_ready(client: Client) -> None:
     assert ready.status_code == 200
     assert ready.json() == {
         "ready": True,
+        "stopping": False,
         "models": ["still"],
         "default_model": "still",
         "rejected": [],

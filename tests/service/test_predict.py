@@ -378,10 +378,6 @@ def test_other_media_types_are_refused(client: Client, content_type: str) -> Non
     check_problem(response, 415, "multipart/form-data, application/x-npy or application/json")
 
 
-def test_a_compressed_body_is_refused(client: Client) -> None:
-    check_problem(client.post("/predict", content=b"x", headers={**NPY, "Content-Encoding": "gzip"}), 415, "gzip")
-
-
 def test_no_body_and_no_product_says_what_to_do(client: Client) -> None:
     problem = check_problem(client.post("/predict"), 422, "neither")
     assert "product=" in problem["remedy"]

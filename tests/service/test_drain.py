@@ -1,0 +1,108 @@
+"""The end of a real server process, with callers who were accepted and callers who come too late."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.service.conftest import DEADLINE_SECONDS, ServiceProcess, npy, rain, wait_until
+
+START = Callable[..., ServiceProcess]
+NPY = {"Content-Type": "application/x-npy", "Accept": "application/x-npy", "Accept-Encoding": "identity"}
+ABOUT = {"valid_time": "2017-08-16T01:15:00Z"}
+CALLERS = 6
+
+
+def half_a_request(server: ServiceProcess) -> socket.socket:
+    """A connection whose request is never finished."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_SECONDS)
+    connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    return connection
+
+
+def stopping(server: ServiceProcess) -> bool:
+    """Whether it says, while it still listens, that it is not ready."""
+    answer = httpx.get(f"{server.url}/readyz", timeout=60)
+    return answer.status_code == 503 and answer.json()["stopping"] is True
+
+
+def test_an_idle_service_ends_at_once(service_process: START) -> None:
+    server = service_process()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(DEADLINE_SECONDS) == 0
+
+
+def test_it_is_not_ready_while_it_owes_an_answer_and_then_ends(service_process: START) -> None:
+    server = service_process()
+    with half_a_request(server) as connection:
+        assert httpx.get(f"{server.url}/readyz").json()["ready"] is True
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: stopping(server), "the service to say that it stops")
+        refused = httpx.post(f"{server.url}/predict", params=ABOUT, content=npy(rain()), headers=NPY)
+        assert refused.status_code == 503
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.headers["connection"] == "close"
+        assert server.process.poll() is None
+        connection.sendall(b"x" * 96)
+        assert b" 415 " in connection.recv(65536).split(b"\r\n")[0]
+    assert server.process.wait(DEADLINE_SECONDS) == 0
+
+
+def test_who_never_finishes_does_not_keep_it(service_process: START) -> None:
+    server = service_process(RAINCELL_SHUTDOWN_SECONDS="2")
+    with half_a_request(server):
+        assert httpx.get(f"{server.url}/livez").status_code == 200
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(DEADLINE_SECONDS) == 0
+    assert time.monotonic() - begun < 20  # 2, and a busy machine
+
+
+class Caller:
+    """Asks again and again, each time on a new connection, until nobody listens."""
+
+    def __init__(self, server: ServiceProcess, body: bytes) -> None:
+        self._server = server
+        self._body = body
+        self.answers: list[tuple[float, float, int]] = []
+        self.late_from = float("inf")
+
+    def go_on(self) -> None:
+        while True:
+            begun = time.monotonic()
+            try:
+                answer = httpx.post(
+                    f"{self._server.url}/predict", params=ABOUT, content=self._body, headers=NPY, timeout=60
+                )
+            except httpx.TransportError:
+                assert begun >= self.late_from  # whoever was there before is answered
+                return
+            if answer.status_code == 503:
+                assert int(answer.headers["retry-after"]) > 0
+            self.answers.append((begun, time.monotonic(), answer.status_code))
+
+
+def test_under_load_whoever_was_accepted_is_answered(service_process: START) -> None:
+    server = service_process()
+    callers = [Caller(server, npy(rain(5, (500, 400)))) for _ in range(CALLERS)]
+    with ThreadPoolExecutor(CALLERS) as pool:
+        done = [pool.submit(caller.go_on) for caller in callers]
+        wait_until(lambda: all(len(caller.answers) >= 2 for caller in callers), "the load")
+        asked_at = time.monotonic()
+        for caller in callers:
+            caller.late_from = asked_at
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(DEADLINE_SECONDS) == 0
+        for finished in done:
+            finished.result()
+    answers = [answer for caller in callers for answer in caller.answers]
+    assert {status for _, ended, status in answers if ended < asked_at} == {200}
+    in_flight = [status for begun, ended, status in answers if begun < asked_at < ended]
+    assert 200 in in_flight
+    assert set(in_flight) <= {200, 503}
