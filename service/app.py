@@ -39,7 +39,7 @@ from service.metrics import Metrics
 from service.model_watch import ModelWatch
 from service.observed import Observed
 from service.problems import Problem, add_handlers
-from service.quarantine import MemoryQuarantine
+from service.quarantine import Counts, MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_limits import RedisLimits
@@ -121,9 +121,12 @@ def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
     counts = Metrics()
     watch = ModelWatch(settings.model_repository, partial(load_forecaster, provider=settings.provider))
-    history, worker, runs = _history(settings), _worker(settings), _runs(settings)
-    cache = Cache(settings.cache_mb * MEBIBYTE)
+    history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
+    cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
+    runner = Runner(
+        history, runs, worker, watch.catalogue, lead, now_utc, on_run=lambda how: counts.runs.labels(how).inc()
+    )
     service = Service(
         catalogue=watch.catalogue,
         history=history,
@@ -134,10 +137,11 @@ def make_service(settings: Settings) -> Service:
         latest=Latest(history, runs),
         reader=RunReader(runs, cache),
         answers=cache,
-        runner=Runner(history, runs, worker, watch.catalogue, lead, now_utc) if settings.runs else None,
+        runner=runner if settings.runs else None,
         clock=now_utc,
         model_watch=watch,
         quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
+        quarantined=Counts(lambda reason: counts.quarantined_frames.labels(reason).inc()),
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
     )
@@ -173,12 +177,14 @@ def serve(settings: Settings) -> None:
     DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
 
 
-def _worker(settings: Settings) -> Worker:
+def _worker(settings: Settings, counts: Metrics) -> Worker:
     return Worker(
         settings.queue,
         deadline_seconds=settings.deadline_seconds,
         batch_size=settings.batch_size,
         batch_wait_seconds=settings.batch_wait_ms / 1000,
+        on_batch=counts.batch_size.observe,
+        on_drop=lambda why: counts.dropped_work.labels(why).inc(),
     )
 
 

@@ -26,7 +26,7 @@ class Metrics:
     batch_size : Histogram
         Forecasts that were computed together.
     degraded : Counter by reason
-        Answers that are less than they should be; `reason` a word, e.g. "store", "filled".
+        Forecasts that are less than they should be: "store", "filled", "extrapolation", "persistence".
     cache_hits, cache_misses : Counter by cache
     runs : Counter by method
         E.g. "model", "extrapolation", "persistence".
@@ -58,6 +58,10 @@ class Metrics:
     def observe_work(self, part: str, seconds: float) -> None:
         """Note how long a part of the work on a forecast took; see `service.timing`."""
         self.work_seconds.labels(part).observe(seconds)
+
+    def observe_cache(self, found: bool) -> None:
+        """Note whether a run, or what was made of one, was in this process's cache."""
+        (self.cache_hits if found else self.cache_misses).labels("runs").inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"raincell_{name}", text, labels, registry=self.registry)

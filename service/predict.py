@@ -49,12 +49,15 @@ class Start:
         What the frames are enough for.
     degraded : str or None
         Why they are less than they should be.
+    shortfalls : tuple of str
+        The same in words to count by: "store", "filled", "extrapolation", "persistence".
     """
 
     posted: Posted
     observed: tuple[datetime, ...]
     method: Method = "model"
     degraded: str | None = None
+    shortfalls: tuple[str, ...] = ()
 
 
 def steps_for(card: ModelCard, lead_minutes: int) -> int:
@@ -149,4 +152,5 @@ def _stored(service: Service, question: Question) -> Start:
         raise unknown_product(series.product)
     inputs = gather_inputs(reading.value, model.input_length, model.name)
     degraded = together(reading.degraded, inputs.degraded)
-    return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded)
+    shortfalls = ("store",) * bool(reading.degraded) + inputs.shortfalls
+    return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)

@@ -35,13 +35,23 @@ class Worker:
         How long work may wait; then its caller gets Overloaded, and it is not begun.
     batch_size, batch_wait_seconds
         How many that wait for the same may be done together, and how long the first of them waits for others.
+    on_batch, on_drop : callable
+        Told how many pieces of work are done together, and why nobody waits for one any more: "left" or "deadline".
     """
 
     def __init__(
-        self, size: int, *, deadline_seconds: float = 60, batch_size: int = 1, batch_wait_seconds: float = 0.005
+        self,
+        size: int,
+        *,
+        deadline_seconds: float = 60,
+        batch_size: int = 1,
+        batch_wait_seconds: float = 0.005,
+        on_batch: Callable[[int], object] = lambda _: None,
+        on_drop: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._size = size
         self._deadline_seconds = deadline_seconds
+        self._on_batch, self._on_drop = on_batch, on_drop
         self._inside = 0
         self._stopping = False
         self._jobs = Jobs(batch_size, batch_wait_seconds)
@@ -136,6 +146,13 @@ class Worker:
         timer = asyncio.get_running_loop().call_later(self._deadline_seconds, job.refuse, late)
         try:
             return cast(Done[Any], await asyncio.wrap_future(job.future))
+        except asyncio.CancelledError:
+            self._on_drop("left")
+            raise
+        except Overloaded as error:
+            if error is late:
+                self._on_drop("deadline")
+            raise
         finally:
             timer.cancel()
             self._jobs.discard(job)
@@ -143,6 +160,7 @@ class Worker:
     def _run(self) -> None:
         while batch := self._jobs.take():
             if begun := [job for job in batch if job.begin()]:
+                self._on_batch(len(begun))
                 _work(begun)
             batch.clear()
             begun.clear()  # what is done holds no memory while the next is waited for

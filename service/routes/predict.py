@@ -56,8 +56,8 @@ async def predict(
         predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)
         nowcast = dress(service, question, start, predicted)
-        if start.degraded:
-            service.metrics.degraded.labels(start.method).inc()
+        for shortfall in start.shortfalls:
+            service.metrics.degraded.labels(shortfall).inc()
         response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()
     return response

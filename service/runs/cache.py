@@ -20,10 +20,13 @@ class Cache:
     ----------
     capacity : int
         Bytes of all things together. One of more than half of them is not kept.
+    on_find : callable
+        Told of every thing that is asked for whether it was there.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, on_find: Callable[[bool], object] = lambda _: None) -> None:
         self._capacity = capacity
+        self._on_find = on_find
         self._held = 0
         self._things: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._coming: dict[Hashable, Future[Any]] = {}
@@ -33,10 +36,10 @@ class Cache:
         """The thing, or None."""
         with self._guard:
             entry = self._things.get(key)
-            if entry is None:
-                return None
-            self._things.move_to_end(key)
-            return entry[0]
+            if entry is not None:
+                self._things.move_to_end(key)
+        self._on_find(entry is not None)
+        return None if entry is None else entry[0]
 
     def keep(self, key: Hashable, thing: object, size: int) -> None:
         """Keep a thing of `size` bytes."""

@@ -37,6 +37,12 @@ class Inputs:
     method: Method
     degraded: str | None
 
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """What was done about missing frames, in words to count by: "filled", "extrapolation", "persistence"."""
+        filled = len(self.observed) < len(self.frames)
+        return ("filled",) * filled + ((self.method,) if self.method != "model" else ())
+
 
 def gather_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
     """The inputs of a model that reads `wanted` frames.

@@ -47,6 +47,8 @@ class Runner:
         Of runs; bounded by the model's.
     clock : callable
         The time now, UTC.
+    on_run : callable
+        Told the method of every run that was made.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Runner:
         lead_minutes: int,
         clock: Callable[[], datetime],
         lock_seconds: float = LOCK_SECONDS,
+        on_run: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._history = history
         self._runs = runs
@@ -66,6 +69,7 @@ class Runner:
         self._lead_minutes = lead_minutes
         self._clock = clock
         self._lock_seconds = lock_seconds
+        self._on_run = on_run
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
 
@@ -148,7 +152,9 @@ class Runner:
         used, forecast = await self._worker.run(partial(make_forecast, wanted, inputs))
         before = await run_sync(self._coverage_before, series, wanted)
         whole = await run_sync(partial(finish, wanted, used, forecast, before, None, self._clock()))
-        if not await run_sync(self._runs.publish, whole, token):
+        if await run_sync(self._runs.publish, whole, token):
+            self._on_run(whole.run.method)
+        else:
             _logger.warning("run %s came too late: another replica had taken over", wanted.id)
 
     def _coverage_before(self, series: Series, wanted: Plan) -> bytes | None:

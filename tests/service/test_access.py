@@ -124,7 +124,7 @@ def test_no_route_is_open_by_forgetting_it(guarded: Client, keys: Keys) -> None:
         for method, operation in operations.items():
             needed = scope_of(method.upper(), path)
             found.add(needed)
-            url = path.format(**dict.fromkeys(["name", "product", "time", "run", "lead", "threshold"], "1"))
+            url = path.format(**dict.fromkeys(["name", "product", "time", "run", "lead", "minutes"], "1"))
             response = guarded.request(method.upper(), url)
             assert (response.status_code == 401) == (needed is not None), (method, path)
             if needed:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
+import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import Metrics
-from tests.service.conftest import Client, RedisServer, npy, rain
+from tests.service.conftest import Client, RedisServer, npy, rain, wait_until
 from tests.service.test_predict import NPY
 
 ABOUT = {"valid_time": "2017-08-16T01:15:00Z", "product": "RY"}
@@ -98,3 +99,19 @@ def test_applications_count_for_themselves() -> None:
     one.runs.labels("model").inc()
     assert one.registry.get_sample_value("raincell_runs_total", {"method": "model"}) == 1
     assert other.registry.get_sample_value("raincell_runs_total", {"method": "model"}) is None
+
+
+def test_runs_caches_and_frames_that_are_not_believed_are_counted(client: Client) -> None:
+    assert post(client, "/frames").status_code == 201
+    wait_until(lambda: client.get("/nowcast").status_code == 200, "the run")
+    url = client.get("/nowcast").json()["forecast"][-1]["url"]
+    answers = [client.get(url, headers={"Accept": "application/x-npy"}) for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    absurd = np.full((1, 120, 100), 900, np.float32)  # small grids are not judged
+    assert client.post("/frames", params=ABOUT, content=npy(absurd), headers=NPY).status_code == 422
+    samples = scraped(client)
+    assert samples["raincell_runs_total", frozenset({"model"})] == 1
+    assert samples["raincell_batch_size_count", frozenset()] == 1
+    assert samples["raincell_cache_hits_total", frozenset({"runs"})] >= 1
+    assert samples["raincell_cache_misses_total", frozenset({"runs"})] >= 1
+    assert sum(value for (name, _), value in samples.items() if name == "raincell_quarantined_frames_total") == 1
