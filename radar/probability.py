@@ -85,8 +85,10 @@ def crps_sum(ensemble: Float32, observed: Float32) -> MeanSum:
 def brier_sum(probability: Float32, observed: Float32, threshold: float) -> MeanSum:
     """Brier score of the probability (0 to 1) that the rain is at or above `threshold` (mm/h); arrays of one shape."""
     known = np.isfinite(probability) & np.isfinite(observed)
-    happened = (observed[known] >= threshold).astype(np.float64)
-    return MeanSum(float(np.square(probability[known] - happened).sum()), int(np.count_nonzero(known)))
+    happened = observed >= threshold
+    told = known & ((probability > 0) | happened)  # nothing said and nothing there, which most pixels are, is right
+    errors = probability[told] - happened[told].astype(np.float64)
+    return MeanSum(float(np.square(errors).sum()), int(np.count_nonzero(known)))
 
 
 def crps(sums: MeanSum) -> float:

@@ -39,12 +39,16 @@ def reliability_sum(probability: Float32, observed: Float32, threshold: float) -
     Pixels where either is NaN do not count.
     """
     known = np.isfinite(probability) & np.isfinite(observed)
-    said, happened = probability[known], observed[known] >= threshold
+    rained = observed >= threshold
+    told = known & ((probability > 0) | rained)  # most pixels are not: they only count, in the first bin
+    said, happened = probability[told], rained[told]
     bins = np.minimum((said * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(bins, minlength=BINS).astype(np.float64)
+    count[0] += np.count_nonzero(known) - len(said)
     return ReliabilitySum(
         said=np.bincount(bins, said, BINS).astype(np.float64),
         happened=np.bincount(bins[happened], minlength=BINS).astype(np.float64),
-        count=np.bincount(bins, minlength=BINS).astype(np.float64),
+        count=count,
     )
 
 

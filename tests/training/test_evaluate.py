@@ -277,12 +277,18 @@ def test_several_models_and_events_by_the_command_line(
 
 def test_a_report_by_the_command_line(event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = write_model(tmp_path / "given.onnx", "given")
-    page, options = tmp_path / "report.html", ("--baselines", "persistence", "--lead-minutes", 10)
-    written = tmp_path / "scores.json"
-    assert run(monkeypatch, model, event, *options, "--report", page, "--json", written, "--stride", 2) == 0
+    page, written = tmp_path / "report.html", tmp_path / "scores.json"
+    options = ("--baselines", "persistence", "--lead-minutes", 10, "--thresholds", 1, "--fss-km", 10)
+    assert run(monkeypatch, model, event, *options, "--report", page, "--json", written) == 0
     assert "given" in page.read_text()
-    rows, numbers = json.loads(written.read_text()), json.loads(page.with_suffix(".json").read_text())
-    assert numbers["scores"] == rows
+    assert json.loads(page.with_suffix(".json").read_text())["scores"] == json.loads(written.read_text())
+
+
+def test_thresholds_and_widths_by_default(event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = tmp_path / "scores.json"
+    options = ("--baselines", "persistence", "--lead-minutes", 5, "--stride", 4)
+    assert run(monkeypatch, event, *options, "--json", written) == 0
+    rows = json.loads(written.read_text())
     assert {row["threshold"] for row in rows} == {0.1, 0.5, 1, 2, 5, 10, 30}
     assert {"fss_1km", "fss_5km", "fss_10km", "fss_20km"} < rows[0].keys()
     assert all(row["fss"] == row["fss_10km"] and row["fss_km"] == 10 for row in rows)
@@ -299,6 +305,19 @@ def test_the_authors_protocol_by_the_command_line(
     assert "authors' protocol" in capsys.readouterr().out
     assert run(monkeypatch, event, *options, "--report", tmp_path / "report.html") == 1
     assert "expected --json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--report", "a.html", "--json", "a.json"), ("--report", "a.json")])
+def test_a_report_needs_two_files_of_its_own(
+    event: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, event, *options) == 1
+    assert "expected a.json to be free" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--json", "--report"])

@@ -56,7 +56,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluate import models_and_events, open_forecasters
 
     baselines = _baselines(arguments.baselines)
-    _check_folders(arguments.json, arguments.report)
+    _check_files(arguments.json, arguments.report)
     models, events = models_and_events(arguments.paths)
     forecasters = [*open_forecasters(models), *baselines]
     if arguments.protocol == "authors":
@@ -119,8 +119,11 @@ def _baselines(text: str) -> list[Forecaster]:
     return [BASELINES[name] for name in names]
 
 
-def _check_folders(*files: Path | None) -> None:
+def _check_files(scores: Path | None, report: Path | None) -> None:
     """Before the work, not after it."""
-    for file in files:
+    for file in (scores, report):
         if file and not file.absolute().parent.is_dir():
             raise ValueError(f"expected a folder for {file.name}, got none; make it first")
+    numbers = report.with_suffix(".json") if report else None
+    if numbers and numbers.absolute() in (report and report.absolute(), scores and scores.absolute()):
+        raise ValueError(f"expected {numbers.name} to be free for the numbers of the report, got it for another file")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -46,6 +47,13 @@ _BY_LEAD = {
 _LONGEST_WAVE_KM = 256.0
 
 
+_MARGINS = 1.05
+"""Inches above and below the plots."""
+
+Grid = npt.NDArray[np.object_]
+"""Rows and columns of `Axes`."""
+
+
 def colours_of(models: Sequence[str]) -> dict[str, str]:
     """A colour for each model, the same on every plot."""
     return dict(zip(models, cycle(_COLOURS), strict=False)) | {OBSERVED: "#000000"}
@@ -55,7 +63,7 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
 def score_figure(rows: Sequence[Row], event: Row) -> str:
     """CSI, FSS, bias and Brier score by lead time: a row of plots for each threshold that any rain reached."""
     thresholds = [limit for limit in event["thresholds"] if _ever(rows, limit)] or event["thresholds"][:1]
-    figure = _figure(11, 0.5 + 2.1 * len(thresholds))
+    figure = _figure(11, _MARGINS + 2.0 * len(thresholds))
     grid = figure.subplots(len(thresholds), len(_BY_THRESHOLD), sharex=True, squeeze=False)
     for axes_row, threshold in zip(grid, thresholds, strict=True):
         chosen = [row for row in rows if row["threshold"] == threshold]
@@ -111,8 +119,12 @@ def spectrum_figure(rows: Sequence[Row], event: Row, leads: Sequence[int]) -> st
 def reliability_figure(rows: Sequence[Row], event: Row) -> str:
     """Observed frequency by probability, all lead times together, above how often each probability was said."""
     thresholds = [limit for limit in event["thresholds"] if _ever_happened(rows, limit)] or event["thresholds"][:1]
-    figure = _figure(11, 1.4 + 11 / max(len(thresholds), 4), layout="compressed")
-    grid = figure.subplots(2, len(thresholds), sharex=True, squeeze=False, height_ratios=(3, 1))
+    columns = max(len(thresholds), 4)
+    figure = _figure(11, _MARGINS + 1.35 * (10.5 / columns - 0.4))
+    grid = figure.subplots(2, columns, sharex=True, squeeze=False, height_ratios=(3, 1))
+    for axes in grid[:, len(thresholds) :].flat:
+        axes.remove()
+    grid = grid[:, : len(thresholds)]
     for (diagram, histogram), threshold in zip(grid.T, thresholds, strict=True):
         diagram.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--")
         for model in event["models"]:
@@ -128,23 +140,29 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
     return _finish(figure, grid, event["models"], xlabel="probability said")
 
 
-def data_uri(figure: Figure, kind: str, **options: Any) -> str:  # noqa: ANN401
-    """A figure as a picture inside the page: "svg" or "png"."""
+def data_uri(figure: Figure, kind: Literal["svg", "png"], dpi: float = 100) -> str:
+    """A figure as a picture inside the page."""
     buffer = BytesIO()
-    figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None, **options)
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
     media = "image/svg+xml" if kind == "svg" else "image/png"
     return f"data:{media};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _figure(width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained") -> Figure:
-    return Figure(figsize=(width, height), layout=layout)
+def _figure(width: float, height: float) -> Figure:
+    """Of inches, with margins for a legend above and labels below; laying out by text would take most of the time."""
+    figure = Figure(figsize=(width, height))
+    above, below = (inches / height for inches in (0.55, _MARGINS - 0.55))
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.1 / width, top=1 - above, bottom=below, wspace=0.3, hspace=0.3
+    )
+    return figure
 
 
-def _finish(figure: Figure, grid: Any, models: Sequence[str], xlabel: str = "lead time (minutes)") -> str:  # noqa: ANN401
+def _finish(figure: Figure, grid: Grid, models: Sequence[str], xlabel: str = "lead time (minutes)") -> str:
     """One legend for all plots above them, and a label below."""
     colours = colours_of([model for model in models if model != OBSERVED])
     lines = [Line2D([], [], color=colours[model], label=model) for model in models]
-    figure.legend(handles=lines, loc="outside upper left", ncols=len(lines))
+    figure.legend(handles=lines, loc="upper left", ncols=len(lines))
     for axes in grid[-1]:
         if xlabel:
             axes.set_xlabel(xlabel)

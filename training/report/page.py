@@ -18,7 +18,6 @@ from training.report.tables import (
     difference_table,
     fss_titles,
     html_table,
-    number,
     score_table,
 )
 
@@ -132,7 +131,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip) -> str:
 <p class="note">Of all rain, wet or dry: MAE and RMSE in mm/h; balanced errors, SSIM and PSNR (dB) in network units, dBZ
 from -10 to 60 as 0 to 1; small-scale power is below 8 km, forecast / observed. The CRPS of a deterministic forecast is
 its MAE and not shown again.</p>
-{score_table(_at_threshold(means, event["thresholds"][0]), OF_ALL_RAIN)}
+{_all_rain_table(_at_threshold(means, event["thresholds"][0]))}
 {_difference(differences, event)}
 <h3>Spectra</h3>
 <p class="note">Power at each wavelength: below the black line a forecast has too little detail, above it too much.</p>
@@ -151,6 +150,12 @@ def _threshold_tables(means: Sequence[Row], event: Row) -> str:
         f"{score_table(_at_threshold(means, threshold), titles)}</details>"
         for threshold in event["thresholds"]
     )
+
+
+def _all_rain_table(means: Sequence[Row]) -> str:
+    """CRPS only where there is an ensemble."""
+    ensembles = any(row["crps"] is not None for row in means)
+    return score_table(means, {name: title for name, title in OF_ALL_RAIN.items() if name != "crps" or ensembles})
 
 
 def _difference(rows: Sequence[Row], event: Row) -> str:
@@ -183,7 +188,7 @@ def _key_threshold(event: Row) -> float:
 
 
 def _at(thresholds: set[float]) -> str:
-    return f", {number(thresholds.pop()).rstrip('0').rstrip('.')} mm/h" if len(thresholds) == 1 else ""
+    return f", {min(thresholds):g} mm/h" if len(thresholds) == 1 else ""
 
 
 def _anchor(event: Row) -> str:
