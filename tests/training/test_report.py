@@ -111,7 +111,7 @@ def test_every_event_has_its_plots_and_a_strip(page: Page) -> None:
     assert all(b"<svg" in svg and not re.search(rb'(href|src)="https?:', svg) for svg in drawn)
     strips = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR) for png in pictures(page, "png")]
     assert len(strips) == 2
-    assert all(strip is not None and len(np.unique(strip.reshape(-1, 3), axis=0)) > 5 for strip in strips)
+    assert all(strip is not None and len(np.unique(strip[::7, ::7].reshape(-1, 3), axis=0)) > 5 for strip in strips)
 
 
 def test_the_page_shows_the_numbers_of_the_file(numbers: dict[str, Any], page: Page) -> None:

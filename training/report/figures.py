@@ -152,9 +152,7 @@ def _figure(width: float, height: float) -> Figure:
     """Of inches, with margins for a legend above and labels below; laying out by text would take most of the time."""
     figure = Figure(figsize=(width, height))
     above, below = (inches / height for inches in (0.55, _MARGINS - 0.55))
-    figure.subplots_adjust(
-        left=0.6 / width, right=1 - 0.1 / width, top=1 - above, bottom=below, wspace=0.3, hspace=0.3
-    )
+    figure.subplots_adjust(left=0.6 / width, right=1 - 0.1 / width, top=1 - above, bottom=below, wspace=0.3, hspace=0.3)
     return figure
 
 
