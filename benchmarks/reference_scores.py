@@ -1,7 +1,7 @@
-"""The numbers that tests/radar/test_reference_scores.py expects: scores by pysteps and by the `scores` package.
+"""The numbers that tests/radar/test_reference_scores.py expects: scores by pysteps, `scores` and scikit-image.
 
     python3 -m venv /tmp/pysteps
-    /tmp/pysteps/bin/pip install pysteps scores opencv-python-headless
+    /tmp/pysteps/bin/pip install pysteps scores scikit-image opencv-python-headless
     /tmp/pysteps/bin/python benchmarks/reference_scores.py
 
 prints them as JSON. Nothing of this project is imported: pysteps compiles from source and is no dependency of it.
@@ -51,6 +51,11 @@ def ensemble() -> Float32:
 def in_margin(field: Float32) -> Float32:
     """The field in a dry margin as wide as the widest window: `scores` and pysteps differ at the border of a frame."""
     return np.pad(field, 10)
+
+
+def as_picture(field: Float32) -> Float32:
+    """The field in units from 0 to 1."""
+    return (field / np.float32(6)).clip(0, 1)
 
 
 def by_pysteps() -> dict[str, Any]:
@@ -109,5 +114,17 @@ def by_scores() -> dict[str, Any]:
     }
 
 
+def by_skimage() -> dict[str, Any]:
+    """What scikit-image says of the fields as pictures with a data range of 1, windows as in Wang et al. (2004)."""
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    said, seen = (as_picture(field).astype(np.float64) for field in fields())
+    windows: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return {
+        "ssim": float(structural_similarity(said, seen, data_range=1.0, **windows)),
+        "psnr": float(peak_signal_noise_ratio(seen, said, data_range=1.0)),
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps({"pysteps": by_pysteps(), "scores": by_scores()}, indent=1))
+    print(json.dumps({"pysteps": by_pysteps(), "scores": by_scores(), "skimage": by_skimage()}, indent=1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from radar.errors import IncompleteHistory
 from radar.sequence import Float32, FrameSequence, times_after
@@ -40,6 +41,22 @@ class Forecaster(Protocol):
         IncompleteHistory
             Fewer frames than `input_length`.
         """
+
+
+@runtime_checkable
+class EnsembleForecaster(Forecaster, Protocol):
+    """A forecaster that has several answers: members that are equally likely."""
+
+    def ensemble(self, history: FrameSequence, steps: int) -> Float32:
+        """Members (M, steps, H, W) in mm/h for the frames that `forecast` forecasts; NaN where there is no forecast."""
+
+
+@runtime_checkable
+class ProbabilityForecaster(Forecaster, Protocol):
+    """A forecaster that says probabilities of its own."""
+
+    def probabilities(self, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Float32:
+        """Probabilities (thresholds, steps, H, W), 0 to 1, of rain at or above each threshold (mm/h); NaN if none."""
 
 
 def newest_frames(history: FrameSequence, count: int) -> FrameSequence:

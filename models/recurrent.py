@@ -7,6 +7,7 @@ scaling, padding, coordinates and what a prediction is added to, happens here, f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -125,6 +126,35 @@ class RecurrentForecaster:
     def _remember(self, shape: Shape) -> None:
         others = [known for known in self._recent_shapes if known != shape]
         self._recent_shapes = (*others, shape)[-MOST_SHAPES:]
+
+    @property
+    def predicts_inputs(self) -> bool:
+        """Whether what the network says while it reads is a prediction: in the frames' own coordinates, of no base."""
+        return self.card.coordinates == "eulerian" and self.card.base == "none"
+
+    def predictions(self, history: FrameSequence, steps: int) -> Float32:
+        """All that the network predicts: its input frames from the second on, and then the forecast.
+
+        Where `predicts_inputs`. Gives float32 (input_length - 1 + steps, H, W) in network units, clipped to [0, 1], as
+        the network says them: also where no rain was observed, and without `scaling.dry_below`. Raises as `forecast`.
+        """
+        check_fit(self.card, history, steps)
+        rain_rate = newest_frames(history, self.card.input_length).rain_rate
+        frames = self.card.framing.channels(rain_rate, self.card.spec.inputs)[:, None]
+        nothing = repeat(np.zeros((1, 1, *rain_rate.shape[1:]), np.float32), steps)
+        read = read_out(self.step, frames, self.card.pad_multiple)
+        said = roll_out(self.step, frames, nothing, self.card.pad_multiple)
+        return np.stack([np.clip(prediction[0, 0], 0, 1) for prediction in chain(read, said)])
+
+
+def read_out(step: Step, frames: Float32, pad_multiple: int = 1) -> Iterator[Float32]:
+    """What `roll_out` passes over while it reads `frames`: the outputs (B, 1, H, W) for each frame but the first."""
+    rows, columns = frames.shape[-2:]
+    frames = _padded(frames, pad_multiple)
+    state = step.start(frames.shape[1], *frames.shape[-2:])
+    for frame in frames[:-1]:
+        output, state = step(frame, state)
+        yield output[..., :rows, :columns]
 
 
 def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple: int = 1) -> Iterator[Float32]:

@@ -48,8 +48,8 @@ def fraction_sum(forecast: Float32, observed: Float32, threshold: float, pixels:
         Width of the neighbourhoods, from `scale_pixels`.
     """
     known = np.isfinite(forecast) & np.isfinite(observed)
-    said = _wet_pixels((forecast >= threshold) & known, pixels)
-    seen = _wet_pixels((observed >= threshold) & known, pixels)
+    said = wet_pixels((forecast >= threshold) & known, pixels)
+    seen = wet_pixels((observed >= threshold) & known, pixels)
     centres, square = known.astype(np.uint8), cv2.NORM_L2SQR
     area = float(pixels) ** 4  # counts become fractions, squared
     return FractionSum(
@@ -58,7 +58,7 @@ def fraction_sum(forecast: Float32, observed: Float32, threshold: float, pixels:
     )
 
 
-def _wet_pixels(wet: Bool, pixels: int) -> Float32:
+def wet_pixels(wet: Bool, pixels: int) -> Float32:
     """How many pixels are wet in the neighbourhood of each, (H, W); nothing is wet outside the frame."""
     ones, size = wet.astype(np.uint8), (pixels, pixels)
     return cast(Float32, cv2.boxFilter(ones, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT))
@@ -67,4 +67,4 @@ def _wet_pixels(wet: Bool, pixels: int) -> Float32:
 def fss(sums: FractionSum) -> float:
     """Fractions skill score, 0 to 1; NaN where nothing was forecast or observed."""
     # (a - b)^2 is at most a^2 + b^2; rounding alone may say otherwise.
-    return 1 - ratio(min(sums.difference, sums.reference), sums.reference)
+    return 1 - ratio(cast(float, np.minimum(sums.difference, sums.reference)), sums.reference)

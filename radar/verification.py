@@ -2,18 +2,23 @@
 
 Sums are additive: those of two batches added are those of the batches together. Pixels where the forecast or the
 observation is NaN do not count. A score that is undefined is NaN, never 0. Neighbourhoods are in `radar.fss`,
-ensembles and probabilities in `radar.probability`, power spectra in `radar.spectrum`.
+ensembles and probabilities in `radar.probability`, power spectra in `radar.spectrum`, errors weighted by rain in
+`radar.balanced`, pictures in `radar.image_quality`, how sure a score is in `radar.bootstrap`.
+
+A score reads many sums at once as well: with arrays of one shape in the place of numbers it is an array of that shape.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any, cast, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from radar.sequence import Float32
 
+Float64 = npt.NDArray[np.float64]
 NAN = float("nan")
 
 
@@ -50,6 +55,14 @@ class ErrorSum:
 
     def __add__(self, other: ErrorSum) -> ErrorSum:
         return ErrorSum(self.absolute + other.absolute, self.squared + other.squared, self.count + other.count)
+
+
+def tables(counts: Float64) -> ContingencyTable:
+    """Many tables as one whose fields are arrays, for all their scores at once.
+
+    `counts` is float64 (..., 4): hits, misses, false alarms, correct negatives; scores are then arrays (...).
+    """
+    return ContingencyTable(*cast("tuple[int, int, int, int]", np.moveaxis(counts, -1, 0)))
 
 
 def contingency(forecast: Float32, observed: Float32, threshold: float) -> ContingencyTable:
@@ -107,10 +120,8 @@ def ets(table: ContingencyTable) -> float:
 
     NaN without any event, and where chance hits them all.
     """
-    if not table.pixels:
-        return NAN
     said, seen = table.hits + table.false_alarms, table.hits + table.misses
-    by_chance = said * seen / table.pixels
+    by_chance = ratio(said * seen, table.pixels)
     return ratio(table.hits - by_chance, said + seen - table.hits - by_chance)
 
 
@@ -121,9 +132,24 @@ def mae(errors: ErrorSum) -> float:
 
 def rmse(errors: ErrorSum) -> float:
     """Root mean square error in mm/h; NaN without any pixel."""
-    return math.sqrt(ratio(errors.squared, errors.count))
+    return cast(float, ratio(errors.squared, errors.count) ** 0.5)
 
 
-def ratio(above: float, below: float) -> float:
-    """A quotient; NaN where it is undefined."""
+def mse(errors: ErrorSum) -> float:
+    """Mean squared error in the unit of the errors, squared; NaN without any pixel."""
+    return ratio(errors.squared, errors.count)
+
+
+@overload
+def ratio(above: float, below: float) -> float: ...
+
+
+@overload
+def ratio(above: Float64, below: Float64) -> Float64: ...
+
+
+def ratio(above: Any, below: Any) -> Any:
+    """A quotient, or an array of them; NaN where it is undefined."""
+    if isinstance(below, np.ndarray):
+        return np.divide(above, below, out=np.full(below.shape, NAN), where=below != 0)
     return above / below if below else NAN

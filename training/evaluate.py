@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -16,9 +16,13 @@ from models.repository import champions, record_scores
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, RaincellError, UnreadableFile
 from radar.files import open_sequence
 from radar.sequence import FrameSequence
-from training.examples import window_starts
-from training.score_sums import LeadSums, Measure, add_start
-from training.score_table import FSS_KM, Score, mean_scores
+from training.authors_protocol import AuthorsScore, score_as_authors
+from training.event_scores import EventScores
+from training.score_event import part, score_event
+from training.score_sums import Measure
+from training.score_table import FSS_KM, THRESHOLDS, Score, mean_scores
+
+Result = TypeVar("Result")
 
 BASELINES: dict[str, Forecaster] = {
     baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
@@ -75,11 +79,27 @@ def evaluate(
     events: Sequence[Path],
     *,
     lead_minutes: int,
-    thresholds: Sequence[float],
+    thresholds: Sequence[float] = THRESHOLDS,
     stride: int = 1,
-    fss_km: float = FSS_KM,
+    fss_km: Sequence[float] = FSS_KM,
 ) -> list[Score]:
-    """Score forecasters on every `stride`-th start of each event.
+    """Score forecasters on every `stride`-th start of each event: the rows of `evaluate_events`."""
+    scored = evaluate_events(
+        forecasters, events, lead_minutes=lead_minutes, thresholds=thresholds, stride=stride, fss_km=fss_km
+    )
+    return [row for event in scored for row in event.rows()]
+
+
+def evaluate_events(
+    forecasters: Sequence[Forecaster],
+    events: Sequence[Path],
+    *,
+    lead_minutes: int,
+    thresholds: Sequence[float] = THRESHOLDS,
+    stride: int = 1,
+    fss_km: Sequence[float] = FSS_KM,
+) -> list[EventScores]:
+    """Forecast from every `stride`-th start of each event and compare with what came.
 
     Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an event is too
     short for are left out; so are, with a line that says so, events that are too short for any and, event by
@@ -90,23 +110,53 @@ def evaluate(
     InvalidRequest
         No forecasters, or nothing that could be scored.
     """
+    measure = Measure(tuple(thresholds), tuple(fss_km))
+
+    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> EventScores:
+        return score_event(named, event, sequence, lead_minutes, measure, stride)
+
+    return _over_events(forecasters, events, score)
+
+
+def evaluate_as_authors(
+    forecasters: Sequence[Forecaster],
+    events: Sequence[Path],
+    *,
+    lead_minutes: int,
+    thresholds: Sequence[float] = THRESHOLDS,
+    stride: int = 1,
+) -> list[AuthorsScore]:
+    """As `evaluate`, but by the protocol of `training.authors_protocol`."""
+
+    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> list[AuthorsScore]:
+        return score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
+
+    return [row for rows in _over_events(forecasters, events, score) for row in rows]
+
+
+def _over_events(
+    forecasters: Sequence[Forecaster],
+    events: Sequence[Path],
+    score: Callable[[Mapping[str, Forecaster], str, FrameSequence], Result],
+) -> list[Result]:
+    """What `score` says of the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
-    measure = Measure(tuple(thresholds), fss_km)
-    scores: list[Score] = []
+    results: list[Result] = []
     for path in tqdm(events, "evaluate", unit=" events"):
         sequence = open_sequence([path], observations_only=True)
         fitting = _fitting(named, path.stem, sequence)
         try:
-            scores += score_event(fitting, path.stem, sequence, lead_minutes, measure, stride) if fitting else []
+            if fitting:
+                results.append(score(fitting, path.stem, sequence))
         except IncompleteHistory as error:
             _leave_out(path.stem, error)
-    if not scores:
+    if not results:
         raise InvalidRequest(
             expected="a forecaster and an event long enough to score it on",
             got=f"{len(forecasters)} forecasters and {len(events)} events, none of which fit",
             remedy="name a model or a baseline, and events in its timestep",
         )
-    return scores
+    return results
 
 
 def record(models: Iterable[Path], scores: Sequence[Score]) -> None:
@@ -134,7 +184,7 @@ def _fitting(named: dict[str, Forecaster], event: str, sequence: FrameSequence) 
     fitting = {}
     for name, forecaster in named.items():
         try:
-            forecaster.forecast(_part(sequence, 0, forecaster.input_length), 1)
+            forecaster.forecast(part(sequence, 0, forecaster.input_length), 1)
             fitting[name] = forecaster
         except (GridMismatch, IncompleteHistory) as error:
             _leave_out(f"{name} on {event}", error)
@@ -143,40 +193,3 @@ def _fitting(named: dict[str, Forecaster], event: str, sequence: FrameSequence) 
 
 def _leave_out(what: str, error: RaincellError) -> None:
     tqdm.write(f"left out: {what}: {error}", file=sys.stderr)
-
-
-def score_event(
-    forecasters: dict[str, Forecaster],
-    event: str,
-    sequence: FrameSequence,
-    lead_minutes: int,
-    measure: Measure,
-    stride: int,
-) -> list[Score]:
-    """Scores of all forecasters on one event."""
-    length = max(forecaster.input_length for forecaster in forecasters.values())
-    steps = min(lead_minutes // sequence.timestep_minutes, len(sequence) - length)
-    if steps < 1:
-        raise IncompleteHistory(
-            expected=f"more than {length} frames and leads of at least {sequence.timestep_minutes} minutes",
-            got=f"{len(sequence)} frames and {lead_minutes} minutes",
-            remedy="leave the event out, or ask for longer leads",
-        )
-    sums = {name: [LeadSums(measure, sequence.grid) for _ in range(steps)] for name in forecasters}
-    starts = window_starts(sequence, length + steps, stride)
-    for start in tqdm(starts, event, unit=" starts", leave=False):
-        past, later = _part(sequence, start, length), _part(sequence, start + length, steps)
-        forecasts = {name: forecaster.forecast(past, steps).rain_rate for name, forecaster in forecasters.items()}
-        add_start(sums, forecasts, later.rain_rate)
-    return [
-        score
-        for name, leads in sums.items()
-        for lead, summed in enumerate(leads, start=1)
-        for score in summed.scores(name, event, lead * sequence.timestep_minutes, len(starts))
-    ]
-
-
-def _part(sequence: FrameSequence, start: int, count: int) -> FrameSequence:
-    """`count` frames from `start` on."""
-    frames = slice(start, start + count)
-    return replace(sequence, rain_rate=sequence.rain_rate[frames], valid_times=sequence.valid_times[frames])

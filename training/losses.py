@@ -8,12 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from radar.balanced import BALANCED_FROM, BALANCED_WEIGHTS
 from radar.rain import RainScaling
 from training.config import LossConfig
-
-_BALANCED_FROM = (2.0, 5.0, 10.0, 30.0)
-_BALANCED_WEIGHTS = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""mm/h, and how much a pixel counts below the first, from the first on, and so forth."""
 
 
 def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
@@ -55,5 +52,5 @@ def decoupling(penalties: Tensor) -> Tensor:
 
 
 def _balanced_weight(observed: Tensor, scaling: RainScaling) -> Tensor:
-    limits = torch.from_numpy(scaling.to_network(torch.tensor(_BALANCED_FROM).numpy())).to(observed)
-    return torch.tensor(_BALANCED_WEIGHTS).to(observed)[torch.bucketize(observed.contiguous(), limits, right=True)]
+    limits = torch.from_numpy(scaling.to_network(torch.tensor(BALANCED_FROM).numpy())).to(observed)
+    return torch.tensor(BALANCED_WEIGHTS).to(observed)[torch.bucketize(observed.contiguous(), limits, right=True)]

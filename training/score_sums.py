@@ -1,106 +1,124 @@
-"""What an evaluation adds up: the sums of every score, for one forecaster at one lead time."""
+"""What an evaluation adds up: the sums of every score, frame by frame, so that any starts can be put together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
-from radar.fss import FractionSum, fraction_sum, fss, scale_pixels
+from radar.balanced import balanced_error_sum, balanced_weight
+from radar.fss import fraction_sum, scale_pixels
 from radar.grid import Grid
+from radar.image_quality import ssim_sum
+from radar.probability import MeanSum, brier_sum, crps_sum
+from radar.rain import RainScaling
 from radar.sequence import Float32
-from radar.spectrum import SpectrumSum, no_spectrum, power_below, spectrum_sum, wavelengths_km
-from radar.verification import (
-    ContingencyTable,
-    ErrorSum,
-    contingency,
-    csi,
-    error_sum,
-    ets,
-    far,
-    frequency_bias,
-    hss,
-    mae,
-    pod,
-    ratio,
-    rmse,
-)
-from training.score_table import SMALL_SCALE_KM, Score
+from radar.spectrum import SpectrumSum, power_below, spectrum_sum, wavelengths_km
+from radar.verification import Float64, contingency, error_sum
+
+SMALL_SCALE_KM = 8.0
+"""Wavelengths below this count as small-scale."""
+UNITS = RainScaling()
+"""The network units of every method's SSIM, PSNR and balanced errors, whatever its own are."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured: thresholds in mm/h, and the width of FSS neighbourhoods in km."""
+    """What is measured: thresholds in mm/h, and the widths of FSS neighbourhoods in km, the main one first."""
 
     thresholds: tuple[float, ...]
-    fss_km: float
+    fss_km: tuple[float, ...]
 
 
-class LeadSums:
-    """Sums of one forecaster at one lead time, over starts."""
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Additive sums of one forecaster; `...` are the same axes for all: none, starts, or starts and leads.
 
-    def __init__(self, measure: Measure, grid: Grid) -> None:
-        self._measure, self._grid = measure, grid
-        self._tables = dict.fromkeys(measure.thresholds, ContingencyTable())
-        self._fractions = dict.fromkeys(measure.thresholds, FractionSum())
-        self._errors = ErrorSum()
-        self._power = self._observed_power = no_spectrum(grid.shape)
+    Parameters
+    ----------
+    tables : float64 (..., thresholds, 4)
+        `ContingencyTable`.
+    fractions : float64 (..., thresholds, scales, 2)
+        `FractionSum`.
+    errors, unit_errors, balanced : float64 (..., 3)
+        `ErrorSum` in mm/h, in network units, and weighted by rain in network units.
+    similarity : float64 (..., 2)
+        `MeanSum` of SSIM.
+    small_scale : float64 (..., 2)
+        Power at wavelengths below `SMALL_SCALE_KM`, forecast and observed.
+    brier : float64 (..., thresholds, 2)
+        `MeanSum`.
+    crps : float64 (..., 2)
+        `MeanSum`; zeros of what is no ensemble.
+    """
 
-    def add(self, forecast: Float32, observed: Float32, observed_power: SpectrumSum) -> None:
-        """Add one frame (H, W), both in mm/h and NaN at the same pixels; `observed_power` from `power_of`."""
-        pixels = scale_pixels(self._measure.fss_km, self._grid.pixel_size_km)
-        for threshold in self._measure.thresholds:
-            self._tables[threshold] += contingency(forecast, observed, threshold)
-            self._fractions[threshold] += fraction_sum(forecast, observed, threshold, pixels)
-        self._errors += error_sum(forecast, observed)
-        self._power += power_of(forecast)
-        self._observed_power += observed_power
+    tables: Float64
+    fractions: Float64
+    errors: Float64
+    unit_errors: Float64
+    balanced: Float64
+    similarity: Float64
+    small_scale: Float64
+    brier: Float64
+    crps: Float64
 
-    def scores(self, model: str, event: str, lead_minutes: int, starts: int) -> list[Score]:
-        """What the sums say, one `Score` for each threshold."""
-        return [self._score(threshold, model, event, lead_minutes, starts) for threshold in self._measure.thresholds]
-
-    def _score(self, threshold: float, model: str, event: str, lead_minutes: int, starts: int) -> Score:
-        table = self._tables[threshold]
-        return Score(
-            model=model,
-            event=event,
-            lead_minutes=lead_minutes,
-            threshold=threshold,
-            csi=csi(table),
-            pod=pod(table),
-            far=far(table),
-            bias=frequency_bias(table),
-            hss=hss(table),
-            ets=ets(table),
-            fss=fss(self._fractions[threshold]),
-            fss_km=self._measure.fss_km,
-            mae=mae(self._errors),
-            rmse=rmse(self._errors),
-            small_scale_power=self._small_scale_power(),
-            starts=starts,
-            pixels=table.pixels,
-        )
-
-    def _small_scale_power(self) -> float:
-        wavelengths = wavelengths_km(self._grid.shape, self._grid.pixel_size_km)
-        said, seen = (power_below(power, wavelengths, SMALL_SCALE_KM) for power in (self._power, self._observed_power))
-        return ratio(said, seen)
+    def each(self, change: Callable[[Float64], Float64]) -> Sums:
+        """All sums changed in one way, e.g. added over starts."""
+        return Sums(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
 
 
-def power_of(rain_rate: Float32) -> SpectrumSum:
-    """The spectrum of a frame (H, W) for the ratio of two that miss the same pixels: these are cut out of both."""
-    return spectrum_sum(np.nan_to_num(rain_rate, nan=0.0))
+def stack(parts: Sequence[Sums]) -> Sums:
+    """Sums with a new first axis."""
+    return Sums(**{field.name: np.stack([getattr(part, field.name) for part in parts]) for field in fields(Sums)})
 
 
-def add_start(sums: Mapping[str, list[LeadSums]], forecasts: Mapping[str, Float32], observed: Float32) -> None:
-    """Add forecasts (steps, H, W) of one start, all on the pixels that are observed and that all of them forecast."""
-    for lead, seen in enumerate(observed):
-        known = np.isfinite(seen)
-        for forecast in forecasts.values():
-            known &= np.isfinite(forecast[lead])
-        truth = np.where(known, seen, np.float32(np.nan))
-        power = power_of(truth)
-        for name, forecast in forecasts.items():
-            sums[name][lead].add(np.where(known, forecast[lead], np.float32(np.nan)), truth, power)
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame (H, W) as the scores see it: in mm/h, in network units, and its power spectrum."""
+
+    rain_rate: Float32
+    units: Float32
+    power: SpectrumSum
+
+
+def look(rain_rate: Float32) -> Frame:
+    """A frame for comparison with another that misses the same pixels: its spectrum has them cut out."""
+    return Frame(rain_rate, UNITS.to_network(rain_rate), spectrum_sum(np.nan_to_num(rain_rate, nan=0.0)))
+
+
+def frame_sums(
+    said: Frame,
+    seen: Frame,
+    probabilities: Sequence[Float32],
+    ensemble: Float32 | None,
+    measure: Measure,
+    grid: Grid,
+) -> Sums:
+    """The sums of one forecast frame, without any leading axis.
+
+    Parameters
+    ----------
+    said, seen : Frame
+        Forecast and observation, NaN at the same pixels.
+    probabilities : float32 (H, W) for each threshold of `measure`
+    ensemble : float32 (M, H, W) or None
+        mm/h, where the forecast is one.
+    """
+    rain, observed, thresholds = said.rain_rate, seen.rain_rate, measure.thresholds
+    widths = [scale_pixels(km, grid.pixel_size_km) for km in measure.fss_km]
+    weight, wavelengths = balanced_weight(observed), wavelengths_km(grid.shape, grid.pixel_size_km)
+    tables = [astuple(contingency(rain, observed, threshold)) for threshold in thresholds]
+    fractions = [[astuple(fraction_sum(rain, observed, limit, width)) for width in widths] for limit in thresholds]
+    pairs = zip(probabilities, thresholds, strict=True)
+    return Sums(
+        tables=np.array(tables, np.float64),
+        fractions=np.array(fractions, np.float64),
+        errors=np.array(astuple(error_sum(rain, observed)), np.float64),
+        unit_errors=np.array(astuple(error_sum(said.units, seen.units)), np.float64),
+        balanced=np.array(astuple(balanced_error_sum(said.units, seen.units, weight)), np.float64),
+        similarity=np.array(astuple(ssim_sum(said.units, seen.units)), np.float64),
+        small_scale=np.array([power_below(frame.power, wavelengths, SMALL_SCALE_KM) for frame in (said, seen)]),
+        brier=np.array([astuple(brier_sum(said_so, observed, limit)) for said_so, limit in pairs], np.float64),
+        crps=np.array(astuple(MeanSum() if ensemble is None else crps_sum(ensemble, observed)), np.float64),
+    )

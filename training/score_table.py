@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FSS_KM = 10.0
-"""Width of FSS neighbourhoods unless asked otherwise: about that of a shower."""
-SMALL_SCALE_KM = 8.0
-"""Wavelengths below this count as small-scale."""
+THRESHOLDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""mm/h, unless asked otherwise."""
+FSS_KM = (10.0, 1.0, 5.0, 20.0)
+"""Widths of FSS neighbourhoods unless asked otherwise; the main one, about that of a shower, first."""
+ENDS = ("low", "high")
 _BY_LEAD = {"CSI": "csi", "FSS": "fss", "MAE": "mae", "bias": "bias"}
 _MEANS = _BY_LEAD | {"RMSE": "rmse", "POD": "pod", "FAR": "far", "small-scale power": "small_scale_power"}
 
@@ -28,13 +29,23 @@ class Score:
     threshold : float
         mm/h; csi, pod, far, bias (frequency bias), hss, ets and fss are for rain at or above it.
     fss : float
-        In neighbourhoods of `fss_km` kilometres.
+        In neighbourhoods of `fss_km` kilometres; `fss_by_km` has it for every width.
     mae, rmse : float
-        mm/h, of all rain, wet or dry: the same for every threshold.
+        mm/h, of all rain, wet or dry: this and all that follow but `brier` are the same for every threshold.
+    balanced_mae, balanced_mse, ssim, psnr : float
+        In network units: `radar.balanced` and `radar.image_quality` (dB).
     small_scale_power : float
-        Power at wavelengths below `SMALL_SCALE_KM`, forecast / observed: 1 is as detailed as rain is, 0 is a blur.
+        Power at wavelengths below 8 km, forecast / observed: 1 is as detailed as rain is, 0 is a blur.
+    brier : float
+        Of the probability of rain at or above the threshold, made as `probability` says ("neighbourhood": from the
+        deterministic forecast, `radar.probability`; "ensemble": members that reach it; "model": its own).
+    crps : float
+        mm/h, of ensembles; NaN for a deterministic forecast, whose CRPS is its MAE.
     starts, pixels : int
         How many forecasts, and pixels of them all together, were compared: equal for all models of an event.
+    intervals : mapping
+        Low and high of 95 % for the scores above by name, and for `fss_by_km` as "fss_5km" (`radar.bootstrap`);
+        NaN where too few starts do not tell.
     """
 
     model: str
@@ -51,15 +62,42 @@ class Score:
     fss_km: float
     mae: float
     rmse: float
+    balanced_mae: float
+    balanced_mse: float
+    ssim: float
+    psnr: float
     small_scale_power: float
+    brier: float
+    probability: str
+    crps: float
     starts: int
     pixels: int
+    fss_by_km: Mapping[float, float]
+    intervals: Mapping[str, tuple[float, float]]
+
+
+def fss_name(width_km: float) -> str:
+    """What FSS in neighbourhoods of a width is called."""
+    return f"fss_{width_km:g}km"
+
+
+def json_row(score: Score) -> dict[str, Any]:
+    """A score as a flat object: "fss_5km" and so on for `fss_by_km`, "csi_low" and "csi_high" for `intervals`."""
+    row = asdict(score)
+    widths, intervals = row.pop("fss_by_km"), row.pop("intervals")
+    row |= {fss_name(km): value for km, value in widths.items()}
+    bounds = {f"{name}_{end}": value for name, both in intervals.items() for end, value in zip(ENDS, both, strict=True)}
+    return {key: null_if_nan(value) for key, value in (row | bounds).items()}
+
+
+def null_if_nan(value: object) -> object:
+    """A JSON value: None for NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_json(path: Path, scores: Sequence[Score]) -> None:
     """All scores as a flat list of objects, one for each `Score`; undefined ones are null."""
-    rows = [{key: None if value != value else value for key, value in asdict(score).items()} for score in scores]
-    path.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps([json_row(score) for score in scores], indent=1, allow_nan=False) + "\n")
 
 
 def mean_scores(scores: Sequence[Score]) -> list[dict[str, Any]]:

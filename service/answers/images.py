@@ -13,25 +13,14 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
+from radar.colours import COLOURS as COLOURS
+from radar.colours import MISSING_COLOUR
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, iso
 
 Colours = tuple[tuple[float, str], ...]
 """From each value on, this colour, in growing order."""
 
-COLOURS: Colours = (
-    (0.1, "#b3d9ff"),
-    (0.2, "#80bfff"),
-    (0.5, "#3399ff"),
-    (1.0, "#0066cc"),
-    (2.0, "#009933"),
-    (5.0, "#66cc33"),
-    (10.0, "#ffdd00"),
-    (20.0, "#ff9900"),
-    (50.0, "#e60000"),
-    (100.0, "#990099"),
-)
-"""From this rate in mm/h on, this colour; below the first, transparent."""
 PROBABILITY_COLOURS: Colours = (
     (0.05, "#e6e6ff"),
     (0.1, "#ccccff"),
@@ -45,8 +34,6 @@ PROBABILITY_COLOURS: Colours = (
     (0.9, "#cc0000"),
 )
 """The same for probabilities, 0 to 1."""
-MISSING_COLOUR = "#80808080"
-"""Grey, half transparent: no data is not the same as no rain."""
 
 _LOSSLESS_WEBP = [cv2.IMWRITE_WEBP_QUALITY, 101]
 

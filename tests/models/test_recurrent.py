@@ -139,6 +139,18 @@ def test_steps_and_whole_network_roll_out_alike() -> None:
     np.testing.assert_allclose(stepped, whole, atol=1e-6)
 
 
+def test_predictions_are_all_that_the_whole_network_says() -> None:
+    made, past = network(), history()
+    model = RecurrentForecaster(card(coordinates="eulerian", base="none"), TorchStep(made))
+    rain = past.last(5).rain_rate
+    frames = model.card.framing.channels(rain, SPEC.inputs)[:, None]
+    with torch.no_grad():
+        whole = roll_out(made, torch.from_numpy(frames), 3).clamp(0, 1)[:, 0, 0].numpy()
+    said = model.predictions(past, 3)
+    assert said.shape == (4 + 3, 75, 90)
+    np.testing.assert_allclose(said, whole, atol=1e-6)
+
+
 def test_what_a_model_was_not_made_for_is_refused() -> None:
     model, past = RecurrentForecaster(card(), TorchStep(network())), history()
     with pytest.raises(GridMismatch, match=r"pixels of 1 km for model test, got 0\.5 km"):

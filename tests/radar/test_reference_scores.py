@@ -1,6 +1,6 @@
-"""All scores against those of pysteps 1.21.5 and of `scores` 2.7.0, on the same arrays.
+"""All scores against those of pysteps 1.21.5, `scores` 2.7.0 and scikit-image 0.26.0, on the same arrays.
 
-Neither is installed with this project. The numbers were printed by benchmarks/reference_scores.py, which says how.
+None is installed with this project. The numbers were printed by benchmarks/reference_scores.py, which says how.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from radar.fss import fraction_sum, fss
+from radar.image_quality import psnr, ssim, ssim_sum
 from radar.probability import brier, brier_sum, crps, crps_sum
 from radar.spectrum import rapsd, spectrum_sum
 from radar.verification import contingency, csi, error_sum, ets, far, frequency_bias, hss, mae, pod, rmse
@@ -45,6 +46,7 @@ SCORES: dict[str, Any] = {
     "crps": 0.34336550245694153,
     "brier": 0.10766992747512229,
 }
+SKIMAGE = {"ssim": 0.08995720965588284, "psnr": 14.457752615884285}
 CATEGORICAL = (csi, pod, far, hss, ets, frequency_bias)
 CLOSE = 1e-6
 
@@ -94,3 +96,9 @@ def test_brier(made: dict[str, Any]) -> None:
 def test_rapsd(made: dict[str, Any], size: int) -> None:
     field = made["fields"]()[1][:size, :size]
     assert rapsd(spectrum_sum(field)).tolist() == pytest.approx(PYSTEPS["rapsd"][size], rel=CLOSE)
+
+
+def test_pictures(made: dict[str, Any]) -> None:
+    said, seen = (made["as_picture"](field) for field in made["fields"]())
+    assert ssim(ssim_sum(said, seen)) == pytest.approx(SKIMAGE["ssim"], rel=CLOSE)
+    assert psnr(error_sum(said, seen)) == pytest.approx(SKIMAGE["psnr"], rel=CLOSE)

@@ -82,7 +82,7 @@ class OfOtherPixels:
 
 
 def scores_of(forecasters: list[Forecaster], *events: Path, **options: float) -> list[Score]:
-    settings = {"stride": int(options.pop("stride", 1)), "fss_km": options.pop("fss_km", 5.0)}
+    settings = {"stride": int(options.pop("stride", 1)), "fss_km": [options.pop("fss_km", 5.0)]}
     return evaluate(forecasters, list(events), lead_minutes=15, thresholds=[1.0, 500.0], **settings)  # type: ignore[arg-type]
 
 
@@ -275,10 +275,56 @@ def test_several_models_and_events_by_the_command_line(
     assert "**other**" in capsys.readouterr().out
 
 
-def test_a_folder_that_is_missing_for_the_scores_is_told_before_the_work(
+def test_a_report_by_the_command_line(event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = write_model(tmp_path / "given.onnx", "given")
+    page, written = tmp_path / "report.html", tmp_path / "scores.json"
+    options = ("--baselines", "persistence", "--lead-minutes", 10, "--thresholds", 1, "--fss-km", 10)
+    assert run(monkeypatch, model, event, *options, "--report", page, "--json", written) == 0
+    assert "given" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text())["scores"] == json.loads(written.read_text())
+
+
+def test_thresholds_and_widths_by_default(event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = tmp_path / "scores.json"
+    options = ("--baselines", "persistence", "--lead-minutes", 5, "--stride", 4)
+    assert run(monkeypatch, event, *options, "--json", written) == 0
+    rows = json.loads(written.read_text())
+    assert {row["threshold"] for row in rows} == {0.1, 0.5, 1, 2, 5, 10, 30}
+    assert {"fss_1km", "fss_5km", "fss_10km", "fss_20km"} < rows[0].keys()
+    assert all(row["fss"] == row["fss_10km"] and row["fss_km"] == 10 for row in rows)
+
+
+def test_the_authors_protocol_by_the_command_line(
     event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, event, "--json", tmp_path / "nowhere" / "scores.json") == 1
+    written, options = tmp_path / "scores.json", ("--protocol", "authors", "--lead-minutes", 10, "--thresholds", 1)
+    assert run(monkeypatch, event, *options, "--json", written) == 0
+    rows = json.loads(written.read_text())
+    assert {row["lead_minutes"] for row in rows} == {5, 10}
+    assert {row["pixels"] for row in rows} == {60 * 70}  # missing ones, too
+    assert "authors' protocol" in capsys.readouterr().out
+    assert run(monkeypatch, event, *options, "--report", tmp_path / "report.html") == 1
+    assert "expected --json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--report", "a.html", "--json", "a.json"), ("--report", "a.json")])
+def test_a_report_needs_two_files_of_its_own(
+    event: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, event, *options) == 1
+    assert "expected a.json to be free" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_a_folder_that_is_missing_for_the_scores_is_told_before_the_work(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert run(monkeypatch, event, option, tmp_path / "nowhere" / "scores.json") == 1
     captured = capsys.readouterr()
     assert "make it first" in captured.err
     assert not captured.out

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from training.score_table import FSS_KM
+from training.score_table import FSS_KM, THRESHOLDS
+
+if TYPE_CHECKING:
+    from models.forecaster import Forecaster
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,36 +25,105 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate.add_argument(
         "--baselines", default="persistence,extrapolation,smoothed", help="separated by commas; '' for none"
     )
-    evaluate.add_argument("--thresholds", default="1", help="mm/h, separated by commas")
+    evaluate.add_argument("--thresholds", type=_numbers, default=THRESHOLDS, help="mm/h, separated by commas")
     evaluate.add_argument("--lead-minutes", type=int, default=60)
     evaluate.add_argument("--stride", type=int, default=1, help="timesteps from one start to the next")
-    evaluate.add_argument("--fss-km", type=float, default=FSS_KM, help="width of the neighbourhoods of FSS")
+    evaluate.add_argument(
+        "--fss-km",
+        type=_numbers,
+        default=FSS_KM,
+        help="widths of the neighbourhoods of FSS, separated by commas, the main one first",
+    )
     evaluate.add_argument("--json", type=Path, help="write every score here, too")
+    evaluate.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write a page with plots, and FILE.json with every number"
+    )
     evaluate.add_argument("--record", action="store_true", help="put the means into the champions' manifests")
+    evaluate.add_argument(
+        "--protocol",
+        choices=("raincell", "authors"),
+        default="raincell",
+        help="authors: all frames that a network predicts, in pixel units, summed over pixels, missing as 0",
+    )
     evaluate.set_defaults(command=_evaluate)
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
+
+
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from training.evaluate import BASELINES, evaluate, models_and_events, open_forecasters, record
+    from training.evaluate import models_and_events, open_forecasters
+
+    baselines = _baselines(arguments.baselines)
+    _check_files(arguments.json, arguments.report)
+    models, events = models_and_events(arguments.paths)
+    forecasters = [*open_forecasters(models), *baselines]
+    if arguments.protocol == "authors":
+        _as_the_authors(arguments, forecasters, events)
+    else:
+        _as_this_project(arguments, models, forecasters, events)
+
+
+def _as_this_project(
+    arguments: argparse.Namespace, models: list[Path], forecasters: list[Forecaster], events: list[Path]
+) -> None:
+    from training.evaluate import evaluate_events, record
     from training.score_table import markdown_tables, write_json
 
-    names = [name for name in arguments.baselines.split(",") if name]
-    unknown = sorted(set(names) - set(BASELINES))
-    if unknown:
-        raise ValueError(f"expected baselines of {', '.join(BASELINES)}, got {', '.join(unknown)}; check the names")
-    if arguments.json and not arguments.json.absolute().parent.is_dir():
-        raise ValueError(f"expected a folder for {arguments.json.name}, got none; make it first")
-    models, events = models_and_events(arguments.paths)
-    scores = evaluate(
-        [*open_forecasters(models), *(BASELINES[name] for name in names)],
+    scored = evaluate_events(
+        forecasters,
         events,
         lead_minutes=arguments.lead_minutes,
-        thresholds=[float(threshold) for threshold in arguments.thresholds.split(",")],
+        thresholds=arguments.thresholds,
         stride=arguments.stride,
         fss_km=arguments.fss_km,
     )
+    scores = [row for event in scored for row in event.rows()]
     print(markdown_tables(scores))
     if arguments.json:
         write_json(arguments.json, scores)
     if arguments.record:
         record(models, scores)
+    if arguments.report:
+        from training.report.write import write_report
+
+        write_report(arguments.report, scored)
+
+
+def _as_the_authors(arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path]) -> None:
+    from training.authors_protocol import authors_table, write_authors_json
+    from training.evaluate import evaluate_as_authors
+
+    if arguments.report or arguments.record:
+        raise ValueError("expected --json with --protocol authors, got --report or --record; leave them out")
+    rows = evaluate_as_authors(
+        forecasters,
+        events,
+        lead_minutes=arguments.lead_minutes,
+        thresholds=arguments.thresholds,
+        stride=arguments.stride,
+    )
+    print(authors_table(rows))
+    if arguments.json:
+        write_authors_json(arguments.json, rows)
+
+
+def _baselines(text: str) -> list[Forecaster]:
+    from training.evaluate import BASELINES
+
+    names = [name for name in text.split(",") if name]
+    unknown = sorted(set(names) - set(BASELINES))
+    if unknown:
+        raise ValueError(f"expected baselines of {', '.join(BASELINES)}, got {', '.join(unknown)}; check the names")
+    return [BASELINES[name] for name in names]
+
+
+def _check_files(scores: Path | None, report: Path | None) -> None:
+    """Before the work, not after it."""
+    for file in (scores, report):
+        if file and not file.absolute().parent.is_dir():
+            raise ValueError(f"expected a folder for {file.name}, got none; make it first")
+    numbers = report.with_suffix(".json") if report else None
+    if numbers and numbers.absolute() in (report and report.absolute(), scores and scores.absolute()):
+        raise ValueError(f"expected {numbers.name} to be free for the numbers of the report, got it for another file")

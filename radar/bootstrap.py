@@ -1,0 +1,116 @@
+"""How sure a score is: resample the starts of forecasts and score each sample anew.
+
+Forecasts that start soon after each other see the same rain, so starts are drawn in blocks of consecutive ones:
+the circular block bootstrap of Politis and Romano (1992), in which the first start follows the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from radar.verification import Float64
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+_DEFINED = 0.9
+"""Share of the resamples in which a score must be defined: rain that few starts have is in few samples."""
+
+
+class Interval(NamedTuple):
+    """Bounds of a score, arrays of one shape; NaN where there is no telling."""
+
+    low: Float64
+    high: Float64
+
+
+def block_length(steps: int, stride: int) -> int:
+    """How many consecutive starts, `stride` timesteps apart, span a forecast of `steps` timesteps."""
+    return max(1, -(-steps // stride))
+
+
+def draw_starts(starts: int, block: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Float64:
+    """How often each start is in each resample.
+
+    Parameters
+    ----------
+    starts : int
+        How many forecasts there are, in order of time.
+    block : int
+        How many consecutive ones are drawn together, from `block_length`.
+
+    Returns
+    -------
+    float64 (resamples, starts)
+        Each row sums to `starts`. No rows at all where there are fewer than two blocks: one spell of rain does not
+        tell how much spells differ.
+    """
+    if starts < 2 * block:
+        return np.empty((0, starts))
+    first = np.random.default_rng(seed).integers(starts, size=(resamples, -(-starts // block)))
+    drawn = (first[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :starts] % starts
+    flat = drawn + starts * np.arange(resamples)[:, None]
+    return np.bincount(flat.ravel(), minlength=resamples * starts).reshape(resamples, starts).astype(np.float64)
+
+
+def resample(sums: Float64, draws: Float64) -> Float64:
+    """Additive sums (starts, ...) of each resample of `draw_starts`, (resamples, ...)."""
+    return np.tensordot(draws, sums, axes=1)
+
+
+def interval(values: Float64, confidence: float = CONFIDENCE) -> Interval:
+    """The middle `confidence` of a score's values (resamples, ...) over the resamples; NaN values are left out.
+
+    NaN where more than a tenth of the values are, and where there are none.
+    """
+    if not len(values):
+        return Interval(np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan))
+    enough = np.isfinite(values).mean(axis=0) >= _DEFINED
+    told = np.where(enough, values, 0.0)
+    low, high = np.nanquantile(told, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return Interval(np.where(enough, low, np.nan), np.where(enough, high, np.nan))
+
+
+class Estimate(NamedTuple):
+    """A score and the bounds that it most likely has, arrays of one shape."""
+
+    value: Float64
+    low: Float64
+    high: Float64
+
+
+Read = Callable[[Float64], Float64]
+"""Reads a score from sums (..., K): arrays of any leading shape."""
+
+
+def estimate(sums: Float64, read: Read, block: int) -> Estimate:
+    """A score of all starts with its interval.
+
+    Parameters
+    ----------
+    sums : float64 (starts, ..., K)
+        Additive sums of each start, in order of time.
+    read : function
+        From sums (..., K) to the score (...), e.g. `lambda counts: csi(tables(counts))`.
+    block : int
+        From `block_length`.
+
+    Returns
+    -------
+    Estimate
+        Bounds are NaN where there are too few starts to tell.
+    """
+    return Estimate(read(sums.sum(axis=0)), *interval(read(resample(sums, draw_starts(len(sums), block)))))
+
+
+def estimate_difference(mine: Float64, theirs: Float64, read: Read, block: int) -> Estimate:
+    """How much a score of `mine` is above that of `theirs`, both as in `estimate` and over the same starts.
+
+    Pairs: every resample takes the same starts of both, so that rain that is hard for both does not blur the
+    difference. Where the interval leaves 0 out, one is better.
+    """
+    draws = draw_starts(len(mine), block)
+    samples = read(resample(mine, draws)) - read(resample(theirs, draws))
+    return Estimate(read(mine.sum(axis=0)) - read(theirs.sum(axis=0)), *interval(samples))

@@ -1,0 +1,19 @@
+"""The colours of rain on every picture."""
+
+from __future__ import annotations
+
+COLOURS: tuple[tuple[float, str], ...] = (
+    (0.1, "#b3d9ff"),
+    (0.2, "#80bfff"),
+    (0.5, "#3399ff"),
+    (1.0, "#0066cc"),
+    (2.0, "#009933"),
+    (5.0, "#66cc33"),
+    (10.0, "#ffdd00"),
+    (20.0, "#ff9900"),
+    (50.0, "#e60000"),
+    (100.0, "#990099"),
+)
+"""From this rate in mm/h on, this colour; below the first it is dry."""
+MISSING_COLOUR = "#80808080"
+"""Grey, half transparent: no data is not the same as no rain."""

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from radar.bootstrap import (
+    RESAMPLES,
+    block_length,
+    draw_starts,
+    estimate,
+    estimate_difference,
+    interval,
+    resample,
+)
+from radar.verification import Float64, csi, ratio, tables
+
+
+def mean(sums: Float64) -> Float64:
+    """Sums (..., 2) of a value and its count."""
+    return ratio(sums[..., 0], sums[..., 1])
+
+
+def counted(values: list[float]) -> Float64:
+    return np.stack([np.array(values), np.ones(len(values))], axis=-1)
+
+
+@pytest.mark.parametrize(("steps", "stride", "block"), [(12, 1, 12), (12, 4, 3), (12, 5, 3), (12, 12, 1), (1, 6, 1)])
+def test_a_block_is_as_long_as_a_forecast(steps: int, stride: int, block: int) -> None:
+    assert block_length(steps, stride) == block
+
+
+def test_every_resample_has_as_many_starts_drawn_in_blocks() -> None:
+    draws = draw_starts(10, 4)
+    assert draws.shape == (RESAMPLES, 10)
+    assert (draws.sum(axis=1) == 10).all()
+    assert draws.mean(axis=0) == pytest.approx(np.ones(10), abs=0.1)  # the first and last as often as the others
+    pairs = draw_starts(6, 2, resamples=50)
+    # two blocks of three cover 0-5; each start comes with a neighbour, on a circle
+    beside = np.roll(pairs, 1, axis=1) + np.roll(pairs, -1, axis=1)
+    assert (beside[pairs > 0] > 0).all()
+
+
+def test_draws_are_the_same_every_time() -> None:
+    assert np.array_equal(draw_starts(9, 2), draw_starts(9, 2))
+    assert not np.array_equal(draw_starts(9, 2), draw_starts(9, 2, seed=1))
+
+
+def test_resampled_sums_are_sums_of_what_was_drawn() -> None:
+    sums = np.arange(8.0).reshape(4, 2)
+    assert resample(sums, np.array([[1.0, 0, 0, 3], [0, 2, 2, 0]])).tolist() == [[18, 22], [12, 16]]
+
+
+def test_hand_worked_interval() -> None:
+    low, high = interval(np.arange(101.0), confidence=0.9)
+    assert [float(low), float(high)] == pytest.approx([5, 95])
+
+
+def test_two_starts_have_the_interval_of_their_four_draws() -> None:
+    # means 0 and 1 of one block each, 0.5 of both: a quarter, a quarter, a half of the draws
+    assert [float(each) for each in estimate(counted([0, 1]), mean, block=1)] == [0.5, 0, 1]
+
+
+@pytest.mark.parametrize(("starts", "block"), [(1, 1), (3, 2), (23, 12)])
+def test_too_few_starts_do_not_tell(starts: int, block: int) -> None:
+    value, low, high = estimate(counted([2.0] * starts), mean, block)
+    assert value == 2
+    assert np.isnan([low, high]).all()
+
+
+def test_a_score_that_few_samples_have_has_no_interval() -> None:
+    sums = np.zeros((6, 2))
+    sums[2] = 3, 1  # all others have no pixels: a third of the samples leave this one out
+    value, low, high = estimate(sums, mean, block=1)
+    assert value == 3
+    assert np.isnan([low, high]).all()
+
+
+def test_intervals_narrow_with_more_starts_and_hold_the_score() -> None:
+    values = np.random.default_rng(0).normal(size=400).tolist()
+    few, many = (estimate(counted(values[:count]), mean, block=1) for count in (25, 400))
+    for value, low, high in (few, many):
+        assert low < value < high
+    assert many.high - many.low == pytest.approx((few.high - few.low) / 4, rel=0.3)
+    assert many.high - many.low == pytest.approx(2 * 1.96 * np.std(values) / 20, rel=0.15)
+
+
+def test_starts_that_are_alike_make_wide_intervals_only_in_blocks() -> None:
+    values = np.repeat(np.random.default_rng(0).normal(size=40), 10).tolist()
+    alone, together = (estimate(counted(values), mean, block) for block in (1, 10))
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_a_difference_is_paired() -> None:
+    hard = np.random.default_rng(0).normal(0, 10, 60)
+    theirs, mine = counted(hard.tolist()), counted((hard + 1).tolist())
+    assert estimate_difference(mine, theirs, mean, block=3) == pytest.approx((1, 1, 1))
+    assert estimate(mine, mean, block=3).low < 0
+
+
+def test_scores_of_tables() -> None:
+    counts = np.array([[[3.0, 1, 2, 4]], [[1, 0, 0, 9]], [[0, 0, 0, 10]]])  # (starts, leads, 4)
+    value, low, high = estimate(counts, lambda sums: np.asarray(csi(tables(sums))), block=1)
+    assert value == pytest.approx(4 / 7)
+    assert low[0] == pytest.approx(3 / 6)
+    assert high[0] == 1

@@ -1,0 +1,122 @@
+"""Every score of an evaluation, read from its sums: of one sample of the starts or of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from radar.bootstrap import Interval, draw_starts, interval, resample
+from radar.fss import FractionSum, fss
+from radar.image_quality import psnr, ssim
+from radar.probability import MeanSum, brier, crps
+from radar.verification import (
+    ErrorSum,
+    Float64,
+    csi,
+    ets,
+    far,
+    frequency_bias,
+    hss,
+    mae,
+    mse,
+    pod,
+    ratio,
+    rmse,
+    tables,
+)
+from training.score_sums import Sums
+from training.score_table import fss_name
+
+Scores = Mapping[str, Float64]
+"""Scores by name, (..., thresholds) each, those without a threshold repeated."""
+
+_CATEGORICAL = {"csi": csi, "pod": pod, "far": far, "bias": frequency_bias, "hss": hss, "ets": ets}
+
+
+def read_scores(sums: Sums, fss_km: tuple[float, ...]) -> Scores:
+    """All scores, undefined ones NaN; `fss` is that of the first width, beside one for each width."""
+    shape = sums.tables.shape[:-1]
+    counts = tables(sums.tables)
+    widths = _read(fss, FractionSum, sums.fractions)
+    plain = {
+        "mae": _read(mae, ErrorSum, sums.errors),
+        "rmse": _read(rmse, ErrorSum, sums.errors),
+        "balanced_mae": _read(mae, ErrorSum, sums.balanced),
+        "balanced_mse": _read(mse, ErrorSum, sums.balanced),
+        "ssim": _read(ssim, MeanSum, sums.similarity),
+        "psnr": _read(psnr, ErrorSum, sums.unit_errors),
+        "small_scale_power": ratio(sums.small_scale[..., 0], sums.small_scale[..., 1]),
+        "crps": _read(crps, MeanSum, sums.crps),
+    }
+    return {
+        **{name: cast(Float64, score(counts)) for name, score in _CATEGORICAL.items()},
+        "fss": widths[..., 0],
+        **{fss_name(km): widths[..., index] for index, km in enumerate(fss_km)},
+        **{name: np.broadcast_to(values[..., None], shape) for name, values in plain.items()},
+        "brier": _read(brier, MeanSum, sums.brier),
+    }
+
+
+def _read(score: Callable[[Any], float], kind: Callable[..., Any], sums: Float64) -> Float64:
+    """A score of many sums (..., fields of `kind`) at once, (...)."""
+    return cast(Float64, score(kind(*np.moveaxis(sums, -1, 0))))
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Scores of one forecaster on one event, and the same of resampled starts.
+
+    Parameters
+    ----------
+    scores : (leads, thresholds) each
+        Of all starts.
+    samples : (resamples, leads, thresholds) each
+        From `radar.bootstrap`; no resamples where there are too few starts.
+    """
+
+    scores: Scores
+    samples: Scores
+
+    def intervals(self) -> dict[str, Interval]:
+        """95 % of each score, by lead and threshold."""
+        return {name: _bounded(values, self.samples[name]) for name, values in self.scores.items()}
+
+    def over_leads(self) -> Sampled:
+        """Means over the lead times at which a score is defined, (thresholds,) and (resamples, thresholds) each."""
+        defined = {name: np.isfinite(values) for name, values in self.scores.items()}
+        return Sampled(
+            {name: _mean(values, defined[name]) for name, values in self.scores.items()},
+            {name: _mean(values, defined[name]) for name, values in self.samples.items()},
+        )
+
+    def minus(self, other: Sampled) -> Sampled:
+        """The differences from another forecaster on the same event, resample by resample."""
+        return Sampled(
+            {name: values - other.scores[name] for name, values in self.scores.items()},
+            {name: values - other.samples[name] for name, values in self.samples.items()},
+        )
+
+
+def sample(sums: Sums, fss_km: tuple[float, ...], block: int) -> Sampled:
+    """Scores from sums whose first axis is the starts, resampled in blocks of consecutive ones."""
+    draws = draw_starts(len(sums.tables), block)
+    return Sampled(
+        read_scores(sums.each(lambda array: array.sum(axis=0)), fss_km),
+        read_scores(sums.each(lambda array: resample(array, draws)), fss_km),
+    )
+
+
+def _bounded(values: Float64, samples: Float64) -> Interval:
+    low, high = interval(samples)
+    defined = np.isfinite(values)
+    return Interval(np.where(defined, low, np.nan), np.where(defined, high, np.nan))
+
+
+def _mean(values: Float64, defined: npt.NDArray[np.bool_]) -> Float64:
+    """The mean over leads (..., leads, thresholds) where `defined` (leads, thresholds); NaN where it nowhere is."""
+    total = np.where(defined, values, 0.0).sum(axis=-2)
+    return ratio(total, np.broadcast_to(defined.sum(axis=-2, dtype=np.float64), total.shape))
