@@ -351,6 +351,22 @@ def test_a_redis_that_comes_back_empty_gets_the_run_back(
     assert replica.worker.done == 1
 
 
+def test_frames_are_read_again_only_where_something_may_have_changed(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.history.append(sequence(5, end=END))
+    for _ in range(2):
+        replica.look()
+    read: list[int] = []
+    newest = replica.history.newest
+    monkeypatch.setattr(replica.history, "newest", lambda *asked: read.append(1) or newest(*asked))  # type: ignore[func-returns-value]
+    assert in_loop(replica.runner.look(thorough=False))
+    assert not read
+    replica.history.append(sequence(1, end=END + timedelta(minutes=5)))
+    assert in_loop(replica.runner.look(thorough=False))
+    assert replica.latest().reference_time == END + timedelta(minutes=5)
+
+
 def test_it_looks_when_it_is_woken_and_by_itself(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         task = asyncio.create_task(replica.runner.run())
