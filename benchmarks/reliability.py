@@ -1,10 +1,11 @@
 """Are the probabilities true? Rain that is said to come with 30 % should come three times in ten.
 
-python benchmarks/reliability.py EVENT.nc... [--model FOLDER] [--every 3] [--growth 6]
+python benchmarks/reliability.py EVENT.nc... [--model FOLDER] [--every 3] [--growth 0.4]
 
 For each threshold: how often it rained where the probability was in a bin, and the Brier score (lower is better) of the
-yes or no of the forecast itself, of the neighbourhood alone, of the time-lagged forecasts alone, and of both, as
-the service gives them. Forecasts are extrapolations, or a model's with --model (FOLDER holds model.onnx).
+yes or no of the forecast itself, of the neighbourhood alone, of the time-lagged forecasts alone, of both with all
+forecasts counting alike, and of both with weights, as the service gives them. Forecasts are extrapolations, or a
+model's with --model (FOLDER holds model.onnx).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from radar.grid import Float64
 from radar.neighbourhood import exceedance_probability
 from radar.probability import MeanSum, brier, brier_sum
 from radar.sequence import Float32, FrameSequence
-from service.runs.probability import half_width_km
+from service.runs.probability import WHOLE_WEIGHT, half_width_km, weight
 from service.runs.reader import THRESHOLDS
 from service.runs.run import MOST_EARLIER
 
@@ -32,7 +33,7 @@ LEADS = (5, 15, 30, 60)
 """Minutes that are scored."""
 _STEPS = 12
 _BINS = np.array([0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0001])
-_METHODS = ("yes or no", "neighbourhood", "time-lagged", "both")
+_METHODS = ("yes or no", "neighbourhood", "time-lagged", "both, alike", "both")
 
 Reliability = dict[float, Float64]
 """By threshold: (2, bins), how many pixels, and how many of them with rain."""
@@ -54,11 +55,13 @@ def chances(forecasts: Sequence[Float32], lead: int, threshold: float, half: int
     """Fields (H, W) by method."""
     step = lead // 5
     lagged = [forecast[step - 1 + lag] for lag, forecast in enumerate(forecasts)]
+    weights = [WHOLE_WEIGHT, *(weight(lead, 5 * lag) for lag in range(1, len(lagged)))]
     return {
         "yes or no": exceedance_probability(lagged[:1], threshold, 0),
         "neighbourhood": exceedance_probability(lagged[:1], threshold, half),
-        "time-lagged": exceedance_probability(lagged, threshold, 0),
-        "both": exceedance_probability(lagged, threshold, half),
+        "time-lagged": exceedance_probability(lagged, threshold, 0, weights),
+        "both, alike": exceedance_probability(lagged, threshold, half),
+        "both": exceedance_probability(lagged, threshold, half, weights),
     }
 
 
@@ -76,7 +79,7 @@ def main() -> None:
     parser.add_argument("events", type=Path, nargs="+")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--every", type=int, default=3, help="of the starts, one in so many is scored")
-    parser.add_argument("--growth", type=float, help="half the square grows by a km in so many minutes")
+    parser.add_argument("--growth", type=float, help="km by which half the square grows in a minute")
     options = parser.parse_args()
     forecaster = load_forecaster(options.model / "model.onnx", provider="cpu") if options.model else Extrapolation()
     scores: dict[tuple[float, int, str], MeanSum] = {}
@@ -88,7 +91,7 @@ def main() -> None:
             cases += 1
             for lead in LEADS:
                 observed = frames.rain_rate[newest + lead // 5]
-                wide = 1 + lead / options.growth if options.growth else half_width_km(lead)
+                wide = options.growth * lead if options.growth else half_width_km(lead)
                 half = round(wide / frames.grid.pixel_size_km)
                 for threshold in THRESHOLDS:
                     for method, chance in chances(forecasts, lead, threshold, half).items():

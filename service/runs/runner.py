@@ -158,9 +158,9 @@ class Runner:
             return False
 
     async def _make(self, series: Series, wanted: Plan, token: str) -> None:
+        before = await run_sync(self._coverage_before, series, wanted)
         inputs = await run_sync(read_inputs, wanted)
         used, forecast = await self._worker.run(partial(make_forecast, wanted, inputs))
-        before = await run_sync(self._coverage_before, series, wanted)
         whole = await run_sync(partial(finish, wanted, used, forecast, before, None, self._clock()))
         if not await run_sync(self._runs.publish, whole, token):
             _logger.warning("run %s came too late: another replica had taken over", wanted.id)

@@ -97,8 +97,12 @@ class Runs:
 
     def publish(self, whole: WholeRun, token: str | None = None) -> bool:
         """Keep a run and make it the latest; False if the token lost its lock meanwhile. See StoreUnavailable."""
-        self.ask(lambda store: store.put(whole))
-        pointed = self.point(whole.run, token)
+        try:
+            self.ask(lambda store: store.put(whole))
+            pointed = self.point(whole.run, token)
+        except StoreUnavailable:
+            self._remember(whole)  # so that it need not be made again
+            raise
         if pointed:
             self._remember(whole)
         return pointed
