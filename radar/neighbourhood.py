@@ -18,8 +18,12 @@ import numpy.typing as npt
 
 from radar.sequence import Float32
 
+Mask = npt.NDArray[np.bool_]
 
-def exceedance_probability(members: Sequence[Float32], threshold: float, half_width: int) -> Float32:
+
+def exceedance_probability(
+    members: Sequence[Float32], threshold: float, half_width: int, weights: Sequence[int] | None = None
+) -> Float32:
     """The share of rain at or above a threshold in squares around each pixel, over all members.
 
     Parameters
@@ -30,6 +34,8 @@ def exceedance_probability(members: Sequence[Float32], threshold: float, half_wi
         mm/h.
     half_width : int
         Squares have 2 * half_width + 1 pixels on a side; 0 is the pixel alone.
+    weights : sequence of int or None
+        How much each member counts, the first at least 1; None counts all alike.
 
     Returns
     -------
@@ -38,24 +44,32 @@ def exceedance_probability(members: Sequence[Float32], threshold: float, half_wi
     """
     known = [np.isfinite(member) for member in members]
     exceeding = [member >= threshold for member in members]
-    return pooled_share(exceeding, known, half_width)
+    return pooled_shares([exceeding], known, half_width, weights or [1] * len(members))[0]
 
 
-def pooled_share(
-    exceeding: Sequence[npt.NDArray[np.bool_]], known: Sequence[npt.NDArray[np.bool_]], half_width: int
-) -> Float32:
-    """As `exceedance_probability`, from where each member exceeds the threshold and where it has data, both (H, W)."""
-    hits = _around(_count(exceeding), half_width)
-    pixels = _around(_count(known), half_width)
+def pooled_shares(
+    exceeding: Sequence[Sequence[Mask]], known: Sequence[Mask], half_width: int, weights: Sequence[int]
+) -> list[Float32]:
+    """As `exceedance_probability` for several thresholds at once.
+
+    Parameters
+    ----------
+    exceeding : sequence of sequences of bool (H, W)
+        For each threshold, where each member is at or above it; False where it has no data.
+    known : sequence of bool (H, W)
+        Where each member has data.
+    """
     # Where the first member has data its own pixel counts, so the division is by 1 at least.
-    return np.where(known[0], hits / np.maximum(pixels, np.float32(1)), np.float32(np.nan))
+    pixels = np.maximum(_around(_count(known, weights), half_width), np.float32(1))
+    hits = (_around(_count(members, weights), half_width) for members in exceeding)
+    return [np.where(known[0], hit / pixels, np.float32(np.nan)) for hit in hits]
 
 
-def _count(masks: Sequence[npt.NDArray[np.bool_]]) -> Float32:
-    """How many members say yes at each pixel."""
+def _count(masks: Sequence[Mask], weights: Sequence[int]) -> Float32:
+    """The weights of the members that say yes at each pixel."""
     total = np.zeros(masks[0].shape, np.float32)
-    for mask in masks:
-        total += mask
+    for mask, weight in zip(masks, weights, strict=True):
+        total += np.float32(weight) * mask
     return total
 
 

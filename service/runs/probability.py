@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from radar.neighbourhood import pooled_share
+from radar.neighbourhood import pooled_shares
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.runs.reader import NO_DATA, THRESHOLDS, WHOLE, Classes, RunReader, Window
 from service.runs.run import Run
 
 METHOD = "neighbourhood and time-lagged runs"
+WHOLE_WEIGHT = 16
+"""The weight of a run itself; whole numbers, so that sums are exact and dry stays 0."""
 
 
 class Member(NamedTuple):
-    """A frame of the sample: of which run, and how many minutes after its reference time."""
+    """A frame of the sample: of which run, how many minutes after its reference time, and how much it counts."""
 
     run: Run
     minutes: int
+    weight: int
 
 
 def half_width_km(lead_minutes: float) -> float:
@@ -26,16 +29,25 @@ def half_width_km(lead_minutes: float) -> float:
 
     Measured by benchmarks/reliability.py; see docs/service.md.
     """
-    return 1 + lead_minutes / 6
+    return 0.4 * lead_minutes
+
+
+def weight(lead_minutes: float, lag_minutes: float) -> int:
+    """How much a run that was made from frames so much older counts: less, the more of its lead time the lag is.
+
+    Measured as `half_width_km`.
+    """
+    return round(WHOLE_WEIGHT * (lead_minutes / (lead_minutes + lag_minutes)) ** 6)
 
 
 def members(run: Run, earlier: Sequence[Run], lead_minutes: int) -> list[Member]:
-    """The frames of these runs for one valid time, that of `run` first."""
+    """The frames of these runs for one valid time that count, that of `run` first."""
+    lags = [round((run.reference_time - other.reference_time).total_seconds() / 60) for other in earlier]
     lagged = [
-        Member(other, lead_minutes + round((run.reference_time - other.reference_time).total_seconds() / 60))
-        for other in earlier
+        Member(other, lead_minutes + lag, weight(lead_minutes, lag)) for other, lag in zip(earlier, lags, strict=True)
     ]
-    return [Member(run, lead_minutes), *(member for member in lagged if member.minutes in member.run.lead_minutes)]
+    usable = [member for member in lagged if member.weight and member.minutes in member.run.lead_minutes]
+    return [Member(run, lead_minutes, WHOLE_WEIGHT), *usable]
 
 
 def probabilities(
@@ -50,15 +62,14 @@ def probabilities(
     half = round(half_width_km(lead_minutes) / run.grid.pixel_size_km)
     wide, inner = _widened(window, run.grid.shape, half)
     first, *lagged = members(run, earlier, lead_minutes)
-    found = [_classes(reader, member, wide) for member in lagged]
-    usable = [reader.classes(first.run, first.minutes)[wide], *(part for part in found if part is not None)]
-    known = [part != NO_DATA for part in usable]
-    fields = []
-    for threshold in thresholds:
-        reached = THRESHOLDS.index(threshold)
-        exceeding = [(part > reached) & there for part, there in zip(usable, known, strict=True)]
-        fields.append(pooled_share(exceeding, known, half)[inner])
-    return fields
+    found = [(_classes(reader, member, wide), member.weight) for member in lagged]
+    usable = [(part, counts) for part, counts in found if part is not None]
+    parts = [reader.classes(first.run, first.minutes)[wide], *(part for part, _ in usable)]
+    known = [part != NO_DATA for part in parts]
+    reached = [THRESHOLDS.index(threshold) for threshold in thresholds]
+    exceeding = [[(part > class_) & there for part, there in zip(parts, known, strict=True)] for class_ in reached]
+    fields = pooled_shares(exceeding, known, half, [first.weight, *(counts for _, counts in usable)])
+    return [field[inner] for field in fields]
 
 
 def _classes(reader: RunReader, member: Member, window: Window) -> Classes | None:

@@ -25,6 +25,8 @@ from service.worker import Worker
 
 POLL_SECONDS = 3.0
 """How often the history is looked at: other replicas and feeds add to it too."""
+CHECK_SECONDS = 15.0
+"""How often the frames themselves are read again although their times are as they were: one may have been corrected."""
 WAIT_SECONDS = 1.0
 """The same while another replica makes a run that this one waits for."""
 LOCK_SECONDS = 30.0
@@ -72,6 +74,7 @@ class Runner:
         self._on_run = on_run
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
+        self._seen: dict[Series, list[datetime]] = {}
 
     def wake(self) -> None:
         """Look at the history at once; to be called on the event loop."""
@@ -79,26 +82,37 @@ class Runner:
 
     async def run(self) -> None:
         """Go on until cancelled."""
+        checked = float("-inf")
         while True:
+            thorough = self._woken.is_set() or time.monotonic() >= checked + CHECK_SECONDS
+            if thorough:
+                checked = time.monotonic()
             self._woken.clear()
-            settled = await self.look()
+            settled = await self.look(thorough)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS if settled else WAIT_SECONDS)
 
-    async def look(self) -> bool:
-        """Bring every series up to date; False if another replica is about to do it for one of them."""
+    async def look(self, thorough: bool = True) -> bool:
+        """Bring every series up to date; False if another replica is about to do it for one of them.
+
+        Unless `thorough`, only those whose times have changed.
+        """
         try:
             known = await run_sync(self._history.products)
-            return all([await self._follow(series) for series in known.value])
+            return all([await self._follow(series, thorough) for series in known.value])
         except StoreUnavailable:
             return True  # requests are answered from memory, labelled; there is nothing new to compute from
         except Exception:
             _logger.exception("runs could not be brought up to date")
             return True
 
-    async def _follow(self, series: Series) -> bool:
+    async def _follow(self, series: Series, thorough: bool) -> bool:
+        times = (await run_sync(self._history.times, series)).value
+        if not thorough and self._seen.get(series) == times:
+            return True
         wanted = await run_sync(self._plan, series)
         if wanted is None or await run_sync(self._settled, series, wanted.id):
+            self._seen[series] = times
             return True
         if time.monotonic() < self._failed.get(wanted.id, 0.0):
             return True
@@ -115,8 +129,8 @@ class Runner:
 
     def _settled(self, series: Series, run_id: str) -> bool:
         """Whether that run is the latest already; then it is also remembered here."""
-        latest = self._runs.latest_now(series).value
-        if latest is None or latest.id != run_id:
+        latest, degraded = self._runs.latest_now(series)
+        if latest is None or latest.id != run_id or degraded:
             return False
         with contextlib.suppress(UnknownRun, RunExpired):
             self._runs.remember(latest)
@@ -148,9 +162,9 @@ class Runner:
             return False
 
     async def _make(self, series: Series, wanted: Plan, token: str) -> None:
+        before = await run_sync(self._coverage_before, series, wanted)
         inputs = await run_sync(read_inputs, wanted)
         used, forecast = await self._worker.run(partial(make_forecast, wanted, inputs))
-        before = await run_sync(self._coverage_before, series, wanted)
         whole = await run_sync(partial(finish, wanted, used, forecast, before, None, self._clock()))
         if await run_sync(self._runs.publish, whole, token):
             self._on_run(whole.run.method)

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 FRESH_SECONDS = 1.0
 """How long an answer about the latest run is given again without asking the store."""
+_LOST = "run store came back empty: the last run that this process remembers"
 _AWAY = "run store unavailable: the last run that this process remembers"
 
 
@@ -59,13 +60,15 @@ class Runs:
 
     def latest_now(self, series: Series) -> Reading[Run | None]:
         """As `latest`, asking the store in any case."""
+        remembered = self._last_good.latest(series) if self._last_good else None
         try:
             reading = Reading(self.ask(lambda store: store.latest(series)))
         except StoreUnavailable:
-            remembered = self._last_good.latest(series) if self._last_good else None
             if remembered is None:
                 raise
             reading = Reading[Run | None](remembered, _AWAY)
+        if reading.value is None and remembered is not None:
+            reading = Reading(remembered, _LOST)
         self._fresh[series] = (self._clock() + FRESH_SECONDS, reading)
         return reading
 
@@ -94,8 +97,12 @@ class Runs:
 
     def publish(self, whole: WholeRun, token: str | None = None) -> bool:
         """Keep a run and make it the latest; False if the token lost its lock meanwhile. See StoreUnavailable."""
-        self.ask(lambda store: store.put(whole))
-        pointed = self.point(whole.run, token)
+        try:
+            self.ask(lambda store: store.put(whole))
+            pointed = self.point(whole.run, token)
+        except StoreUnavailable:
+            self._remember(whole)  # so that it need not be made again
+            raise
         if pointed:
             self._remember(whole)
         return pointed

@@ -35,6 +35,12 @@ def test_members_are_pooled_and_the_first_says_where_there_is_data() -> None:
     np.testing.assert_array_equal(exceedance_probability([first, field([NAN, NAN, 1])], 1.0, 0), field([1, 0, NAN]))
 
 
+def test_members_count_by_their_weights() -> None:
+    chance = exceedance_probability([field([2, 0, 0]), field([0, 2, 0])], 1.0, 0, [3, 1])
+    np.testing.assert_array_equal(chance, field([0.75, 0.25, 0]))
+    assert exceedance_probability([field([2, 0, 0]), field([0, 2, 0])], 1.0, 1, [3, 1])[0, 0] == 4 / 8
+
+
 def test_dry_is_never_and_rain_everywhere_is_certain() -> None:
     assert (exceedance_probability([np.zeros((30, 30), np.float32)], 0.1, 7) == 0).all()
     assert (exceedance_probability([np.full((30, 30), 3, np.float32)] * 4, 0.1, 7) == 1).all()

@@ -14,7 +14,7 @@ from service.codec import encode
 from service.runs.cache import Cache
 from service.runs.coverage import covered_by, pack
 from service.runs.points import describe_places
-from service.runs.probability import half_width_km, members, probabilities
+from service.runs.probability import half_width_km, members, probabilities, weight
 from service.runs.reader import THRESHOLDS, RunReader
 from service.runs.run import WholeRun, earlier_runs
 from service.runs.runs import Runs
@@ -141,13 +141,21 @@ def test_probabilities_by_hand() -> None:
     half = round(half_width_km(10))
     rain = np.stack([reader.rain(now.run, [10])[0], reader.rain(before.run, [15])[0]])
     square = rain[:, 12 - half : 13 + half, 10 - half : 11 + half]
-    assert field[12, 10] == pytest.approx((square >= 1).sum() / np.isfinite(square).sum())
+    weights = np.array([16, round(16 * (10 / 15) ** 6)])
+    hits, pixels = (square >= 1).sum(axis=(1, 2)), np.isfinite(square).sum(axis=(1, 2))
+    assert field[12, 10] == pytest.approx((weights * hits).sum() / (weights * pixels).sum())
 
 
 def test_the_neighbourhood_grows_with_the_lead_time() -> None:
     widths = [half_width_km(lead) for lead in (5, 30, 60, 120)]
     assert widths == sorted(widths)
     assert 0 < widths[0] < 5 < widths[-1] < 50
+
+
+def test_an_older_run_counts_less_and_the_less_the_shorter_the_lead() -> None:
+    assert weight(60, 0) == 16
+    assert [weight(60, lag) for lag in (5, 10, 15)] == [10, 6, 4]
+    assert [weight(5, lag) for lag in (5, 10, 15)] == [0, 0, 0]
 
 
 def test_runs_for_older_frames_are_pooled_nearest_first_and_only_the_last_for_each() -> None:
@@ -160,8 +168,9 @@ def test_runs_for_older_frames_are_pooled_nearest_first_and_only_the_last_for_ea
     earlier = known.earlier(now.run)
     assert [run.id for run in earlier] == [corrected.run.id, others[1].run.id, others[2].run.id]
     assert earlier_runs(now.run, []) == []
-    assert [member.minutes for member in members(now.run, earlier, 5)] == [5, 10, 15, 20]
-    assert [member.minutes for member in members(now.run, earlier, 15)] == [15, 20]  # the others end before
+    assert [member.minutes for member in members(now.run, earlier, 5)] == [5]  # the others count nothing
+    assert [member.minutes for member in members(now.run, earlier, 10)] == [10, 15]
+    assert [member.minutes for member in members(now.run, earlier, 20)] == [20]  # the others end before
 
 
 def test_an_earlier_run_that_went_meanwhile_is_left_out() -> None:

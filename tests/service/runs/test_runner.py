@@ -351,6 +351,47 @@ def test_a_redis_that_comes_back_empty_gets_the_run_back(
     assert replica.worker.done == 1
 
 
+def test_a_run_that_redis_did_not_take_is_not_made_again(
+    make_replica: Callable[..., Replica], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.last_good.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("service.runs.breaker.PAUSE_SECONDS", 0.0)
+    replica = make_replica(redis_server)
+    replica.history.append(sequence(5, end=END))
+    replica.worker.go.clear()
+
+    async def killed_in_mid_run() -> None:
+        making = asyncio.create_task(replica.runner.look())
+        while not replica.worker.done:
+            await asyncio.sleep(0.01)
+        redis_server.kill()
+        replica.worker.go.set()
+        await making
+
+    in_loop(killed_in_mid_run())
+    assert replica.runs.latest_now(SERIES).degraded is not None
+    assert replica.latest().reference_time == END
+    redis_server.start()
+    wait_until(lambda: replica.look() and replica.runs.latest_now(SERIES).degraded is None, "the run in Redis")
+    assert replica.worker.done == 1
+
+
+def test_frames_are_read_again_only_where_something_may_have_changed(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.history.append(sequence(5, end=END))
+    for _ in range(2):
+        replica.look()
+    read: list[int] = []
+    newest = replica.history.newest
+    monkeypatch.setattr(replica.history, "newest", lambda *asked: read.append(1) or newest(*asked))  # type: ignore[func-returns-value]
+    assert in_loop(replica.runner.look(thorough=False))
+    assert not read
+    replica.history.append(sequence(1, end=END + timedelta(minutes=5)))
+    assert in_loop(replica.runner.look(thorough=False))
+    assert replica.latest().reference_time == END + timedelta(minutes=5)
+
+
 def test_it_looks_when_it_is_woken_and_by_itself(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         task = asyncio.create_task(replica.runner.run())

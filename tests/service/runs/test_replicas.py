@@ -1,0 +1,90 @@
+"""Runs by real server processes that share a real Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import numpy as np
+import pytest
+from redis import Redis
+
+from models.repository import PRETRAINED
+from radar.frame import frames_of
+from radar.grid import grid_named
+from radar.radolan import write_radolan
+from tests.service.conftest import RedisServer, ServiceProcess, sequence, wait_until
+
+START = Callable[..., ServiceProcess]
+END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
+
+
+def post_frames(url: str) -> None:
+    """An hour's last 25 minutes of random rain over Germany."""
+    frames = frames_of(sequence(5, end=END, grid=grid_named("radolan")))
+    files = [("frames", (f"{k}.bin", write_radolan(frame))) for k, frame in enumerate(frames)]
+    assert httpx.post(f"{url}/frames", files=files, timeout=60).status_code == 201
+
+
+@pytest.mark.slow
+def test_a_replica_killed_in_mid_run_is_followed_by_another(service_process: START, redis_server: RedisServer) -> None:
+    settings = {"RAINCELL_REDIS_URL": redis_server.url, "RAINCELL_MODEL_REPOSITORY": str(PRETRAINED)}
+    first = service_process(**settings)
+    post_frames(first.url)
+    redis = Redis(port=redis_server.port)
+    wait_until(lambda: bool(redis.keys("*:lock")), "the run to begin")
+    second = service_process(**settings)
+    assert not redis.keys("*:latest")
+    first.process.kill()
+    killed, statuses = time.monotonic(), set()
+    while 200 not in statuses:
+        statuses.add(httpx.get(f"{second.url}/nowcast", timeout=30).status_code)
+        assert time.monotonic() < killed + 200
+        time.sleep(0.2)
+    assert statuses <= {200, 503}
+    index = httpx.get(f"{second.url}/nowcast").json()
+    assert (index["method"], index["model"], index["degraded"]) == ("model", "ms-convlstm", None)
+
+
+@pytest.mark.slow
+def test_redis_paused_and_killed_costs_no_run_and_no_500(service_process: START, redis_server: RedisServer) -> None:
+    server = service_process(RAINCELL_REDIS_URL=redis_server.url)
+    post_frames(server.url)
+
+    def get(path: str) -> httpx.Response:
+        return httpx.get(f"{server.url}{path}", timeout=60, headers={"Accept": "application/json"})
+
+    wait_until(lambda: get("/nowcast").status_code == 200, "the run")
+    run = get("/nowcast").json()
+    place = get("/nowcast/point?lat=52.5&lon=13.4").json()
+    for harm in (redis_server.pause, redis_server.kill):
+        harm()
+        wait_until(lambda: get("/nowcast").json()["degraded"] is not None, "the loss of Redis to be seen")
+        assert get("/nowcast").json() == {**run, "degraded": get("/nowcast").json()["degraded"]}
+        again = get("/nowcast/point?lat=52.5&lon=13.4").json()
+        assert again["forecast"] == place["forecast"]
+        assert again["degraded"].startswith("run store unavailable")
+        for frame in run["forecast"][::8]:
+            assert get(frame["url"]).status_code == 200
+        if harm == redis_server.pause:
+            redis_server.resume()
+            wait_until(lambda: get("/nowcast").json()["degraded"] is None, "Redis to be seen again")
+    redis_server.start()
+    wait_until(lambda: get("/nowcast").json()["degraded"] is None, "the run in the new Redis")
+    assert get("/nowcast").json() == run
+
+
+@pytest.mark.slow
+def test_two_replicas_serve_the_same_bytes(service_process: START, redis_server: RedisServer) -> None:
+    one, other = (service_process(RAINCELL_REDIS_URL=redis_server.url) for _ in range(2))
+    post_frames(one.url)
+    wait_until(lambda: httpx.get(f"{other.url}/nowcast").status_code == 200, "the run")
+    answers = [
+        httpx.get(f"{server.url}/nowcast", headers={"Accept": "application/x-npy"}, timeout=60)
+        for server in (one, other)
+    ]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["etag"] == answers[1].headers["etag"]
+    assert len(np.frombuffer(answers[0].content[-900 * 900 * 4 :], "<f4")) == 810_000
