@@ -13,7 +13,7 @@ from radar.errors import InvalidRequest, Overloaded, RaincellError, StoreUnavail
 from radar.sequence import iso
 from service.errors import FrameQuarantined
 from service.feed.bad_files import BadFiles
-from service.feed.intake import ArchiveUnavailable, Intake
+from service.feed.intake import ArchiveUnavailable, Intake, NotKept
 from service.feed.names import Listed
 from service.feed.reading import reason_of
 from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
@@ -109,7 +109,7 @@ class Follower:
                 self._failed.discard(file.name)
             except FileGone as error:  # says nothing about the others
                 self._note(file, error)
-            except (SourceUnavailable, ArchiveUnavailable) as error:
+            except (SourceUnavailable, NotKept) as error:
                 failures += 1
                 look.failure = error
                 self._note(file, error)

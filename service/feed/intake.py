@@ -25,7 +25,11 @@ from service.quarantine import QuarantineList, frame_before, refuse_flawed
 from service.reference_forecasts import ReferenceForecasts
 
 
-class ArchiveUnavailable(StoreUnavailable):
+class NotKept(StoreUnavailable):
+    """One frame cannot be kept now, though nothing is wrong with its file; others may be."""
+
+
+class ArchiveUnavailable(NotKept):
     """The archive cannot be written or read now: the frame is in the history all the same, and fetched again."""
 
 
@@ -100,8 +104,8 @@ class Intake:
             It is not believed.
         StoreUnavailable
             The history cannot be written now.
-        ArchiveUnavailable
-            The archive cannot; the rest was done.
+        NotKept
+            The history does not take this frame, or the archive cannot be written: then the rest was done.
         RaincellError
             The file cannot be used.
         """
@@ -155,8 +159,8 @@ class Intake:
             return
         try:
             self.history.append(observed)
-        except InvalidRequest as error:  # too many series: nothing is wrong with the file
-            raise StoreUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
+        except InvalidRequest as error:  # e.g. too many series
+            raise NotKept(expected=error.expected, got=error.got, remedy=error.remedy) from None
 
     def _append_to_archive(self, observed: FrameSequence) -> None:
         if self._archive is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from radar.archive import Archive
-from radar.errors import StoreUnavailable
+from radar.errors import InvalidRequest, StoreUnavailable
 from radar.grid import grid_named
+from radar.sequence import FrameSequence
 from service.codec import Series
 from service.feed.backoff import BackOff
 from service.feed.bad_files import MOST_KEPT, BadFiles
@@ -22,7 +24,7 @@ from service.feed.folder import FolderSource
 from service.feed.follow import ALL_TAKEN, SOME_BAD, UNAVAILABLE, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
-from service.feed.intake import ArchiveUnavailable, Intake
+from service.feed.intake import ArchiveUnavailable, Intake, NotKept
 from service.feed.source import Source, SourceUnavailable
 from service.history import EncodedHistory, MemoryHistory
 from service.quarantine import MemoryQuarantine, QuarantineEntry
@@ -543,3 +545,36 @@ def test_an_archive_that_cannot_be_read_stops_no_forecast(tmp_path: Path, monkey
     monkeypatch.setattr(Archive, "products", denied)
     assert feed.look() == 1
     assert feed.times() == [START]
+
+
+def test_two_feeds_keep_nothing_twice(server: FeedServer, http_feed: Callable[..., Feed], tmp_path: Path) -> None:
+    one = http_feed(archive=tmp_path)
+    other = http_feed(archive=tmp_path, history=one.history)
+    server.delay = 0.02
+    times = [put(server, number) for number in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        looks = list(pool.map(lambda feed: feed.follower.look(), (one, other)))
+    assert all(look.failure is None for look in looks)
+    assert one.times() == times
+    assert one.archive is not None
+    assert one.archive.times("RY", "radolan") == times
+    assert corrections(one.archive) == 0
+    assert one.entries() == other.entries() == []
+
+
+def test_a_frame_that_the_history_does_not_take_keeps_no_other_waiting(
+    server: FeedServer, http_feed: Callable[..., Feed]
+) -> None:
+    class Choosy(MemoryHistory):
+        def append(self, frames: FrameSequence) -> None:
+            if frames.valid_times[0] == START:
+                raise InvalidRequest(expected="another frame", got="this one", remedy="")
+            super().append(frames)
+
+    feed = http_feed(history=Choosy(timedelta(hours=6)))
+    put(server, 0)
+    later = put(server, 1)
+    look = feed.follower.look()
+    assert (look.taken, look.quarantined) == (1, 0)
+    assert isinstance(look.failure, NotKept)
+    assert feed.times() == [later]
