@@ -3,7 +3,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 # The dependencies change less often than the code, so they are a layer of their own.
-RUN mkdir -p radar models/cells training service/answers service/bodies service/feed service/routes \
+RUN python -c "import pathlib, tomllib; names = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['setuptools']['packages']; [pathlib.Path(name.replace('.', '/')).mkdir(parents=True, exist_ok=True) for name in names]" \
     && python -m venv /opt/raincell \
     && /opt/raincell/bin/pip install --no-cache-dir --constraint constraints.txt --editable '.[cpu]'
 COPY radar radar
