@@ -29,6 +29,8 @@ from training.score_event import part, window_of
 
 PIXELS = RainScaling(dry_below=0.0)
 """Their pixels: every rate above none has one, however small."""
+_HAIR = 1e-6
+"""In pixel units, so that a rate of exactly a threshold reaches it whatever rounding does to its logarithm."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class FrameTally:
         said, rain_rate = np.nan_to_num(said, nan=0.0), np.nan_to_num(rain_rate, nan=0.0)
         seen = PIXELS.to_network(rain_rate)
         for threshold in self.tables:
-            self.tables[threshold] += contingency(said, seen, float(PIXELS.to_network(threshold)))
+            self.tables[threshold] += contingency(said, seen, float(PIXELS.to_network(threshold)) - _HAIR)
         self.errors += error_sum(said, seen)
         self.balanced += balanced_error_sum(said, seen, balanced_weight(rain_rate))
         self.similarity += ssim_sum(said, seen)

@@ -85,6 +85,14 @@ def test_hand_worked_frame() -> None:
     assert (heavy.csi, heavy.pod, heavy.far, heavy.hss, heavy.ssim) == (0, 0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
+def test_a_rate_of_exactly_a_threshold_reaches_it(threshold: float) -> None:
+    tally = FrameTally([threshold])
+    rain = np.full((9, 17), threshold, np.float32)
+    tally.add(PIXELS.to_network(rain), rain)
+    assert tally.tables[threshold].hits == rain.size
+
+
 def test_a_missing_observation_counts_as_no_rain() -> None:
     tally = FrameTally([1.0])
     tally.add(np.array([[0.5]], np.float32), np.array([[NAN]], np.float32))
