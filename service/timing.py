@@ -30,11 +30,14 @@ class Timings:
             try:
                 return work()
             finally:
-                seconds = time.perf_counter() - start
-                self._milliseconds[name] = 1000 * seconds
-                self._note(name, seconds)
+                self.add(name, time.perf_counter() - start)
 
         return run
+
+    def add(self, name: str, seconds: float) -> None:
+        """What was measured elsewhere."""
+        self._milliseconds[name] = 1000 * seconds
+        self._note(name, seconds)
 
     def header(self) -> str:
         """The value of Server-Timing, e.g. "decode;dur=12.3, forecast;dur=4567.8"."""

@@ -88,3 +88,26 @@ def test_a_worker_that_stops_finishes_what_runs_and_refuses_the_rest() -> None:
     with pytest.raises(Overloaded, match="one that is stopping"), worker.admitted():
         pass
     worker.close()
+
+
+def test_it_says_how_full_it_is() -> None:
+    worker, started, release = Worker(3), threading.Event(), threading.Event()
+
+    def running() -> None:
+        started.set()
+        release.wait()
+
+    async def fill() -> tuple[int, int, int]:
+        with worker.admitted(), worker.admitted():
+            tasks = [asyncio.create_task(worker.run(running))]
+            await asyncio.to_thread(started.wait)
+            tasks.append(asyncio.create_task(worker.run(lambda: None)))
+            await asyncio.sleep(0)
+            seen = worker.size, worker.inside, worker.waiting
+            release.set()
+            await asyncio.gather(*tasks)
+        return seen
+
+    assert asyncio.run(fill()) == (3, 2, 1)
+    assert (worker.inside, worker.waiting) == (0, 0)
+    worker.close()
