@@ -28,6 +28,7 @@ class StateCollector(Collector):
         service = self._service
         yield _gauge("places", "Forecasts that may be decoded, waiting or running at a time", service.worker.size)
         yield _gauge("places_taken", "Forecasts being decoded, waiting or running", service.worker.inside)
+        yield _gauge("queue_depth", "Forecasts that wait for the owner thread", service.worker.waiting)
         yield InfoMetricFamily(
             "raincell_provider", "What ONNX Runtime computes with", value={"provider": service.provider}
         )

@@ -55,6 +55,7 @@ def test_the_parts_of_a_forecast_are_measured(client: Client) -> None:
         assert samples["raincell_work_seconds_count", frozenset({part})] == 1
     assert samples["raincell_places", frozenset()] == 8
     assert samples["raincell_places_taken", frozenset()] == 0
+    assert samples["raincell_queue_depth", frozenset()] == 0
     assert samples["raincell_http_in_flight", frozenset()] == 1, "the one that asks"
     assert samples["raincell_provider_info", frozenset({"cpu"})] == 1
     assert samples["process_resident_memory_bytes", frozenset()] > 10**7

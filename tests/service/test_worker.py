@@ -210,3 +210,26 @@ def test_who_leaves_a_batch_takes_only_his_own_work_along() -> None:
     asyncio.run(leave())
     assert batches == [[0, 2]]
     worker.close()
+
+
+def test_it_says_how_full_it_is() -> None:
+    worker, started, release = Worker(3), threading.Event(), threading.Event()
+
+    def running() -> None:
+        started.set()
+        release.wait()
+
+    async def fill() -> tuple[int, int, int]:
+        with worker.admitted(), worker.admitted():
+            tasks = [asyncio.create_task(worker.run(running))]
+            await asyncio.to_thread(started.wait)
+            tasks.append(asyncio.create_task(worker.run(lambda: None)))
+            await asyncio.sleep(0)
+            seen = worker.size, worker.inside, worker.waiting
+            release.set()
+            await asyncio.gather(*tasks)
+        return seen
+
+    assert asyncio.run(fill()) == (3, 2, 1)
+    assert (worker.inside, worker.waiting) == (0, 0)
+    worker.close()
