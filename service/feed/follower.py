@@ -20,7 +20,7 @@ from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
 from service.quarantine import Counts, QuarantineEntry
 
 RETRY_AFTER = timedelta(seconds=60)
-"""When a bad file is fetched once more: it may have been read while it was written."""
+"""When a bad file is asked for again, until its bytes stay the same: it may have been read while it was written."""
 MOST_FAILURES = 3
 """Files that may fail one after the other before a look is given up."""
 
@@ -187,29 +187,29 @@ class Follower:
         _logger.info("took %s of %s from %s", self.intake.product, iso(time), file.name)
 
     def _put_aside(self, file: Listed, fetched: Fetched, error: RaincellError, look: Look, digest: str = "?") -> None:
-        """Remember a bad file; it is tried once more, unless it is the rain in it that is not believed."""
+        """Remember a bad file, list it, and count it unless it was bad before."""
         before = self._known.get(file.name)
-        again = before is not None and not before.taken and before.version == file.version
-        retry_at = self._retry_at(file, error, again)
-        # What comes too early is fetched anew, other files only if they have changed.
-        tag, digest = ("", "?") if isinstance(error, InvalidRequest) else (fetched.tag, digest)
-        self._known[file.name] = _Known(file.version, tag, digest, taken=False, retry_at=retry_at)
-        _logger.warning("quarantined %s%s: %s", file.name, ", to be tried once more" if retry_at else "", error)
-        if again:
-            return
-        look.quarantined += 1
+        bad_before = before is not None and not before.taken
+        known = self._bad(file, fetched.tag, digest, error)
+        self._known[file.name] = known
+        _logger.warning("quarantined %s%s: %s", file.name, ", to be tried again" if known.retry_at else "", error)
+        self._keep(file, fetched, error)
         entry = self._entry(file, error)
-        self.quarantined.add(entry.reason)
         with suppress(StoreUnavailable):  # listed or not, it is not taken
             self.intake.quarantine.put(entry)
-        self._keep(file, fetched, error)
+        if not bad_before:
+            look.quarantined += 1
+            self.quarantined.add(entry.reason)
 
-    def _retry_at(self, file: Listed, error: RaincellError, again: bool) -> datetime | None:
-        """When a bad file is tried once more; None if only a change can make it better."""
-        soon = self.clock() + RETRY_AFTER
+    def _bad(self, file: Listed, tag: str, digest: str, error: RaincellError) -> _Known:
+        """When a bad file is tried again, if not only when its version changes."""
+        soon, before = self.clock() + RETRY_AFTER, self._known.get(file.name)
         if isinstance(error, InvalidRequest) and file.time is not None and file.time > soon:
-            return file.time  # by then it is from the future no more
-        return None if again or isinstance(error, FrameQuarantined) else soon
+            # By then it is from the future no more; it must be fetched although its bytes are the same.
+            return _Known(file.version, taken=False, retry_at=file.time)
+        same = before is not None and not before.taken and before.digest == digest
+        final = same or isinstance(error, FrameQuarantined)
+        return _Known(file.version, tag, digest, taken=False, retry_at=None if final else soon)
 
     def _entry(self, file: Listed, error: RaincellError) -> QuarantineEntry:
         reason, detail = reason_of(error), str(error)

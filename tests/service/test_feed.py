@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,25 @@ def test_a_file_that_was_read_while_it_was_written_is_read_again(tmp_path: Path)
     path.write_bytes(whole)
     assert feed.look() == 1
     assert feed.entries() == []
+
+
+def test_a_file_that_grows_behind_an_unchanged_listing_is_asked_for_until_it_is_whole(
+    server: FeedServer, http_feed: Callable[..., Feed]
+) -> None:
+    feed = http_feed()
+    time = START
+    whole = ry_file(time)
+    for end in (2000, 4000, len(whole)):
+        server.put(ry_name(time), whole[:end])
+        feed.follower._known = {
+            name: replace(known, version=feed.follower.source.files()[0].version)
+            for name, known in feed.follower._known.items()
+        }
+        taken = feed.look()
+        feed.now += timedelta(minutes=2)
+    assert taken == 1
+    assert feed.entries() == []
+    assert feed.follower.quarantined.by_reason == {"unreadable": 1}
 
 
 def test_frames_that_are_not_believed_are_put_aside_for_good(
