@@ -30,6 +30,7 @@ from service.last_good import History
 from service.problems import Problem, add_handlers
 from service.redis_history import RedisHistory
 from service.routes import frames, health, models, nowcast, points, predict
+from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
 from service.runs.reader import RunReader
@@ -68,7 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
     add_handlers(app)
-    add_schemas(app, (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, Problem, RunAnswer, RunsPlacesAnswer))
+    read_or_written_by_hand = (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, PlaceQuestion, Problem, RunAnswer)
+    add_schemas(app, (*read_or_written_by_hand, RunsPlacesAnswer))
     return app
 
 
