@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,14 +42,13 @@ Reliability = dict[float, Float64]
 
 def starts(frames: FrameSequence, forecaster: Forecaster, every: int) -> Iterator[tuple[int, list[Float32]]]:
     """The place of the newest frame, and the forecasts (leads, H, W) from it and the frames before it, newest first."""
-    forecasts: list[Float32] = []
-    for newest in range(forecaster.input_length - 1, len(frames) - _STEPS):
-        upto = FrameSequence(
-            frames.rain_rate[: newest + 1], frames.valid_times[: newest + 1], frames.grid, 5, frames.product
-        )
-        forecasts = [forecaster.forecast(upto, _STEPS + MOST_EARLIER).rain_rate, *forecasts][: MOST_EARLIER + 1]
-        if newest % every == 0 and len(forecasts) > MOST_EARLIER:
-            yield newest, forecasts
+    for newest in range(forecaster.input_length - 1 + MOST_EARLIER, len(frames) - _STEPS, every):
+        yield newest, [_forecast(frames, newest - lag, forecaster, _STEPS + lag) for lag in range(MOST_EARLIER + 1)]
+
+
+def _forecast(frames: FrameSequence, newest: int, forecaster: Forecaster, steps: int) -> Float32:
+    upto = replace(frames, rain_rate=frames.rain_rate[: newest + 1], valid_times=frames.valid_times[: newest + 1])
+    return forecaster.forecast(upto, steps).rain_rate
 
 
 def chances(forecasts: Sequence[Float32], lead: int, threshold: float, half: int) -> dict[str, Float32]:

@@ -45,6 +45,7 @@ from service.redis_history import RedisHistory
 from service.redis_limits import RedisLimits
 from service.redis_quarantine import RedisQuarantine
 from service.routes import docs, frames, health, metrics, models, nowcast, points, predict
+from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
 from service.runs.reader import RunReader
@@ -87,7 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.router.routes.extend(group.router.routes)
     _add_middleware(app, settings, service)
     add_handlers(app)
-    add_schemas(app, (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, Problem, RunAnswer, RunsPlacesAnswer))
+    read_or_written_by_hand = (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, PlaceQuestion, Problem, RunAnswer)
+    add_schemas(app, (*read_or_written_by_hand, RunsPlacesAnswer))
     add_security(app)
     return app
 

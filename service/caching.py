@@ -47,6 +47,8 @@ def validators(tag: str, modified: datetime, cache_control: str) -> dict[str, st
 
 def until_next_run(run: Run, now: datetime) -> str:
     """Cache-Control of the latest run: until the next one is expected, one timestep after this one was made."""
+    if run.interim:
+        return BRIEFLY
     step = timedelta(minutes=run.timestep_minutes)
     left = min(run.made_at + step - now, step).total_seconds()
     return f"max-age={max(_SHORTEST_SECONDS, int(left))}"

@@ -102,6 +102,19 @@ def test_the_first_request_answers_with_rain(serving: Path, port: int) -> None:
 
 
 @pytest.mark.slow
+def test_a_place_and_a_map_are_answered_from_the_run(serving: Path, port: int) -> None:
+    deadline = time.monotonic() + 120
+    while "forecast" not in (answer := json.loads(run(command("curl 'http", "point?"), serving, port))):
+        assert answer["status"] == 503
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.5)
+    assert answer["coverage"] == "ok"
+    assert len(answer["forecast"]) == 24
+    run(command("curl 'http", "bbox"), serving, port)
+    assert (serving / "berlin.tif").read_bytes()[:2] == b"II"
+
+
+@pytest.mark.slow
 def test_the_picture_is_a_picture(serving: Path, port: int) -> None:
     run(command("curl -X POST", "image/png"), serving, port)
     assert (serving / "rain.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

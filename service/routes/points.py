@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.render import JSON
 from service.answers.run import age_seconds
 from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
 from service.context import Parts, Service
 from service.documentation import reference
+from service.errors import UnsupportedBody
 from service.predict import attribution
-from service.problems import documented
+from service.problems import documented, first_fault
 from service.routes.query import GridName, Product
 from service.routes.run_answer import Found, latest
 from service.runs.points import describe_places
@@ -27,7 +29,6 @@ from service.runs.run import Run
 router = APIRouter(prefix="/nowcast", tags=["nowcast"])
 
 MOST_PLACES = 1000
-_STATUSES = documented(404, 422, 500, 503)
 
 
 class PlaceQuestion(BaseModel):
@@ -42,15 +43,30 @@ class PlaceQuestion(BaseModel):
 
 Lat = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[52.5])]
 Lon = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, description="degrees east", examples=[13.4])]
-Places = Annotated[list[PlaceQuestion], Body(min_length=1, max_length=MOST_PLACES)]
+_PLACES = TypeAdapter(Annotated[list[PlaceQuestion], Field(min_length=1, max_length=MOST_PLACES)])
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "array",
+                    "items": reference(PlaceQuestion),
+                    "minItems": 1,
+                    "maxItems": MOST_PLACES,
+                }
+            }
+        },
+    }
+}
 
 
-def _answers(schema: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def _answers(schema: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
     described = {"description": "The past hour and the forecast", "content": {JSON: {"schema": reference(schema)}}}
-    return {200: described, **_STATUSES}
+    return {200: described, **documented(*statuses)}
 
 
-@router.get("/point", response_class=Response, responses=_answers(PlaceAnswer))
+@router.get("/point", response_class=Response, responses=_answers(PlaceAnswer, 404, 422, 500, 503))
 async def point(
     service: Parts, lat: Lat, lon: Lon, product: Product | None = None, grid: GridName | None = None
 ) -> Response:
@@ -67,14 +83,35 @@ async def point(
     return _json(found, f"{head[:-1]}, {series[1:]}")
 
 
-@router.post("/points", response_class=Response, responses=_answers(RunsPlacesAnswer))
+@router.post(
+    "/points",
+    response_class=Response,
+    responses=_answers(RunsPlacesAnswer, 404, 413, 415, 422, 500, 503),
+    openapi_extra=_BODY,
+)
 async def points(
-    service: Parts, places: Places, product: Product | None = None, grid: GridName | None = None
+    request: Request, service: Parts, product: Product | None = None, grid: GridName | None = None
 ) -> Response:
     """The same for several places at once, in their order."""
+    places = _read(request.headers.get("content-type", ""), await request.body())
     found = await latest(service, product, grid)
     async with service.encoders:
         return await run_sync(_many, service, found, places)
+
+
+def _read(content_type: str, body: bytes) -> list[PlaceQuestion]:
+    """The places in a body. By hand: FastAPI answers 400 to what is nested too deep or has too many digits."""
+    if content_type.split(";")[0].strip().lower() != JSON:
+        raise UnsupportedBody(
+            expected=f"a body of type {JSON}", got=f"{content_type[:80]!r}", remedy="send a JSON array of places"
+        )
+    try:
+        return _PLACES.validate_json(body)
+    except ValidationError as error:
+        expected, got = first_fault(error.errors())
+        raise InvalidRequest(
+            expected=expected, got=got, remedy=f'send 1 to {MOST_PLACES} of {{"lat": 52.5, "lon": 13.4}}'
+        ) from None
 
 
 def _one(service: Service, run: Run, lat: float, lon: float) -> tuple[list[Run], str]:

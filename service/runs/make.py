@@ -32,12 +32,15 @@ class Plan:
     steps : int
     stored : list of StoredFrame
         All that the run depends on: the past hour's frames, and those that the model reads.
+    interim : bool
+        Whether another is about to replace it.
     """
 
     id: str
     forecaster: RecurrentForecaster
     steps: int
     stored: Sequence[StoredFrame]
+    interim: bool = False
 
 
 def frames_needed(forecaster: RecurrentForecaster) -> int:
@@ -74,17 +77,20 @@ def make_forecast(wanted: Plan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
         return inputs, _forecast(wanted, inputs)
 
 
-def finish(
-    wanted: Plan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, degraded: str | None, now: datetime
-) -> WholeRun:
+def interim(wanted: Plan, inputs: Inputs) -> tuple[Plan, Inputs]:
+    """A quick run that answers until the wanted one, the first of its series, is made."""
+    quick = run_id(wanted.stored, wanted.forecaster.card, wanted.steps, interim=True)
+    why = f"the first run of model {wanted.forecaster.name} is still being made"
+    return replace(wanted, id=quick, interim=True), _without_model(inputs, why)
+
+
+def finish(wanted: Plan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, now: datetime) -> WholeRun:
     """The run as it is stored.
 
     Parameters
     ----------
     before : bytes or None
         The coverage mask of the series' last run.
-    degraded : str or None
-        What else makes it less than it should be.
     now : datetime
         When it was made.
     """
@@ -104,8 +110,9 @@ def finish(
         history_times=inputs.observed,
         observed_minutes=tuple(observed),
         lead_minutes=forecast.lead_minutes,
-        degraded=together(inputs.degraded, degraded),
+        degraded=inputs.degraded,
         made_at=now,
+        interim=wanted.interim,
     )
     covered = covered_by(observed.values(), header.grid.shape, before)
     return WholeRun(run, observed | forecast_frames, covered)

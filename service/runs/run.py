@@ -27,7 +27,7 @@ class Run(BaseModel):
 
     `history_times` are the observed frames that the forecast read; `observed_minutes` (0 and below) the observed frames
     that the run keeps beside its `lead_minutes`, both counted from `reference_time`. `method` is what made the
-    forecast, "model" if it was the named one.
+    forecast, "model" if it was the named one. An `interim` run answers until the first one of a series is made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +45,7 @@ class Run(BaseModel):
     lead_minutes: tuple[int, ...]
     degraded: str | None
     made_at: datetime
+    interim: bool = False
 
     @property
     def series(self) -> Series:
@@ -74,7 +75,7 @@ class WholeRun:
     covered: bytes
 
 
-def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int) -> str:
+def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interim: bool = False) -> str:
     """The id of the run that starts from these frames: the same inputs and model give the same id on any replica.
 
     It reads product.grid.time.model-version.digest, with what no URL may hold replaced.
@@ -82,7 +83,7 @@ def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int) -> str:
     newest = stored[-1].header
     model = f"{_plain(card.name)}-{_plain(card.version)}"
     time = f"{newest.valid_time:%Y%m%dT%H%MZ}"
-    return f"{series_tag(series_of_header(newest))}.{time}.{model}.{_digest(stored, card, steps)}"
+    return f"{series_tag(series_of_header(newest))}.{time}.{model}.{_digest(stored, card, steps, interim)}"
 
 
 def earlier_runs(run: Run, known: Sequence[Run]) -> list[Run]:
@@ -103,8 +104,8 @@ def tag_of(run_id: str) -> str | None:
     return ".".join(run_id.split(".")[:2]) if _ID.fullmatch(run_id) else None
 
 
-def _digest(stored: Sequence[StoredFrame], card: ModelCard, steps: int) -> str:
-    digest = hashlib.sha256(f"{card.graph_sha256} {steps}".encode())
+def _digest(stored: Sequence[StoredFrame], card: ModelCard, steps: int, interim: bool) -> str:
+    digest = hashlib.sha256(f"{card.graph_sha256} {steps} {interim}".encode())
     for frame in stored:
         digest.update(frame.header.model_dump_json().encode())
         digest.update(frame.data)

@@ -18,7 +18,8 @@ from service.catalogue import Catalogue
 from service.codec import Series
 from service.errors import RunExpired, UnknownRun
 from service.last_good import History
-from service.runs.make import Plan, finish, frames_needed, make_forecast, plan, read_inputs
+from service.runs.inputs import Inputs
+from service.runs.make import Plan, finish, frames_needed, interim, make_forecast, plan, read_inputs
 from service.runs.run import Run
 from service.runs.runs import Runs
 from service.worker import Worker
@@ -31,6 +32,8 @@ WAIT_SECONDS = 1.0
 """The same while another replica makes a run that this one waits for."""
 LOCK_SECONDS = 30.0
 """How long a replica that died in mid-run keeps the others from making it."""
+INTERIM_SECONDS = 1.5
+"""How long the first run of a series may take before a quicker one answers for it meanwhile."""
 RETRY_SECONDS = 60.0
 """How long a run that failed is not tried again."""
 _logger = logging.getLogger("raincell")
@@ -164,12 +167,25 @@ class Runner:
     async def _make(self, series: Series, wanted: Plan, token: str) -> None:
         before = await run_sync(self._coverage_before, series, wanted)
         inputs = await run_sync(read_inputs, wanted)
-        used, forecast = await self._worker.run(partial(make_forecast, wanted, inputs))
-        whole = await run_sync(partial(finish, wanted, used, forecast, before, None, self._clock()))
+        making = asyncio.create_task(self._worker.run(partial(make_forecast, wanted, inputs)))
+        try:
+            done, _ = await asyncio.wait({making}, timeout=INTERIM_SECONDS)
+            if not done and inputs.method == "model":
+                await run_sync(self._make_interim, series, wanted, inputs, token)
+            used, forecast = await making
+        finally:
+            making.cancel()
+        whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
             self._on_run(whole.run.method)
         else:
             _logger.warning("run %s came too late: another replica had taken over", wanted.id)
+
+    def _make_interim(self, series: Series, wanted: Plan, inputs: Inputs, token: str) -> None:
+        if self._runs.latest_now(series).value is None:
+            quick, started = interim(wanted, inputs)
+            used, forecast = make_forecast(quick, started)
+            self._runs.publish(finish(quick, used, forecast, None, self._clock()), token)
 
     def _coverage_before(self, series: Series, wanted: Plan) -> bytes | None:
         latest: Run | None = self._runs.latest_now(series).value

@@ -146,7 +146,7 @@ class MemoryRuns:
 
 def newest_first(runs: Sequence[Run]) -> list[Run]:
     """Runs in the order in which `RunStore.runs` gives them."""
-    return sorted(runs, key=lambda run: (run.reference_time, run.made_at), reverse=True)
+    return sorted(runs, key=lambda run: (run.reference_time, not run.interim, run.made_at), reverse=True)
 
 
 def outdated(new: Run, runs: Sequence[Run], retention: timedelta, most: int) -> list[str]:

@@ -90,12 +90,26 @@ def test_many_places_keep_their_order_and_names(site: Site) -> None:
         b'[{"lat": 1e999, "lon": 0}]',
         b'[{"lat": 1, "lon": 0, "what": 1}]',
         b"nonsense",
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'[{"lat": ' + b"1" * 5000 + b', "lon": 1}]',
+        b'[{"lat": 1, "lon": 1, "name": "\\ud800"}]',
         b"[" + b",".join([b'{"lat": 1, "lon": 1}'] * 1001) + b"]",
     ],
 )
 def test_questions_that_name_no_places_are_refused(site: Site, body: bytes) -> None:
     response = site.client.post("/nowcast/points", content=body, headers={"Content-Type": "application/json"})
     check_problem(response, 422)
+
+
+def test_places_come_as_json(site: Site) -> None:
+    body = b'[{"lat": 1, "lon": 1}]'
+    for content_type in ("text/plain", "", "application/x-www-form-urlencoded"):
+        response = site.client.post("/nowcast/points", content=body, headers={"Content-Type": content_type})
+        check_problem(response, 415)
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    assert site.client.post("/nowcast/points", content=body, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("query", ["", "lat=1", "lat=x&lon=1", "lat=nan&lon=1", "lat=91&lon=1", "lat=1&lon=181"])

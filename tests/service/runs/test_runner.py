@@ -18,6 +18,7 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
+from service.caching import until_next_run
 from service.catalogue import Catalogue, load_catalogue
 from service.codec import Series, decode_one
 from service.history import MemoryHistory
@@ -228,6 +229,43 @@ def test_runs_reach_no_further_than_the_model(make_replica: Callable[..., Replic
     replica.history.append(sequence(5, end=END))
     replica.look()
     assert replica.latest().lead_minutes[-1] == 120
+
+
+def test_while_the_first_run_takes_long_a_quick_one_answers_and_says_so(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "INTERIM_SECONDS", 0.01)
+    replica.worker.go.clear()
+
+    async def story() -> Run:
+        making = asyncio.create_task(replica.runner.look())
+        while (quick := replica.runs.latest_now(SERIES).value) is None:
+            await asyncio.sleep(0.01)
+        replica.worker.go.set()
+        await making
+        return quick
+
+    replica.history.append(sequence(5, end=END))
+    quick = in_loop(story())
+    assert (quick.interim, quick.method, quick.model) == (True, "extrapolation", "still")
+    assert quick.degraded == "the first run of model still is still being made: extrapolation instead"
+    assert until_next_run(quick, NOW) == "max-age=5"
+    made = replica.latest()
+    assert (made.interim, made.method, made.degraded) == (False, "model", None)
+    assert made.id != quick.id
+    replica.worker.go.clear()
+
+    async def next_one() -> None:
+        making = asyncio.create_task(replica.runner.look())
+        while replica.worker.done < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # longer than before the quick one would begin
+        replica.worker.go.set()
+        await making
+
+    replica.history.append(sequence(1, end=END + timedelta(minutes=5)))
+    in_loop(next_one())
+    assert [run.interim for run in replica.runs.runs(SERIES)] == [False, False, True]
 
 
 # --- replicas --------------------------------------------------------------------------------------------------------
