@@ -42,6 +42,8 @@ class FrameHeader(BaseModel):
     valid_time: datetime
     timestep_minutes: int = Field(gt=0)
     scale: float = Field(gt=0)
+    stored_at: float = 0.0
+    """Seconds since 1970, by the store's clock, at which it was accepted: a withdrawal before that is not its own."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
@@ -16,6 +18,8 @@ from service.errors import StoredHistoryIncomplete
 
 MOST_SERIES = 32
 """Products times grids that are kept at a time."""
+MOST_WITHDRAWN = 10_000
+"""Withdrawals that a process remembers."""
 
 
 class HistoryStore(Protocol):
@@ -48,18 +52,26 @@ class HistoryStore(Protocol):
         """Every product and grid of which there are frames."""
 
     def withdraw(self, product: str, time: datetime) -> bool:
-        """Take the frames of that time away on all grids; whether there were any."""
+        """Take the frames of that time away on all grids, and remember it; whether there were any."""
 
 
 class EncodedHistory(ABC):
-    """A HistoryStore made of a few operations on encoded frames, which is where the stores differ."""
+    """A HistoryStore made of a few operations on encoded frames, which is where the stores differ.
+
+    Withdrawals are remembered for as long as frames are kept, so that a copy of a withdrawn frame does not come back. A
+    frame that was stored after the withdrawal of an earlier one of its time is another frame.
+    """
 
     def __init__(self, retention: timedelta) -> None:
         self.retention = retention
 
     @abstractmethod
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
-        """Keep frames of one series, all or none, and drop those beyond the retention."""
+        """Keep frames of one series, all or none, drop those beyond the retention, and forget their withdrawals."""
+
+    @abstractmethod
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """As `put`, but only those of which there is no frame, and which were not withdrawn after they were stored."""
 
     @abstractmethod
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
@@ -74,25 +86,38 @@ class EncodedHistory(ABC):
         """See HistoryStore."""
 
     @abstractmethod
-    def remove(self, series: Series, time: datetime) -> bool:
-        """Take one frame away; whether it was there."""
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
+        """Take the frame of `time` away and remember that it was withdrawn at `at`; whether there was one.
+
+        A frame that was stored after `at` stays, and nothing is remembered.
+        """
+
+    @abstractmethod
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """The times of withdrawn frames, and when they were withdrawn."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that says what was stored and withdrawn first."""
+        return time.time()
 
     def epoch(self) -> str:
-        """A text that changes when the store has lost its frames; memory loses none while the process lives."""
+        """A text that changes when the store has lost its frames, or others withdrew some."""
         return "memory"
 
     def append(self, frames: FrameSequence) -> None:
         """See HistoryStore."""
         self.check(frames)
-        self.put(series_of(frames), encode(frames))
+        self.put(series_of(frames), stamped(encode(frames), self.now()))
 
     def latest(self, product: str, grid: str, count: int) -> FrameSequence:
         """See HistoryStore."""
         return decode_history(self.newest(Series(product, grid), count), product, count)
 
-    def withdraw(self, product: str, time: datetime) -> bool:
-        """See HistoryStore."""
-        removed = [self.remove(series, time) for series in self.products() if series.product == product]
+    def withdraw(self, product: str, time: datetime, at: float | None = None) -> bool:
+        """See HistoryStore; `at` is now if not given."""
+        at = self.now() if at is None else at
+        series = [each for each in self.products() if each.product == product and time in self.times(*each)]
+        removed = [self.bury(each, time, at) for each in series]
         return any(removed)
 
     def check(self, frames: FrameSequence) -> None:
@@ -123,14 +148,28 @@ class MemoryHistory(EncodedHistory):
     def __init__(self, retention: timedelta) -> None:
         super().__init__(retention)
         self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
+        self._withdrawn: dict[tuple[Series, datetime], float] = {}
         self._lock = threading.Lock()
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
         with self._lock:
-            kept = self._frames.get(series, {}) | {frame.valid_time: frame for frame in frames}
-            oldest = max(kept) - self.retention
-            self._frames[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
+            self._put(series, frames)
+
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+        with self._lock:
+            if lost := lost_of(frames, self._frames.get(series, {}), self.withdrawn(series)):
+                self._put(series, lost)
+
+    def _put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        kept = self._frames.get(series, {}) | {frame.valid_time: frame for frame in frames}
+        oldest = max(kept) - self.retention
+        self._frames[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
+        stored = {frame.valid_time: frame.header.stored_at for frame in frames}
+        for key, at in list(self._withdrawn.items()):
+            if key[0] == series and (key[1] <= oldest or at < stored.get(key[1], at)):
+                del self._withdrawn[key]
 
     def keep_only(self, series: Series, newest: Sequence[StoredFrame]) -> None:
         """Make these the newest frames: others since the first of them were withdrawn elsewhere, and go."""
@@ -152,15 +191,44 @@ class MemoryHistory(EncodedHistory):
         """See HistoryStore."""
         return sorted(self._frames.copy())
 
-    def remove(self, series: Series, time: datetime) -> bool:
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
         with self._lock:
             kept = dict(self._frames.get(series, {}))
-            found = kept.pop(time, None) is not None
-            self._frames[series] = kept
-            if not kept:
-                del self._frames[series]
-            return found
+            found = kept.get(time)
+            if found and found.header.stored_at > at:
+                return False
+            self._withdrawn[series, time] = max(at, self._withdrawn.get((series, time), at))
+            while len(self._withdrawn) > MOST_WITHDRAWN:
+                del self._withdrawn[next(iter(self._withdrawn))]
+            if found:
+                del kept[time]
+                self._frames[series] = kept
+                if not kept:
+                    del self._frames[series]
+            return found is not None
+
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """See EncodedHistory."""
+        return {time: at for (known, time), at in self._withdrawn.copy().items() if known == series}
+
+    def known(self) -> set[Series]:
+        """Every series of which there are frames, or were before they were withdrawn."""
+        return {*self._frames.copy(), *(series for series, _ in self._withdrawn.copy())}
+
+
+def stamped(frames: Sequence[StoredFrame], at: float) -> list[StoredFrame]:
+    """The same frames, accepted at `at`."""
+    return [replace(frame, header=frame.header.model_copy(update={"stored_at": at})) for frame in frames]
+
+
+def lost_of(
+    frames: Iterable[StoredFrame], there: Container[datetime], withdrawn: Mapping[datetime, float]
+) -> list[StoredFrame]:
+    """Those of which there is no frame, and which were not withdrawn after they were stored."""
+    never = float("-inf")
+    missing = [frame for frame in frames if frame.valid_time not in there]
+    return [frame for frame in missing if withdrawn.get(frame.valid_time, never) < frame.header.stored_at]
 
 
 def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> FrameSequence:

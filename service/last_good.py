@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.codec import Series, StoredFrame, encode, series_of
-from service.history import EncodedHistory, MemoryHistory, decode_history
+from service.history import EncodedHistory, MemoryHistory, decode_history, stamped
 from service.quarantine import frame_before
 
 T = TypeVar("T")
@@ -30,7 +30,8 @@ class History:
     """A store behind a circuit breaker, with its last good frames in memory.
 
     A frame that was accepted is in the store and in memory. While the store is down, reading goes on from
-    memory, labelled, and writing raises StoreUnavailable. A store that comes back empty is filled from memory.
+    memory, labelled, and writing raises StoreUnavailable. A store that comes back empty is filled from memory, but not
+    with frames that were withdrawn, here or by another replica.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class History:
     def append(self, frames: FrameSequence) -> None:
         """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
         self._ask(lambda: self._store.check(frames))
-        series, encoded = series_of(frames), encode(frames)
+        series, encoded = series_of(frames), stamped(encode(frames), self._ask(self._store.now))
         self._ask(lambda: self._store.put(series, encoded))
         if self._last_good:
             self._last_good.put(series, encoded)
@@ -95,8 +96,9 @@ class History:
 
     def withdraw(self, product: str, time: datetime) -> bool:
         """Take the frames of that time away; whether there were any. See StoreUnavailable."""
-        found = self._ask(lambda: self._store.withdraw(product, time))
-        return (self._last_good is not None and self._last_good.withdraw(product, time)) or found
+        at = self._ask(self._store.now)
+        found = self._ask(lambda: self._store.withdraw(product, time, at))
+        return (self._last_good is not None and self._last_good.withdraw(product, time, at)) or found
 
     def answers(self) -> bool:
         """Whether the store answers now."""
@@ -121,20 +123,28 @@ class History:
                 expected="an answer from the history store", got="none a moment ago", remedy="try again in 10 seconds"
             )
         try:
-            self._fill_if_empty()
+            self._agree()
             return work()
         except StoreUnavailable:
             self._asked_again_from = self._clock() + PAUSE_SECONDS
             raise
 
-    def _fill_if_empty(self) -> None:
+    def _agree(self) -> None:
+        """Where the store has lost its frames, or others have withdrawn some, let it and memory learn of each other."""
         epoch = self._store.epoch()
         if epoch == self._epoch:
             return
         if self._last_good:
-            for series in self._last_good.products():
-                there = self._store.times(*series)
-                lost = [frame for frame in self._last_good.newest(series, 10**6) if frame.valid_time not in there]
-                if lost:
-                    self._store.put(series, lost)
+            for series in {*self._last_good.known(), *self._store.products()}:
+                agree(self._store, self._last_good, series)
         self._epoch = epoch
+
+
+def agree(store: EncodedHistory, memory: EncodedHistory, series: Series) -> None:
+    """Let each learn what was withdrawn from the other, then give the store the frames that it lost."""
+    in_store, in_memory = store.withdrawn(series), memory.withdrawn(series)
+    for here, there, other in ((in_memory, in_store, store), (in_store, in_memory, memory)):
+        for frame_time, at in here.items():
+            if at > there.get(frame_time, float("-inf")):
+                other.bury(series, frame_time, at)
+    store.restore(series, memory.newest(series, 10**6))

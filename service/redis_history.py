@@ -5,7 +5,11 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
     raincell:series                             set of "product|grid"
     raincell:{product|grid}:times               sorted set: seconds since 1970 by seconds since 1970
     raincell:{product|grid}:frame:<seconds>     hash: header (JSON), data (zstd of byte-shuffled uint16)
+    raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
     raincell:epoch                              random text, gone when Redis has lost its data
+    raincell:withdrawals                        how many there were, so that others learn that there was one
+
+What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.codec import Series, StoredFrame, read_header
-from service.history import EncodedHistory
+from service.history import EncodedHistory, lost_of
 from service.redis_client import connect, store_errors
 
 _IDLE = timedelta(days=7)
 """Series to which nothing was added for this long go; everything else goes by the retention."""
 _EPOCH = "raincell:epoch"
 _SERIES = "raincell:series"
+_WITHDRAWALS = "raincell:withdrawals"
 
 
 class RedisHistory(EncodedHistory):
@@ -34,20 +39,36 @@ class RedisHistory(EncodedHistory):
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
-        with store_errors():
-            index = _key(series, "times")
-            newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
-            oldest = _seconds(newest - self.retention)
-            outdated = self._redis.zrangebyscore(index, "-inf", oldest)
-            self._redis.sadd(_SERIES, "|".join(series))
-            with self._redis.pipeline(transaction=True) as publish:
-                for frame in frames:
-                    _write(publish, series, frame)
-                publish.expire(index, _IDLE)
-                publish.zremrangebyscore(index, "-inf", oldest)
-                for member in outdated:
-                    publish.delete(_key(series, f"frame:{int(member)}"))
-                publish.execute()
+        with store_errors(), self._redis.pipeline(transaction=True) as publish:
+            self._publish(publish, series, frames)
+            publish.execute()
+
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+
+        def publish(pipe: Any) -> None:  # noqa: ANN401 - redis has no type for it
+            if lost := lost_of(frames, self.times(*series), self.withdrawn(series)):
+                self._publish(pipe, series, lost)
+
+        with store_errors():  # begun again when somebody changes either meanwhile
+            self._redis.transaction(publish, _key(series, "times"), _key(series, "withdrawn"))
+
+    def _publish(self, pipe: Any, series: Series, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
+        """Read what has to be known, then begin the transaction and put into it what is to be written."""
+        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
+        newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
+        oldest = newest - self.retention
+        outdated = self._redis.zrangebyscore(index, "-inf", _seconds(oldest))
+        forgotten = {time for time in self.withdrawn(series) if time <= oldest} | {f.valid_time for f in frames}
+        self._redis.sadd(_SERIES, "|".join(series))
+        pipe.multi()
+        for frame in frames:
+            _write(pipe, series, frame)
+        pipe.expire(index, _IDLE)
+        pipe.zremrangebyscore(index, "-inf", _seconds(oldest))
+        pipe.hdel(withdrawn, *(_seconds(time) for time in forgotten))
+        for member in outdated:
+            pipe.delete(_key(series, f"frame:{int(member)}"))
 
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
@@ -75,18 +96,50 @@ class RedisHistory(EncodedHistory):
                     reading.zcard(_key(series, "times"))
                 return sorted(series for series, size in zip(listed, reading.execute(), strict=True) if size)
 
-    def remove(self, series: Series, time: datetime) -> bool:
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
-        with store_errors(), self._redis.pipeline(transaction=True) as publish:
-            publish.zrem(_key(series, "times"), _seconds(time))
-            publish.delete(_key(series, f"frame:{_seconds(time)}"))
-            return bool(publish.execute()[0])
+        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
+        frame = _key(series, f"frame:{_seconds(time)}")
+
+        def publish(pipe: Any) -> tuple[bool, bool]:  # noqa: ANN401 - redis has no type for it
+            header = pipe.hget(frame, "header")
+            if header and read_header(header).stored_at > at:
+                return False, False
+            listed = pipe.zscore(index, _seconds(time)) is not None
+            known = float(pipe.hget(withdrawn, _seconds(time)) or "-inf")
+            pipe.multi()
+            pipe.zrem(index, _seconds(time))
+            pipe.delete(frame)
+            pipe.hset(withdrawn, _seconds(time), repr(max(at, known)))
+            pipe.expire(withdrawn, _IDLE)
+            return listed, listed or at > known
+
+        with store_errors():
+            found, is_new = self._redis.transaction(publish, index, frame, withdrawn, value_from_callable=True)
+            if is_new:
+                self._redis.incr(_WITHDRAWALS)
+        return bool(found)
+
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """See EncodedHistory."""
+        with store_errors():
+            found = self._redis.hgetall(_key(series, "withdrawn"))
+            return {datetime.fromtimestamp(int(time), UTC): float(at) for time, at in found.items()}
+
+    def now(self) -> float:
+        """Redis's own clock."""
+        with store_errors():
+            seconds, microseconds = self._redis.time()
+        return float(seconds + microseconds / 1e6)
 
     def epoch(self) -> str:
-        """A text that stays the same for as long as Redis keeps its data."""
-        with store_errors():
-            self._redis.set(_EPOCH, secrets.token_hex(8), nx=True)
-            return str(self._redis.get(_EPOCH))
+        """A text that stays the same for as long as Redis keeps its data and nobody withdraws a frame."""
+        with store_errors(), self._redis.pipeline(transaction=False) as reading:
+            reading.set(_EPOCH, secrets.token_hex(8), nx=True)
+            reading.get(_EPOCH)
+            reading.get(_WITHDRAWALS)
+            _, epoch, withdrawals = reading.execute()
+        return f"{epoch} {withdrawals}"
 
 
 def _write(publish: Any, series: Series, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it

@@ -83,11 +83,6 @@ class Worker:
         """How many are inside `admitted` now."""
         return self._inside
 
-    @property
-    def waiting(self) -> int:
-        """How many pieces of work have not begun."""
-        return self._work.qsize()
-
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only."""

@@ -11,15 +11,17 @@ import pytest
 
 from radar.errors import InvalidRequest, UnknownProduct
 from radar.grid import Grid
-from service.codec import Series
+from radar.sequence import FrameSequence
+from service.codec import Series, StoredFrame, encode
 from service.errors import StoredHistoryIncomplete
-from service.history import MOST_SERIES, EncodedHistory, MemoryHistory, choose_series, gaps
+from service.history import MOST_SERIES, EncodedHistory, MemoryHistory, choose_series, gaps, stamped
 from service.redis_history import RedisHistory
 from tests.service.conftest import SMALL, RedisServer, sequence
 
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
 RETENTION = timedelta(hours=1)
 OTHER = Grid("other", (24, 20), 1.0)
+SERIES = Series("RY", SMALL.key)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -152,3 +154,62 @@ def test_gaps_are_the_missing_times() -> None:
     times = [END, END + timedelta(minutes=5), END + timedelta(minutes=20)]
     assert gaps(times, 5) == [END + timedelta(minutes=10), END + timedelta(minutes=15)]
     assert gaps(times[:1], 5) == []
+
+
+def stored(store: EncodedHistory, frames: FrameSequence, *, at: float | None = None) -> list[StoredFrame]:
+    """Frames as they would be stored now, or at that time."""
+    return stamped(encode(frames), store.now() if at is None else at)
+
+
+def test_a_copy_of_a_withdrawn_frame_does_not_come_back(store: EncodedHistory) -> None:
+    copies = stored(store, sequence(3, end=END))
+    store.put(SERIES, copies)
+    assert store.withdraw("RY", END)
+    assert set(store.withdrawn(SERIES)) == {END}
+    store.restore(SERIES, copies)
+    assert store.times("RY", SMALL.key) == [END - timedelta(minutes=10), END - timedelta(minutes=5)]
+
+
+def test_a_frame_posted_after_the_withdrawal_is_another_one(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END))
+    store.withdraw("RY", END)
+    at = store.withdrawn(SERIES)[END]
+    store.append(sequence(1, end=END, seed=3))
+    assert store.times("RY", SMALL.key) == [END]
+    assert store.withdrawn(SERIES) == {}
+    assert not store.bury(SERIES, END, at)  # another replica tells of the withdrawal only now
+    np.testing.assert_array_equal(store.latest("RY", SMALL.key, 1).rain_rate, sequence(1, end=END, seed=3).rain_rate)
+    assert store.withdrawn(SERIES) == {}
+
+
+def test_a_withdrawal_told_late_takes_the_copy_that_came_back(store: EncodedHistory) -> None:
+    copies = stored(store, sequence(2, end=END))
+    at = store.now()
+    store.restore(SERIES, copies)
+    assert store.bury(SERIES, END, at)
+    assert store.times("RY", SMALL.key) == [END - timedelta(minutes=5)]
+    store.restore(SERIES, copies)
+    assert store.times("RY", SMALL.key) == [END - timedelta(minutes=5)]
+    assert not store.bury(SERIES, END, at)
+
+
+def test_restoring_fills_gaps_and_overwrites_nothing(store: EncodedHistory) -> None:
+    store.append(sequence(1, end=END, seed=8))
+    store.restore(SERIES, stored(store, sequence(3, end=END)))
+    assert len(store.times("RY", SMALL.key)) == 3
+    np.testing.assert_array_equal(store.latest("RY", SMALL.key, 1).rain_rate, sequence(1, end=END, seed=8).rain_rate)
+    store.restore(SERIES, [])
+    assert len(store.times("RY", SMALL.key)) == 3
+
+
+def test_withdrawals_are_forgotten_with_the_retention_and_unknown_frames_leave_none(store: EncodedHistory) -> None:
+    store.append(sequence(3, end=END))
+    assert not store.withdraw("RY", END + timedelta(minutes=5))
+    assert store.withdrawn(SERIES) == {}
+    store.withdraw("RY", END)
+    before = store.epoch()
+    store.append(sequence(1, end=END + RETENTION - timedelta(minutes=5)))
+    assert set(store.withdrawn(SERIES)) == {END}
+    store.append(sequence(1, end=END + RETENTION))
+    assert store.withdrawn(SERIES) == {}
+    assert store.epoch() == before

@@ -110,6 +110,55 @@ def test_filling_again_does_not_undo_what_others_wrote(redis_server: RedisServer
     np.testing.assert_array_equal(reading.value.rain_rate[-1], corrected.rain_rate[-1])
 
 
+def emptied(redis_server: RedisServer) -> None:
+    """A Redis that starts again without its data."""
+    redis_server.kill()
+    redis_server.start()
+
+
+BEFORE_END = [END - timedelta(minutes=10), END - timedelta(minutes=5)]
+
+
+@pytest.mark.parametrize("first", ["who withdrew", "who did not know"])
+def test_a_withdrawn_frame_stays_away_whoever_fills_an_emptied_redis(redis_server: RedisServer, first: str) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    ours.append(sequence(3, end=END))
+    theirs.latest(SERIES, 3)
+    assert ours.withdraw("RY", END)
+    emptied(redis_server)  # before the other has read anything again
+    for history in (ours, theirs) if first == "who withdrew" else (theirs, ours):
+        history.times(SERIES)
+    for history in (ours, theirs, ours):
+        assert history.times(SERIES).value == BEFORE_END
+    assert theirs.latest(SERIES, 2).value.valid_times == tuple(BEFORE_END)
+    redis_server.kill()
+    assert theirs.times(SERIES).value == BEFORE_END
+
+
+def test_a_withdrawal_is_known_to_whoever_asked_anything_since(redis_server: RedisServer) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    ours.append(sequence(3, end=END))
+    theirs.latest(SERIES, 3)
+    ours.withdraw("RY", END)
+    assert theirs.answers()  # as /readyz asks
+    emptied(redis_server)  # and the one who withdrew is gone
+    assert theirs.times(SERIES).value == BEFORE_END
+
+
+def test_a_frame_posted_again_after_its_withdrawal_survives_an_emptied_redis(redis_server: RedisServer) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    ours.append(sequence(3, end=END))
+    theirs.latest(SERIES, 3)
+    ours.withdraw("RY", END)
+    again = sequence(1, end=END, seed=5)
+    theirs.append(again)
+    emptied(redis_server)
+    for history in (ours, theirs, ours, theirs):
+        history.times(SERIES)
+    np.testing.assert_array_equal(ours.latest(SERIES, 1).value.rain_rate, again.rain_rate)
+    assert len(ours.times(SERIES).value) == 3
+
+
 def test_without_memory_a_dead_redis_is_an_error_from_the_start() -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     with pytest.raises(StoreUnavailable, match="Redis"):
