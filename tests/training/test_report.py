@@ -17,6 +17,7 @@ import pytest
 
 from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
 from models.forecaster import Forecaster
+from radar.files import open_sequence
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.netcdf import to_netcdf
 from radar.synthetic import Weather, storm_sequence
@@ -201,3 +202,16 @@ def test_sums_of_the_starts_are_the_whole(scored: list[EventScores]) -> None:
 )
 def test_numbers_keep_figures_that_tell(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize("rate", [0.0, np.nan], ids=["dry", "missing"])
+def test_a_report_of_nothing(rate: float, tmp_path: Path) -> None:
+    path = write_storm(tmp_path / "nothing.nc", 7)
+    storm = open_sequence([path])
+    storm.rain_rate[:] = rate
+    path.write_bytes(to_netcdf(storm))
+    scored = evaluate_events([Persistence()], [path], lead_minutes=5, thresholds=[1.0], fss_km=[10])
+    write_report(tmp_path / "report.html", scored)
+    numbers = json.loads((tmp_path / "report.json").read_text())
+    assert all(row["csi"] is row["fss"] is row["csi_low"] is None for row in numbers["scores"])
+    assert (tmp_path / "report.html").read_text().count("<img") == 5

@@ -105,10 +105,11 @@ def spectrum_figure(rows: Sequence[Row], event: Row, leads: Sequence[int]) -> st
             drawn = shown & (power > 0)
             width = 2.0 if model == OBSERVED else 1.2
             axes.plot(wavelengths[drawn], power[drawn], color=colours_of(event["models"])[model], lw=width, label=model)
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-        axes.invert_xaxis()
+        if _drawn(axes):
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+            axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.invert_xaxis()
         axes.set_title(f"{minutes} minutes ahead")
         axes.set_xlabel("wavelength (km)")
     grid[0, 0].set_ylabel("power density ((mm/h)²)")
@@ -134,7 +135,8 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
             diagram.plot(said[enough], seen[enough], color=colour, marker="o", ms=3, lw=1.2)
             histogram.plot(said[enough], count[enough], color=colour, marker="o", ms=2, lw=1)
         diagram.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=f"{threshold:g} mm/h")
-        histogram.set_yscale("log")
+        if _drawn(histogram):
+            histogram.set_yscale("log")
     grid[0, 0].set_ylabel("observed frequency")
     grid[1, 0].set_ylabel("pixels")
     return _finish(figure, grid, event["models"], xlabel="probability said")
@@ -176,6 +178,11 @@ def _by_lead(axes: Axes, rows: Sequence[Row], name: str, models: Sequence[str]) 
         colour = colours_of(models)[model]
         axes.plot(leads, value, color=colour, marker="o", ms=2.5, lw=1.3)
         axes.fill_between(leads, low, high, color=colour, alpha=0.12, lw=0)
+
+
+def _drawn(axes: Axes) -> bool:
+    """Whether a line has any point: a logarithmic axis of nothing is an error."""
+    return any(len(np.asarray(line.get_xdata())) for line in axes.get_lines())
 
 
 def _around_one(axes: Axes) -> None:
