@@ -13,7 +13,7 @@ from functools import partial
 
 from anyio.to_thread import run_sync
 
-from radar.errors import RaincellError, StoreUnavailable
+from radar.errors import Overloaded, RaincellError, StoreUnavailable
 from service.catalogue import Catalogue
 from service.codec import Series
 from service.errors import RunExpired, UnknownRun
@@ -103,8 +103,8 @@ class Runner:
         try:
             known = await run_sync(self._history.products)
             return all([await self._follow(series, thorough) for series in known.value])
-        except StoreUnavailable:
-            return True  # requests are answered from memory, labelled; there is nothing new to compute from
+        except (StoreUnavailable, Overloaded):
+            return True  # without the store requests are answered from memory, labelled; it is tried again soon
         except Exception:
             _logger.exception("runs could not be brought up to date")
             return True
@@ -148,7 +148,7 @@ class Runner:
             return
         try:
             await self._make(series, wanted, token)
-        except StoreUnavailable:
+        except (StoreUnavailable, Overloaded):
             raise
         except Exception as error:
             self._failed = {wanted.id: time.monotonic() + RETRY_SECONDS}

@@ -16,6 +16,7 @@ import pytest
 
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster
+from radar.errors import Overloaded
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from service.caching import until_next_run
@@ -209,6 +210,19 @@ def test_a_model_that_fails_is_not_asked_at_once_again(replica: Replica, monkeyp
         replica.look()
     replica.history.append(sequence(5, end=END, seed=3))
     replica.look()
+    assert replica.latest().method == "model"
+
+
+def test_a_worker_that_is_too_busy_is_asked_again(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise Overloaded(expected="a forecast soon", got="a long queue", remedy="wait")
+
+    replica.history.append(sequence(5, end=END))
+    with monkeypatch.context() as patch:
+        patch.setattr(replica.worker, "run", refuse)
+        assert replica.look()
+    assert replica.runs.latest_now(SERIES).value is None
+    assert replica.look()
     assert replica.latest().method == "model"
 
 
