@@ -5,13 +5,15 @@ RaincellError
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
 ├── UnknownFrame           no stored frame of that product and time
+├── StoreUnavailable
+│   └── StoreFull          the history store answers, but takes nothing more
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
 
 from __future__ import annotations
 
-from radar.errors import IncompleteHistory, RaincellError
+from radar.errors import IncompleteHistory, RaincellError, StoreUnavailable
 
 
 class NotAcceptable(RaincellError):
@@ -28,6 +30,10 @@ class BodyTooLarge(RaincellError):
 
 class UnknownFrame(RaincellError):
     """No stored frame of that product and time."""
+
+
+class StoreFull(StoreUnavailable):
+    """The history store takes nothing more; it can be read."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):
