@@ -13,6 +13,8 @@ RaincellError
 ├── UnknownRun             no run of that id
 ├── RunExpired             a run that was there and is kept no longer
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
+├── StoreUnavailable
+│   └── StoreFull          the history store answers, but takes nothing more
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -22,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from radar.errors import IncompleteHistory, InvalidRain, RaincellError
+from radar.errors import IncompleteHistory, InvalidRain, RaincellError, StoreUnavailable
 from radar.quality import Flaw
 from radar.sequence import iso
 from service.limits import Allowance
@@ -94,6 +96,10 @@ class RunExpired(RaincellError):
 
 class NoRunYet(RaincellError):
     """Frames of that product are there, but no run was made from them yet."""
+
+
+class StoreFull(StoreUnavailable):
+    """The history store takes nothing more; it can be read."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.codec import Series, StoredFrame, encode, series_of
+from service.errors import StoreFull
 from service.history import EncodedHistory, MemoryHistory, decode_history, stamped
 from service.quarantine import frame_before
 
@@ -125,6 +126,8 @@ class History:
         try:
             self._agree()
             return work()
+        except StoreFull:
+            raise  # it can be read
         except StoreUnavailable:
             self._asked_again_from = self._clock() + PAUSE_SECONDS
             raise

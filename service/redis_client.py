@@ -8,10 +8,11 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
 from radar.errors import StoreUnavailable
+from service.errors import StoreFull
 
 _TIMEOUT_SECONDS = 1.0
 _RETRIES = 2
@@ -34,9 +35,15 @@ def connect(url: str) -> Any:  # noqa: ANN401 - redis has no type for it that my
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Redis's errors as StoreUnavailable, without its address, which may hold a password."""
+    """Redis's errors as StoreUnavailable or StoreFull, without its address, which may hold a password."""
     try:
         yield
+    except OutOfMemoryError as error:
+        raise StoreFull(
+            expected="room in the history store (Redis)",
+            got="none",
+            remedy="try again later; its operator gives Redis more memory, or a policy to evict by (volatile-ttl)",
+        ) from error
     except (RedisError, OSError, ValueError) as error:
         raise StoreUnavailable(
             expected="an answer from the history store (Redis)",

@@ -134,11 +134,11 @@ class RedisHistory(EncodedHistory):
 
     def epoch(self) -> str:
         """A text that stays the same for as long as Redis keeps its data and nobody withdraws a frame."""
-        with store_errors(), self._redis.pipeline(transaction=False) as reading:
-            reading.set(_EPOCH, secrets.token_hex(8), nx=True)
-            reading.get(_EPOCH)
-            reading.get(_WITHDRAWALS)
-            _, epoch, withdrawals = reading.execute()
+        with store_errors():
+            epoch, withdrawals = self._redis.get(_EPOCH), self._redis.get(_WITHDRAWALS)
+            if epoch is None:  # not set without need: a Redis without memory refuses that, and can be read still
+                self._redis.set(_EPOCH, secrets.token_hex(8), nx=True)
+                epoch = self._redis.get(_EPOCH)
         return f"{epoch} {withdrawals}"
 
 

@@ -216,16 +216,17 @@ def wait_until(done: Callable[[], bool], what: str) -> None:
 class RedisServer:
     """A real Redis or Valkey without persistence that can be killed, paused and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start, empty."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([_redis_binary(), *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([_redis_binary(), *options, *self._options], stdout=subprocess.DEVNULL)
         wait_until(self._listens, "Redis to listen")
 
     def kill(self) -> None:
