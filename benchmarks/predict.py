@@ -36,7 +36,7 @@ LIMIT_SECONDS = 12.0
 LIMIT_OUTSIDE_MILLISECONDS = 200.0
 LIMIT_TIMES_BARE = 2.0
 _BOUNDARY = "raincell"
-_BARE = Path(__file__).with_name("bare.py")
+BARE = Path(__file__).with_name("bare.py")
 
 
 class Sample(NamedTuple):
@@ -67,7 +67,7 @@ def main() -> int:
     repeat = parser.parse_args().repeat
     form = _form(_radolan_files())
     missed: list[str] = []
-    with _server("-m", "service", "run", "--port") as ours, _server(str(_BARE)) as bare:
+    with server("-m", "service", "run", "--port") as ours, server(str(BARE)) as bare:
         print(f"{len(os.sched_getaffinity(0))} cores; median of {repeat}; {len(form) / 1e6:.1f} MB in; milliseconds")
         columns = ("MB out", "whole", "forecaster", "outside", "decode", "encode", "bare", "x bare")
         print(f"{'Accept':20}" + "".join(f"{name:>11}" for name in columns))
@@ -134,7 +134,7 @@ def _post(connection: http.client.HTTPConnection, path: str, form: bytes, accept
 
 
 @contextmanager
-def _server(*command: str) -> Iterator[http.client.HTTPConnection]:
+def server(*command: str) -> Iterator[http.client.HTTPConnection]:
     """A connection to a server process started with a free port as its last argument."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
