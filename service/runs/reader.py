@@ -14,7 +14,7 @@ from service.codec import StoredFrame, counts_of, rates
 from service.runs.cache import Cache
 from service.runs.coverage import Mask, unpack
 from service.runs.run import Run, earlier_runs
-from service.runs.runs import Runs
+from service.runs.runs import FRESH_SECONDS, Runs
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 """mm/h of which the probabilities of exceeding are told."""
@@ -28,6 +28,10 @@ Classes = npt.NDArray[np.uint8]
 Window = tuple[slice, slice]
 """Rows and columns of a grid."""
 WHOLE: Window = (slice(None), slice(None))
+
+
+def _index_key(run_id: str) -> tuple[str, str, int]:
+    return run_id, "index", int(time.monotonic() / FRESH_SECONDS)
 
 
 class RunReader:
@@ -45,8 +49,17 @@ class RunReader:
 
     def index(self, run_id: str) -> Run:
         """A run by its id, which never changes; raises as `Runs.get`."""
-        # An expired run is told as such even if it is remembered here.
-        return self._runs.get(run_id)
+        run = self._runs.get(run_id)
+        self._cache.keep(_index_key(run_id), run, _INDEX_BYTES)
+        return run
+
+    def at_hand(self, run_id: str) -> Run | None:
+        """As `index`, but None where the store would have to be asked: takes no time.
+
+        That it is there is believed for a second or two only, so that an expired run is told as such.
+        """
+        found: Run | None = self._cache.find(_index_key(run_id))
+        return found
 
     def earlier(self, run: Run) -> list[Run]:
         """The earlier runs that `service.runs.probability` pools with a run, as they were known seconds ago."""
