@@ -46,7 +46,18 @@ def test_other_hosts_are_served_where_all_is_meant_to_be_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"provider": "tpu"}, {"port": 70000}, {"allow_anonymous": "write"}, {"max_body_mb": 0}, {"queue": 0}]
+    "wrong",
+    [
+        {"provider": "tpu"},
+        {"port": 70000},
+        {"allow_anonymous": "write"},
+        {"max_body_mb": 0},
+        {"queue": 0},
+        {"deadline_seconds": 0},
+        {"batch_size": 0},
+        {"shutdown_seconds": 1},
+        {"watch_seconds": -1},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
