@@ -169,7 +169,7 @@ class Worker:
 def _work(jobs: Sequence[Job]) -> None:
     start = time.perf_counter()
     try:
-        values = jobs[0].work([job.item for job in jobs])
+        answered = list(zip(jobs, jobs[0].work([job.item for job in jobs]), strict=True))
     except BaseException as error:  # given to the caller, whatever it is
         if len(jobs) == 1:
             jobs[0].future.set_exception(error)
@@ -178,7 +178,7 @@ def _work(jobs: Sequence[Job]) -> None:
             _work([job])
         return
     seconds = time.perf_counter() - start
-    for job, value in zip(jobs, values, strict=True):
+    for job, value in answered:
         job.future.set_result(Done(value, seconds))
 
 

@@ -82,6 +82,10 @@ def test_proxies_and_origins_are_lists_with_commas(monkeypatch: pytest.MonkeyPat
         {"cors_origins": "maps.example"},
         {"cors_origins": "https://maps.example/path"},
         {"log_format": "xml"},
+        {"deadline_seconds": 0},
+        {"batch_size": 0},
+        {"shutdown_seconds": 1},
+        {"watch_seconds": -1},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
