@@ -55,17 +55,18 @@ def finished(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, errors.decode()
 
 
-def put_hour(server: FeedServer) -> list[datetime]:
-    times = [START + number * STEP for number in range(12)]
+def put_frames(server: FeedServer, count: int) -> list[datetime]:
+    times = [START + number * STEP for number in range(count)]
     for number, time_ in enumerate(times):
         server.put(ry_name(time_), ry_file(time_, number))
     return times
 
 
+@pytest.mark.slow
 def test_a_feed_that_is_killed_again_and_again_loses_nothing_and_takes_nothing_twice(
     server: FeedServer, redis_server: RedisServer, start_feed: START_FEED, tmp_path: Path
 ) -> None:
-    times = put_hour(server)
+    times = put_frames(server, 24)
     server.delay = 0.05
     arguments = ("--source", server.url, "--product", "RY", "--redis-url", redis_server.url, "--archive", tmp_path)
     history = RedisHistory(redis_server.url, timedelta(hours=6))
@@ -86,7 +87,7 @@ def test_a_feed_that_is_killed_again_and_again_loses_nothing_and_takes_nothing_t
     assert archived(tmp_path) == times
     manifest = Archive(tmp_path).manifest()
     assert sum(series["corrections"] for series in manifest["series"]) == 0
-    for number, frame in enumerate(history.latest("RY", "radolan", 12).rain_rate):
+    for number, frame in enumerate(history.latest("RY", "radolan", len(times)).rain_rate):
         np.testing.assert_array_equal(frame, shower(frame.shape, number))
     fetched = [name for name, status in server.requests if name and status == 200]
     assert len(fetched) <= len(times) + 3  # one at most was under way at each kill
@@ -142,7 +143,7 @@ def test_what_it_needs_is_said(start_feed: START_FEED, arguments: tuple[str, ...
 
 def test_without_redis_it_goes_on_trying(server: FeedServer, redis_server: RedisServer, start_feed: START_FEED) -> None:
     redis_server.kill()
-    (time_,) = put_hour(server)[:1]
+    (time_,) = put_frames(server, 1)
     process = start_feed(
         "--source", server.url, "--product", "RY", "--redis-url", redis_server.url, "--interval", "0.1"
     )
