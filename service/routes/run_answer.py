@@ -49,7 +49,9 @@ async def latest(service: Service, product: str | None, grid: str | None) -> Fou
 
 async def named(service: Service, run_id: str) -> Found:
     """A run by its id; raises UnknownRun, RunExpired or StoreUnavailable."""
-    run = service.reader.at_hand(run_id) or await run_sync(service.reader.index, run_id)
+    run = service.reader.at_hand(run_id)
+    if run is None:
+        run = await run_sync(service.reader.index, run_id)
     return Found(run, run.degraded, IMMUTABLE)
 
 
