@@ -107,7 +107,7 @@ def tag_of(run_id: str) -> str | None:
 def _digest(stored: Sequence[StoredFrame], card: ModelCard, steps: int, interim: bool) -> str:
     digest = hashlib.sha256(f"{card.graph_sha256} {steps} {interim}".encode())
     for frame in stored:
-        digest.update(frame.header.model_dump_json().encode())
+        digest.update(frame.header.model_dump_json(exclude={"stored_at"}).encode())  # it may come again
         digest.update(frame.data)
     return digest.hexdigest()[:12]
 
