@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import signal
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from radar.archive import Archive
 from radar.errors import InvalidRequest
+from radar.files import iter_frames
+from service import log
 from service.context import now_utc
+from service.decoders import Decoders
 from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
 from service.feed.folder import FolderSource
@@ -19,6 +23,7 @@ from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower
 from service.feed.http import HttpSource
 from service.feed.intake import Intake
+from service.feed.reading import Reader
 from service.feed.remote import ServiceHistory
 from service.feed.source import Source
 from service.quarantine import MemoryQuarantine
@@ -66,28 +71,29 @@ def ingest(settings: Settings, options: Options) -> int:
     InvalidRequest
         An unknown product, a source that is none, or no Redis.
     """
-    stop = Stop()
-    follower = make_follower(settings, options, stop)
-    _log_to_stderr()
+    stop, decoders = Stop(), Decoders(size=1)
+    follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read))
+    log.set_up(settings.log_format, sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.ask())
-    with closing(follower.source):
+    with closing(decoders), closing(follower.source):
         if options.once:
             return look_once(follower)
         follow(follower, BackOff(options.interval_seconds), stop.wait)
         return ALL_TAKEN
 
 
-def make_follower(settings: Settings, options: Options, stop: Stop) -> Follower:
-    """A follower that fills Redis, or sends to a service, and the archive if one is named."""
+def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader = iter_frames) -> Follower:
+    """A follower that fills Redis, or sends to a service, and the archive if one is named; `read` opens files."""
     source = _source(options)
     make_intake = _to_service if options.service else _to_redis
     archive = Archive(settings.archive) if settings.archive else None
     bad_files = BadFiles(options.quarantine) if options.quarantine else None
-    return Follower(source, make_intake(settings, options, archive), now_utc, bad_files, lambda: stop.asked)
+    intake = make_intake(settings, options, archive, read)
+    return Follower(source, intake, now_utc, bad_files, lambda: stop.asked)
 
 
-def _to_redis(settings: Settings, options: Options, archive: Archive | None) -> Intake:
+def _to_redis(settings: Settings, options: Options, archive: Archive | None, read: Reader) -> Intake:
     if settings.redis_url is None:
         raise InvalidRequest(
             expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts, or --service",
@@ -103,11 +109,12 @@ def _to_redis(settings: Settings, options: Options, archive: Archive | None) -> 
         clock=now_utc,
         references=RedisReferences(client),
         archive=archive,
+        read=read,
         force=options.force,
     )
 
 
-def _to_service(settings: Settings, options: Options, archive: Archive | None) -> Intake:
+def _to_service(settings: Settings, options: Options, archive: Archive | None, read: Reader) -> Intake:
     history = ServiceHistory(
         options.service or "",
         options.product,
@@ -115,15 +122,18 @@ def _to_service(settings: Settings, options: Options, archive: Archive | None) -
         key=settings.feed_key.get_secret_value() if settings.feed_key else None,
         force=options.force,
     )
-    return Intake(options.product, history, MemoryQuarantine(), clock=now_utc, archive=archive, force=options.force)
+    return Intake(
+        options.product,
+        history,
+        MemoryQuarantine(),
+        clock=now_utc,
+        archive=archive,
+        read=read,
+        force=options.force,
+    )
 
 
 def _source(options: Options) -> Source:
     if "://" in options.source:
         return HttpSource(options.source, options.product)
     return FolderSource(Path(options.source), options.product)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, which may hold a password

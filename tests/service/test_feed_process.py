@@ -108,7 +108,7 @@ def test_it_follows_until_it_is_told_to_stop(redis_server: RedisServer, start_fe
     process.send_signal(signal.SIGTERM)
     status, errors = finished(process)
     assert status == 0
-    assert errors.count(" INFO took ") >= 2
+    assert errors.count(" took RY of ") >= 2
     assert "Traceback" not in errors
 
 
