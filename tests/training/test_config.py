@@ -43,7 +43,7 @@ def test_misspelt_settings_are_named(tmp_path: Path) -> None:
         (("[data]", "[other]"), r"table \[data\]"),
         (("batch = 8", 'batch = "two"'), "number for batch of OptimiserConfig, got 'two'"),
         (("batch = 8", "batch = -1"), "number for batch"),
-        (("iterations = 160", "iterations = 0"), "iterations"),
+        (("iterations = 1100", "iterations = 0"), "iterations"),
     ],
 )
 def test_what_is_missing_or_no_number_is_named(tmp_path: Path, change: tuple[str, str], text: str) -> None:
