@@ -41,6 +41,17 @@ class Network(nn.Module):
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 
+    @torch.no_grad()
+    def amplify(self, gain: float) -> None:
+        """Multiply the weights, not the biases, of all cells.
+
+        PyTorch draws weights so small that rain is hardly to be seen after six layers of cells, and the head learns
+        slowly from what is left.
+        """
+        for name, parameter in self.stack.named_parameters():
+            if name.endswith("weight"):
+                parameter.mul_(gain)
+
     def initial_states(self, frame: Tensor) -> tuple[Tensor, ...]:
         """Zeros for frames like `frame` (B, inputs, H, W)."""
         batch, _, rows, columns = frame.shape

@@ -39,6 +39,12 @@ CONFIG = FitConfig(
     optimiser=SETTINGS,
     sampling="scheduled",
 )
+LOSSES = [
+    LossConfig(name="pinball", frames="all"),
+    LossConfig(name="mse+mae", frames="all"),
+    LossConfig(name="balanced", frames="all"),
+    LossConfig(name="banded", frames="all", rates=(1.0,), quantiles=(0.5, 0.6), weights=(1.0, 2.0)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +131,10 @@ def test_bfloat16_trains_float32_weights(events: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sampling", ["none", "reverse"])
-@pytest.mark.parametrize("loss", ["pinball", "mse+mae", "balanced"])
-def test_every_loss_and_sampling_learns(sampling: Any, loss: Any, events: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_every_loss_and_sampling_learns(sampling: Any, loss: LossConfig, events: Path, tmp_path: Path) -> None:
     settings = replace(SETTINGS, iterations=40, validate_every=40, learning_rate=1e-2)
-    config = replace(CONFIG, sampling=sampling, loss=LossConfig(name=loss, frames="all"), optimiser=settings)
+    config = replace(CONFIG, sampling=sampling, loss=loss, optimiser=settings)
     fit(config, events, tmp_path / "run")
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["validation_loss"] < 0.8 * log[0]["validation_loss"]
