@@ -1,6 +1,7 @@
 """The least that any service does to move the same bytes: a FastAPI route with a form in and buffers out.
 
-Started by benchmarks/predict.py in a process of its own; what Raincell takes beyond its forecaster is held against it.
+Started by benchmarks/predict.py and benchmarks/load.py in a process of its own; what Raincell takes beyond its
+forecaster is held against it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ app = FastAPI()
 async def ready() -> dict[str, bool]:
     """As the real service's."""
     return {"ready": True}
+
+
+@app.get("/bytes")
+async def give(size: int) -> Response:
+    """As many bytes as are asked for, as benchmarks/load.py does."""
+    return Response(bytes(size), media_type="application/octet-stream")
 
 
 @app.post("/predict")

@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for group in (predict, frames, points, nowcast, models, health):
+    for group in (points, nowcast, predict, frames, models, health):  # the most asked for first
         app.include_router(group.router)
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)

@@ -55,7 +55,7 @@ class Service:
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # FastAPI would call a plain function in a thread, for each request
     return cast(Service, request.app.state.service)
 
 
