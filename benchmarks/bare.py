@@ -1,12 +1,12 @@
-"""The least that any service does to move the same bytes: FastAPI routes with a form in, or nothing, and buffers out.
+"""The least that any service does to move the same bytes: a FastAPI route with a form in and buffers out.
 
-Started by benchmarks/predict.py and load.py in a process of its own; what Raincell takes is held against it.
+Started by benchmarks/predict.py and benchmarks/load.py in a process of its own; what Raincell takes beyond its
+forecaster is held against it.
 """
 
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from typing import Annotated
 
 import uvicorn
@@ -21,23 +21,18 @@ async def ready() -> dict[str, bool]:
     return {"ready": True}
 
 
+@app.get("/bytes")
+async def give(size: int) -> Response:
+    """As many bytes as are asked for, as benchmarks/load.py does."""
+    return Response(bytes(size), media_type="application/octet-stream")
+
+
 @app.post("/predict")
 async def move(frames: Annotated[list[UploadFile], File()], size: int) -> Response:
     """Read the files, and answer as many bytes as were asked for."""
     for file in frames:
         await file.read()
     return Response(bytes(size), media_type="application/octet-stream")
-
-
-@app.get("/bytes")
-async def give(size: int) -> Response:
-    """As many bytes as are asked for, made once."""
-    return Response(_made(size), media_type="application/octet-stream")
-
-
-@lru_cache(maxsize=8)
-def _made(size: int) -> bytes:
-    return bytes(size)
 
 
 if __name__ == "__main__":

@@ -35,12 +35,11 @@ def unchanged(request: Request, tag: str, modified: datetime) -> bool:
         return False
 
 
-def validators(tag: str, modified: datetime, cache_control: str) -> dict[str, str]:
-    """The headers that let an answer be kept and asked for again."""
+def validators(tag: str, modified: datetime) -> dict[str, str]:
+    """The headers that let an answer be asked for again."""
     return {
         "ETag": tag,
         "Last-Modified": format_datetime(modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
-        "Cache-Control": cache_control,
         "Vary": "Accept",
     }
 

@@ -46,9 +46,12 @@ class LargeResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """Send it slice by slice, at the pace at which the caller takes it."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        last = b""
         for piece in self._slices():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            if last:
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+            last = piece
+        await send({"type": "http.response.body", "body": last})
 
     def _slices(self) -> Iterator[bytes]:
         for part in self._content:

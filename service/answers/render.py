@@ -52,6 +52,6 @@ def _headers(nowcast: Nowcast) -> dict[str, str]:
 
 def printable(text: str) -> str:
     """Header text from names that files bring along: printable ASCII only."""
-    if text.isascii() and text.isprintable():
-        return text[:500]
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)[:500]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return text[:500]

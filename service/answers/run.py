@@ -126,8 +126,8 @@ def probability_content(
     return [to_netcdf(sequence, attributes=attributes, quantity=_probability(threshold))]
 
 
-def headers_of(part: Part, now: datetime) -> dict[str, str]:
-    """What a reader of arrays and images cannot find in them."""
+def headers_of(part: Part) -> dict[str, str]:
+    """What a reader of arrays and images cannot find in them, but for the age, which changes."""
     run = part.run
     headers = {
         "X-Raincell-Run": run.id,
@@ -137,7 +137,6 @@ def headers_of(part: Part, now: datetime) -> dict[str, str]:
         "X-Raincell-Grid": part_of(run.grid, part.window).key,
         "X-Raincell-Reference-Time": iso(run.reference_time),
         "X-Raincell-Lead-Minutes": ",".join(map(str, part.minutes)),
-        "X-Raincell-Age-Seconds": str(age_seconds(run, now)),
         "X-Raincell-Degraded": part.degraded,
         "X-Raincell-Attribution": attribution(run.product),
     }

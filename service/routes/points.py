@@ -77,10 +77,8 @@ async def point(
     if kept is None:
         async with service.encoders:
             kept = await run_sync(_one, service, found.run, lat, lon)
-        service.answers.keep(key, kept, 2 * len(kept[1]))
-    earlier, series = kept
-    head = json.dumps({**_source(service, found, earlier), "name": None, "lat": lat, "lon": lon})
-    return _json(found, f"{head[:-1]}, {series[1:]}")
+        service.answers.keep(key, kept, 2 * len(kept))
+    return _json(service, found, kept)
 
 
 @router.post(
@@ -114,10 +112,10 @@ def _read(content_type: str, body: bytes) -> list[PlaceQuestion]:
         ) from None
 
 
-def _one(service: Service, run: Run, lat: float, lon: float) -> tuple[list[Run], str]:
+def _one(service: Service, run: Run, lat: float, lon: float) -> str:
     earlier = service.reader.earlier(run)
     (place,) = describe_places(service.reader, run, earlier, [lat], [lon])
-    return earlier, json.dumps(place)
+    return json.dumps({**_source(run, earlier), "name": None, "lat": lat, "lon": lon, **place})
 
 
 def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
@@ -125,29 +123,29 @@ def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Re
     lat, lon = [place.lat for place in places], [place.lon for place in places]
     told = describe_places(service.reader, found.run, earlier, lat, lon)
     listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
-    return _json(found, json.dumps({**_source(service, found, earlier), "points": listed}))
+    return _json(service, found, json.dumps({**_source(found.run, earlier), "points": listed}))
 
 
-def _source(service: Service, found: Found, earlier: Sequence[Run]) -> dict[str, Any]:
+def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:
     """What the places were read from."""
-    run = found.run
     return {
         "run": run.id,
         "product": run.product,
         "grid": run.grid.key,
         "reference_time": iso(run.reference_time),
-        "age_seconds": age_seconds(run, service.clock()),
         "timestep_minutes": run.timestep_minutes,
         "model": run.model,
         "version": run.version,
         "method": run.method,
         "history_times": [iso(time) for time in run.history_times],
-        "degraded": found.degraded,
         "attribution": attribution(run.product),
         "probability_method": METHOD,
         "probability_runs": [run.id, *(other.id for other in earlier)],
     }
 
 
-def _json(found: Found, text: str) -> Response:
-    return Response(text, headers={"Cache-Control": found.cache_control}, media_type=JSON)
+def _json(service: Service, found: Found, text: str) -> Response:
+    """The rest of an answer, whose text may have been kept for a while, with what changes meanwhile before it."""
+    changing = {"age_seconds": age_seconds(found.run, service.clock()), "degraded": found.degraded}
+    content = f"{json.dumps(changing)[:-1]}, {text[1:]}"
+    return Response(content, headers={"Cache-Control": found.cache_control}, media_type=JSON)

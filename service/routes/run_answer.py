@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import Path, Query, Request, Response
 
 from service.answers.large import Content, LargeResponse
-from service.answers.run import Part, headers_of
+from service.answers.run import Part, age_seconds, headers_of
 from service.caching import BRIEFLY, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
 from service.errors import UnknownFrame
@@ -26,6 +26,7 @@ Bbox = Annotated[
         examples=["13,52,14,53"],
     ),
 ]
+_HEADERS_SIZE = 1000
 RunPath = Annotated[str, Path(max_length=500, description="a run's id, as GET /nowcast gives it")]
 
 
@@ -35,6 +36,11 @@ class Found(NamedTuple):
     run: Run
     degraded: str | None
     cache_control: str
+
+
+class _Written(NamedTuple):
+    content: Content
+    headers: dict[str, str]
 
 
 async def latest(service: Service, product: str | None, grid: str | None) -> Found:
@@ -81,16 +87,21 @@ async def answer(
     make: Callable[[], Content],
 ) -> Response:
     """A part of a run as `make` writes it, or 304; written once for all who ask the same `question`."""
-    tag = entity_tag(found.run.id, part.degraded, part.minutes, part.window, media_type, *question)
-    headers = {**validators(tag, found.run.made_at, found.cache_control), **headers_of(part, service.clock())}
-    if unchanged(request, tag, found.run.made_at):
-        return Response(status_code=304, headers=headers)
-    content = service.answers.find(tag)
-    if content is None:
+    run = found.run
+    key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
+    written: _Written | None = service.answers.find(key)
+    tag = written.headers["ETag"] if written else entity_tag(*key)
+    told = {"Cache-Control": found.cache_control, "X-Raincell-Age-Seconds": str(age_seconds(run, service.clock()))}
+    if unchanged(request, tag, run.made_at):
+        return Response(status_code=304, headers={**validators(tag, run.made_at), **headers_of(part), **told})
+    if written is None:
         async with service.encoders:
-            content = await run_sync(service.answers.get, tag, lambda: _sized(make()))
-    return LargeResponse(content, media_type, headers)
+            written = await run_sync(service.answers.get, key, lambda: _write(part, tag, make()))
+    return LargeResponse(written.content, media_type, {**written.headers, **told})
 
 
-def _sized(content: Content) -> tuple[Content, int]:
-    return content, sum(part.nbytes if not isinstance(part, bytes) else len(part) for part in content)
+def _write(part: Part, tag: str, content: Content) -> tuple[_Written, int]:
+    """What is kept of an answer, and its size."""
+    headers = {**validators(tag, part.run.made_at), **headers_of(part)}
+    size = sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in content)
+    return _Written(content, headers), size + _HEADERS_SIZE
