@@ -63,6 +63,7 @@ def series_of(frames: FrameSequence) -> Any:
 @pytest.fixture
 def make_site(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
     monkeypatch.setattr(runner_module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(runner_module, "INTERIM_SECONDS", 60.0)  # a busy machine makes no other runs than a quick one
     monkeypatch.setattr(runner_module, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(runner_module, "WAIT_SECONDS", 0.05)
     monkeypatch.setattr(runs, "FRESH_SECONDS", 0.05)
