@@ -168,8 +168,6 @@ async def _handle_validation(_: Request, error: Exception) -> Response:
 
 async def _handle_http(request: Request, error: Exception) -> Response:
     raised = cast(HTTPException, error)
-    if raised.status_code == 400:  # FastAPI's, for JSON that is not even text
-        return problem_response(422, "InvalidRequest", "a body of JSON", "one that is not UTF-8", "send JSON in UTF-8")
     expected, remedy = _HTTP_TEXTS.get(raised.status_code, ("a request that can be answered", "see /docs"))
     got = f"{request.method} {request.url.path[:100]}"
     name = {404: "NotFound", 405: "MethodNotAllowed"}.get(raised.status_code, "HttpError")

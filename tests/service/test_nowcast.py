@@ -288,7 +288,7 @@ def test_what_has_not_changed_is_not_sent_again(site: Site) -> None:
             since = site.get(address, media_type, **{"If-Modified-Since": first.headers["last-modified"]})
             assert since.status_code == 304
             assert site.get(address, media_type, **{"If-None-Match": '"other"'}).content == first.content
-            assert first.headers["vary"] == "Accept"
+            assert "Accept" in first.headers["vary"].split(", ")
             tags.add(tag)
     assert len(tags) == 12  # the latest run and the run by its id are the same things
 
