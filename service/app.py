@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from asyncio import create_task, gather
+from asyncio import create_task, wait
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -59,6 +59,8 @@ from service.settings import Settings, anonymous_scopes, check_exposure
 from service.state_metrics import StateCollector
 from service.worker import Worker
 
+_LAST_SECONDS = 5.0
+"""How long work in the background is waited for at the end."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
@@ -220,7 +222,8 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     yield
     for task in tasks:
         task.cancel()
-    await gather(*tasks, return_exceptions=True)
+    if tasks:
+        await wait(tasks, timeout=_LAST_SECONDS)
     await run_sync(service.worker.close, 1.0)  # nobody waits for what it may still be at
     await run_sync(service.decoders.close)
 

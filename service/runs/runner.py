@@ -92,8 +92,10 @@ class Runner:
                 checked = time.monotonic()
             self._woken.clear()
             settled = await self.look(thorough)
+            # Not wait_for, which before Python 3.12 may swallow the cancellation when it is woken at the same moment.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS if settled else WAIT_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS if settled else WAIT_SECONDS):
+                    await self._woken.wait()
 
     async def look(self, thorough: bool = True) -> bool:
         """Bring every series up to date; False if another replica is about to do it for one of them.

@@ -459,3 +459,26 @@ def test_it_looks_when_it_is_woken_and_by_itself(replica: Replica, monkeypatch: 
         task.cancel()
 
     in_loop(asyncio.wait_for(story(), 60))
+
+
+def test_it_ends_when_told_to_even_if_it_is_woken_at_the_same_moment(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> bool:
+        looked = asyncio.Event()
+
+        async def look(_thorough: bool) -> bool:
+            looked.set()
+            return True
+
+        monkeypatch.setattr(replica.runner, "look", look)
+        running = asyncio.create_task(replica.runner.run())
+        await looked.wait()
+        for _ in range(5):  # until it waits
+            await asyncio.sleep(0)
+        replica.runner.wake()
+        running.cancel()
+        await asyncio.wait({running}, timeout=10)
+        return running.cancelled()
+
+    assert in_loop(story())
