@@ -69,7 +69,7 @@ def test_one_band_is_a_pinball_loss() -> None:
 def test_the_best_for_the_banded_loss_exceeds_a_rate_where_the_odds_of_that_are_above_one_minus_its_quantile() -> None:
     # 6 mm/h with odds 0.3, else dry: enough for the quantile 0.8 of heavy rain, not for the 0.5 of light rain alone
     odds_of_rain = 0.3
-    rain, dry = (torch.from_numpy(RainScaling().to_network(np.float32([rate])))[None, None, None] for rate in (6, 0))
+    rain, dry = (torch.from_numpy(RainScaling().to_network(np.array([rate])))[None, None, None] for rate in (6, 0))
 
     def expected(forecast: float, config: LossConfig) -> float:
         costs = [mean_loss(frames(forecast), seen, frames(1).bool(), config, RainScaling()) for seen in (rain, dry)]
