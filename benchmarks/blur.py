@@ -26,9 +26,9 @@ THRESHOLDS = (1.0, 5.0)
 class Sums:
     """Contingency tables by threshold and lead time, and absolute errors by lead time."""
 
-    def __init__(self) -> None:
-        self._tables = {threshold: [ContingencyTable(0, 0, 0, 0)] * LEADS for threshold in THRESHOLDS}
-        self._errors = [ErrorSum(0, 0, 0)] * LEADS
+    def __init__(self, leads: int) -> None:
+        self._tables = {threshold: [ContingencyTable()] * leads for threshold in THRESHOLDS}
+        self._errors = [ErrorSum()] * leads
 
     def add(self, lead: int, forecast: Float32, observed: Float32) -> None:
         """Add one forecast frame."""
@@ -62,13 +62,14 @@ def main() -> None:
 
 def _measure(event: Path, widths: list[float], stride: int) -> list[Sums]:
     rain_rate = open_sequence([event], observations_only=True).rain_rate
-    sums = [Sums() for _ in widths]
-    for start in range(0, len(rain_rate) - INPUTS - LEADS + 1, stride):
-        observed, later = np.split(rain_rate[start : start + INPUTS + LEADS], [INPUTS])
+    leads = min(LEADS, len(rain_rate) - INPUTS)
+    sums = [Sums(leads) for _ in widths]
+    for start in range(0, len(rain_rate) - INPUTS - leads + 1, stride):
+        observed, later = np.split(rain_rate[start : start + INPUTS + leads], [INPUTS])
         motion, last = motion_field(observed), observed[-1]
         for width, summed in zip(widths, sums, strict=True):
             blur = Smoothing(km_at_one_hour=width)
-            frames = (blur.apply(last, 5 * lead, 1.0) for lead in range(1, LEADS + 1))
+            frames = (blur.apply(last, 5 * lead, 1.0) for lead in range(1, leads + 1))
             for lead, forecast in enumerate(hold_inflow(carried(frames, motion), last)):
                 summed.add(lead, forecast, later[lead])
     return sums
