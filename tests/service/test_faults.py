@@ -48,7 +48,7 @@ def make_redis() -> Iterator[Callable[..., RedisServer]]:
 
 
 def post_frames(url: str, frames: np.ndarray, end: datetime, product: str = "RY") -> httpx.Response:
-    about = {"valid_time": iso(end), "product": product}
+    about = {"valid_time": iso(end), "product": product, "force": "true"}  # made up, and not all believable
     return httpx.post(f"{url}/frames", params=about, content=npy(frames), headers=NPY, timeout=120)
 
 
@@ -97,7 +97,7 @@ def test_a_redis_without_memory_takes_nothing_and_can_be_read(
     service_process: START, make_redis: Callable[..., RedisServer]
 ) -> None:
     redis = make_redis("--maxmemory", "6mb", "--maxmemory-policy", "noeviction")
-    server = service_process(RAINCELL_REDIS_URL=redis.url, RAINCELL_HISTORY_MINUTES="10080")
+    server = service_process(RAINCELL_REDIS_URL=redis.url, RAINCELL_HISTORY_MINUTES="10080", RAINCELL_RUNS="0")
     noise = np.random.default_rng(1).random((5, 700, 700), np.float32) * 100
     accepted = 0
     while (answer := post_frames(server.url, noise, FIRST + timedelta(minutes=25 * accepted))).status_code == 201:
@@ -169,10 +169,11 @@ class Crowd:
                 check_refusal(answer)
 
     def check(self, said: dict[str, Any]) -> None:
-        """The rain of the newest frame goes on, plus what its version adds."""
+        """The rain of the newest frame goes on, plus what the version adds unless something stands in for it."""
         expected = rain_at(datetime.fromisoformat(said["reference_time"]))
         got = said["summary"][0]["max"]
-        assert got == pytest.approx(expected, rel=1e-2) if said["version"] == "1" else got > expected
+        adds = said["version"] == "2" and said["method"] == "model"
+        assert got > expected if adds else got == pytest.approx(expected, rel=1e-2)
 
 
 def test_two_hundred_clients_while_redis_dies_and_the_model_changes(
