@@ -216,7 +216,7 @@ TORCHRUN = [
     "torch.distributed.run",
     "--standalone",
     "--nproc-per-node=2",
-    "--max-restarts=2",
+    "--max-restarts=5",
     "-m",
     "training",
     "fit",
