@@ -20,8 +20,8 @@ class Patience:
     Parameters
     ----------
     seconds : float
-        For a body, beyond the time that it takes at `SLOWEST_BYTES_PER_SECOND`; then 408. And for each piece of an answer
-        to be taken; then the connection ends.
+        For a body, beyond the time that it takes at `SLOWEST_BYTES_PER_SECOND`; then 408. And for each piece of an
+        answer to be taken; then the connection ends.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
