@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ SMALL = Grid(
     "small", (24, 20), 1.0, "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m", (0.0, -4e6)
 )
 DEADLINE_SECONDS = 60.0
+_SERVE = ("-m", "service", "run")
 
 
 def tiny_card(**changes: Any) -> ModelCard:
@@ -273,10 +274,10 @@ def redis_server() -> Iterator[RedisServer]:
 class ServiceProcess:
     """The service as its operator runs it."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], program: Sequence[str] = _SERVE) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = start_service(["--port", str(self.port)], environment)
+        self.process = start_service(["--port", str(self.port)], environment, program)
 
     def wait_ready(self) -> None:
         """Poll /readyz."""
@@ -298,11 +299,13 @@ class ServiceProcess:
             return False
 
 
-def start_service(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """`python -m service run` with these settings and no others."""
+def start_service(
+    arguments: list[str], environment: dict[str, str], program: Sequence[str] = _SERVE
+) -> subprocess.Popen[bytes]:
+    """`python -m service run`, or another program, with these settings and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "service", "run", *arguments],
+        [sys.executable, *program, *arguments],
         env=kept | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -310,15 +313,21 @@ def start_service(arguments: list[str], environment: dict[str, str]) -> subproce
 
 
 @pytest.fixture
-def service_process(repository: Path) -> Iterator[Callable[..., ServiceProcess]]:
-    """Starts service processes, ready, and stops them."""
+def make_service_process(repository: Path) -> Iterator[Callable[..., ServiceProcess]]:
+    """Starts programs that are the service, waits until they are ready, and stops them."""
     started: list[ServiceProcess] = []
 
-    def start(**environment: str) -> ServiceProcess:
-        started.append(ServiceProcess({"RAINCELL_MODEL_REPOSITORY": str(repository), **environment}))
+    def start(program: Sequence[str], **environment: str) -> ServiceProcess:
+        started.append(ServiceProcess({"RAINCELL_MODEL_REPOSITORY": str(repository), **environment}, program))
         started[-1].wait_ready()
         return started[-1]
 
     yield start
     for process in started:
         process.stop()
+
+
+@pytest.fixture
+def service_process(make_service_process: Callable[..., ServiceProcess]) -> Callable[..., ServiceProcess]:
+    """The same for the service as its operator starts it."""
+    return partial(make_service_process, _SERVE)
