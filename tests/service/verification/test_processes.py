@@ -1,0 +1,81 @@
+"""Two service processes on one Redis, one of which is killed in the middle: the ledger holds what happened, once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from radar.ledger import read_records
+from radar.sequence import FrameSequence
+from service.redis_history import RedisHistory
+from service.runs.redis_runs import RedisRuns
+from service.runs.run import WholeRun
+from tests.service.conftest import SMALL, RedisServer, ServiceProcess, wait_until
+from tests.service.runs_made import END
+from tests.service.verification.offline import evaluate
+from tests.service.verification.replicas import RETENTION, SERIES, one, storm
+from tests.service.verification.test_scorer import assert_same, observations
+
+FRAMES, FIRST, LEADS = 15, 5, 6
+
+
+def wholes_in(server: RedisServer) -> list[WholeRun]:
+    """The runs that the processes made, those that only answered meanwhile left out."""
+    runs = RedisRuns(server.url, timedelta(days=1))
+    found = []
+    for run in runs.runs(SERIES):
+        minutes = [*run.observed_minutes, *run.lead_minutes]
+        frames = dict(zip(minutes, runs.frames(run.id, minutes), strict=True))
+        found.append(WholeRun(run, frames, runs.covered(run.id)))
+    return [whole for whole in reversed(found) if not whole.run.interim]
+
+
+@pytest.mark.slow
+def test_counts_equal_an_offline_evaluation(
+    service_process: Callable[..., ServiceProcess], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    ledger, frames = tmp_path / "ledger", storm(FRAMES, END)
+    settings = {
+        "RAINCELL_REDIS_URL": redis_server.url,
+        "RAINCELL_VERIFICATION": str(ledger),
+        "RAINCELL_RUN_LEAD_MINUTES": "30",
+        "RAINCELL_RUN_MINUTES": "600",
+    }
+    replicas = [service_process(**settings) for _ in range(2)]
+    history = RedisHistory(redis_server.url, RETENTION)
+    history.append(FrameSequence(frames.rain_rate[:FIRST], frames.valid_times[:FIRST], SMALL, 5, "RY"))
+    runs = RedisRuns(redis_server.url, RETENTION)
+    for place in range(FIRST, FRAMES + 1):
+        base = frames.valid_times[place - 1]
+        wait_until(partial(runs_from, runs, base), f"the run from frame {place}")
+        if place == FRAMES:
+            break
+        history.append(one(frames, place))
+        if place == 9:  # whatever it is doing; what it had claimed is done by others in a minute
+            replicas[0].process.send_signal(signal.SIGKILL)
+            replicas[0].process.wait()
+        if place == 11:
+            replicas.append(service_process(**settings))
+    due = sum(min(LEADS, FRAMES - 1 - place) for place in range(FIRST - 1, FRAMES))
+    wait_until(lambda: len(list(read_records(ledger))) == due, f"{due} records", seconds=240)
+    assert_same(ledger, evaluate(wholes_in(redis_server), observations(frames)))
+    wait_until(lambda: frames_told(replicas[-1]) == FRAMES - FIRST, "the tally of the replica that came last")
+    assert frames_told(replicas[1]) == FRAMES - FIRST
+
+
+def runs_from(runs: RedisRuns, base: object) -> bool:
+    """Whether the run from that time is there."""
+    latest = runs.latest(SERIES)
+    return latest is not None and latest.reference_time == base and not latest.interim
+
+
+def frames_told(replica: ServiceProcess) -> int:
+    """How many runs a replica says were scored five minutes ahead."""
+    answer = httpx.get(f"{replica.url}/verification?product=RY&period=all&lead_minutes=5", timeout=30).json()
+    return sum(score["frames"] for score in answer["scores"] if score["model"] == "still/1")
