@@ -12,7 +12,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,10 +64,19 @@ class LogFollower:
     kind : str
     first, last : date or None
         Days to read; all if not given.
+    without : set of date
+        Days to pass over.
     """
 
-    def __init__(self, folder: Path, kind: str, first: date | None = None, last: date | None = None) -> None:
-        self._folder, self._kind = folder, kind
+    def __init__(
+        self,
+        folder: Path,
+        kind: str,
+        first: date | None = None,
+        last: date | None = None,
+        without: Container[date] = (),
+    ) -> None:
+        self._folder, self._kind, self._without = folder, kind, without
         self._first, self._last = first or date.min, last or date.max
         self._offsets: dict[Path, int] = {}
         self.damaged = 0
@@ -76,7 +85,7 @@ class LogFollower:
     def read(self) -> Iterator[Line]:
         """The lines that were added since the last call, day by day; raises OSError."""
         for day, path in log_files(self._folder, self._kind):
-            if self._first <= day <= self._last:
+            if self._first <= day <= self._last and day not in self._without:
                 yield from self._new_lines(path)
 
     def _new_lines(self, path: Path) -> Iterator[Line]:

@@ -3,13 +3,15 @@
 Files are those of `radar.append_log`, kind "scores", by the day of the run's base time. A record holds the sums of all
 that forecast the same: the run itself, the baselines, others beside it. They were compared on the same pixels. A record
 is known by its run and lead time, and counts once however often it stands there.
+
+Records of days long past are added up and go (`radar.ledger_days`): what is read here are the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +27,9 @@ PERSISTENCE, EXTRAPOLATION, DWD = "persistence", "extrapolation", "dwd-rv"
 """What forecasts that are no model's are called."""
 STAND_IN = "stand-in"
 """The run itself, where something else was served instead of the model; see the record's method."""
-_KIND, _VERSION = "scores", 1
+KIND = "scores"
+"""Of the files."""
+_VERSION = 1
 
 
 def model_reference(name: str, version: str) -> str:
@@ -98,7 +102,7 @@ class LedgerWriter:
     """Adds records to files that no other process writes."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = AppendLog(folder, _KIND)
+        self._log = AppendLog(folder, KIND)
 
     def append(self, record: Record) -> None:
         """Add a record, on the disk when this returns; raises OSError."""
@@ -113,10 +117,19 @@ class LedgerFollower:
     folder : Path
     since, until : datetime or None
         Base times, both included.
+    without : set of date
+        Days to pass over: those that have totals, see `radar.ledger_days`.
     """
 
-    def __init__(self, folder: Path, since: datetime | None = None, until: datetime | None = None) -> None:
-        self._log = LogFollower(folder, _KIND, since.date() if since else None, until.date() if until else None)
+    def __init__(
+        self,
+        folder: Path,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        without: Container[date] = (),
+    ) -> None:
+        first, last = since.date() if since else None, until.date() if until else None
+        self._log = LogFollower(folder, KIND, first, last, without)
         self._since, self._until = since, until
         self._seen: dict[str, set[int]] = {}
         self._unreadable = 0

@@ -68,6 +68,8 @@ _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
+_BESIDE_LONGER = timedelta(minutes=30)
+"""How much longer than runs, which are kept by the times of frames, forecasts beside them are kept by the clock."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
@@ -135,10 +137,22 @@ def make_service(settings: Settings) -> Service:
     history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
-    parts = Parts(
-        settings.model_repository, watch.catalogue, load, history, runs, worker, counts, now_utc, settings.redis_url
+    verification = _verification(
+        settings,
+        Parts(
+            repository=settings.model_repository,
+            catalogue=watch.catalogue,
+            load=load,
+            history=history,
+            runs=runs,
+            worker=worker,
+            metrics=counts,
+            clock=now_utc,
+            redis_url=settings.redis_url,
+            kept=timedelta(minutes=settings.run_minutes) + _BESIDE_LONGER,
+            days=settings.verification_days,
+        ),
     )
-    verification = _verification(settings, parts)
     runner = Runner(
         history,
         runs,

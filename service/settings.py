@@ -74,6 +74,8 @@ class Settings(BaseSettings):
         Decoded and encoded runs that are kept in this process, in MiB.
     verification : Path or None
         Folder of the ledger, shared by replicas; without it nothing is scored. See docs/verification.md.
+    verification_days : int
+        Days that the ledger is kept record by record, counted from its newest; older ones are added up.
     drift_skill : float
         Skill against persistence below which an hour is bad.
     drift_hours : int
@@ -115,6 +117,7 @@ class Settings(BaseSettings):
     run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
     cache_mb: int = Field(default=512, ge=16, le=65536)
     verification: Path | None = None
+    verification_days: int = Field(default=35, ge=10, le=3660)
     drift_skill: float = Field(default=0.0, ge=-10, le=1)
     drift_hours: int = Field(default=6, ge=1, le=7 * 24)
     drift_lead_minutes: int = Field(default=60, ge=1, le=1440)

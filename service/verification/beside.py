@@ -8,7 +8,7 @@ from typing import Protocol
 
 from service.codec import StoredFrame
 
-MOST_RUNS = 100
+MOST_RUNS = 48
 """Runs beside which a process without Redis keeps forecasts."""
 
 

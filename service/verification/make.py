@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from radar.ledger import LedgerWriter
+from radar.ledger_days import settle
 from service.catalogue import Catalogue, Load
 from service.last_good import History
 from service.metrics import Metrics
@@ -45,6 +46,10 @@ class Parts:
     history, runs, worker, metrics, clock
         As routes have them.
     redis_url : str or None
+    kept : timedelta
+        How long forecasts beside runs are kept, as long as the runs.
+    days : int
+        Days of the ledger that are kept record by record.
     """
 
     repository: Path
@@ -56,13 +61,15 @@ class Parts:
     metrics: Metrics
     clock: Callable[[], datetime]
     redis_url: str | None = None
+    kept: timedelta = timedelta(hours=3)
+    days: int = 35
 
 
 def make_verification(
     parts: Parts, folder: Path, drift_limits: drift.Limits, input_limits: input_watch.Limits
 ) -> Verification:
     """Verification with its ledger in `folder`."""
-    beside, claims, references = _shared(parts.redis_url)
+    beside, claims, references = _shared(parts)
     tally = Tally(folder)
     scorer = Scorer(
         parts.history,
@@ -87,13 +94,15 @@ def make_verification(
     def look(thorough: bool) -> None:
         watch.look()
         scorer.look(thorough)
+        if thorough:
+            settle(folder, parts.days, parts.clock())
 
     return Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
 
 
-def _shared(redis_url: str | None) -> tuple[BesideForecasts, Claims, RedisReferences | None]:
+def _shared(parts: Parts) -> tuple[BesideForecasts, Claims, RedisReferences | None]:
     """What replicas share where there is Redis."""
-    if redis_url is None:
+    if parts.redis_url is None:
         return MemoryBeside(), MemoryClaims(), None
-    client = connect(redis_url)
-    return RedisBeside(client), RedisClaims(client), RedisReferences(client)
+    client = connect(parts.redis_url)
+    return RedisBeside(client, parts.kept), RedisClaims(client), RedisReferences(client)

@@ -17,7 +17,7 @@ from service.redis_client import store_errors
 from service.runs.run import tag_of
 from service.runs.store import unknown
 
-_KEPT = timedelta(hours=12)
+_KEPT = timedelta(hours=3)
 
 
 class RedisBeside:

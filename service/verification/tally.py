@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from radar.ledger import PERSISTENCE, LedgerFollower, Record
+from radar.ledger import LedgerFollower, Record
+from radar.ledger_days import DayRow, read_day, rows_of, settled_days
 from radar.score_sums import ScoreSums
 from service.codec import Series
 
@@ -63,13 +64,23 @@ class SeriesTally:
 
     def add(self, record: Record) -> None:
         """Add a record."""
-        for rows in (self.total, self.hours.setdefault(hour_of(record.valid_time), {})):
-            _add(rows, record)
-        self.newest = max(self.newest or record.valid_time, record.valid_time)
-        self.oldest = min(self.oldest or record.valid_time, record.valid_time)
-        first = hour_of(self.newest) - _KEPT_HOURS * _HOUR
-        for hour in [hour for hour in self.hours if hour < first]:
-            del self.hours[hour]
+        hour = self.hours.setdefault(hour_of(record.valid_time), {})
+        for row in rows_of(record):
+            self.settle(row)
+            _add(hour, row)
+        self._note(record.valid_time, record.valid_time)
+        first = hour_of(self.newest or record.valid_time) - _KEPT_HOURS * _HOUR
+        for old in [hour for hour in self.hours if hour < first]:
+            del self.hours[old]
+
+    def settle(self, row: DayRow) -> None:
+        """Add a total of a day that is over for long."""
+        _add(self.total, row)
+        self._note(row.first, row.last)
+
+    def _note(self, first: datetime, last: datetime) -> None:
+        self.oldest = min(self.oldest or first, first)
+        self.newest = max(self.newest or last, last)
 
 
 class Tally:
@@ -81,29 +92,33 @@ class Tally:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._follower = LedgerFollower(folder)
+        self._folder = folder
+        self._follower: LedgerFollower | None = None
         self._series: dict[Series, SeriesTally] = {}
         self._guard = threading.Lock()
 
     @property
     def damaged(self) -> int:
         """Lines of the ledger that could not be read."""
-        return self._follower.damaged
+        return self._follower.damaged if self._follower else 0
 
     def refresh(self) -> None:
         """Take in what was added to the ledger, by whichever replica; raises OSError."""
         with self._guard:
+            if self._follower is None:
+                self._follower = self._begin()
             for record in self._follower.read():
-                self._series.setdefault(Series(record.product, record.grid), SeriesTally()).add(record)
+                self._of(record.product, record.grid).add(record)
 
     def knows(self, run_id: str, lead_minutes: int) -> bool:
         """Whether a lead time was scored, as of the last `refresh`."""
-        return self._follower.knows(run_id, lead_minutes)
+        return self._follower is not None and self._follower.knows(run_id, lead_minutes)
 
     def forget(self, newest: datetime) -> None:
         """Forget ids that are much older than any run that is still kept."""
         with self._guard:
-            self._follower.forget(newest - _REMEMBERED)
+            if self._follower:
+                self._follower.forget(newest - _REMEMBERED)
 
     def series(self) -> list[Series]:
         """Products and grids of which something was scored."""
@@ -133,6 +148,17 @@ class Tally:
             tally = self._series.get(series, SeriesTally())
             return {hour: dict(tally.hours[hour]) for hour in sorted(tally.hours)}
 
+    def _begin(self) -> LedgerFollower:
+        """Take in the days that are settled; what is settled later was read before."""
+        settled = settled_days(self._folder)
+        rows = [row for path in settled.values() for row in read_day(path)]
+        for row in rows:
+            self._of(row.key.product, row.key.grid).settle(row)
+        return LedgerFollower(self._folder, without=settled)
+
+    def _of(self, product: str, grid: str) -> SeriesTally:
+        return self._series.setdefault(Series(product, grid), SeriesTally())
+
 
 def hour_of(valid_time: datetime) -> datetime:
     """The beginning of the hour that holds the interval which ends then."""
@@ -157,8 +183,6 @@ def _bounds(tally: SeriesTally, period: Period) -> tuple[datetime, datetime] | N
     return hour_of(tally.newest) - (HOURS[period] - 1) * _HOUR, tally.newest
 
 
-def _add(rows: Totals, record: Record) -> None:
-    persistence = record.sums.get(PERSISTENCE, ScoreSums())
-    for model, sums in record.sums.items():
-        row, part = Row(model, record.lead_minutes), Total(sums, persistence)
-        rows[row] = rows[row].plus(part) if row in rows else part
+def _add(rows: Totals, day: DayRow) -> None:
+    row, part = Row(day.key.model, day.key.lead_minutes), Total(day.sums, day.persistence)
+    rows[row] = rows[row].plus(part) if row in rows else part

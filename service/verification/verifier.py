@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from radar.errors import StoreUnavailable
+from radar.errors import StoreUnavailable, UnreadableFile
 
 POLL_SECONDS = 5.0
 """How often the frames' times are looked at."""
@@ -60,6 +60,8 @@ class Verifier:
         try:
             self._look(thorough)
             self.degraded = None
+        except UnreadableFile as error:
+            self._note(f"a file of the ledger is damaged: {error}")
         except StoreUnavailable:
             self.degraded = "store unavailable: nothing is scored meanwhile"
         except OSError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from radar.ledger import PERSISTENCE, LedgerWriter, Record
+from radar.ledger_days import settle
 from radar.score_sums import sums_of
 from service.codec import Series
 from service.verification.tally import Period, Row, Tally, hour_of
@@ -78,3 +80,18 @@ def test_replicas_and_restarts_count_nothing_twice(tmp_path: Path) -> None:
     again.refresh()
     assert again.totals(SERIES, "24h")[Row(MODEL, 5)].sums.frames == 1
     assert list(again.hours(SERIES)) == [NOON - timedelta(hours=1)]
+
+
+def test_settled_days_count_in_all(tmp_path: Path) -> None:
+    days = [NOON - timedelta(days=40), NOON - timedelta(days=39), NOON]
+    before = tally_of(tmp_path, *map(record, days))
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    assert len(settle(tmp_path, 35, NOON)) == 2
+    after = tally_of(tmp_path)
+    for tally in (before, after):  # one that runs on, and one that starts
+        tally.refresh()
+        assert tally.totals(SERIES, "all")[Row(MODEL, 5)].sums.frames == 3
+        assert tally.totals(SERIES, "all")[Row(MODEL, 5)].persistence.frames == 3
+        assert tally.totals(SERIES, "24h")[Row(MODEL, 5)].sums.frames == 1
+        assert tally.bounds(SERIES, "all") == (days[0], NOON)
