@@ -16,9 +16,6 @@ from models.repository import check_name, one_writer, read_json, version_file, w
 from radar.errors import ArtifactRejected, InvalidRequest, UnknownModel
 from radar.sequence import iso
 
-_ROLES = ("champion", "previous", "challenger")
-_TIMES = ("challenger_since", "probation_until")
-
 
 @dataclass(frozen=True)
 class Aliases:
@@ -80,8 +77,11 @@ def read_aliases(repository: Path, name: str) -> Aliases:
     content = read_json(path)
     try:
         return Aliases(
-            **{role: check_name(content[role]) for role in _ROLES if role == "champion" or content.get(role)},
-            **{key: _time(content[key]) for key in _TIMES if content.get(key)},
+            champion=check_name(content["champion"]),
+            previous=_version(content.get("previous")),
+            challenger=_version(content.get("challenger")),
+            challenger_since=_time(content.get("challenger_since")),
+            probation_until=_time(content.get("probation_until")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactRejected(
@@ -91,7 +91,13 @@ def read_aliases(repository: Path, name: str) -> Aliases:
         ) from error
 
 
-def _time(text: str) -> datetime:
+def _version(name: str | None) -> str | None:
+    return None if name is None else check_name(name)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError("a time without its zone")

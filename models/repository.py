@@ -46,6 +46,30 @@ def model_names(repository: Path) -> list[str]:
     return sorted(aliases.parent.name for aliases in repository.glob("*/aliases.json"))
 
 
+def chosen_model(repository: Path, name: str | None) -> str:
+    """A model of the repository by name, or its only one for None; raises UnknownModel."""
+    names = model_names(repository)
+    if name in names:
+        return name
+    if name is None and len(names) == 1:
+        return names[0]
+    raise UnknownModel(
+        expected="one of the models " + (", ".join(names) or "of the repository, which holds none"),
+        got="no name" if name is None else repr(name[:80]),
+        remedy="name one of them",
+    )
+
+
+def versions_of(repository: Path, name: str) -> list[str]:
+    """The versions of a model that are there, in the order of their names, numbers by value."""
+    folders = (path.parent.name for path in (repository / name).glob("*/manifest.json"))
+    return sorted((version for version in folders if not version.startswith(".")), key=_order)
+
+
+def _order(version: str) -> tuple[int, int, str]:
+    return (0, int(version), version) if version.isdecimal() else (1, 0, version)
+
+
 def champion_of(repository: Path, name: str) -> str:
     """The version that is a model's champion; raises ArtifactRejected where its aliases do not say so."""
     return str(_read(repository / name / "aliases.json", "champion"))

@@ -110,11 +110,12 @@ class WithdrawnAnswer(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """A model: what its card says, and its manifest's scores and gate decision."""
+    """A model: where its weights came from, what its card says, and its manifest's scores and gate decision."""
 
     name: str
     version: str
     champion: bool
+    lineage: dict[str, Any]
     card: dict[str, Any]
     manifest: dict[str, Any]
 
