@@ -81,6 +81,10 @@ class InputFollower:
         """Whether a frame's record was read."""
         return (product, grid, time) in self._seen
 
+    def forget(self, product: str, grid: str, before: datetime) -> None:
+        """Forget that records of older frames were read: those frames do not come again."""
+        self._seen = {key for key in self._seen if key[:2] != (product, grid) or key[2] >= before}
+
     def read(self) -> Iterator[InputRecord]:
         """The records that were added since the last call; raises OSError."""
         for line in self._log.read():

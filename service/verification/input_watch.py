@@ -28,6 +28,8 @@ SLACK: Mapping[Quantity, float] = {"wet_fraction": 0.02, "maximum": 10.0, "missi
 LASTING = 3
 LEAST_FRAMES = 144
 """Frames before there is an opinion: half a day, in steps of 5 minutes."""
+_REMEMBERED = timedelta(days=10)
+"""How long it is remembered that a frame has its record: longer than any history keeps frames."""
 _QUANTILES = (0.01, 0.99)
 
 
@@ -110,15 +112,12 @@ class InputWatch:
     def _refresh(self) -> None:
         with self._guard:
             for record in self._follower.read():
-                self._keep(record)
-
-    def _keep(self, record: InputRecord) -> None:
-        records = self._records.setdefault(Series(record.product, record.grid), {})
-        records[record.time] = record
-        oldest = max(records) - timedelta(days=self._limits.days)
-        if record.time == max(records):
-            for time in [time for time in records if time < oldest]:
-                del records[time]
+                self._records.setdefault(Series(record.product, record.grid), {})[record.time] = record
+            for series, records in self._records.items():
+                newest = max(records)
+                for time in [time for time in records if time < newest - timedelta(days=self._limits.days)]:
+                    del records[time]
+                self._follower.forget(*series, newest - _REMEMBERED)
 
 
 def judge(records: Sequence[InputRecord], limits: Limits) -> list[Judgement]:

@@ -41,6 +41,7 @@ def report(
         until=iso(bounds[1]) if bounds else None,
         served=verification.served,
         shadows=verification.shadows.references,
+        refused_shadows=verification.shadows.refused,
         scores=[_score(row, totals[row]) for row in rows],
         alerts=verification.alerts(series),
         damaged_lines=verification.tally.damaged,

@@ -63,7 +63,10 @@ class AlertAnswer(BaseModel):
 
 
 class VerificationAnswer(BaseModel):
-    """The scores of a period; `since` and `until` bound the valid times, null where nothing was scored."""
+    """The scores of a period; `since` and `until` bound the valid times, null where nothing was scored.
+
+    `refused_shadows` are shadow models that this replica cannot load, and why.
+    """
 
     product: str
     grid: str
@@ -72,6 +75,7 @@ class VerificationAnswer(BaseModel):
     until: str | None
     served: str
     shadows: list[str]
+    refused_shadows: dict[str, str]
     scores: list[ScoreAnswer]
     alerts: list[AlertAnswer]
     damaged_lines: int

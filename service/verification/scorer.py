@@ -149,6 +149,7 @@ class Scorer:
         try:
             scored = self._claimed(due, observed, runs)
         except (UnknownRun, RunExpired):
+            self._claims.keep(due.name)
             self._on_score("expired")
             return False
         except (StoreUnavailable, OSError):

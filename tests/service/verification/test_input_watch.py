@@ -59,6 +59,8 @@ def test_records_count_once_and_survive_other_lines(tmp_path: Path) -> None:
     assert list(follower.read()) == written
     assert follower.knows("RY", "few", START)
     assert list(follower.read()) == []
+    follower.forget("RY", "few", START + timedelta(minutes=5))
+    assert [follower.knows("RY", "few", record.time) for record in written] == [False, True, True]
 
 
 def test_usual_frames_are_usual() -> None:

@@ -40,6 +40,7 @@ def answer(*scores: ScoreAnswer) -> VerificationAnswer:
         until=None,
         served="still/1",
         shadows=[],
+        refused_shadows={},
         scores=list(scores),
         alerts=[],
         damaged_lines=0,

@@ -11,12 +11,24 @@ from pathlib import Path
 import httpx
 import pytest
 
+from models.aliases import set_challenger
 from radar.ledger import read_records
 from radar.sequence import FrameSequence
+from service.codec import decode_one
+from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.runs.redis_runs import RedisRuns
 from service.runs.run import WholeRun
-from tests.service.conftest import SMALL, RedisServer, ServiceProcess, wait_until
+from service.verification.redis_beside import RedisBeside
+from tests.service.conftest import (
+    SMALL,
+    RedisServer,
+    ServiceProcess,
+    tiny_card,
+    wait_until,
+    write_repository,
+    write_version,
+)
 from tests.service.runs_made import END
 from tests.service.verification.offline import evaluate
 from tests.service.verification.replicas import RETENTION, SERIES, one, storm
@@ -79,3 +91,38 @@ def frames_told(replica: ServiceProcess) -> int:
     """How many runs a replica says were scored five minutes ahead."""
     answer = httpx.get(f"{replica.url}/verification?product=RY&period=all&lead_minutes=5", timeout=30).json()
     return sum(score["frames"] for score in answer["scores"] if score["model"] == "still/1")
+
+
+@pytest.mark.slow
+def test_a_challenger_is_scored_by_a_real_process(
+    service_process: Callable[..., ServiceProcess], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    ledger, frames, models = tmp_path / "ledger", storm(9, END), write_repository(tmp_path / "models", tiny_card())
+    write_version(models, tiny_card(version="2"), offset=0.05, golden_offset=0.05)
+    set_challenger(models, "still", "2", END)
+    replica = service_process(
+        RAINCELL_REDIS_URL=redis_server.url,
+        RAINCELL_VERIFICATION=str(ledger),
+        RAINCELL_RUN_LEAD_MINUTES="30",
+        RAINCELL_MODEL_REPOSITORY=str(models),
+    )
+    history, runs = RedisHistory(redis_server.url, RETENTION), RedisRuns(redis_server.url, RETENTION)
+    beside = RedisBeside(connect(redis_server.url))
+    history.append(FrameSequence(frames.rain_rate[:FIRST], frames.valid_times[:FIRST], SMALL, 5, "RY"))
+    for place in range(FIRST, 10):
+        wait_until(partial(runs_from, runs, frames.valid_times[place - 1]), f"the run from frame {place}")
+        latest = runs.latest(SERIES)
+        assert latest is not None
+        wait_until(lambda run_id=latest.id: "still/2" in beside.at(run_id, 5), "the shadow's forecast")  # type: ignore[misc]
+        if place < len(frames):
+            history.append(one(frames, place))
+    wait_until(lambda: len(list(read_records(ledger))) == 4 + 3 + 2 + 1, "all records")
+    wholes = wholes_in(redis_server)
+    shadows = {}
+    for whole in wholes:
+        said = {minutes: beside.at(whole.run.id, minutes)["still/2"] for minutes in whole.run.lead_minutes}
+        shadows[whole.run.id] = {"still/2": {minutes: decode_one(frame) for minutes, frame in said.items()}}
+    assert_same(ledger, evaluate(wholes, observations(frames), shadows))
+    answer = httpx.get(f"{replica.url}/verification?product=RY", timeout=30).json()
+    assert answer["shadows"] == ["still/2"]
+    assert 'raincell_shadow_forecasts_total{outcome="made"} 5.0' in httpx.get(f"{replica.url}/metrics", timeout=30).text
