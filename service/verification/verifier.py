@@ -17,7 +17,7 @@ POLL_SECONDS = 5.0
 """How often the frames' times are looked at."""
 CHECK_SECONDS = 30.0
 """How often everything is looked at: another replica may have died at its work."""
-_NICE = 10
+_NICE = 5
 _logger = logging.getLogger("raincell")
 
 

@@ -42,6 +42,8 @@ def answer(*scores: ScoreAnswer) -> VerificationAnswer:
         shadows=[],
         refused_shadows={},
         scores=list(scores),
+        hours_lead_minutes=None,
+        hours=[],
         alerts=[],
         damaged_lines=0,
         degraded=None,
