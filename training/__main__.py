@@ -17,10 +17,11 @@ from training.commands import (
     prepare,
     profile,
     promote,
+    retrain,
 )
 
 _COMMANDS = (
-    *(fit, evaluate, export, inspect, list_versions, promote),
+    *(fit, evaluate, export, inspect, list_versions, promote, retrain),
     *(check_reference, import_checkpoint, prepare, profile),
 )
 
