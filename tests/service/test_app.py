@@ -41,6 +41,7 @@ def test_it_lives_and_is_ready(client: Client) -> None:
         "history": "memory",
         "history_answers": True,
         "frames": [],
+        "alerts": [],
         "degraded": None,
     }
 
