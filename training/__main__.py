@@ -11,6 +11,7 @@ from training.commands import (
     evaluate,
     export,
     fit,
+    guard,
     import_checkpoint,
     inspect,
     list_versions,
@@ -21,7 +22,7 @@ from training.commands import (
 )
 
 _COMMANDS = (
-    *(fit, evaluate, export, inspect, list_versions, promote, retrain),
+    *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard),
     *(check_reference, import_checkpoint, prepare, profile),
 )
 

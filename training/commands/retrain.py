@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.times import add_time, time_of
+
 KEPT = 3
 """The exit status of a run that kept the champion; 0 is a promoted version or a challenger, 1 a run that failed."""
 
@@ -21,6 +23,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     retrain.add_argument(
         "--out", type=Path, help="folder of run folders, one for each run (default: REPOSITORY/MODEL/retraining)"
     )
+    add_time(retrain)
     retrain.set_defaults(command=_retrain)
 
 
@@ -33,7 +36,7 @@ def _retrain(arguments: argparse.Namespace) -> int:
     config = load_retrain_config(arguments.config)
     name = chosen_model(arguments.repository, arguments.model)
     out = arguments.out or arguments.repository / name / "retraining"
-    outcome = retrain(Job(arguments.archive, arguments.repository, name, out, config))
+    outcome = retrain(Job(arguments.archive, arguments.repository, name, out, config, time_of(arguments)))
     if outcome is None:  # a worker that only helped to train
         return 0
     print(summary(outcome))
