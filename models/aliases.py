@@ -33,6 +33,8 @@ class Aliases:
         When it became that, UTC.
     probation_until : datetime, optional
         Until then, UTC, the previous champion is scored beside the new one, which may be rolled back.
+    champion_since : datetime, optional
+        When the champion became that, UTC.
     """
 
     champion: str
@@ -40,23 +42,25 @@ class Aliases:
     challenger: str | None = None
     challenger_since: datetime | None = None
     probation_until: datetime | None = None
+    champion_since: datetime | None = None
 
     @property
     def versions(self) -> frozenset[str]:
         """All versions that have a role, and so must stay."""
         return frozenset(filter(None, (self.champion, self.previous, self.challenger)))
 
-    def promoted(self, version: str, probation_until: datetime | None) -> Aliases:
+    def promoted(self, version: str, now: datetime, probation: timedelta) -> Aliases:
         """After `version` became champion."""
-        return Aliases(champion=version, previous=self.champion, probation_until=probation_until)
+        until = now + probation if probation else None
+        return Aliases(champion=version, previous=self.champion, probation_until=until, champion_since=now)
 
-    def rolled_back(self) -> Aliases:
+    def rolled_back(self, now: datetime | None) -> Aliases:
         """After champion and previous changed places; raises InvalidRequest where there is no previous."""
         if self.previous is None:
             raise InvalidRequest(
                 expected="a previous champion to go back to", got="none", remedy="promote another version by its name"
             )
-        return Aliases(champion=self.previous, previous=self.champion)
+        return Aliases(champion=self.previous, previous=self.champion, champion_since=now)
 
 
 def read_aliases(repository: Path, name: str) -> Aliases:
@@ -82,6 +86,7 @@ def read_aliases(repository: Path, name: str) -> Aliases:
             challenger=_version(content.get("challenger")),
             challenger_since=_time(content.get("challenger_since")),
             probation_until=_time(content.get("probation_until")),
+            champion_since=_time(content.get("champion_since")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactRejected(
@@ -142,11 +147,11 @@ def promote(
         chosen = _chosen(change.aliases, version)
         _check_other(change.aliases, chosen)
         version_file(repository, name, chosen)
-        change.aliases = change.aliases.promoted(chosen, now + probation if probation else None)
+        change.aliases = change.aliases.promoted(chosen, now, probation)
     return change.aliases
 
 
-def rollback(repository: Path, name: str) -> Aliases:
+def rollback(repository: Path, name: str, now: datetime | None = None) -> Aliases:
     """Make the previous champion champion again.
 
     Raises
@@ -157,7 +162,7 @@ def rollback(repository: Path, name: str) -> Aliases:
         It is not there, or not as its manifest records it.
     """
     with _changed(repository, name) as change:
-        change.aliases = change.aliases.rolled_back()
+        change.aliases = change.aliases.rolled_back(now)
         version_file(repository, name, change.aliases.champion)
     return change.aliases
 

@@ -11,16 +11,18 @@ from training.commands import (
     evaluate,
     export,
     fit,
+    guard,
     import_checkpoint,
     inspect,
     list_versions,
     prepare,
     profile,
     promote,
+    retrain,
 )
 
 _COMMANDS = (
-    *(fit, evaluate, export, inspect, list_versions, promote),
+    *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard),
     *(check_reference, import_checkpoint, prepare, profile),
 )
 

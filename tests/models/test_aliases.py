@@ -40,22 +40,27 @@ def test_a_challenger_is_promoted_and_rolled_back(repository: Path) -> None:
     assert content(repository) == {"champion": "1", "challenger": "2", "challenger_since": "2026-05-01T12:00:00Z"}
     assert read_aliases(repository, "rain") == Aliases("1", None, "2", NOW)
     after = promote(repository, "rain", now=NOW, probation=timedelta(hours=6))
-    assert after == read_aliases(repository, "rain") == Aliases("2", "1", probation_until=NOW + timedelta(hours=6))
-    assert content(repository) == {"champion": "2", "previous": "1", "probation_until": "2026-05-01T18:00:00Z"}
+    assert after == read_aliases(repository, "rain") == Aliases("2", "1", None, None, NOW + timedelta(hours=6), NOW)
+    assert content(repository) == {
+        **{"champion": "2", "previous": "1"},
+        **{"probation_until": "2026-05-01T18:00:00Z", "champion_since": "2026-05-01T12:00:00Z"},
+    }
     assert champion_of(repository, "rain") == "2"
     set_challenger(repository, "rain", "3", NOW)
-    assert rollback(repository, "rain") == read_aliases(repository, "rain") == Aliases("1", "2")
+    assert (
+        rollback(repository, "rain", NOW) == read_aliases(repository, "rain") == Aliases("1", "2", champion_since=NOW)
+    )
 
 
 def test_a_version_is_promoted_by_name_without_probation(repository: Path) -> None:
     set_challenger(repository, "rain", "2", NOW)
-    assert promote(repository, "rain", "3", now=NOW) == Aliases("3", "1")
+    assert promote(repository, "rain", "3", now=NOW) == Aliases("3", "1", champion_since=NOW)
 
 
 def test_a_challenger_is_dropped(repository: Path) -> None:
     promote(repository, "rain", "2", now=NOW, probation=timedelta(hours=1))
     set_challenger(repository, "rain", "3", NOW)
-    assert drop_challenger(repository, "rain") == Aliases("2", "1", probation_until=NOW + timedelta(hours=1))
+    assert drop_challenger(repository, "rain") == Aliases("2", "1", None, None, NOW + timedelta(hours=1), NOW)
 
 
 def test_versions_with_a_role() -> None:
@@ -72,7 +77,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(repository: Path) -> None
     with pytest.raises(InvalidRequest, match="other than the champion, 1"):
         set_challenger(repository, "rain", "1", NOW)
     with pytest.raises(InvalidRequest, match="a previous champion to go back to"):
-        rollback(repository, "rain")
+        rollback(repository, "rain", NOW)
     with pytest.raises(UnknownModel, match="version 9 of model rain"):
         promote(repository, "rain", "9", now=NOW)
     with pytest.raises(UnknownModel, match="version 9 of model rain"):
@@ -87,7 +92,7 @@ def test_no_roll_back_to_a_version_that_is_gone(repository: Path) -> None:
     promote(repository, "rain", "2", now=NOW)
     (repository / "rain" / "1" / "model.onnx").unlink()
     with pytest.raises(UnknownModel):
-        rollback(repository, "rain")
+        rollback(repository, "rain", NOW)
     assert champion_of(repository, "rain") == "2"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.times import add_time, time_of
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe both commands."""
@@ -13,6 +15,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     for each in (promote, rollback):
         each.add_argument("--repository", type=Path, required=True)
         each.add_argument("--model", help="of the repository; its only one by default")
+        add_time(each)
     promote.add_argument("--version", help="instead of the challenger")
     promote.add_argument(
         "--probation-hours", type=_hours, default=0.0, help="how long live skill may roll it back (default: not at all)"
@@ -29,7 +32,7 @@ def _hours(text: str) -> float:
 
 
 def _promote(arguments: argparse.Namespace) -> None:
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
     from models.aliases import promote, read_aliases
     from models.repository import chosen_model
@@ -40,7 +43,7 @@ def _promote(arguments: argparse.Namespace) -> None:
     if version is not None:  # without one, promote says what is missing
         prove(arguments.repository, name, version)
     probation = timedelta(hours=arguments.probation_hours)
-    after = promote(arguments.repository, name, version, now=datetime.now(UTC), probation=probation)
+    after = promote(arguments.repository, name, version, now=time_of(arguments), probation=probation)
     print(f"{name}: {after.champion} is champion, {after.previous} the previous one")
 
 
@@ -53,5 +56,5 @@ def _rollback(arguments: argparse.Namespace) -> None:
     previous = read_aliases(arguments.repository, name).previous
     if previous is not None:
         prove(arguments.repository, name, previous)
-    after = rollback(arguments.repository, name)
+    after = rollback(arguments.repository, name, time_of(arguments))
     print(f"{name}: {after.champion} is champion again, {after.previous} the previous one")
