@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
     cache_mb: int = Field(default=512, ge=16, le=65536)
     verification: Path | None = None
-    verification_days: int = Field(default=35, ge=10, le=3660)
+    verification_days: int = Field(default=14, ge=10, le=3660)
     drift_skill: float = Field(default=0.0, ge=-10, le=1)
     drift_hours: int = Field(default=6, ge=1, le=7 * 24)
     drift_lead_minutes: int = Field(default=60, ge=1, le=1440)

@@ -62,7 +62,7 @@ class Parts:
     clock: Callable[[], datetime]
     redis_url: str | None = None
     kept: timedelta = timedelta(hours=3)
-    days: int = 35
+    days: int = 14
 
 
 def make_verification(

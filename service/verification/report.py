@@ -50,7 +50,7 @@ def report(
         hours=_hours(hours, lead),
         alerts=verification.alerts(series),
         damaged_lines=verification.tally.damaged,
-        degraded=verification.verifier.degraded,
+        degraded=verification.degraded,
     )
 
 

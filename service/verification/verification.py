@@ -50,8 +50,15 @@ class Verification:
         card = self.catalogue.get(None).forecaster.card
         return model_reference(card.name, card.version)
 
+    @property
+    def degraded(self) -> str | None:
+        """Why scores may be missing now."""
+        return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
+
     def alerts(self, series: Series) -> list[AlertAnswer]:
-        """All that is watched of a product and grid."""
+        """All that is watched of a product and grid; nothing while the ledger is still being read."""
+        if not self.tally.complete:
+            return []
         judged = drift.judge(self.tally.hours(series), self.served, self.limits)
         return [
             _drift(series, self.served, judged, self.limits),

@@ -14,7 +14,7 @@ import pytest
 from radar.input_log import InputRecord, InputWriter
 from radar.ledger import PERSISTENCE, LedgerWriter, Record
 from radar.score_sums import sums_of
-from tests.service.conftest import Client, npy
+from tests.service.conftest import Client, npy, wait_until
 
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 OBSERVED = np.array([[2.0, 2.0, 0.0, 0.0]], np.float32)
@@ -144,6 +144,19 @@ def test_before_any_score(make_client: Callable[..., Client], tmp_path: Path) ->
     answer = client.get("/verification").json()
     assert (answer["scores"], answer["since"], answer["until"]) == ([], None, None)
     assert (answer["hours"], answer["hours_lead_minutes"]) == ([], None)
+
+
+def test_a_ledger_that_is_still_being_read_is_told(make_client: Callable[..., Client], tmp_path: Path) -> None:
+    client = make_client(verification=tmp_path)
+    verification = client.app.state.service.verification
+    wait_until(lambda: verification.tally.complete, "the first look")
+    LedgerWriter(tmp_path).append(record(NOON))
+    verification.verifier.look()
+    assert client.get("/verification").json()["degraded"] is None
+    verification.tally.refresh = lambda: None  # so that the next look in the background does not complete it
+    verification.tally.complete = False
+    answer = client.get("/verification").json()
+    assert (answer["degraded"], answer["alerts"]) == ("the ledger is still being read", [])
 
 
 def test_live_scores_for_prometheus(scored: Client) -> None:
