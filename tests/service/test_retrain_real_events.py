@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import netCDF4
 import pytest
 
 from models.aliases import read_aliases
@@ -42,8 +44,10 @@ validate_every = 4
 def write_frames(event: Path, folder: Path) -> int:
     """An event as a feed lists it: one ODIM file for each frame; how many there were."""
     sequence = open_sequence([event])
+    with netCDF4.Dataset(event) as file:
+        grid = replace(sequence.grid, projection=file.projection)  # as a PROJ string, which ODIM has
     for rain_rate, time in zip(sequence.rain_rate, sequence.valid_times, strict=True):
-        frame = Frame(rain_rate, time, sequence.grid, sequence.timestep_minutes, "RY", "an event")
+        frame = Frame(rain_rate, time, grid, sequence.timestep_minutes, "RY", "an event")
         (folder / f"{time:%Y%m%d_%H%M}_RY.h5").write_bytes(write_odim(frame))
     return len(sequence)
 
