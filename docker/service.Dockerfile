@@ -13,7 +13,7 @@ COPY service service
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="raincell" org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 raincell
+RUN useradd --system --uid 10001 raincell && install --directory --owner 10001 /verification
 COPY --from=build /opt/raincell /opt/raincell
 COPY --from=build /app /app
 WORKDIR /app

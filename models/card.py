@@ -33,13 +33,28 @@ class DataSource(_Frozen):
 
 
 class Lineage(_Frozen):
-    """Where the weights came from."""
+    """Where the weights came from.
+
+    Parameters
+    ----------
+    parent : str, optional
+        The model whose weights training began from, as "name/version".
+    code_commit : str
+        Of this program, "-dirty" where files were changed.
+    configuration_sha256, data_sha256 : str
+        Digests of the configuration and, where training read an archive, of its data manifest.
+    created : str
+        When the file was exported, ISO 8601 UTC.
+    environment : dict
+        Versions of what computed it, by name: python, torch, onnx, onnxruntime, numpy.
+    """
 
     parent: str | None = None
     code_commit: str = ""
     configuration_sha256: str = ""
     data_sha256: str = ""
     created: str = ""
+    environment: dict[str, str] = {}
 
 
 class ModelCard(_Frozen):

@@ -1,15 +1,20 @@
-"""A model repository: a folder of versions, manifests and aliases, shared as files by training and service."""
+"""A model repository: a folder of versions and manifests, shared as files by training and service.
+
+Which version is champion is in each model's aliases.json: models/aliases.py.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from radar.durable import write_text
 from radar.errors import ArtifactRejected, UnknownModel
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -39,6 +44,30 @@ def champions(repository: Path) -> dict[str, Path]:
 def model_names(repository: Path) -> list[str]:
     """The models that have aliases, in order."""
     return sorted(aliases.parent.name for aliases in repository.glob("*/aliases.json"))
+
+
+def chosen_model(repository: Path, name: str | None) -> str:
+    """A model of the repository by name, or its only one for None; raises UnknownModel."""
+    names = model_names(repository)
+    if name in names:
+        return name
+    if name is None and len(names) == 1:
+        return names[0]
+    raise UnknownModel(
+        expected="one of the models " + (", ".join(names) or "of the repository, which holds none"),
+        got="no name" if name is None else repr(name[:80]),
+        remedy="name one of them",
+    )
+
+
+def versions_of(repository: Path, name: str) -> list[str]:
+    """The versions of a model that are there, in the order of their names, numbers by value."""
+    folders = (path.parent.name for path in (repository / name).glob("*/manifest.json"))
+    return sorted((version for version in folders if not version.startswith(".")), key=_order)
+
+
+def _order(version: str) -> tuple[int, int, str]:
+    return (0, int(version), version) if version.isdecimal() else (1, 0, version)
 
 
 def champion_of(repository: Path, name: str) -> str:
@@ -80,16 +109,31 @@ def check_name(name: str) -> str:
     return name
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of the repository; raises ArtifactRejected for anything but an object."""
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise _other_content(path, "an object", error) from error
+    if not isinstance(content, dict):
+        raise _other_content(path, "an object", TypeError())
+    return content
+
+
 def _read(path: Path, key: str) -> object:
     """One entry of a JSON file of the repository."""
     try:
         return json.loads(path.read_text())[key]
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactRejected(
-            expected=f"{key} in {path.parent.name}/{path.name}",
-            got=f"another content ({type(error).__name__})",
-            remedy="restore the file, or export the model again",
-        ) from error
+        raise _other_content(path, key, error) from error
+
+
+def _other_content(path: Path, expected: str, error: Exception) -> ArtifactRejected:
+    return ArtifactRejected(
+        expected=f"{expected} in {path.parent.name}/{path.name}",
+        got=f"another content ({type(error).__name__})",
+        remedy="restore the file, or export the model again",
+    )
 
 
 def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
@@ -101,20 +145,27 @@ def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
 def record_scores(repository: Path, name: str, version: str, scores: Sequence[Mapping[str, Any]]) -> None:
     """Put the scores of an evaluation, JSON values, into a version's manifest by atomic rename."""
     path = repository / name / version / "manifest.json"
-    _write_json(path, read_manifest(repository, name, version) | {"scores": list(scores)})
+    write_json(path, read_manifest(repository, name, version) | {"scores": list(scores)})
 
 
 def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
-    """Point an alias (champion, previous, challenger) to a version by atomic rename."""
+    """Point an alias (champion, previous, challenger) to a version, whatever it is, and leave the others."""
     path = repository / name / "aliases.json"
-    aliases = json.loads(path.read_text()) if path.exists() else {}
-    _write_json(path, aliases | {alias: version})
+    with one_writer(path):
+        write_json(path, (read_json(path) if path.exists() else {}) | {alias: version})
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    temporary.replace(path)
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Who changes a file waits for who is changing it; the lock goes with its process."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file of the repository by atomic rename, durably."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from radar.archive_frame import COUNTS_PER_MM_PER_HOUR, DEFLATE_LEVEL, MISSING, ArchivedFrame
+from radar.durable import commit
 from radar.errors import RaincellError, UnreadableFile
 from radar.frame import file_label
 from radar.grid import Grid
@@ -50,18 +51,6 @@ def write_file(path: Path, series: Series, frames: Sequence[ArchivedFrame]) -> N
         commit(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def commit(temporary: Path, path: Path) -> None:
-    """Put a written file in its place for good: its contents first, then its name."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_series(path: Path) -> Series:

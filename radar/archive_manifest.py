@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radar.archive_day import StoredDay
-from radar.archive_file import Series, commit
+from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame
 from radar.archive_gaps import find_gaps
+from radar.durable import write_text
 from radar.sequence import iso
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
 def save_manifest(root: Path, manifest: dict[str, Any]) -> None:
     """Write by a rename: a reader sees the old manifest or the new one."""
     root.mkdir(parents=True, exist_ok=True)
-    temporary = root / f".{_NAME}.{os.getpid()}"
-    temporary.write_text(json.dumps(manifest, indent=1) + "\n")
-    commit(temporary, root / _NAME)
+    write_text(root / _NAME, json.dumps(manifest, indent=1) + "\n")
 
 
 def _series(archive: Archive, product: str, grid: str, known: dict[str, Any]) -> dict[str, Any]:

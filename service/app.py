@@ -45,7 +45,7 @@ from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_limits import RedisLimits
 from service.redis_quarantine import RedisQuarantine
-from service.routes import docs, frames, health, metrics, models, nowcast, points, predict
+from service.routes import docs, frames, health, metrics, models, nowcast, points, predict, verification
 from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
@@ -58,12 +58,19 @@ from service.security_documentation import add_security
 from service.security_headers import SecurityHeaders
 from service.settings import Settings, anonymous_scopes, check_exposure
 from service.state_metrics import StateCollector
+from service.verification import drift, input_watch
+from service.verification.gauges import VerificationCollector
+from service.verification.make import Parts, make_verification
+from service.verification.schema import VerificationAnswer
+from service.verification.verification import Verification
 from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
+_BESIDE_LONGER = timedelta(minutes=30)
+"""How much longer than runs, which are kept by the times of frames, forecasts beside them are kept by the clock."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
@@ -86,13 +93,14 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for group in (points, nowcast, predict, frames, models, health, metrics, docs):  # the most asked for first
+    groups = (points, nowcast, predict, frames, models, verification, health, metrics, docs)
+    for group in groups:  # the most asked for first
         # Not include_router, whose matching takes a millisecond in a dozen routes: groups need nothing of their own.
         app.router.routes.extend(group.router.routes)
     _add_middleware(app, settings, service)
     add_handlers(app)
     read_or_written_by_hand = (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, PlaceQuestion, Problem, RunAnswer)
-    add_schemas(app, (*read_or_written_by_hand, RunsPlacesAnswer))
+    add_schemas(app, (*read_or_written_by_hand, RunsPlacesAnswer, VerificationAnswer))
     add_security(app)
     return app
 
@@ -126,12 +134,36 @@ def _policy(settings: Settings) -> Policy:
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
     counts = Metrics()
-    watch = ModelWatch(settings.model_repository, partial(load_forecaster, provider=settings.provider))
+    load = partial(load_forecaster, provider=settings.provider)
+    watch = ModelWatch(settings.model_repository, load)
     history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
+    verification = _verification(
+        settings,
+        Parts(
+            repository=settings.model_repository,
+            catalogue=watch.catalogue,
+            load=load,
+            history=history,
+            runs=runs,
+            worker=worker,
+            metrics=counts,
+            clock=now_utc,
+            redis_url=settings.redis_url,
+            kept=timedelta(minutes=settings.run_minutes) + _BESIDE_LONGER,
+            days=settings.verification_days,
+        ),
+    )
     runner = Runner(
-        history, runs, worker, watch.catalogue, lead, now_utc, on_run=lambda how: counts.runs.labels(how).inc()
+        history,
+        runs,
+        worker,
+        watch.catalogue,
+        lead,
+        now_utc,
+        on_run=lambda how: counts.runs.labels(how).inc(),
+        follow=verification.shadows.follow if verification else lambda _: None,
     )
     service = Service(
         catalogue=watch.catalogue,
@@ -150,8 +182,11 @@ def make_service(settings: Settings) -> Service:
         quarantined=Counts(lambda reason: counts.quarantined_frames.labels(reason).inc()),
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
+        verification=verification,
     )
     counts.registry.register(StateCollector(service))
+    if verification:
+        counts.registry.register(VerificationCollector(verification))
     return service
 
 
@@ -201,6 +236,14 @@ def _history(settings: Settings) -> History:
     return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
 
 
+def _verification(settings: Settings, parts: Parts) -> Verification | None:
+    if settings.verification is None:
+        return None
+    drifting = drift.Limits(settings.drift_skill, settings.drift_hours, settings.drift_lead_minutes)
+    usual = input_watch.Limits(settings.input_days, settings.input_margin)
+    return make_verification(parts, settings.verification, drifting, usual)
+
+
 def _runs(settings: Settings) -> Runs:
     retention = timedelta(minutes=settings.run_minutes)
     if settings.redis_url is None:
@@ -221,6 +264,8 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         tasks.append(create_task(service.model_watch.run(settings.watch_seconds)))
     if service.runner:
         tasks.append(create_task(service.runner.run()))
+    if service.verification:
+        tasks += [create_task(part.run()) for part in (service.verification.verifier, service.verification.shadows)]
     yield
     for task in tasks:
         task.cancel()

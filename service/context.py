@@ -22,6 +22,7 @@ from service.runs.latest import Latest
 from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.runs.runs import Runs
+from service.verification.verification import Verification
 from service.worker import Worker
 
 
@@ -52,6 +53,8 @@ class Service:
         What is counted, for GET /metrics.
     decoders : Decoders
         The child processes that read HDF5.
+    verification : Verification or None
+        How the forecasts turned out; None where that is not kept.
     """
 
     catalogue: Catalogue
@@ -72,6 +75,7 @@ class Service:
     decoders: Decoders = field(default_factory=Decoders)
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
     drain: Drain = field(default_factory=Drain)
+    verification: Verification | None = None
 
 
 async def _service(request: Request) -> Service:

@@ -13,6 +13,7 @@ RaincellError
 ├── QuotaExceeded          more requests in a minute than the caller may make
 ├── UnknownRun             no run of that id
 ├── RunExpired             a run that was there and is kept no longer
+├── VerificationOff        scores were asked for where none are kept
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
 │   └── StoreFull          the history store answers, but takes nothing more
@@ -101,6 +102,10 @@ class RunExpired(RaincellError):
 
 class NoRunYet(RaincellError):
     """Frames of that product are there, but no run was made from them yet."""
+
+
+class VerificationOff(RaincellError):
+    """Scores were asked for where none are kept."""
 
 
 class StoreFull(StoreUnavailable):

@@ -48,6 +48,7 @@ def readiness(service: Service) -> ReadyAnswer:
         history="redis" if service.store_kind == "redis" else "memory",
         history_answers=answers,
         frames=frames,
+        alerts=service.verification.active_alerts() if service.verification else [],
         degraded=degraded,
     )
 

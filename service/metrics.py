@@ -35,6 +35,10 @@ class Metrics:
         E.g. "left", "deadline".
     decoder_ends : Counter by reason
         Child processes for HDF5 that died or were killed: "died", "time-out", or "worn" after many files.
+    verified : Counter by outcome
+        Lead times of runs: "scored", "expired", "failed".
+    shadows : Counter by outcome
+        Forecasts of shadow models: "made", "late", "failed".
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,8 @@ class Metrics:
         self.quarantined_frames = self._counter("quarantined_frames", "Frames that were not accepted", "reason")
         self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")
         self.decoder_ends = self._counter("decoder_ends", "Child processes for HDF5 that ended", "reason")
+        self.verified = self._counter("verified", "Lead times of runs whose observation came in", "outcome")
+        self.shadows = self._counter("shadow_forecasts", "Forecasts of shadow models", "outcome")
 
     def observe_work(self, part: str, seconds: float) -> None:
         """Note how long a part of the work on a forecast took; see `service.timing`."""

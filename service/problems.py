@@ -28,6 +28,7 @@ STATUS: dict[type[RaincellError], int] = {
     radar_errors.UnknownProduct: 404,
     service_errors.UnknownFrame: 404,
     service_errors.UnknownRun: 404,
+    service_errors.VerificationOff: 404,
     service_errors.NotAcceptable: 406,
     service_errors.SlowBody: 408,
     service_errors.RunExpired: 410,

@@ -74,6 +74,20 @@ class Settings(BaseSettings):
         How long runs are kept, counted from a product's newest run.
     cache_mb : int
         Decoded and encoded runs that are kept in this process, in MiB.
+    verification : Path or None
+        Folder of the ledger, shared by replicas; without it nothing is scored. See docs/verification.md.
+    verification_days : int
+        Days that the ledger is kept record by record, counted from its newest; older ones are added up.
+    drift_skill : float
+        Skill against persistence below which an hour is bad.
+    drift_hours : int
+        How long hours must have been bad for an alert.
+    drift_lead_minutes : int
+        The lead time that is judged.
+    input_days : int
+        How many days of frames tell what is usual.
+    input_margin : float
+        By what share of its width a usual range is widened.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
@@ -103,8 +117,15 @@ class Settings(BaseSettings):
     watch_seconds: float = Field(default=10, ge=0, le=86400)
     runs: bool = True
     run_lead_minutes: int = Field(default=120, ge=5, le=1440)
-    run_minutes: int = Field(default=120, ge=15, le=7 * 24 * 60)
+    run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
     cache_mb: int = Field(default=512, ge=16, le=65536)
+    verification: Path | None = None
+    verification_days: int = Field(default=14, ge=10, le=3660)
+    drift_skill: float = Field(default=0.0, ge=-10, le=1)
+    drift_hours: int = Field(default=6, ge=1, le=7 * 24)
+    drift_lead_minutes: int = Field(default=60, ge=1, le=1440)
+    input_days: int = Field(default=7, ge=1, le=366)
+    input_margin: float = Field(default=0.5, ge=0, le=100)
 
     @field_validator("allow_anonymous", "trusted_proxies", "cors_origins", mode="before")
     @classmethod

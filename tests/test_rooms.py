@@ -35,6 +35,21 @@ def test_help_needs_no_torch() -> None:
     assert run_python(code).stdout.strip().endswith("False")
 
 
+@pytest.mark.parametrize("command", ["list", "inspect", "promote", "rollback"])
+def test_the_commands_of_the_repository_need_no_torch(command: str) -> None:
+    model = ROOT / "models" / "pretrained"
+    told = [str(model / "ms-convlstm/1/model.onnx")] if command == "inspect" else ["--repository", str(model)]
+    code = f"import sys; sys.argv = ['training', {command!r}, *{told!r}]; import training.__main__ as t\n"
+    code += "t.main(); print({'torch', 'onnx', 'h5py'} & set(sys.modules))"
+    answer = run_python(code)
+    assert answer.stdout.strip().endswith("set()"), answer
+
+
+def test_the_guard_needs_no_torch() -> None:
+    code = "import sys, training.guard, training.commands.guard; print({'torch', 'onnx'} & set(sys.modules))"
+    assert run_python(code).stdout.strip() == "set()"
+
+
 def test_one_module_imports_redis_and_one_imports_onnx_runtime() -> None:
     sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     for package, home in (("redis", "service/redis_client.py"), ("onnxruntime", "models/onnx_forecaster.py")):

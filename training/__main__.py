@@ -6,9 +6,25 @@ import argparse
 import sys
 
 from radar.errors import RaincellError
-from training.commands import check_reference, evaluate, export, fit, import_checkpoint, inspect, prepare, profile
+from training.commands import (
+    check_reference,
+    evaluate,
+    export,
+    fit,
+    guard,
+    import_checkpoint,
+    inspect,
+    list_versions,
+    prepare,
+    profile,
+    promote,
+    retrain,
+)
 
-_COMMANDS = (fit, evaluate, export, inspect, check_reference, import_checkpoint, prepare, profile)
+_COMMANDS = (
+    *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard),
+    *(check_reference, import_checkpoint, prepare, profile),
+)
 
 
 def main() -> int:

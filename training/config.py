@@ -169,19 +169,20 @@ def make_config(tables: dict[str, Any]) -> FitConfig:
     """The configuration from nested dicts as TOML and JSON give them."""
     framing = dict(tables.get("framing", {}))
     for key, kind in (("scaling", RainScaling), ("smoothing", Smoothing)):
-        framing[key] = _make(kind, framing.get(key, {}))
+        framing[key] = make_table(kind, framing.get(key, {}))
     made = {
-        "network": _make(NetworkSpec, _table(tables, "network")),
-        "framing": _make(Framing, framing),
-        "data": _make(DataConfig, _table(tables, "data")),
-        "loss": _make(LossConfig, tables.get("loss", {})),
-        "optimiser": _make(OptimiserConfig, tables.get("optimiser", {})),
+        "network": make_table(NetworkSpec, _table(tables, "network")),
+        "framing": make_table(Framing, framing),
+        "data": make_table(DataConfig, _table(tables, "data")),
+        "loss": make_table(LossConfig, tables.get("loss", {})),
+        "optimiser": make_table(OptimiserConfig, tables.get("optimiser", {})),
     }
-    config: FitConfig = _make(FitConfig, tables | made)
+    config: FitConfig = make_table(FitConfig, tables | made)
     return config
 
 
-def _make(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+def make_table(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
+    """A dataclass from a table as TOML gives it; raises ValueError for unknown names, absent ones and other types."""
     known = {field.name for field in fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:

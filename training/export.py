@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 
+from models.aliases import promote, set_challenger
 from models.card import DataSource, Lineage, ModelCard, StateShape
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
-from models.repository import FILES, check_name, set_alias, sha256_of
+from models.repository import FILES, check_name, model_names, set_alias, sha256_of, write_json
+from radar.durable import sync
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
+from training.environment import code_commit, environment
 from training.float16 import to_float16
 from training.float16_scores import float16_scores
 from training.one_step_graph import one_step_graph
@@ -41,13 +43,48 @@ _LICENCES = {
 }
 
 
-def export(checkpoint: Path, repository: Path, version: str, *, description: str = "", float16: bool = True) -> Path:
-    """Write <repository>/<name>/<version>/ and make it the champion, once ONNX Runtime agrees with torch.
+@dataclass(frozen=True)
+class Origin:
+    """What a card says of where weights came from, beyond their configuration.
+
+    Parameters
+    ----------
+    parent : str, optional
+        As "name/version".
+    data : tuple of DataSource
+        The data of the parent, and of an archive.
+    data_sha256 : str
+        Digest of the data manifest.
+    """
+
+    parent: str | None = None
+    data: tuple[DataSource, ...] = ()
+    data_sha256: str = ""
+
+
+NEW = Origin()
+Alias = Literal["champion", "challenger", "none"]
+
+
+def export(
+    checkpoint: Path,
+    repository: Path,
+    version: str,
+    *,
+    description: str = "",
+    float16: bool = True,
+    origin: Origin = NEW,
+    alias: Alias | None = None,
+) -> Path:
+    """Write <repository>/<name>/<version>/, once ONNX Runtime agrees with torch.
 
     Parameters
     ----------
     float16 : bool
         Also write `model.fp16.onnx`, and into the manifest what half precision costs.
+    origin : Origin
+    alias : "champion", "challenger" or "none", optional
+        The version's role. By default the first version of a model is its champion and others have none.
 
     Returns
     -------
@@ -67,15 +104,25 @@ def export(checkpoint: Path, repository: Path, version: str, *, description: str
         raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
     with _staged(target) as staged:
         path = staged / FILES["float32"]
-        card = write_model(path, network, config, version, description)
-        manifest: dict[str, Any] = {"parent": None, "training": notes, "scores": [], "gate": None}
+        card = write_model(path, network, config, version, description, origin)
+        manifest: dict[str, Any] = {"parent": origin.parent, "training": notes, "scores": [], "gate": None}
+        manifest["lineage"] = card.lineage.model_dump(mode="json")
         manifest["parity"] = _parity_entry(check_parity(path, network, card))
         if float16:
             manifest["float16"] = _write_float16(path, card)
         manifest["sha256"] = {file.name: sha256_of(file) for file in sorted(staged.glob("*.onnx"))}
-        (staged / "manifest.json").write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
-    set_alias(repository, config.name, "champion", version)
+        write_json(staged / "manifest.json", manifest)
+    _give_role(repository, config.name, version, alias)
     return target / FILES["float32"]
+
+
+def _give_role(repository: Path, name: str, version: str, alias: Alias | None) -> None:
+    if name not in model_names(repository):
+        set_alias(repository, name, "champion", version)
+    elif alias == "champion":
+        promote(repository, name, version, now=datetime.now(UTC))
+    elif alias == "challenger":
+        set_challenger(repository, name, version, datetime.now(UTC))
 
 
 @contextlib.contextmanager
@@ -88,7 +135,10 @@ def _staged(target: Path) -> Iterator[Path]:
             staged = Path(folder) / target.name
             staged.mkdir()
             yield staged
+            for file in staged.iterdir():
+                sync(file)
             staged.rename(target)
+            sync(target.parent)
     except BaseException:
         for folder_made in made:
             with contextlib.suppress(OSError):  # somebody else's by now
@@ -96,10 +146,12 @@ def _staged(target: Path) -> Iterator[Path]:
         raise
 
 
-def write_model(path: Path, network: Network, config: FitConfig, version: str, description: str) -> ModelCard:
+def write_model(
+    path: Path, network: Network, config: FitConfig, version: str, description: str, origin: Origin = NEW
+) -> ModelCard:
     """Write the one-step graph with card and golden case; returns the card."""
     graph = one_step_graph(network)
-    card = make_card(network, config, version, description, _digest(graph))
+    card = make_card(network, config, version, description, _digest(graph), origin)
     _write(path, graph, card, golden_case(network, card).to_text())
     return card
 
@@ -134,13 +186,15 @@ def _parity_entry(parity: Parity) -> dict[str, Any]:
 
 
 def make_card(
-    network: Network, config: FitConfig, version: str, description: str = "", graph_sha256: str = ""
+    network: Network,
+    config: FitConfig,
+    version: str,
+    description: str = "",
+    graph_sha256: str = "",
+    origin: Origin = NEW,
 ) -> ModelCard:
     """The card of a trained network."""
     framing = config.framing
-    owners = [_LICENCES[key] for key in _LICENCES if any(name.startswith(key) for name in config.data.train)]
-    if config.data.synthetic:
-        owners.append(DataSource(name="synthetic storms", owner="this project", licence="Apache-2.0"))
     return ModelCard(
         name=config.name,
         version=version,
@@ -157,14 +211,25 @@ def make_card(
         states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
         pad_multiple=network.spec.pad_multiple,
         tolerances=_TOLERANCES["float32"],
-        data=tuple(owners),
+        data=_sources(config, origin),
         lineage=Lineage(
-            code_commit=_commit(),
+            parent=origin.parent,
+            code_commit=code_commit(),
             configuration_sha256=config.sha256,
+            data_sha256=origin.data_sha256,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            environment=environment(),
         ),
         graph_sha256=graph_sha256,
     )
+
+
+def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
+    """Whose data is in the weights: those of the configuration's events, after those of the parent."""
+    owners = [_LICENCES[key] for key in _LICENCES if any(name.startswith(key) for name in config.data.train)]
+    if config.data.synthetic:
+        owners.append(DataSource(name="synthetic storms", owner="this project", licence="Apache-2.0"))
+    return tuple(dict.fromkeys((*origin.data, *owners)))
 
 
 def golden_case(network: Network, card: ModelCard) -> GoldenCase:
@@ -174,18 +239,3 @@ def golden_case(network: Network, card: ModelCard) -> GoldenCase:
     frames = card.framing.channels(rates, card.spec.inputs)[:, None]
     base = np.nan_to_num(card.framing.base_frames(rates[-1], 2), nan=0.0)[:, None, None]
     return GoldenCase(frames, base, np.stack(list(roll_out(TorchStep(network), frames, base))))
-
-
-def _commit() -> str:
-    """The code's commit, where git knows it."""
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parent,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return answer.stdout.strip()

@@ -13,6 +13,7 @@ from radar.files import open_sequence
 from training.batches import draw_sample
 from training.config import DataConfig, FitConfig
 from training.examples import Example, SequenceExamples, event_examples, storm_examples
+from training.stored_examples import StoredExamples
 
 _VALIDATION_BATCHES = 8
 
@@ -38,10 +39,15 @@ def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources
     """
     if config.data.dataset == "events":
         return _from_events(config, data, show)
+    if config.data.dataset == "archive":
+        parts = [StoredExamples(data / part) for part in ("training", "validation")]
+        return Sources(parts[0], [], _held_out(config, parts[1]))
     from training.data import open_dataset
 
-    parts = (open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation"))
-    real, validation = (SequenceExamples(part, config.framing, config.leads) for part in parts)
+    datasets = (
+        open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation")
+    )
+    real, validation = (SequenceExamples(each, config.framing, config.leads) for each in datasets)
     return Sources(real, [], _held_out(config, validation))
 
 

@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import distributed, nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class Worker:
             values = {key: value for part in parts for key, value in part.items()}
         return dict(sorted(values.items()))
 
+    def told(self, value: T) -> T:
+        """What the first worker says, told to all."""
+        if self.count == 1:
+            return value
+        words: list[T] = [value]
+        distributed.broadcast_object_list(words)
+        return words[0]
+
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by its sum over all workers."""
         if self.count == 1:
@@ -68,17 +80,29 @@ class Worker:
 
 @contextmanager
 def joined() -> Iterator[Worker]:
-    """The worker that this process is, by torchrun's environment; NCCL on GPUs, gloo without."""
+    """The worker that this process is, by torchrun's environment; NCCL on GPUs, gloo without.
+
+    Inside another `joined` it is the same worker.
+    """
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else _CPU
     if "RANK" not in os.environ:
         yield Worker(device=device)
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if distributed.is_initialized():
+        yield _this_worker(device)
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-        yield Worker(distributed.get_rank(), distributed.get_world_size(), device, restarts)
+        yield _this_worker(device)
     finally:
         distributed.destroy_process_group()
 
 
+def _this_worker(device: torch.device) -> Worker:
+    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return Worker(distributed.get_rank(), distributed.get_world_size(), device, restarts)
+
+
 _CPU = torch.device("cpu")
+_PATIENCE = timedelta(hours=6)
+"""Of workers that wait while the first one makes a data set."""

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from service.verification.schema import AlertAnswer
+
 
 class GridAnswer(BaseModel):
     """A grid; `north_west` is the centre of pixel (0, 0) in metres of the projection."""
@@ -108,11 +110,12 @@ class WithdrawnAnswer(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """A model: what its card says, and its manifest's scores and gate decision."""
+    """A model: where its weights came from, what its card says, and its manifest's scores and gate decision."""
 
     name: str
     version: str
     champion: bool
+    lineage: dict[str, Any]
     card: dict[str, Any]
     manifest: dict[str, Any]
 
@@ -143,7 +146,7 @@ class NewestFrame(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether the service can forecast, and what it has to forecast from."""
+    """Whether the service can forecast, what it has to forecast from, and what verification warns of."""
 
     ready: bool
     stopping: bool
@@ -154,4 +157,5 @@ class ReadyAnswer(BaseModel):
     history: Literal["memory", "redis"]
     history_answers: bool
     frames: list[NewestFrame]
+    alerts: list[AlertAnswer] = []
     degraded: str | None

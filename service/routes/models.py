@@ -38,6 +38,7 @@ def _describe(served: ServedModel) -> ModelAnswer:
         name=card.name,
         version=card.version,
         champion=True,
+        lineage=card.lineage.model_dump(mode="json"),
         card=card.model_dump(mode="json"),
         manifest=dict(served.manifest),
     )

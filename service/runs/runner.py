@@ -20,7 +20,7 @@ from service.errors import RunExpired, UnknownRun
 from service.last_good import History
 from service.runs.inputs import Inputs
 from service.runs.make import Plan, finish, frames_needed, interim, make_forecast, plan, read_inputs
-from service.runs.run import Run
+from service.runs.run import Run, WholeRun
 from service.runs.runs import Runs
 from service.worker import Worker
 
@@ -54,6 +54,8 @@ class Runner:
         The time now, UTC.
     on_run : callable
         Told the method of every run that was made.
+    follow : callable
+        Given every run that was made here and published, on the event loop.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Runner:
         clock: Callable[[], datetime],
         lock_seconds: float = LOCK_SECONDS,
         on_run: Callable[[str], object] = lambda _: None,
+        follow: Callable[[WholeRun], object] = lambda _: None,
     ) -> None:
         self._history = history
         self._runs = runs
@@ -75,6 +78,7 @@ class Runner:
         self._clock = clock
         self._lock_seconds = lock_seconds
         self._on_run = on_run
+        self._follow_up = follow
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
         self._seen: dict[Series, list[datetime]] = {}
@@ -180,6 +184,7 @@ class Runner:
         whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
             self._on_run(whole.run.method)
+            self._follow_up(whole)
         else:
             _logger.warning("run %s came too late: another replica had taken over", wanted.id)
 

@@ -21,6 +21,7 @@ def test_models_are_listed_with_card_and_scores(client: Client) -> None:
     assert answer["default"] == "still"
     (listed,) = answer["models"]
     assert listed["card"]["input_length"] == 5
+    assert listed["lineage"] == listed["card"]["lineage"]
     assert listed["manifest"]["scores"] == {"csi": 0.5}
     assert client.get("/models/still").json() == listed
     check_problem(client.get("/models/nonesuch"), 404, "'nonesuch'")
@@ -40,6 +41,7 @@ def test_it_lives_and_is_ready(client: Client) -> None:
         "history": "memory",
         "history_answers": True,
         "frames": [],
+        "alerts": [],
         "degraded": None,
     }
 

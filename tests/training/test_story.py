@@ -11,8 +11,9 @@ import onnx
 import onnx.numpy_helper
 import pytest
 
-from models.onnx_forecaster import load_forecaster
-from models.repository import champions, set_alias, version_file
+from models.aliases import read_aliases
+from models.onnx_forecaster import load_forecaster, read_card_of
+from models.repository import champions, set_alias, sha256_of, version_file
 from radar.errors import ArtifactRejected, UnknownModel
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.netcdf import to_netcdf
@@ -124,6 +125,54 @@ def test_a_version_never_changes(
     again = ("export", folder / "run" / "model.pt", "--repository", folder / "models", "--version", "1")
     assert run(monkeypatch, *again) == 1
     assert "choose another" in capsys.readouterr().err
+
+
+def test_later_versions_wait_until_they_are_promoted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    there = ("--repository", tmp_path)
+    for version, options in (("1", ()), ("2", ()), ("3", ("--alias", "challenger")), ("4", ("--alias", "none"))):
+        assert run(monkeypatch, *export, version, *options) == 0
+    assert read_aliases(tmp_path, "ms-convlstm").challenger == "3"
+    assert run(monkeypatch, "promote", *there, "--version", "2", "--probation-hours", "6") == 0
+    assert "2 is champion, 1 the previous one" in capsys.readouterr().out
+    assert read_aliases(tmp_path, "ms-convlstm").probation_until is not None
+    assert run(monkeypatch, "rollback", *there) == 0
+    assert "1 is champion again, 2 the previous one" in capsys.readouterr().out
+    assert run(monkeypatch, "promote", *there) == 1
+    assert "expected a challenger to promote, got none" in capsys.readouterr().err
+    assert run(monkeypatch, "list", *there, "--json") == 0
+    rows = {row["version"]: row for row in json.loads(capsys.readouterr().out)}
+    assert [rows[version]["aliases"] for version in "1234"] == [["champion"], ["previous"], [], []]
+    assert rows["4"]["created"].endswith("Z")
+    assert rows["4"]["megabytes"] > 0
+    assert run(monkeypatch, "list", *there) == 0
+    assert "ms-convlstm  1        champion" in capsys.readouterr().out
+
+
+def test_what_would_not_serve_is_not_promoted(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    assert [run(monkeypatch, *export, version) for version in "12"] == [0, 0]
+    path = tmp_path / "ms-convlstm" / "2" / "model.onnx"
+    model = onnx.load(path)
+    (bias,) = (part for part in model.graph.initializer if part.name == "head.bias")
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(1e-3), bias.name))
+    onnx.save(model, path)
+    manifest = json.loads(path.with_name("manifest.json").read_text())
+    manifest["sha256"]["model.onnx"] = sha256_of(path)  # as whoever damaged it may have made it
+    path.with_name("manifest.json").write_text(json.dumps(manifest))
+    assert run(monkeypatch, "promote", "--repository", tmp_path, "--version", "2") == 1
+    assert read_aliases(tmp_path, "ms-convlstm").champion == "1"
+
+
+def test_the_lineage_says_what_made_it(folder: Path) -> None:
+    lineage = read_card_of(folder / "models" / "ms-convlstm" / "1" / "model.onnx").lineage
+    assert lineage.parent is None
+    assert {"python", "torch", "onnx", "onnxruntime", "numpy"} <= set(lineage.environment)
+    assert len(lineage.configuration_sha256) == 64
+    manifest = json.loads((folder / "models" / "ms-convlstm" / "1" / "manifest.json").read_text())
+    assert manifest["lineage"] == lineage.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("version", ["../2", "", "a/b", ".hidden"])

@@ -8,13 +8,18 @@ from pathlib import Path
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
-    export = commands.add_parser("export", help="write a checkpoint as ONNX into a model repository, as champion")
+    export = commands.add_parser("export", help="write a checkpoint as ONNX into a model repository")
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--repository", type=Path, required=True)
     export.add_argument("--version", required=True)
     export.add_argument("--description", default="")
     export.add_argument(
         "--float16", action=argparse.BooleanOptionalAction, default=True, help="also write model.fp16.onnx (default)"
+    )
+    export.add_argument(
+        "--alias",
+        choices=("champion", "challenger", "none"),
+        help="the version's role; by default the first version of a model is champion, and others have none",
     )
     export.set_defaults(command=_export)
 
@@ -28,5 +33,6 @@ def _export(arguments: argparse.Namespace) -> None:
         arguments.version,
         description=arguments.description,
         float16=arguments.float16,
+        alias=arguments.alias,
     )
     print(f"wrote {written}")

@@ -1,0 +1,208 @@
+"""Which version of a model serves, which did before, and which is tried beside it: <name>/aliases.json.
+
+Every change is one atomic rename that is on the disk when it returns; changes by several processes follow each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from models.repository import check_name, one_writer, read_json, version_file, write_json
+from radar.errors import ArtifactRejected, InvalidRequest, UnknownModel
+from radar.sequence import iso
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """The roles of a model's versions.
+
+    Parameters
+    ----------
+    champion : str
+        The version that serves.
+    previous : str, optional
+        The champion before it, for `rollback`.
+    challenger : str, optional
+        Forecasts beside the champion, is scored and never served.
+    challenger_since : datetime, optional
+        When it became that, UTC.
+    probation_until : datetime, optional
+        Until then, UTC, the previous champion is scored beside the new one, which may be rolled back.
+    champion_since : datetime, optional
+        When the champion became that, UTC.
+    """
+
+    champion: str
+    previous: str | None = None
+    challenger: str | None = None
+    challenger_since: datetime | None = None
+    probation_until: datetime | None = None
+    champion_since: datetime | None = None
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """All versions that have a role, and so must stay."""
+        return frozenset(filter(None, (self.champion, self.previous, self.challenger)))
+
+    def promoted(self, version: str, now: datetime, probation: timedelta) -> Aliases:
+        """After `version` became champion."""
+        until = now + probation if probation else None
+        return Aliases(champion=version, previous=self.champion, probation_until=until, champion_since=now)
+
+    def rolled_back(self, now: datetime | None) -> Aliases:
+        """After champion and previous changed places; raises InvalidRequest where there is no previous."""
+        if self.previous is None:
+            raise InvalidRequest(
+                expected="a previous champion to go back to", got="none", remedy="promote another version by its name"
+            )
+        return Aliases(champion=self.previous, previous=self.champion, champion_since=now)
+
+
+def read_aliases(repository: Path, name: str) -> Aliases:
+    """The roles of a model's versions, whether these are there or not.
+
+    Raises
+    ------
+    UnknownModel
+        The repository has no such model.
+    ArtifactRejected
+        The file does not say who is champion, or says what is neither a version's name nor a time.
+    """
+    path = _file(repository, name)
+    if not path.exists():
+        raise UnknownModel(
+            expected=f"a model {name} with aliases.json", got="no such file", remedy="export a first version of it"
+        )
+    content = read_json(path)
+    try:
+        return Aliases(
+            champion=check_name(content["champion"]),
+            previous=_version(content.get("previous")),
+            challenger=_version(content.get("challenger")),
+            challenger_since=_time(content.get("challenger_since")),
+            probation_until=_time(content.get("probation_until")),
+            champion_since=_time(content.get("champion_since")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactRejected(
+            expected=f"champion in {name}/aliases.json, and times with their zone",
+            got=f"another content ({type(error).__name__})",
+            remedy="restore the file, or export the model again",
+        ) from error
+
+
+def _version(name: str | None) -> str | None:
+    return None if name is None else check_name(name)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time.astimezone(UTC)
+
+
+def set_challenger(repository: Path, name: str, version: str, now: datetime) -> Aliases:
+    """Try a version beside the champion from `now` on; raises as `promote`."""
+    version_file(repository, name, version)
+    with _changed(repository, name) as change:
+        _check_other(change.aliases, version)
+        change.aliases = replace(change.aliases, challenger=version, challenger_since=now)
+    return change.aliases
+
+
+def drop_challenger(repository: Path, name: str) -> Aliases:
+    """Try it no longer."""
+    with _changed(repository, name) as change:
+        change.aliases = replace(change.aliases, challenger=None, challenger_since=None)
+    return change.aliases
+
+
+def promote(
+    repository: Path, name: str, version: str | None = None, *, now: datetime, probation: timedelta = timedelta()
+) -> Aliases:
+    """Make the challenger, or a named version, champion, and the champion the previous one.
+
+    Parameters
+    ----------
+    now : datetime
+    probation : timedelta
+        How long from `now` on live skill may roll it back.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no challenger, or the version is champion already.
+    UnknownModel, ArtifactRejected
+        The version is not there, or not as its manifest records it.
+    """
+    with _changed(repository, name) as change:
+        chosen = _chosen(change.aliases, version)
+        _check_other(change.aliases, chosen)
+        version_file(repository, name, chosen)
+        change.aliases = change.aliases.promoted(chosen, now, probation)
+    return change.aliases
+
+
+def rollback(repository: Path, name: str, now: datetime | None = None) -> Aliases:
+    """Make the previous champion champion again.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none.
+    UnknownModel, ArtifactRejected
+        It is not there, or not as its manifest records it.
+    """
+    with _changed(repository, name) as change:
+        change.aliases = change.aliases.rolled_back(now)
+        version_file(repository, name, change.aliases.champion)
+    return change.aliases
+
+
+def _chosen(aliases: Aliases, version: str | None) -> str:
+    chosen = version or aliases.challenger
+    if chosen is None:
+        raise InvalidRequest(expected="a challenger to promote", got="none", remedy="name a version")
+    return chosen
+
+
+def _check_other(aliases: Aliases, version: str) -> None:
+    if version == aliases.champion:
+        raise InvalidRequest(
+            expected=f"a version other than the champion, {aliases.champion}", got="that one", remedy="name another"
+        )
+
+
+class _Change:
+    """What `_changed` writes when its block ends well."""
+
+    def __init__(self, aliases: Aliases) -> None:
+        self.aliases = aliases
+
+
+@contextmanager
+def _changed(repository: Path, name: str) -> Iterator[_Change]:
+    """The aliases to be changed, by nobody else at the time."""
+    path = _file(repository, name)
+    with one_writer(path):
+        change = _Change(read_aliases(repository, name))
+        yield change
+        write_json(path, _content(change.aliases))
+
+
+def _content(aliases: Aliases) -> dict[str, Any]:
+    """Without what is not set."""
+    said = {key: iso(value) if isinstance(value, datetime) else value for key, value in asdict(aliases).items()}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _file(repository: Path, name: str) -> Path:
+    return repository / check_name(name) / "aliases.json"

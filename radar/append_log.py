@@ -1,0 +1,137 @@
+"""Files of JSON lines that only grow: several processes write, each into files of its own, and anybody reads.
+
+    FOLDER/<kind>-<YYYYMMDD>.<writer>.jsonl
+
+A line counts once it ends; what a crash or a full disk left of one is passed over, wherever it stands. Files of a day
+are named by the UTC day that their lines are about, so that a reader of a week opens a week's files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Line = dict[str, Any]
+
+
+class LogFile(NamedTuple):
+    """A file of the log: the day that its lines are about, and where it is."""
+
+    day: date
+    path: Path
+
+
+class AppendLog:
+    """Adds lines to files that nobody else writes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    kind : str
+        What the lines are: letters.
+    """
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder, self._kind = folder, kind
+        self._writer = _new_writer()
+
+    def append(self, time: datetime, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines about the day of `time`, on the disk when this returns; raises OSError."""
+        text = "".join(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines).encode()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._kind}-{time.astimezone(UTC):%Y%m%d}.{self._writer}.jsonl"
+        try:
+            _write_through(path, text)
+        except OSError:
+            self._writer = _new_writer()  # the next line does not join what was left of this one
+            raise
+
+
+class LogFollower:
+    """Reads a log again and again, each line once.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not be there yet.
+    kind : str
+    first, last : date or None
+        Days to read; all if not given.
+    without : set of date
+        Days to pass over.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kind: str,
+        first: date | None = None,
+        last: date | None = None,
+        without: Container[date] = (),
+    ) -> None:
+        self._folder, self._kind, self._without = folder, kind, without
+        self._first, self._last = first or date.min, last or date.max
+        self._offsets: dict[Path, int] = {}
+        self.damaged = 0
+        """How many whole lines could not be read as JSON objects."""
+
+    def read(self) -> Iterator[Line]:
+        """The lines that were added since the last call, day by day; raises OSError."""
+        for day, path in log_files(self._folder, self._kind):
+            if self._first <= day <= self._last and day not in self._without:
+                yield from self._new_lines(path)
+
+    def _new_lines(self, path: Path) -> Iterator[Line]:
+        start = self._offsets.get(path, 0)
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                content = file.read()
+        except FileNotFoundError:  # it was settled meanwhile
+            return
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offsets[path] = start + len(whole)
+        for text in whole.splitlines():
+            if (line := _parse(text)) is not None:
+                yield line
+            else:
+                self.damaged += 1
+
+
+def log_files(folder: Path, kind: str) -> list[LogFile]:
+    """The files of a log in the order of their days."""
+    pattern = re.compile(rf"{kind}-(\d{{8}})\.[A-Za-z0-9-]+\.jsonl")
+    try:
+        found = [(pattern.fullmatch(path.name), path) for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(LogFile(datetime.strptime(match[1], "%Y%m%d").date(), path) for match, path in found if match)
+
+
+def _parse(text: bytes) -> Line | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _new_writer() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _write_through(path: Path, text: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        while text:
+            text = text[os.write(handle, text) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)

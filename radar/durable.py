@@ -1,0 +1,29 @@
+"""Files that are there whole or not at all, whatever is killed or loses power when."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def commit(temporary: Path, path: Path) -> None:
+    """Put a written file in its place for good: its contents first, then its name."""
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, so that a reader, or a run after a crash, sees the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    commit(temporary, path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's contents, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

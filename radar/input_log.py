@@ -1,0 +1,103 @@
+"""What the observed frames were like: one record a frame, in files of `radar.append_log`, kind "inputs"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from radar.append_log import AppendLog, Line, LogFollower
+from radar.score_sums import THRESHOLDS
+from radar.sequence import Float32, iso
+
+_KIND, _VERSION = "inputs", 1
+
+
+class InputRecord(NamedTuple):
+    """One observed frame in a few numbers.
+
+    Parameters
+    ----------
+    product, grid : str
+        The grid by its key.
+    time : datetime
+        UTC, its valid time.
+    wet_fraction : float or None
+        Of the known pixels, at 0.1 mm/h or more; None where none is known.
+    maximum : float or None
+        mm/h; None where no pixel is known.
+    missing_fraction : float
+        Of all pixels.
+    gap_minutes : float or None
+        Since the frame before; None for the first.
+    """
+
+    product: str
+    grid: str
+    time: datetime
+    wet_fraction: float | None
+    maximum: float | None
+    missing_fraction: float
+    gap_minutes: float | None
+
+
+def describe(product: str, grid: str, time: datetime, rain: Float32, before: datetime | None) -> InputRecord:
+    """The record of a frame (H, W) in mm/h, NaN = no data; `before` is the time of the frame before it."""
+    known = np.isfinite(rain)
+    count = int(np.count_nonzero(known))
+    return InputRecord(
+        product=product,
+        grid=grid,
+        time=time,
+        wet_fraction=int(np.count_nonzero(rain >= THRESHOLDS[0])) / count if count else None,
+        maximum=float(rain[known].max()) if count else None,
+        missing_fraction=1 - count / rain.size,
+        gap_minutes=(time - before).total_seconds() / 60 if before else None,
+    )
+
+
+class InputWriter:
+    """Adds records to files that no other process writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = AppendLog(folder, _KIND)
+
+    def append(self, record: InputRecord) -> None:
+        """Add a record, on the disk when this returns; raises OSError."""
+        self._log.append(record.time, [{"v": _VERSION, **record._asdict(), "time": iso(record.time)}])
+
+
+class InputFollower:
+    """Reads the records again and again, each frame's once: the one that was read first."""
+
+    def __init__(self, folder: Path, since: datetime | None = None) -> None:
+        self._log = LogFollower(folder, _KIND, since.date() if since else None)
+        self._seen: set[tuple[str, str, datetime]] = set()
+
+    def knows(self, product: str, grid: str, time: datetime) -> bool:
+        """Whether a frame's record was read."""
+        return (product, grid, time) in self._seen
+
+    def forget(self, product: str, grid: str, before: datetime) -> None:
+        """Forget that records of older frames were read: those frames do not come again."""
+        self._seen = {key for key in self._seen if key[:2] != (product, grid) or key[2] >= before}
+
+    def read(self) -> Iterator[InputRecord]:
+        """The records that were added since the last call; raises OSError."""
+        for line in self._log.read():
+            record = _of_line(line)
+            if record and record[:3] not in self._seen:
+                self._seen.add(record[:3])
+                yield record
+
+
+def _of_line(line: Line) -> InputRecord | None:
+    try:
+        if line.pop("v") != _VERSION:
+            return None
+        return InputRecord(**{**line, "time": datetime.fromisoformat(line["time"])})
+    except (KeyError, TypeError, ValueError):
+        return None

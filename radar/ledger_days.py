@@ -1,0 +1,160 @@
+"""Old days of a ledger as totals: their records add up to a small file and go.
+
+    FOLDER/scores-<YYYYMMDD>.totals.json
+
+Where a day has totals its records do not count any more, should a crash have left some of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from radar.append_log import log_files
+from radar.errors import UnreadableFile
+from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record
+from radar.score_sums import ScoreSums, from_json, to_json
+from radar.sequence import iso
+
+QUIET_DAYS = 10
+"""Days for which nothing must have been added to a day before it is settled: longer than any run is kept."""
+_VERSION = 1
+_NAME = re.compile(r"scores-(\d{8})\.totals\.json")
+
+
+class DayRow(NamedTuple):
+    """A total of one day.
+
+    Parameters
+    ----------
+    key : Key
+    sums, persistence : ScoreSums
+        The model's, and those of persistence in the same records.
+    first, last : datetime
+        The valid times that it is from.
+    """
+
+    key: Key
+    sums: ScoreSums
+    persistence: ScoreSums
+    first: datetime
+    last: datetime
+
+    def plus(self, other: DayRow) -> DayRow:
+        """Both together."""
+        return DayRow(
+            self.key,
+            self.sums + other.sums,
+            self.persistence + other.persistence,
+            min(self.first, other.first),
+            max(self.last, other.last),
+        )
+
+
+def rows_of(record: Record) -> list[DayRow]:
+    """The totals that a record alone comes to."""
+    still, time = record.sums.get(PERSISTENCE, ScoreSums()), record.valid_time
+    return [
+        DayRow(Key(record.product, record.grid, model, record.lead_minutes), sums, still, time, time)
+        for model, sums in record.sums.items()
+    ]
+
+
+def added_up(rows: Iterable[DayRow]) -> list[DayRow]:
+    """One total for each key, in order."""
+    totals: dict[Key, DayRow] = {}
+    for row in rows:
+        totals[row.key] = totals[row.key].plus(row) if row.key in totals else row
+    return [totals[key] for key in sorted(totals)]
+
+
+def settled_days(folder: Path) -> dict[date, Path]:
+    """The files of the days that have totals, oldest first."""
+    try:
+        found = [(_NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
+    except FileNotFoundError:
+        return {}
+    return {datetime.strptime(match[1], "%Y%m%d").date(): path for match, path in found if match}
+
+
+def read_day(path: Path) -> list[DayRow]:
+    """The totals in a file of `settled_days`; raises UnreadableFile or OSError."""
+    try:
+        content = json.loads(path.read_text())
+        if content["v"] != _VERSION:
+            raise ValueError("another version")
+        return [_of_json(row) for row in content["rows"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableFile(
+            expected=f"totals of a day in {path.name}",
+            got=f"another content ({type(error).__name__})",
+            remedy="remove it",
+        ) from None
+
+
+def settle(folder: Path, days: int, now: datetime) -> list[date]:
+    """Settle the days that are older than the newest by more than `days`; those that were. Raises OSError.
+
+    Killed at any moment, or done by several at a time, it leaves a ledger that comes to the same.
+    """
+    files = log_files(folder, KIND)
+    if not files:
+        return []
+    oldest, quiet = files[-1].day - timedelta(days=days), now.timestamp() - 86400 * QUIET_DAYS
+    settled = []
+    for day in sorted({file.day for file in files if file.day < oldest}):
+        paths = [file.path for file in files if file.day == day]
+        if max(map(_modified, paths)) < quiet:
+            _settle(folder, day, paths)
+            settled.append(day)
+    return settled
+
+
+def _settle(folder: Path, day: date, paths: list[Path]) -> None:
+    target = folder / f"scores-{day:%Y%m%d}.totals.json"
+    if not target.exists():
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        records = LedgerFollower(folder, start, start + timedelta(days=1) - timedelta(microseconds=1)).read()
+        rows = added_up(row for record in records for row in rows_of(record))
+        _write(target, {"v": _VERSION, "rows": [_to_json(row) for row in rows]})
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _write(target: Path, content: dict[str, Any]) -> None:
+    """Write a file unless there is one: who comes later may have found some of the records gone already."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w") as file:
+            file.write(json.dumps(content, separators=(",", ":"), allow_nan=False))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            target.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("-inf")
+
+
+def _to_json(row: DayRow) -> dict[str, Any]:
+    sums = {"sums": to_json(row.sums), "persistence": to_json(row.persistence)}
+    return {**row.key._asdict(), "first": iso(row.first), "last": iso(row.last), **sums}
+
+
+def _of_json(row: dict[str, Any]) -> DayRow:
+    key = Key(str(row["product"]), str(row["grid"]), str(row["model"]), int(row["lead_minutes"]))
+    times = datetime.fromisoformat(row["first"]), datetime.fromisoformat(row["last"])
+    return DayRow(key, from_json(row["sums"]), from_json(row["persistence"]), *times)

@@ -1,0 +1,90 @@
+"""GET /verification: how good the forecasts have been."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header, Query, Response
+
+from radar.errors import StoreUnavailable
+from service.answers.negotiate import choose as choose_media_type
+from service.codec import Series
+from service.context import Parts, Service
+from service.documentation import reference
+from service.errors import VerificationOff
+from service.problems import documented
+from service.routes.query import GridName, Product
+from service.runs.latest import choose
+from service.verification.plot import plot
+from service.verification.report import report
+from service.verification.schema import VerificationAnswer
+from service.verification.tally import Period
+from service.verification.verification import Verification
+
+router = APIRouter(tags=["verification"])
+
+JSON, SVG, PNG = "application/json", "image/svg+xml", "image/png"
+MEDIA_TYPES = (JSON, SVG, PNG)
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The scores; as a picture CSI and mean absolute error by lead time",
+        "content": {JSON: {"schema": reference(VerificationAnswer)}, SVG: _BINARY, PNG: _BINARY},
+    }
+}
+
+Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
+WhichPeriod = Annotated[Period, Query(description="counted back from the newest observation that was scored")]
+Lead = Annotated[int, Query(ge=1, le=1440, description="only this lead time, in minutes", examples=[30])]
+Threshold = Annotated[Literal["0.1", "1", "5", "10"], Query(description="mm/h, of the CSI in a picture")]
+
+
+@router.get("/verification", response_class=Response, responses={**_ANSWERS, **documented(404, 406, 422, 500, 503)})
+async def verification(
+    service: Parts,
+    product: Product | None = None,
+    grid: GridName | None = None,
+    period: WhichPeriod = "24h",
+    lead_minutes: Lead | None = None,
+    threshold: Threshold = "1",
+    accept: Accept = None,
+) -> Response:
+    """Scores of all models, baselines and shadows against the frames that came in, on the same pixels."""
+    media_type = choose_media_type(accept, MEDIA_TYPES)
+
+    def make() -> bytes:
+        verification = _kept(service)
+        series = choose(_known(service, verification), product, grid)
+        answer = report(verification, series, period, lead_minutes)
+        return _written(answer, media_type, float(threshold))
+
+    return Response(await run_sync(make), media_type=media_type, headers={"Vary": "Accept"})
+
+
+def _kept(service: Service) -> Verification:
+    if service.verification is None:
+        raise VerificationOff(
+            expected="a service that keeps scores",
+            got="one without RAINCELL_VERIFICATION",
+            remedy="its operator names a folder for them there",
+        )
+    return service.verification
+
+
+def _known(service: Service, verification: Verification) -> set[Series]:
+    """Of what there are scores, or may be some."""
+    scored = set(verification.tally.series())
+    try:
+        return scored | set(service.history.products().value)
+    except StoreUnavailable:
+        if not scored:
+            raise
+        return scored
+
+
+def _written(answer: VerificationAnswer, media_type: str, threshold: float) -> bytes:
+    if media_type == JSON:
+        return answer.model_dump_json().encode()
+    drawing = plot(answer, threshold)
+    return drawing.to_svg() if media_type == SVG else drawing.to_png()

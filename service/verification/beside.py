@@ -1,0 +1,43 @@
+"""Forecasts that were made beside a run, from the same frames, only to be scored: by shadow models and baselines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from service.codec import StoredFrame
+
+MOST_RUNS = 48
+"""Runs beside which a process without Redis keeps forecasts."""
+
+
+class BesideForecasts(Protocol):
+    """Forecasts by run and by who made them. Raises StoreUnavailable."""
+
+    def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
+        """Keep a forecast, by lead minutes; another of the same maker is replaced."""
+
+    def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
+        """What was forecast beside a run for one lead time, by maker."""
+
+
+class MemoryBeside:
+    """Forecasts in this process's memory; see BesideForecasts."""
+
+    def __init__(self, most: int = MOST_RUNS) -> None:
+        self._most = most
+        self._kept: dict[str, dict[str, Mapping[int, StoredFrame]]] = {}
+        self._guard = threading.Lock()
+
+    def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
+        """See BesideForecasts."""
+        with self._guard:
+            self._kept[run_id] = {**self._kept.get(run_id, {}), maker: dict(frames)}
+            while len(self._kept) > self._most:
+                del self._kept[next(iter(self._kept))]
+
+    def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
+        """See BesideForecasts."""
+        kept = self._kept.get(run_id, {})
+        return {maker: frames[minutes] for maker, frames in kept.items() if minutes in frames}

@@ -1,0 +1,61 @@
+"""Who of the replicas does a piece of work: whoever claims it first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+CLAIM_SECONDS = 60.0
+"""How long a replica that died at its work keeps the others from it."""
+DONE_SECONDS = 24 * 3600.0
+"""How long it is remembered that work was done; that it counts once does not depend on this."""
+
+
+class Claims(Protocol):
+    """Claims by name; a name starts with a run's id or a series' tag, and a dot or colon. Raises StoreUnavailable."""
+
+    def claim(self, name: str, seconds: float = CLAIM_SECONDS) -> bool:
+        """Claim for that long; False where somebody has."""
+
+    def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
+        """Hold for that long what was claimed: it is done."""
+
+    def release(self, name: str) -> None:
+        """Let others claim it."""
+
+
+class MemoryClaims:
+    """Claims of one process; see Claims.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self._guard = threading.Lock()
+
+    def claim(self, name: str, seconds: float = CLAIM_SECONDS) -> bool:
+        """See Claims."""
+        now = self._clock()
+        with self._guard:
+            self._until = {known: until for known, until in self._until.items() if until > now}
+            if name in self._until:
+                return False
+            self._until[name] = now + seconds
+            return True
+
+    def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
+        """See Claims."""
+        with self._guard:
+            self._until[name] = self._clock() + seconds
+
+    def release(self, name: str) -> None:
+        """See Claims."""
+        with self._guard:
+            self._until.pop(name, None)

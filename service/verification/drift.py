@@ -1,0 +1,112 @@
+"""Whether the served forecasts have lost their skill: measured against persistence, hour by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from radar.score_sums import THRESHOLDS, counts_of, read_csi, read_mae
+from radar.verification import Float64, ratio
+from service.verification.tally import Row, Total, Totals
+
+THRESHOLD = THRESHOLDS[1]
+"""mm/h of the CSI that drift is judged by."""
+LEAST_EVENTS = 100
+"""Pixels with rain, forecast or observed, that an hour needs to say anything: a dry hour has no skill, good or bad."""
+_HOUR = timedelta(hours=1)
+
+
+class Limits(NamedTuple):
+    """When skill is too low.
+
+    Parameters
+    ----------
+    skill : float
+        CSI's skill against persistence at 1 mm/h below which an hour is bad.
+    hours : int
+        How long all hours that say something must have been bad.
+    lead_minutes : int
+        The lead time that is judged; the nearest that there is below it.
+    """
+
+    skill: float = 0.0
+    hours: int = 6
+    lead_minutes: int = 60
+
+
+class Drift(NamedTuple):
+    """What is said about a model.
+
+    Parameters
+    ----------
+    lead_minutes : int or None
+        Which lead time was judged; None while there is none.
+    skill : float or None
+        Of the newest hour that says something.
+    since : datetime or None
+        Since when all hours that say something are bad; None if the newest is not.
+    drifting : bool
+        Whether that has lasted long enough.
+    """
+
+    lead_minutes: int | None
+    skill: float | None
+    since: datetime | None
+    drifting: bool
+
+
+def csi_skill(total: Total, threshold: float) -> float:
+    """(CSI - CSI of persistence) / (1 - CSI of persistence), 1 is perfect; NaN where one is undefined."""
+    mine, theirs = read_csi(total.sums.values, threshold), read_csi(total.persistence.values, threshold)
+    return float(ratio(mine - theirs, np.asarray(1 - theirs))) if np.isfinite(mine - theirs) else float("nan")
+
+
+def mae_skill(total: Total) -> float:
+    """1 - MAE / MAE of persistence, 1 is perfect; NaN where one is undefined."""
+    mine, theirs = read_mae(total.sums.values), read_mae(total.persistence.values)
+    return float(1 - ratio(mine, np.asarray(theirs))) if np.isfinite(mine - theirs) else float("nan")
+
+
+def judge(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> Drift:
+    """Whether a model drifts.
+
+    Parameters
+    ----------
+    hours : mapping of datetime to Totals
+        By their beginnings, oldest first.
+    """
+    lead = judged_lead(hours, model, limits)
+    if lead is None:
+        return Drift(None, None, None, False)
+    told = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
+    skills = [(hour, csi_skill(total, THRESHOLD)) for hour, total in told if _events(total) >= LEAST_EVENTS]
+    skills = [(hour, skill) for hour, skill in skills if np.isfinite(skill)]
+    if not skills:
+        return Drift(lead, None, None, False)
+    newest, skill = skills[-1]
+    since = _bad_since(skills, limits.skill)
+    lasting = since is not None and newest + _HOUR - since >= limits.hours * _HOUR
+    return Drift(lead, skill, since, lasting)
+
+
+def judged_lead(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> int | None:
+    """The lead time of `limits`, or the nearest shorter one that the model has; None without any."""
+    leads = {row.lead_minutes for rows in hours.values() for row in rows if row.model == model}
+    return max((lead for lead in leads if lead <= limits.lead_minutes), default=None)
+
+
+def _bad_since(skills: list[tuple[datetime, float]], level: float) -> datetime | None:
+    since = None
+    for hour, skill in reversed(skills):
+        if skill >= level:
+            break
+        since = hour
+    return since
+
+
+def _events(total: Total) -> float:
+    counts: Float64 = counts_of(total.sums.values, THRESHOLD)
+    return float(counts[:3].sum())

@@ -1,0 +1,141 @@
+"""Whether the observed frames are as they usually are; what is usual is learnt from the frames before.
+
+For each quantity the usual range goes from the 1 % to the 99 % quantile of the past days, widened by a share of its
+width and at least by `SLACK`. A quantity is unusual when it was out of that range in each of the newest `LASTING`
+frames; a gap is at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from radar.input_log import InputFollower, InputRecord, InputWriter, describe
+from radar.sequence import iso
+from service.codec import Series, decode_one
+from service.last_good import History
+from service.runs.run import series_tag
+from service.verification.claims import Claims
+
+Quantity = Literal["wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
+SLACK: Mapping[Quantity, float] = {"wet_fraction": 0.02, "maximum": 10.0, "missing_fraction": 0.02, "gap_minutes": 1.0}
+"""What is watched, and by how much it may leave what was seen at least; the maximum in mm/h."""
+LASTING = 3
+LEAST_FRAMES = 144
+"""Frames before there is an opinion: half a day, in steps of 5 minutes."""
+_REMEMBERED = timedelta(days=10)
+"""How long it is remembered that a frame has its record: longer than any history keeps frames."""
+_QUANTILES = (0.01, 0.99)
+
+
+class Limits(NamedTuple):
+    """How input is judged.
+
+    Parameters
+    ----------
+    days : int
+        How far back is learnt from.
+    margin : float
+        By what share of its width a usual range is widened on either side.
+    """
+
+    days: int = 7
+    margin: float = 0.5
+
+
+class Judgement(NamedTuple):
+    """A quantity of the newest frame beside its usual range; the range is None while it is learnt."""
+
+    quantity: Quantity
+    value: float | None
+    low: float | None
+    high: float | None
+    unusual: bool
+
+
+class InputWatch:
+    """Keeps the records of the frames that come in, and judges the newest.
+
+    Parameters
+    ----------
+    history : History
+    folder : Path
+        Of the ledger.
+    claims : Claims
+    limits : Limits
+    """
+
+    def __init__(self, history: History, folder: Path, claims: Claims, limits: Limits) -> None:
+        self._history, self._claims, self._limits = history, claims, limits
+        self._writer, self._follower = InputWriter(folder), InputFollower(folder)
+        self._records: dict[Series, dict[datetime, InputRecord]] = {}
+        self._guard = threading.Lock()
+
+    def look(self) -> None:
+        """Note the frames of which there is no record; raises StoreUnavailable or OSError."""
+        self._refresh()
+        known = self._history.products()
+        for series in [] if known.degraded else known.value:
+            self._look_at(series)
+
+    def series(self) -> list[Series]:
+        """Products and grids of which there are records."""
+        with self._guard:
+            return sorted(self._records)
+
+    def judge(self, series: Series) -> list[Judgement]:
+        """All quantities of the newest frame; none without a frame."""
+        with self._guard:
+            records = self._records.get(series, {})
+            ordered = [records[time] for time in sorted(records)]
+        return judge(ordered, self._limits) if ordered else []
+
+    def _look_at(self, series: Series) -> None:
+        times = self._history.times(series).value
+        fresh = [place for place, time in enumerate(times) if not self._follower.knows(*series, time)]
+        if not fresh:
+            return
+        stored = {frame.valid_time: frame for frame in self._history.newest(series, len(times) - fresh[0]).value}
+        for place in fresh:
+            time, before = times[place], times[place - 1] if place else None
+            name = f"{series_tag(series)}.input.{iso(time)}"
+            if time in stored and self._claims.claim(name):
+                self._writer.append(describe(*series, time, decode_one(stored[time]), before))
+                self._claims.keep(name)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        with self._guard:
+            for record in self._follower.read():
+                self._records.setdefault(Series(record.product, record.grid), {})[record.time] = record
+            for series, records in self._records.items():
+                newest = max(records)
+                for time in [time for time in records if time < newest - timedelta(days=self._limits.days)]:
+                    del records[time]
+                self._follower.forget(*series, newest - _REMEMBERED)
+
+
+def judge(records: Sequence[InputRecord], limits: Limits) -> list[Judgement]:
+    """The newest of these records, oldest first, against the others."""
+    earlier, newest = records[:-LASTING], records[-LASTING:]
+    return [_judged(quantity, earlier, newest, limits) for quantity in SLACK]
+
+
+def _judged(
+    quantity: Quantity, earlier: Sequence[InputRecord], newest: Sequence[InputRecord], limits: Limits
+) -> Judgement:
+    seen = [value for record in earlier if (value := getattr(record, quantity)) is not None]
+    last = [getattr(record, quantity) for record in newest]
+    if len(seen) < LEAST_FRAMES:
+        return Judgement(quantity, last[-1], None, None, False)
+    low, high = np.quantile(seen, _QUANTILES)
+    widening = max(SLACK[quantity], limits.margin * (high - low))
+    low, high = max(0.0, float(low - widening)), float(high + widening)
+    judged = last[-1:] if quantity == "gap_minutes" else last
+    outside = [value is not None and not low <= value <= high for value in judged]
+    return Judgement(quantity, last[-1], low, high, all(outside))

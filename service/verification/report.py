@@ -1,0 +1,111 @@
+"""The scores of a period as GET /verification tells them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from radar.score_sums import (
+    SCALES_KM,
+    THRESHOLDS,
+    ScoreSums,
+    read_bias,
+    read_brier,
+    read_csi,
+    read_far,
+    read_fss,
+    read_mae,
+    read_pod,
+)
+from radar.sequence import iso
+from radar.verification import Float64
+from service.codec import Series
+from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill
+from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
+from service.verification.tally import Period, Row, Total, Totals
+from service.verification.verification import Verification
+
+
+def report(
+    verification: Verification, series: Series, period: Period, lead_minutes: int | None = None
+) -> VerificationAnswer:
+    """The scores of a product and grid, of the lead time or all."""
+    bounds = verification.tally.bounds(series, period)
+    totals = verification.tally.totals(series, period)
+    hours = {hour: rows for hour, rows in verification.tally.hours(series).items() if bounds and hour >= bounds[0]}
+    lead = judged_lead(hours, verification.served, verification.limits) if lead_minutes is None else lead_minutes
+    rows = sorted(row for row in totals if lead_minutes in (None, row.lead_minutes))
+    return VerificationAnswer(
+        product=series.product,
+        grid=series.grid,
+        period=period,
+        since=iso(bounds[0]) if bounds else None,
+        until=iso(bounds[1]) if bounds else None,
+        served=verification.served,
+        shadows=verification.shadows.references,
+        refused_shadows=verification.shadows.refused,
+        scores=[_score(row, totals[row]) for row in rows],
+        hours_lead_minutes=lead,
+        hours=_hours(hours, lead),
+        alerts=verification.alerts(series),
+        damaged_lines=verification.tally.damaged,
+        degraded=verification.degraded,
+    )
+
+
+def _hours(hours: Mapping[datetime, Totals], lead: int | None) -> list[HourAnswer]:
+    return [
+        HourAnswer(
+            hour=iso(hour),
+            model=row.model,
+            frames=total.sums.frames,
+            csi=defined(read_csi(total.sums.values, THRESHOLD)),
+            skill=defined(csi_skill(total, THRESHOLD)),
+            mae=defined(read_mae(total.sums.values)),
+        )
+        for hour, rows in hours.items()
+        for row, total in sorted(rows.items(), key=lambda pair: pair[0])
+        if row.lead_minutes == lead
+    ]
+
+
+def _score(row: Row, total: Total) -> ScoreAnswer:
+    return ScoreAnswer(
+        model=row.model,
+        lead_minutes=row.lead_minutes,
+        frames=total.sums.frames,
+        pixels=total.sums.pixels,
+        mae=defined(read_mae(total.sums.values)),
+        skill=defined(mae_skill(total)),
+        thresholds=[_threshold(threshold, total) for threshold in THRESHOLDS],
+    )
+
+
+def _threshold(threshold: float, total: Total) -> ThresholdAnswer:
+    values = total.sums.values
+    hits, misses, false_alarms, negatives = total.sums.counts(threshold)
+    return ThresholdAnswer(
+        threshold=threshold,
+        hits=hits,
+        misses=misses,
+        false_alarms=false_alarms,
+        correct_negatives=negatives,
+        csi=defined(read_csi(values, threshold)),
+        pod=defined(read_pod(values, threshold)),
+        far=defined(read_far(values, threshold)),
+        bias=defined(read_bias(values, threshold)),
+        skill=defined(csi_skill(total, threshold)),
+        fss=[_fractions(total.sums, threshold, scale) for scale in SCALES_KM],
+        brier=defined(read_brier(values, threshold)),
+    )
+
+
+def _fractions(sums: ScoreSums, threshold: float, scale_km: float) -> FractionsAnswer:
+    return FractionsAnswer(scale_km=scale_km, fss=defined(read_fss(sums.values, threshold, scale_km)))
+
+
+def defined(value: Float64 | float) -> float | None:
+    """A score, or None where it is undefined."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,97 @@
+"""The form of GET /verification's JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from service.verification.tally import Period
+
+
+class FractionsAnswer(BaseModel):
+    """FSS in neighbourhoods of one width; null where nothing was forecast or observed."""
+
+    scale_km: float
+    fss: float | None
+
+
+class ThresholdAnswer(BaseModel):
+    """Counts of pixels by a threshold, and what follows from them; what is undefined is null.
+
+    `skill` is that of CSI against persistence on the same pixels, `brier` of the probabilities that were served.
+    """
+
+    threshold: float
+    hits: int
+    misses: int
+    false_alarms: int
+    correct_negatives: int
+    csi: float | None
+    pod: float | None
+    far: float | None
+    bias: float | None
+    skill: float | None
+    fss: list[FractionsAnswer]
+    brier: float | None
+
+
+class ScoreAnswer(BaseModel):
+    """How the forecasts of one model turned out at one lead time; `skill` is 1 - MAE / MAE of persistence."""
+
+    model: str
+    lead_minutes: int
+    frames: int
+    pixels: int
+    mae: float | None
+    skill: float | None
+    thresholds: list[ThresholdAnswer]
+
+
+class HourAnswer(BaseModel):
+    """One hour of a model at one lead time; `csi` and its `skill` against persistence at 1 mm/h, `mae` in mm/h."""
+
+    hour: str
+    model: str
+    frames: int
+    csi: float | None
+    skill: float | None
+    mae: float | None
+
+
+class AlertAnswer(BaseModel):
+    """Something that is watched, and whether it is as it should be; bounds are null while they are learnt."""
+
+    name: Literal["drift", "wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
+    product: str
+    grid: str
+    active: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    since: str | None
+    detail: str
+
+
+class VerificationAnswer(BaseModel):
+    """The scores of a period; `since` and `until` bound the valid times, null where nothing was scored.
+
+    `hours` is the course of the period, of eight days at most, at one lead time: the one that was asked for, or that
+    drift is judged by; each hour is called by its beginning. `refused_shadows` are shadow models that this replica
+    cannot load, and why.
+    """
+
+    product: str
+    grid: str
+    period: Period
+    since: str | None
+    until: str | None
+    served: str
+    shadows: list[str]
+    refused_shadows: dict[str, str]
+    scores: list[ScoreAnswer]
+    hours_lead_minutes: int | None
+    hours: list[HourAnswer]
+    alerts: list[AlertAnswer]
+    damaged_lines: int
+    degraded: str | None

@@ -1,0 +1,200 @@
+"""Shadow models: they forecast beside the champion, are never served, and are scored as it is.
+
+Which they are stands in the model's aliases: the challenger, and the previous champion while the new one is on
+probation. They forecast after a run is published, in the pauses of the one thread that forecasts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from anyio.to_thread import run_sync
+
+from models.aliases import read_aliases
+from models.recurrent import RecurrentForecaster, check_fit
+from models.repository import version_file
+from radar.errors import IncompleteHistory, Overloaded, RaincellError
+from radar.ledger import model_reference
+from service.catalogue import Catalogue, Load
+from service.codec import Series, StoredFrame, encode
+from service.runs.inputs import Inputs, gather_inputs
+from service.runs.run import WholeRun
+from service.verification.beside import BesideForecasts
+from service.worker import Worker
+
+PATIENCE_SECONDS = 240.0
+"""How long a shadow waits for the worker to be idle; then the frame that it is to be compared with is nearly there."""
+_PAUSE_SECONDS = 0.2
+_logger = logging.getLogger("raincell")
+
+
+class Shadows:
+    """Makes the forecasts of shadow models beside the runs that this replica makes.
+
+    Parameters
+    ----------
+    repository : Path
+    catalogue : Catalogue
+        Whose default model has the shadows.
+    load : callable
+        Makes a forecaster of a model file, proved and warm.
+    worker : Worker
+    beside : BesideForecasts
+        Where the forecasts go.
+    clock : callable
+        The time now, UTC: probation ends by it.
+    on_shadow : callable
+        Told how each forecast ended: "made", "late", "failed".
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        catalogue: Catalogue,
+        load: Load,
+        worker: Worker,
+        beside: BesideForecasts,
+        clock: Callable[[], datetime],
+        on_shadow: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._repository, self._catalogue, self._load = repository, catalogue, load
+        self._worker, self._beside, self._clock = worker, beside, clock
+        self._on_shadow = on_shadow
+        self._models: dict[str, RecurrentForecaster] = {}
+        self._refused: dict[str, tuple[object, str]] = {}
+        self._waiting: dict[Series, WholeRun] = {}
+        self._woken = asyncio.Event()
+
+    @property
+    def references(self) -> list[str]:
+        """The models that are loaded, by reference."""
+        return sorted(self._models)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Shadows that could not be loaded, by reference, and why."""
+        return {reference: reason for reference, (_, reason) in self._refused.items()}
+
+    def follow(self, whole: WholeRun) -> None:
+        """Forecast beside a run that was published; to be called on the event loop. One that still waits is late."""
+        if whole.run.interim:
+            return
+        if whole.run.series in self._waiting and self._models:
+            self._on_shadow("late")
+        self._waiting[whole.run.series] = whole
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while self._waiting:
+                whole = self._waiting.pop(next(iter(self._waiting)))
+                try:
+                    await self.forecast_beside(whole)
+                except Exception:
+                    _logger.exception("shadow forecasts failed")
+                    self._on_shadow("failed")
+
+    async def forecast_beside(self, whole: WholeRun) -> None:
+        """Make the forecasts of all shadows for a run."""
+        await run_sync(self.look)
+        for reference, model in list(self._models.items()):
+            if reference == model_reference(whole.run.model, whole.run.version):
+                continue
+            if not await self._idle():
+                self._on_shadow("late")
+                continue
+            self._on_shadow(await self._shadow(whole, reference, model))
+
+    def look(self) -> None:
+        """Load the shadows that the aliases name now, and let go of the others; in a thread, since loading takes long.
+
+        One that cannot be loaded is told, and tried again when its file changes.
+        """
+        wanted = self._wanted()
+        self._models = {reference: model for reference, model in self._models.items() if reference in wanted}
+        self._refused = {reference: why for reference, why in self._refused.items() if reference in wanted}
+        for reference, (name, version) in wanted.items():
+            if reference not in self._models:
+                self._add(reference, name, version)
+
+    def _wanted(self) -> Mapping[str, tuple[str, str]]:
+        name = self._catalogue.default
+        try:
+            aliases = read_aliases(self._repository, name)
+        except (RaincellError, OSError):
+            return {}
+        serving = self._catalogue.get(name).forecaster.card.version
+        versions = [aliases.challenger]
+        if aliases.probation_until and self._clock() < aliases.probation_until:
+            versions.append(aliases.previous)
+        return {model_reference(name, v): (name, v) for v in versions if v is not None and v != serving}
+
+    def _add(self, reference: str, name: str, version: str) -> None:
+        state = _state(self._repository / name / version)
+        if self._refused.get(reference, (None, ""))[0] == state:
+            return
+        try:
+            self._models[reference] = self._load(version_file(self._repository, name, version))
+            self._refused.pop(reference, None)
+            _logger.info("shadow %s forecasts beside the champion from now on", reference)
+        except Exception as error:  # whatever is in the files, serving goes on
+            reason = str(error) if isinstance(error, RaincellError) else f"it cannot be read ({type(error).__name__})"
+            self._refused[reference] = state, reason
+            _logger.error("shadow %s is refused: %s", reference, reason)
+
+    async def _idle(self) -> bool:
+        """Whether the worker has nothing to do, waited for as long as that makes sense."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self._worker.waiting or self._worker.inside:
+            if self._worker.stopping or time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return not self._worker.stopping
+
+    async def _shadow(self, whole: WholeRun, reference: str, model: RecurrentForecaster) -> str:
+        try:
+            inputs = await run_sync(_inputs, whole, model)
+            frames = await self._worker.run(partial(_forecast, whole, model, inputs))
+            await run_sync(self._beside.put, whole.run.id, reference, frames)
+        except Overloaded:
+            return "late"
+        except Exception as error:  # a shadow that fails harms nobody
+            _logger.warning("shadow %s: %s", reference, error, exc_info=not isinstance(error, RaincellError))
+            return "failed"
+        return "made"
+
+
+def _inputs(whole: WholeRun, model: RecurrentForecaster) -> Inputs:
+    """The run's observed frames as the model reads them; raises IncompleteHistory where something would stand in."""
+    stored = [whole.frames[minutes] for minutes in sorted(whole.run.observed_minutes)]
+    inputs = gather_inputs(stored, model.input_length, model.name)
+    if inputs.method != "model":
+        raise IncompleteHistory(
+            expected=f"{model.input_length} frames", got=str(len(inputs.frames)), remedy="it forecasts again with more"
+        )
+    return inputs
+
+
+def _forecast(whole: WholeRun, model: RecurrentForecaster, inputs: Inputs) -> dict[int, StoredFrame]:
+    longest = min(whole.run.lead_minutes[-1], model.card.longest_lead_minutes)
+    steps = max(1, longest // whole.run.timestep_minutes)
+    check_fit(model.card, inputs.frames, steps)
+    forecast = model.forecast(inputs.frames, steps)
+    return dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
+
+
+def _state(folder: Path) -> object:
+    """What changes when a version's files do."""
+    try:
+        return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())
+    except OSError:
+        return None

@@ -1,0 +1,120 @@
+"""Everything that verification is made of, and what is watched by it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from radar.ledger import model_reference
+from radar.sequence import iso
+from service.catalogue import Catalogue
+from service.codec import Series
+from service.verification import drift, input_watch
+from service.verification.input_watch import InputWatch
+from service.verification.schema import AlertAnswer
+from service.verification.scorer import Scorer
+from service.verification.shadows import Shadows
+from service.verification.tally import Tally
+from service.verification.verifier import Verifier
+
+_logger = logging.getLogger("raincell")
+_UNITS = {"wet_fraction": "", "maximum": " mm/h", "missing_fraction": "", "gap_minutes": " minutes"}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The parts.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Its default model is the one that serves.
+    tally, scorer, watch, shadows, verifier
+        The ledger added up, what adds to it, the watch on what comes in, the models beside the champion, and the thread
+        that all this is done in.
+    limits : drift.Limits
+    """
+
+    catalogue: Catalogue
+    tally: Tally
+    scorer: Scorer
+    watch: InputWatch
+    shadows: Shadows
+    verifier: Verifier
+    limits: drift.Limits
+
+    @property
+    def served(self) -> str:
+        """The reference of the model that serves."""
+        card = self.catalogue.get(None).forecaster.card
+        return model_reference(card.name, card.version)
+
+    @property
+    def degraded(self) -> str | None:
+        """Why scores may be missing now."""
+        return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
+
+    def alerts(self, series: Series) -> list[AlertAnswer]:
+        """All that is watched of a product and grid; nothing while the ledger is still being read."""
+        if not self.tally.complete:
+            return []
+        judged = drift.judge(self.tally.hours(series), self.served, self.limits)
+        return [
+            _drift(series, self.served, judged, self.limits),
+            *(_input(series, found) for found in self.watch.judge(series)),
+        ]
+
+    def active_alerts(self) -> list[AlertAnswer]:
+        """Those of all series that are not as they should be."""
+        known = sorted({*self.tally.series(), *self.watch.series()})
+        return [alert for series in known for alert in self.alerts(series) if alert.active]
+
+
+class Announcer:
+    """Logs every alert when it begins and when it ends."""
+
+    def __init__(self) -> None:
+        self._active: dict[tuple[str, str, str], str] = {}
+
+    def announce(self, alerts: Sequence[AlertAnswer]) -> None:
+        """Compare with the active alerts of the last time."""
+        active: dict[tuple[str, str, str], str] = {
+            (alert.name, alert.product, alert.grid): f"{alert.value}; {alert.detail}" for alert in alerts
+        }
+        for key in sorted(active.keys() - self._active.keys()):
+            _logger.warning("alert %s of %s on %s: %s", *key, active[key])
+        for key in sorted(self._active.keys() - active.keys()):
+            _logger.info("alert %s of %s on %s is over", *key)
+        self._active = active
+
+
+def _drift(series: Series, model: str, found: drift.Drift, limits: drift.Limits) -> AlertAnswer:
+    lead = limits.lead_minutes if found.lead_minutes is None else found.lead_minutes
+    what = f"skill of {model} against persistence in CSI at {drift.THRESHOLD:g} mm/h, {lead} minutes ahead"
+    return AlertAnswer(
+        name="drift",
+        product=series.product,
+        grid=series.grid,
+        active=found.drifting,
+        value=found.skill,
+        low=limits.skill,
+        high=None,
+        since=iso(found.since) if found.since else None,
+        detail=f"{what}: below {limits.skill:g} for {limits.hours} hours is an alert",
+    )
+
+
+def _input(series: Series, found: input_watch.Judgement) -> AlertAnswer:
+    usual = "being learnt" if found.low is None else f"{found.low:.3g} to {found.high:.3g}{_UNITS[found.quantity]}"
+    return AlertAnswer(
+        name=found.quantity,
+        product=series.product,
+        grid=series.grid,
+        active=found.unusual,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        since=None,
+        detail=f"{found.quantity.replace('_', ' ')} of the newest frames; usual: {usual}",
+    )

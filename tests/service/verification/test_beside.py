@@ -1,0 +1,52 @@
+"""Forecasts beside runs: one contract for this process's memory and for Redis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.codec import decode_one
+from service.redis_client import connect
+from service.verification.beside import BesideForecasts, MemoryBeside
+from service.verification.redis_beside import RedisBeside
+from tests.service.conftest import RedisServer
+from tests.service.runs_made import made_run
+
+
+@pytest.fixture(params=["memory", "redis"])
+def beside(request: pytest.FixtureRequest) -> BesideForecasts:
+    if request.param == "memory":
+        return MemoryBeside()
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return RedisBeside(connect(server.url))
+
+
+def test_forecasts_by_run_maker_and_lead(beside: BesideForecasts) -> None:
+    whole, other = made_run(), made_run(seed=1)
+    frames = {minutes: whole.frames[minutes] for minutes in whole.run.lead_minutes}
+    beside.put(whole.run.id, "still/2", frames)
+    beside.put(whole.run.id, "extrapolation", {5: frames[10]})
+    found = beside.at(whole.run.id, 5)
+    assert sorted(found) == ["extrapolation", "still/2"]
+    np.testing.assert_array_equal(decode_one(found["still/2"]), decode_one(frames[5]))
+    np.testing.assert_array_equal(decode_one(found["extrapolation"]), decode_one(frames[10]))
+    assert list(beside.at(whole.run.id, 10)) == ["still/2"]
+    assert beside.at(whole.run.id, 60) == {}
+    assert beside.at(other.run.id, 5) == {}
+
+
+def test_another_of_the_same_maker_replaces_it(beside: BesideForecasts) -> None:
+    whole = made_run()
+    beside.put(whole.run.id, "still/2", {5: whole.frames[5], 10: whole.frames[10]})
+    beside.put(whole.run.id, "still/2", {5: whole.frames[15]})
+    found = beside.at(whole.run.id, 5)["still/2"]
+    np.testing.assert_array_equal(decode_one(found), decode_one(whole.frames[15]))
+    assert beside.at(whole.run.id, 10) == {}
+
+
+def test_memory_is_bounded() -> None:
+    beside = MemoryBeside(most=2)
+    runs = [made_run(seed=seed) for seed in range(3)]
+    for whole in runs:
+        beside.put(whole.run.id, "still/2", {5: whole.frames[5]})
+    assert [bool(beside.at(whole.run.id, 5)) for whole in runs] == [False, True, True]

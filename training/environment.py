@@ -1,0 +1,36 @@
+"""What computed a result: the code's commit and the versions of what it ran on."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_PACKAGES = ("torch", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
+
+
+def code_commit() -> str:
+    """The code's commit, where git knows it."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def environment() -> dict[str, str]:
+    """Versions by name: python, and the packages that are installed of those that train and export."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,101 @@
+"""From trained weights to a verdict: export, scores of all on the test part, report, gate."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from typing import Any
+
+from models.card import DataSource
+from models.onnx_forecaster import load_forecaster
+from models.recurrent import RecurrentForecaster
+from radar.errors import ArtifactRejected
+from training.event_scores import EventScores
+from training.export import Origin, export
+from training.proved import prove
+from training.report.write import write_report
+from training.retraining.gate import CHALLENGER, CHAMPION, Evidence, Rule, Verdict, judge
+from training.retraining.plan import Plan
+from training.retraining.run_folder import RunFolder
+from training.retraining.trial import joined_sums, measure_of, score_test_part, seconds_of_each
+from training.score_table import Score, mean_scores
+
+_DWD = ("RY", "YW", "RV", "RX", "RW", "RZ")
+
+
+def examine(run: RunFolder, plan: Plan) -> None:
+    """Write gate.json, and before it the export and the report."""
+    checks: dict[str, str | None] = {"parity": None, "golden": None}
+    try:
+        challenger = _exported(run, plan)
+    except ArtifactRejected as error:
+        verdict = Verdict((Rule("golden and parity checks", False, str(error)),), {})
+        _write(run, verdict, [])
+        return
+    champion = load_forecaster(plan.champion, "cpu")
+    run.log("scores challenger, champion and baselines on the test part")
+    data, measure = plan.data_set(), measure_of(plan.config.gate)
+    scored = score_test_part(challenger, champion, data, plan.steps, measure, plan.config.test_starts)
+    write_report(run.path / "report.html", scored)
+    both = {CHALLENGER: challenger, CHAMPION: champion}
+    evidence = Evidence(
+        sums={name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums},
+        measure=measure,
+        block=scored[0].block,
+        seconds=seconds_of_each(both, data, plan.steps),
+        checks=checks,
+    )
+    _write(run, judge(evidence, plan.config.gate), _means(scored))
+
+
+def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
+    """The challenger, exported with the parity check, and loaded with the golden case's."""
+    name, target = plan.card.name, run.export / plan.card.name / run.version
+    if not target.exists():
+        run.log("exports the challenger")
+        shutil.rmtree(run.export, ignore_errors=True)  # what an interrupted attempt left
+        export(run.fit / "model.pt", run.export, run.version, origin=_origin(plan), description=plan.card.description)
+    return prove(run.export, name, run.version)
+
+
+def _origin(plan: Plan) -> Origin:
+    """The lineage: fine-tuned weights have a parent, and its data with those of the archive."""
+    data = plan.data_set()
+    tuned = plan.config.start == "champion"
+    return Origin(
+        parent=f"{plan.card.name}/{plan.card.version}" if tuned else None,
+        data=(*(plan.card.data if tuned else ()), *_owners(data.sources())),
+        data_sha256=data.sha256,
+    )
+
+
+def _owners(series: list[tuple[str, str]]) -> tuple[DataSource, ...]:
+    """Whose frames the archive holds, as far as their products tell."""
+    dwd = DataSource(name="RADOLAN and RADKLIM", owner="Deutscher Wetterdienst", licence="CC BY 4.0")
+    sources = [
+        dwd
+        if product in _DWD
+        else DataSource(
+            name=f"{product} on {grid}", owner="as the archive's operator knows", licence="as its owner says"
+        )
+        for product, grid in series
+    ]
+    return tuple(dict.fromkeys(sources))
+
+
+def _means(scored: list[EventScores]) -> list[dict[str, Any]]:
+    rows: list[Score] = [row for one in scored for row in one.rows()]
+    return mean_scores(rows)
+
+
+def _write(run: RunFolder, verdict: Verdict, means: list[dict[str, Any]]) -> None:
+    """The verdict, with the means over lead times."""
+    run.write(
+        "gate",
+        {
+            "passed": verdict.passed,
+            "rules": [asdict(rule) for rule in verdict.rules],
+            "numbers": dict(verdict.numbers),
+            "means": means,
+        },
+    )

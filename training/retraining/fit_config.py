@@ -1,0 +1,47 @@
+"""The configuration of the training in a retraining: the champion's network and framing, and what is set besides."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from models.card import ModelCard
+from training.config import FitConfig, make_config
+from training.retraining.config import RetrainConfig
+
+_FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}
+"""Of the optimiser, where the configuration says nothing: weights that are good already move in small steps."""
+_EVENTS = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_share", "dataset", "options")
+"""Settings of [data] that the archive decides; the rest is kept."""
+
+
+def fit_config(config: RetrainConfig, card: ModelCard, data_sha256: str = "") -> FitConfig:
+    """What `fit` is to do, on the data set of that digest.
+
+    Raises
+    ------
+    ValueError
+        Names that a table does not know, or values out of range.
+    """
+    said = config.fit
+    usual = _FINE_TUNING if config.start == "champion" else {}
+    own: dict[str, Any] = {
+        "name": card.name,
+        "leads": card.longest_lead_minutes // card.timestep_minutes // 2,
+        "network": asdict(card.spec),
+        "framing": asdict(card.framing),
+        "zero_head": card.base != "none" and config.start == "anew",
+    }
+    tables: dict[str, Any] = {
+        **own,
+        **said,
+        "framing": {**own["framing"], **said.get("framing", {})},
+        "network": said.get("network", own["network"]),
+        "optimiser": {**usual, **said.get("optimiser", {})},
+        "data": {
+            **{key: value for key, value in said.get("data", {}).items() if key not in _EVENTS},
+            "dataset": "archive",
+            "options": {"sha256": data_sha256},
+        },
+    }
+    return make_config(tables)
