@@ -150,10 +150,20 @@ class LedgerFollower:
             if record and (self._since or record.base_time) <= record.base_time <= (self._until or record.base_time):
                 yield record
 
-    def forget(self, before: datetime) -> None:
-        """Forget the ids of runs of which no record comes any more, by the base time that their ids name."""
-        old = f"{before:%Y%m%dT%H%MZ}"
-        self._seen = {run: leads for run, leads in self._seen.items() if _time_in(run) >= old}
+    def forget(self, beginning: str, before: datetime) -> None:
+        """Forget the ids of runs of which no record comes any more.
+
+        Parameters
+        ----------
+        beginning : str
+            Of the ids of a series' runs: the part before their base time.
+        before : datetime
+            Base times before this are forgotten.
+        """
+        oldest = f"{beginning}.{before:%Y%m%dT%H%MZ}"
+        old = [run for run in self._seen if run.startswith(f"{beginning}.") and run < oldest]
+        for run in old:
+            del self._seen[run]
 
     def _first(self, line: Line) -> Record | None:
         try:
@@ -256,9 +266,3 @@ def _of_line(line: Line) -> Record:
         method=str(line["method"]),
         sums={str(model): from_json(content) for model, content in line["sums"].items()},
     )
-
-
-def _time_in(run: str) -> str:
-    """The base time as a run's id has it; one without is never forgotten."""
-    parts = run.split(".")
-    return parts[2] if len(parts) > 2 else "9"

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,12 +129,17 @@ def _settle(folder: Path, day: date, paths: list[Path]) -> None:
 
 
 def _write(target: Path, content: dict[str, Any]) -> None:
+    """Write a file unless there is one: who comes later may have found some of the records gone already."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    with temporary.open("w") as file:
-        file.write(json.dumps(content, separators=(",", ":"), allow_nan=False))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
+    try:
+        with temporary.open("w") as file:
+            file.write(json.dumps(content, separators=(",", ":"), allow_nan=False))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            target.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _modified(path: Path) -> float:

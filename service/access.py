@@ -88,8 +88,7 @@ class Access:
         if key is not None:
             exchange_of(scope).key = key.name
         per_minute = key.per_minute if key else self._policy.anonymous_per_minute
-        who = f"key:{key.name}" if key else _address(scope)
-        spent = await self._policy.quotas.spend(who, per_minute, self._clock()) if per_minute else None
+        spent = await self._policy.quotas.spend(_who(key, scope), per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
             raise QuotaExceeded(spent)
         if key is None:
@@ -103,7 +102,7 @@ class Access:
         return spent.headers() if spent else {}
 
     def _key(self, headers: Headers) -> Key | None:
-        secret = _secret(headers)
+        secret = _secret(headers) if self._policy.keys is not None else None
         if secret is None or self._policy.keys is None:
             return None
         key = self._policy.keys.find(secret) if len(secret) <= _LONGEST_KEY else None
@@ -123,7 +122,7 @@ class Access:
                 remedy="send the header Authorization: Bearer KEY",
             )
         # A page of somebody else's in the browser of somebody who may reach the service, as on its own machine.
-        foreign = headers.get("sec-fetch-site") == "cross-site" and method not in _SAFE
+        foreign = method not in _SAFE and headers.get("sec-fetch-site") == "cross-site"
         if foreign and not self._policy.origins & {headers.get("origin", ""), "*"}:
             raise Forbidden(
                 expected="a request from this service's own pages, or with an API key",
@@ -137,9 +136,9 @@ def _secret(headers: Headers) -> str | None:
     return value.strip() if kind.lower() == "bearer" else headers.get("x-api-key")
 
 
-def _address(scope: Scope) -> str:
-    """Who asks without a key: an address, and of IPv6, where everybody has many, the network."""
-    return caller_of(scope["client"][0] if scope.get("client") else "")
+def _who(key: Key | None, scope: Scope) -> str:
+    """Who asks: a key, or without one an address, and of IPv6, where everybody has many, the network."""
+    return f"key:{key.name}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
 
 
 @lru_cache(maxsize=4096)

@@ -38,6 +38,7 @@ from service.limits import Quotas
 from service.metrics import Metrics
 from service.model_watch import ModelWatch
 from service.observed import Observed
+from service.patience import Patience
 from service.problems import Problem, add_handlers
 from service.quarantine import Counts, MemoryQuarantine
 from service.redis_client import connect
@@ -116,6 +117,7 @@ def _add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Draining, drain=service.drain)
+    app.add_middleware(Patience, seconds=settings.client_seconds)
     app.add_middleware(Observed, metrics=service.metrics)
 
 

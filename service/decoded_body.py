@@ -115,7 +115,7 @@ def _coding(scope: Scope) -> str:
     """The Content-Encoding of a request; "identity" for none."""
     if scope["type"] != "http":
         return "identity"
-    named = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding")
+    named = ",".join([value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding"])
     coding = named.strip().lower() or "identity"
     return "gzip" if coding == "x-gzip" else coding
 

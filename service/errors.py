@@ -4,6 +4,7 @@ RaincellError
 ├── NotAcceptable          no media type that the caller accepts can be made
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
+├── SlowBody               a body that does not come
 ├── UnknownFrame           no stored frame of that product and time
 ├── InvalidRain
 │   └── FrameQuarantined   a frame that no weather makes: absurd, a jump, or frozen
@@ -41,6 +42,10 @@ class UnsupportedBody(RaincellError):
 
 class BodyTooLarge(RaincellError):
     """More bytes than a body may have."""
+
+
+class SlowBody(RaincellError):
+    """A body that does not come, or too slowly."""
 
 
 class UnknownFrame(RaincellError):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
 _STATE = "raincell.exchange"
+_ids = random.Random()  # noqa: S311 - to tell requests apart, not to keep them secret
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -37,7 +38,7 @@ class Exchange:
 def begin(scope: Scope, offered_id: str | None) -> Exchange:
     """Note a request under the id that its caller offers, or under a new one."""
     usable = offered_id is not None and _USABLE_ID.fullmatch(offered_id)
-    exchange = Exchange(offered_id if usable and offered_id else secrets.token_hex(8))
+    exchange = Exchange(offered_id if usable and offered_id else f"{_ids.getrandbits(64):016x}")
     scope[_STATE] = exchange
     return exchange
 

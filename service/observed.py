@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import lru_cache
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access import OPEN
@@ -24,6 +25,8 @@ class Observed:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._answered = lru_cache(maxsize=1024)(metrics.requests.labels)
+        self._took = lru_cache(maxsize=1024)(metrics.request_seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and note how it went."""
@@ -35,7 +38,7 @@ class Observed:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = exchange.request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", exchange.request_id.encode())]
             await send(message)
 
         token, start = request_id.set(exchange.request_id), time.perf_counter()
@@ -49,8 +52,8 @@ class Observed:
     def _note(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = route_template(scope)
-        self._metrics.requests.labels(method, route, str(exchange.status)).inc()
-        self._metrics.request_seconds.labels(method, route).observe(seconds)
+        self._answered(method, route, str(exchange.status)).inc()
+        self._took(method, route).observe(seconds)
         about = {"method": method, "route": route, "status": exchange.status, "ms": round(1000 * seconds, 1)}
         level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
         message = f"{method} {route} {exchange.status} in {1000 * seconds:.1f} ms"

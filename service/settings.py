@@ -60,6 +60,8 @@ class Settings(BaseSettings):
         Forecasts of equal shape that are computed together.
     batch_wait_ms : float
         How long a forecast waits for others to be computed with, while nobody else waits.
+    client_seconds : float
+        How long a caller may let a body, or an answer to him, wait; see service.patience.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float
@@ -110,6 +112,7 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
+    client_seconds: float = Field(default=30, gt=0, le=3600)
     shutdown_seconds: float = Field(default=30, ge=2, le=3600)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
     runs: bool = True
@@ -117,7 +120,7 @@ class Settings(BaseSettings):
     run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
     cache_mb: int = Field(default=512, ge=16, le=65536)
     verification: Path | None = None
-    verification_days: int = Field(default=35, ge=10, le=3660)
+    verification_days: int = Field(default=14, ge=10, le=3660)
     drift_skill: float = Field(default=0.0, ge=-10, le=1)
     drift_hours: int = Field(default=6, ge=1, le=7 * 24)
     drift_lead_minutes: int = Field(default=60, ge=1, le=1440)

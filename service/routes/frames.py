@@ -31,7 +31,7 @@ TimePath = Annotated[datetime, Path(description="UTC time of the frame", example
 @router.post(
     "",
     status_code=201,
-    responses=documented(413, 415, 422, 500, 503),
+    responses=documented(408, 413, 415, 422, 500, 503),
     openapi_extra=frames_body(required=True),
 )
 async def add_frames(

@@ -84,7 +84,7 @@ async def point(
 @router.post(
     "/points",
     response_class=Response,
-    responses=_answers(RunsPlacesAnswer, 404, 413, 415, 422, 500, 503),
+    responses=_answers(RunsPlacesAnswer, 404, 408, 413, 415, 422, 500, 503),
     openapi_extra=_BODY,
 )
 async def points(

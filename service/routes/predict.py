@@ -29,7 +29,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "Predicted frames in mm/h, missing as null or NaN; images show the frame at `lead_minutes`",
         "content": {JSON: {"schema": reference(NowcastAnswer)}, **dict.fromkeys(WRITERS, _BINARY)},
     },
-    **documented(404, 406, 413, 415, 422, 500, 503),
+    **documented(404, 406, 408, 413, 415, 422, 500, 503),
 }
 
 

@@ -56,7 +56,7 @@ async def verification(
     def make() -> bytes:
         verification = _kept(service)
         series = choose(_known(service, verification), product, grid)
-        answer = report(verification, series, period, None if lead_minutes is None else (lead_minutes,))
+        answer = report(verification, series, period, lead_minutes)
         return _written(answer, media_type, float(threshold))
 
     return Response(await run_sync(make), media_type=media_type, headers={"Vary": "Accept"})

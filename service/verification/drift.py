@@ -78,8 +78,7 @@ def judge(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> Drift
     hours : mapping of datetime to Totals
         By their beginnings, oldest first.
     """
-    leads = {row.lead_minutes for rows in hours.values() for row in rows if row.model == model}
-    lead = max((lead for lead in leads if lead <= limits.lead_minutes), default=None)
+    lead = judged_lead(hours, model, limits)
     if lead is None:
         return Drift(None, None, None, False)
     told = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
@@ -91,6 +90,12 @@ def judge(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> Drift
     since = _bad_since(skills, limits.skill)
     lasting = since is not None and newest + _HOUR - since >= limits.hours * _HOUR
     return Drift(lead, skill, since, lasting)
+
+
+def judged_lead(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> int | None:
+    """The lead time of `limits`, or the nearest shorter one that the model has; None without any."""
+    leads = {row.lead_minutes for rows in hours.values() for row in rows if row.model == model}
+    return max((lead for lead in leads if lead <= limits.lead_minutes), default=None)
 
 
 def _bad_since(skills: list[tuple[datetime, float]], level: float) -> datetime | None:

@@ -27,7 +27,7 @@ from service.verification.redis_claims import RedisClaims
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
 from service.verification.tally import Tally
-from service.verification.verification import Verification
+from service.verification.verification import Announcer, Verification
 from service.verification.verifier import Verifier
 from service.worker import Worker
 
@@ -62,7 +62,7 @@ class Parts:
     clock: Callable[[], datetime]
     redis_url: str | None = None
     kept: timedelta = timedelta(hours=3)
-    days: int = 35
+    days: int = 14
 
 
 def make_verification(
@@ -91,13 +91,17 @@ def make_verification(
         on_shadow=lambda how: parts.metrics.shadows.labels(how).inc(),
     )
 
+    announcer = Announcer()
+
     def look(thorough: bool) -> None:
         watch.look()
         scorer.look(thorough)
         if thorough:
             settle(folder, parts.days, parts.clock())
+            announcer.announce(made.active_alerts())
 
-    return Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
+    made = Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
+    return made
 
 
 def _shared(parts: Parts) -> tuple[BesideForecasts, Claims, RedisReferences | None]:

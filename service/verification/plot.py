@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from radar.ledger import DWD, EXTRAPOLATION, PERSISTENCE
 from service.verification.drawing import Drawing, Point, Text
 from service.verification.schema import ScoreAnswer, VerificationAnswer
 
@@ -12,13 +13,17 @@ WIDTH, HEIGHT = 960, 420
 _LEFT, _TOP, _BOTTOM, _GAP = 60, 60, 60, 70
 _KEY_WIDTH = 190
 _INK, _FAINT = "#333333", "#dddddd"
-_COLOURS = ("#1f77b4", "#7f7f7f", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+_COLOURS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22")
+_PLAIN = {PERSISTENCE: "#9a9a9a", EXTRAPOLATION: "#555555", DWD: "#e69f00"}
+"""Colours that mean the same in every picture."""
+_MOST_TICKS = 6
 
 
 class Line(NamedTuple):
     """The scores of one model: (lead minutes, score), those that are defined."""
 
     model: str
+    colour: str
     points: Sequence[Point]
 
 
@@ -36,8 +41,8 @@ def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
     drawing = Drawing(WIDTH, HEIGHT)
     title = f"{answer.product} on {answer.grid}, {answer.since or 'no time'} to {answer.until or 'no time'}"
     drawing.texts.append(Text(_LEFT, 24, title, _INK, size=16))
-    csi = _lines(answer.scores, lambda score: _csi(score, threshold))
-    mae = _lines(answer.scores, lambda score: score.mae)
+    csi = _lines(answer, lambda score: _csi(score, threshold))
+    mae = _lines(answer, lambda score: score.mae)
     if not any(line.points for line in (*csi, *mae)):
         drawing.texts.append(Text(_LEFT, HEIGHT / 2, "nothing was scored in this period", _INK))
         return drawing
@@ -46,18 +51,21 @@ def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
     _draw(drawing, Panel("MAE in mm/h", _LEFT + width + _GAP, width, _largest(mae)), mae)
     for place, line in enumerate(csi):
         y = _TOP + 16 + 18 * place
-        drawing.line([(WIDTH - _KEY_WIDTH + 10, y - 4), (WIDTH - _KEY_WIDTH + 30, y - 4)], _colour(place), width=2)
+        drawing.line([(WIDTH - _KEY_WIDTH + 10, y - 4), (WIDTH - _KEY_WIDTH + 30, y - 4)], line.colour, width=2)
         drawing.texts.append(Text(WIDTH - _KEY_WIDTH + 36, y, line.model[:22], _INK))
     return drawing
 
 
-def _lines(scores: Iterable[ScoreAnswer], read: Callable[[ScoreAnswer], float | None]) -> list[Line]:
+def _lines(answer: VerificationAnswer, read: Callable[[ScoreAnswer], float | None]) -> list[Line]:
+    """A line for each model: the one that serves, other models, what is no model."""
     found: dict[str, list[Point]] = {}
-    for score in scores:
+    for score in answer.scores:
         points, value = found.setdefault(score.model, []), read(score)
         if value is not None:
             points.append((score.lead_minutes, value))
-    return [Line(model, points) for model, points in found.items()]
+    ordered = sorted(found, key=lambda model: (model in _PLAIN, model != answer.served, model))
+    colours = _PLAIN | {model: _COLOURS[k % len(_COLOURS)] for k, model in enumerate(ordered) if model not in _PLAIN}
+    return [Line(model, colours[model], found[model]) for model in ordered]
 
 
 def _csi(score: ScoreAnswer, threshold: float) -> float | None:
@@ -81,15 +89,17 @@ def _draw(drawing: Drawing, panel: Panel, lines: Sequence[Line]) -> None:
         value = panel.largest * tick / 4
         drawing.line([place(0, value), place(last, value)], _FAINT)
         drawing.texts.append(Text(panel.left - 8, place(0, value)[1] + 4, f"{value:.3g}", _INK, anchor="end"))
-        x, _ = place(last * tick / 4, 0)
-        drawing.texts.append(Text(x, bottom + 18, f"{last * tick / 4:.3g}", _INK, anchor="middle"))
+    for minutes in _ticks(last):
+        drawing.texts.append(Text(place(minutes, 0)[0], bottom + 18, str(minutes), _INK, anchor="middle"))
     drawing.texts.append(Text(panel.left, _TOP - 12, panel.title, _INK))
     drawing.texts.append(Text(panel.left + panel.width / 2, bottom + 38, "lead time in minutes", _INK, anchor="middle"))
-    for number, line in enumerate(lines):
+    for line in lines:
         points = [place(x, y) for x, y in line.points]
-        drawing.line(points, _colour(number), width=2)
-        drawing.dots(points, _colour(number))
+        drawing.line(points, line.colour, width=2)
+        drawing.dots(points, line.colour)
 
 
-def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+def _ticks(last: float) -> range:
+    """Round lead times from 0 to the last, in minutes."""
+    step = next((step for step in (5, 10, 15, 20, 30, 60, 120) if last / step <= _MOST_TICKS), 240)
+    return range(0, round(last) + 1, step)

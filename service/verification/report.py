@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Mapping
+from datetime import datetime
 
 from radar.score_sums import (
     SCALES_KM,
@@ -20,19 +21,21 @@ from radar.score_sums import (
 from radar.sequence import iso
 from radar.verification import Float64
 from service.codec import Series
-from service.verification.drift import csi_skill, mae_skill
-from service.verification.schema import FractionsAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
-from service.verification.tally import Period, Row, Total
+from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill
+from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
+from service.verification.tally import Period, Row, Total, Totals
 from service.verification.verification import Verification
 
 
 def report(
-    verification: Verification, series: Series, period: Period, leads: Collection[int] | None = None
+    verification: Verification, series: Series, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
-    """The scores of a product and grid, of the given lead times or all."""
+    """The scores of a product and grid, of the lead time or all."""
     bounds = verification.tally.bounds(series, period)
     totals = verification.tally.totals(series, period)
-    rows = sorted(row for row in totals if leads is None or row.lead_minutes in leads)
+    hours = {hour: rows for hour, rows in verification.tally.hours(series).items() if bounds and hour >= bounds[0]}
+    lead = judged_lead(hours, verification.served, verification.limits) if lead_minutes is None else lead_minutes
+    rows = sorted(row for row in totals if lead_minutes in (None, row.lead_minutes))
     return VerificationAnswer(
         product=series.product,
         grid=series.grid,
@@ -43,10 +46,28 @@ def report(
         shadows=verification.shadows.references,
         refused_shadows=verification.shadows.refused,
         scores=[_score(row, totals[row]) for row in rows],
+        hours_lead_minutes=lead,
+        hours=_hours(hours, lead),
         alerts=verification.alerts(series),
         damaged_lines=verification.tally.damaged,
-        degraded=verification.verifier.degraded,
+        degraded=verification.degraded,
     )
+
+
+def _hours(hours: Mapping[datetime, Totals], lead: int | None) -> list[HourAnswer]:
+    return [
+        HourAnswer(
+            hour=iso(hour),
+            model=row.model,
+            frames=total.sums.frames,
+            csi=defined(read_csi(total.sums.values, THRESHOLD)),
+            skill=defined(csi_skill(total, THRESHOLD)),
+            mae=defined(read_mae(total.sums.values)),
+        )
+        for hour, rows in hours.items()
+        for row, total in sorted(rows.items(), key=lambda pair: pair[0])
+        if row.lead_minutes == lead
+    ]
 
 
 def _score(row: Row, total: Total) -> ScoreAnswer:

@@ -48,6 +48,17 @@ class ScoreAnswer(BaseModel):
     thresholds: list[ThresholdAnswer]
 
 
+class HourAnswer(BaseModel):
+    """One hour of a model at one lead time; `csi` and its `skill` against persistence at 1 mm/h, `mae` in mm/h."""
+
+    hour: str
+    model: str
+    frames: int
+    csi: float | None
+    skill: float | None
+    mae: float | None
+
+
 class AlertAnswer(BaseModel):
     """Something that is watched, and whether it is as it should be; bounds are null while they are learnt."""
 
@@ -65,7 +76,9 @@ class AlertAnswer(BaseModel):
 class VerificationAnswer(BaseModel):
     """The scores of a period; `since` and `until` bound the valid times, null where nothing was scored.
 
-    `refused_shadows` are shadow models that this replica cannot load, and why.
+    `hours` is the course of the period, of eight days at most, at one lead time: the one that was asked for, or that
+    drift is judged by; each hour is called by its beginning. `refused_shadows` are shadow models that this replica
+    cannot load, and why.
     """
 
     product: str
@@ -77,6 +90,8 @@ class VerificationAnswer(BaseModel):
     shadows: list[str]
     refused_shadows: dict[str, str]
     scores: list[ScoreAnswer]
+    hours_lead_minutes: int | None
+    hours: list[HourAnswer]
     alerts: list[AlertAnswer]
     damaged_lines: int
     degraded: str | None

@@ -120,7 +120,7 @@ class Scorer:
         if complete:
             self._seen[series] = times
         if times:
-            self._tally.forget(times[-1])
+            self._tally.forget(series, times[-1])
         return scored
 
     def _due(self, runs: list[Run], times: list[datetime]) -> list[Due]:

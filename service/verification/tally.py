@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from radar.ledger import LedgerFollower, Record
 from radar.ledger_days import DayRow, read_day, rows_of, settled_days
 from radar.score_sums import ScoreSums
 from service.codec import Series
+from service.runs.run import series_tag
 
 Period = Literal["24h", "7d", "all"]
 HOURS: Mapping[str, int] = {"24h": 24, "7d": 7 * 24}
@@ -93,6 +94,8 @@ class Tally:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.complete = False
+        """Whether all that was there in the beginning has been read."""
         self._follower: LedgerFollower | None = None
         self._series: dict[Series, SeriesTally] = {}
         self._guard = threading.Lock()
@@ -103,22 +106,23 @@ class Tally:
         return self._follower.damaged if self._follower else 0
 
     def refresh(self) -> None:
-        """Take in what was added to the ledger, by whichever replica; raises OSError."""
-        with self._guard:
-            if self._follower is None:
-                self._follower = self._begin()
-            for record in self._follower.read():
-                self._of(record.product, record.grid).add(record)
+        """Take in what was added to the ledger, by whichever replica; for one thread; raises OSError.
+
+        The first time takes long; what others read meanwhile is not all, see `complete`.
+        """
+        if self._follower is None or not self.complete:
+            self._begin()
+        self._take(self._follower.read() if self._follower else ())
+        self.complete = True
 
     def knows(self, run_id: str, lead_minutes: int) -> bool:
         """Whether a lead time was scored, as of the last `refresh`."""
         return self._follower is not None and self._follower.knows(run_id, lead_minutes)
 
-    def forget(self, newest: datetime) -> None:
-        """Forget ids that are much older than any run that is still kept."""
-        with self._guard:
-            if self._follower:
-                self._follower.forget(newest - _REMEMBERED)
+    def forget(self, series: Series, newest: datetime) -> None:
+        """Forget ids that are much older than any run of a series that is still kept."""
+        if self._follower:
+            self._follower.forget(series_tag(series), newest - _REMEMBERED)
 
     def series(self) -> list[Series]:
         """Products and grids of which something was scored."""
@@ -148,13 +152,25 @@ class Tally:
             tally = self._series.get(series, SeriesTally())
             return {hour: dict(tally.hours[hour]) for hour in sorted(tally.hours)}
 
-    def _begin(self) -> LedgerFollower:
-        """Take in the days that are settled; what is settled later was read before."""
-        settled = settled_days(self._folder)
-        rows = [row for path in settled.values() for row in read_day(path)]
-        for row in rows:
-            self._of(row.key.product, row.key.grid).settle(row)
-        return LedgerFollower(self._folder, without=settled)
+    def _begin(self) -> None:
+        """Take in the days that are settled, and read the others' records from their beginning.
+
+        What is settled later was read before, but a day that is settled in between would be missed: then once more.
+        """
+        settled: dict[date, Path] | None = None
+        while settled != (found := settled_days(self._folder)):
+            settled = found
+            with self._guard:
+                self._series = {}
+                for row in [row for path in settled.values() for row in read_day(path)]:
+                    self._of(row.key.product, row.key.grid).settle(row)
+            self._follower = LedgerFollower(self._folder, without=settled)
+            self._take(self._follower.read())
+
+    def _take(self, records: Iterable[Record]) -> None:
+        for record in records:
+            with self._guard:
+                self._of(record.product, record.grid).add(record)
 
     def _of(self, product: str, grid: str) -> SeriesTally:
         return self._series.setdefault(Series(product, grid), SeriesTally())

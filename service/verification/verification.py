@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from radar.ledger import model_reference
@@ -16,6 +18,7 @@ from service.verification.shadows import Shadows
 from service.verification.tally import Tally
 from service.verification.verifier import Verifier
 
+_logger = logging.getLogger("raincell")
 _UNITS = {"wet_fraction": "", "maximum": " mm/h", "missing_fraction": "", "gap_minutes": " minutes"}
 
 
@@ -47,8 +50,15 @@ class Verification:
         card = self.catalogue.get(None).forecaster.card
         return model_reference(card.name, card.version)
 
+    @property
+    def degraded(self) -> str | None:
+        """Why scores may be missing now."""
+        return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
+
     def alerts(self, series: Series) -> list[AlertAnswer]:
-        """All that is watched of a product and grid."""
+        """All that is watched of a product and grid; nothing while the ledger is still being read."""
+        if not self.tally.complete:
+            return []
         judged = drift.judge(self.tally.hours(series), self.served, self.limits)
         return [
             _drift(series, self.served, judged, self.limits),
@@ -59,6 +69,24 @@ class Verification:
         """Those of all series that are not as they should be."""
         known = sorted({*self.tally.series(), *self.watch.series()})
         return [alert for series in known for alert in self.alerts(series) if alert.active]
+
+
+class Announcer:
+    """Logs every alert when it begins and when it ends."""
+
+    def __init__(self) -> None:
+        self._active: dict[tuple[str, str, str], str] = {}
+
+    def announce(self, alerts: Sequence[AlertAnswer]) -> None:
+        """Compare with the active alerts of the last time."""
+        active: dict[tuple[str, str, str], str] = {
+            (alert.name, alert.product, alert.grid): f"{alert.value}; {alert.detail}" for alert in alerts
+        }
+        for key in sorted(active.keys() - self._active.keys()):
+            _logger.warning("alert %s of %s on %s: %s", *key, active[key])
+        for key in sorted(self._active.keys() - active.keys()):
+            _logger.info("alert %s of %s on %s is over", *key)
+        self._active = active
 
 
 def _drift(series: Series, model: str, found: drift.Drift, limits: drift.Limits) -> AlertAnswer:

@@ -17,7 +17,7 @@ POLL_SECONDS = 5.0
 """How often the frames' times are looked at."""
 CHECK_SECONDS = 30.0
 """How often everything is looked at: another replica may have died at its work."""
-_NICE = 10
+_NICE = 5
 _logger = logging.getLogger("raincell")
 
 
@@ -39,6 +39,7 @@ class Verifier:
         self._look, self._stop = look, stop
         self._poll_seconds = poll_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="verification", initializer=_lower_priority)
+        self._one_at_a_time = threading.Lock()
         self.degraded: str | None = None
         """Why scores may be missing now."""
 
@@ -56,7 +57,11 @@ class Verifier:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     def look(self, thorough: bool = True) -> None:
-        """Look once; what fails is told in `degraded` and tried again with the next look."""
+        """Look once, one caller at a time; what fails is told in `degraded` and tried again with the next look."""
+        with self._one_at_a_time:
+            self._try(thorough)
+
+    def _try(self, thorough: bool) -> None:
         try:
             self._look(thorough)
             self.degraded = None

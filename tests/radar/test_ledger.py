@@ -123,9 +123,10 @@ def test_a_follower_reads_what_is_new(tmp_path: Path) -> None:
     LedgerWriter(tmp_path).append(record())
     writer.append(record(lead=10))
     assert [each.lead_minutes for each in follower.read()] == [10]
-    follower.forget(BASE)
-    assert follower.knows(record().run, 10)
-    follower.forget(BASE + timedelta(minutes=1))
+    for beginning, before in (("RY.small", BASE), ("YW.small", BASE + timedelta(days=1)), ("RY.sm", BASE)):
+        follower.forget(beginning, before)
+        assert follower.knows(record().run, 10)
+    follower.forget("RY.small", BASE + timedelta(minutes=1))
     assert not follower.knows(record().run, 10)
 
 

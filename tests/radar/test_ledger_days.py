@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from radar.errors import UnreadableFile
-from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, read_scores
+from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record, read_scores
 from radar.ledger_days import QUIET_DAYS, read_day, settle, settled_days
 from tests.radar.test_ledger import BASE, record
 
@@ -66,6 +67,24 @@ def test_killed_after_the_totals_were_written(tmp_path: Path) -> None:
     assert settle(tmp_path, 10, NOW) == [date(2017, 8, 16)]
     assert settled_days(tmp_path)[date(2017, 8, 16)].read_bytes() == totals
     assert [record_.base_time.day for record_ in LedgerFollower(tmp_path).read()] == [15, 15]
+
+
+def test_who_finds_records_gone_does_not_replace_the_totals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, 0, 30)
+    read = LedgerFollower.read
+    raced: list[int] = []
+
+    def read_late(follower: LedgerFollower) -> Iterator[Record]:
+        if not raced:  # another settles the day between the look for its totals and the reading of its records
+            raced.append(1)
+            settle(tmp_path, 10, NOW)
+        return read(follower)
+
+    monkeypatch.setattr(LedgerFollower, "read", read_late)
+    settle(tmp_path, 10, NOW)
+    (path,) = settled_days(tmp_path).values()
+    assert {row.sums.frames for row in read_day(path)} == {2}
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_other_content_is_told(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def answer(*scores: ScoreAnswer) -> VerificationAnswer:
         shadows=[],
         refused_shadows={},
         scores=list(scores),
+        hours_lead_minutes=None,
+        hours=[],
         alerts=[],
         damaged_lines=0,
         degraded=None,
@@ -56,6 +58,14 @@ def test_a_line_for_each_model() -> None:
     assert len(list(root.iter(f"{SVG}circle"))) == 2 + 3
     heights = [float(element.attrib["cy"]) for element in root.iter(f"{SVG}circle")][:2]
     assert heights == [(60 + HEIGHT - 60) / 2, 60 + 0.75 * (HEIGHT - 120)]
+
+
+def test_the_serving_model_comes_first_and_colours_keep_their_meaning() -> None:
+    drawing = plot(answer(*(score(model, 30, 0.5) for model in ("a/1", "persistence", "still/1"))), 1.0)
+    assert [text.content for text in drawing.texts if text.x > WIDTH - 160] == ["still/1", "a/1", "persistence"]
+    assert [mark.colour for mark in drawing.marks[:3]] == ["#1f77b4", "#2ca02c", "#9a9a9a"]
+    (first, *_) = [text for text in drawing.texts if text.content == "lead time in minutes"]
+    assert {"0", "5", "30"} <= {text.content for text in drawing.texts if text.y < first.y}
 
 
 def test_the_png_shows_the_same() -> None:

@@ -14,7 +14,7 @@ import pytest
 from radar.input_log import InputRecord, InputWriter
 from radar.ledger import PERSISTENCE, LedgerWriter, Record
 from radar.score_sums import sums_of
-from tests.service.conftest import Client, npy
+from tests.service.conftest import Client, npy, wait_until
 
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 OBSERVED = np.array([[2.0, 2.0, 0.0, 0.0]], np.float32)
@@ -93,6 +93,17 @@ def test_periods_and_lead_times(scored: Client) -> None:
     assert scored.get("/verification?period=1h").status_code == 422
 
 
+def test_the_course_of_a_period(scored: Client) -> None:
+    answer = scored.get("/verification?period=7d&lead_minutes=30").json()
+    assert answer["hours_lead_minutes"] == 30
+    mine = [hour for hour in answer["hours"] if hour["model"] == "still/1"]
+    assert [hour["hour"] for hour in mine] == ["2017-08-13T11:00:00Z", "2017-08-16T11:00:00Z"]
+    assert (mine[0]["frames"], mine[0]["csi"], mine[0]["mae"]) == (1, 2 / 3, 0.5)
+    assert mine[0]["skill"] == pytest.approx((2 / 3 - 0.25) / 0.75)
+    usual = scored.get("/verification?period=24h").json()
+    assert (usual["hours_lead_minutes"], len(usual["hours"])) == (60, 2)
+
+
 def test_several_products_have_to_be_named(make_client: Callable[..., Client], ledger: Path) -> None:
     LedgerWriter(ledger).append(record(NOON, product="YW"))
     client = make_client(verification=ledger)
@@ -132,6 +143,20 @@ def test_before_any_score(make_client: Callable[..., Client], tmp_path: Path) ->
     assert posted.status_code == 201
     answer = client.get("/verification").json()
     assert (answer["scores"], answer["since"], answer["until"]) == ([], None, None)
+    assert (answer["hours"], answer["hours_lead_minutes"]) == ([], None)
+
+
+def test_a_ledger_that_is_still_being_read_is_told(make_client: Callable[..., Client], tmp_path: Path) -> None:
+    client = make_client(verification=tmp_path)
+    verification = client.app.state.service.verification
+    wait_until(lambda: verification.tally.complete, "the first look")
+    LedgerWriter(tmp_path).append(record(NOON))
+    verification.verifier.look()
+    assert client.get("/verification").json()["degraded"] is None
+    verification.tally.refresh = lambda: None  # so that the next look in the background does not complete it
+    verification.tally.complete = False
+    answer = client.get("/verification").json()
+    assert (answer["degraded"], answer["alerts"]) == ("the ledger is still being read", [])
 
 
 def test_live_scores_for_prometheus(scored: Client) -> None:
@@ -144,7 +169,10 @@ def test_live_scores_for_prometheus(scored: Client) -> None:
     assert "raincell_verified_total" in text
 
 
-def test_drift_is_told_everywhere(make_client: Callable[..., Client], tmp_path: Path) -> None:
+def test_drift_is_told_everywhere(
+    make_client: Callable[..., Client], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "raincell")
     writer = LedgerWriter(tmp_path)
     for hour in range(4):
         writer.append(record(NOON + timedelta(hours=hour), 60, good=hour < 1))
@@ -158,6 +186,14 @@ def test_drift_is_told_everywhere(make_client: Callable[..., Client], tmp_path: 
     assert ready.status_code == 200
     assert ready.json()["alerts"] == [alert]
     assert 'raincell_alert{alert="drift",grid="small",product="RY"} 1.0' in client.get("/metrics").text
+    verifier = client.app.state.service.verification.verifier
+    writer.append(record(NOON + timedelta(hours=4), 60))
+    verifier.look()
+    assert client.get("/readyz").json()["alerts"] == []
+    told = [line.getMessage() for line in caplog.records if "alert drift" in line.getMessage()]
+    assert len(told) == 2
+    assert told[0].startswith("alert drift of RY on small: 0.0; skill of still/1")
+    assert told[1] == "alert drift of RY on small is over"
 
 
 def test_unusual_input_is_told(make_client: Callable[..., Client], tmp_path: Path) -> None:

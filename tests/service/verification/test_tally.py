@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from radar.ledger import PERSISTENCE, LedgerWriter, Record
+from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
 from radar.ledger_days import settle
 from radar.score_sums import sums_of
 from service.codec import Series
@@ -95,3 +97,25 @@ def test_settled_days_count_in_all(tmp_path: Path) -> None:
         assert tally.totals(SERIES, "all")[Row(MODEL, 5)].persistence.frames == 3
         assert tally.totals(SERIES, "24h")[Row(MODEL, 5)].sums.frames == 1
         assert tally.bounds(SERIES, "all") == (days[0], NOON)
+
+
+def test_a_day_that_is_settled_while_a_tally_begins_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LedgerWriter(tmp_path)
+    for each in (record(NOON - timedelta(days=40)), record(NOON)):
+        writer.append(each)
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    begin = LedgerFollower.__init__
+    calls: list[object] = []
+
+    def begin_late(follower: LedgerFollower, *rest: Any, **others: Any) -> None:
+        if not calls:
+            calls.append(rest)
+            settle(tmp_path, 35, NOON)
+        begin(follower, *rest, **others)
+
+    monkeypatch.setattr(LedgerFollower, "__init__", begin_late)
+    tally = tally_of(tmp_path)
+    assert tally.totals(SERIES, "all")[Row(MODEL, 5)].sums.frames == 2

@@ -1,0 +1,80 @@
+"""How long callers may take: whoever sends or reads too slowly holds a place that others need."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import SlowBody
+
+SLOWEST_BYTES_PER_SECOND = 10_000
+"""A body has the seconds that are given, and besides as long as it takes at this pace."""
+_NEVER_WAITS_BYTES = 16 * 1024
+"""As much goes into a socket at once."""
+
+
+class Patience:
+    """ASGI middleware that ends requests whose body does not come, and answers that are not taken.
+
+    Parameters
+    ----------
+    seconds : float
+        For a body, beyond the time that it takes at `SLOWEST_BYTES_PER_SECOND`; then 408. And for each piece of an answer
+        to be taken; then the connection ends.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; a caller who only waits for his answer may do so for as long as he likes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, _Timed(receive, self._seconds), self._sender(send))
+
+    def _sender(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if len(message.get("body", b"")) < _NEVER_WAITS_BYTES:
+                await send(message)
+                return
+            async with asyncio.timeout(self._seconds):
+                await send(message)
+
+        return sending
+
+
+class _Timed:
+    """A receive function that waits for a body only so long."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self._receive = receive
+        self._seconds = seconds
+        self._whole = False
+        self._size = 0
+        self._began: float | None = None
+
+    async def __call__(self) -> Message:
+        """The next piece; raises SlowBody."""
+        if self._whole:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        self._began = now if self._began is None else self._began
+        try:
+            async with asyncio.timeout_at(self._began + self._seconds + self._size / SLOWEST_BYTES_PER_SECOND):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._too_slow() from None
+        self._size += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return message
+
+    def _too_slow(self) -> SlowBody:
+        pace = SLOWEST_BYTES_PER_SECOND // 1000
+        return SlowBody(
+            expected=f"a body at {pace} kB/s or faster, {self._seconds:g} seconds later at most",
+            got=f"{self._size} bytes",
+            remedy="send it again over a faster connection, or compressed",
+        )
