@@ -54,6 +54,7 @@ def write_frames(event: Path, folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
+@pytest.mark.filterwarnings("ignore:angle from rectified:UserWarning")  # pyproj, of the Swiss projection
 def test_a_retraining_on_real_events_prints_its_decision_with_the_table(
     real_data: Path,
     redis_server: RedisServer,

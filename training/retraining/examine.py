@@ -14,10 +14,10 @@ from training.event_scores import EventScores
 from training.export import Origin, export
 from training.proved import prove
 from training.report.write import write_report
-from training.retraining.gate import CHALLENGER, CHAMPION, Evidence, Rule, Verdict, judge
+from training.retraining.gate import Evidence, Rule, Verdict, judge
 from training.retraining.plan import Plan
 from training.retraining.run_folder import RunFolder
-from training.retraining.trial import joined_sums, measure_of, score_test_part, seconds_of_each
+from training.retraining.trial import joined_sums, measure_of, score_test_part, seconds_of_both
 from training.score_table import Score, mean_scores
 
 _DWD = ("RY", "YW", "RV", "RX", "RW", "RZ")
@@ -37,12 +37,11 @@ def examine(run: RunFolder, plan: Plan) -> None:
     data, measure = plan.data_set(), measure_of(plan.config.gate)
     scored = score_test_part(challenger, champion, data, plan.steps, measure, plan.config.test_starts)
     write_report(run.path / "report.html", scored)
-    both = {CHALLENGER: challenger, CHAMPION: champion}
     evidence = Evidence(
         sums={name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums},
         measure=measure,
         block=scored[0].block,
-        seconds=seconds_of_each(both, data, plan.steps),
+        seconds=seconds_of_both(challenger, champion, data, plan.steps, plan.config.gate.latency_ratio),
         checks=checks,
     )
     _write(run, judge(evidence, plan.config.gate), _means(scored))

@@ -88,7 +88,7 @@ def freeze(archive: Archive, folder: Path, wanted: Wanted) -> Snapshot:
     fitting: list[Pair] = []
     left_out: list[tuple[str, str]] = []
     for pair in archive.products():
-        refused = wanted.refuses(archive.series(*pair))
+        refused = _refused(archive, pair, wanted)
         if refused is None:
             fitting.append(pair)
         else:
@@ -102,6 +102,14 @@ def freeze(archive: Archive, folder: Path, wanted: Wanted) -> Snapshot:
             left_out.append((f"{day.folder.parent.name} on {day.folder.name}, {day.day}", str(error)))
     frozen = Archive(folder)
     return Snapshot(frozen, [frozen.series(*pair) for pair in frozen.products()], left_out)
+
+
+def _refused(archive: Archive, pair: Pair, wanted: Wanted) -> str | None:
+    """Why a series cannot be used, by the first of its days that can be read; None if it can."""
+    for day in archive.days(*pair):
+        with suppress(UnreadableFile):
+            return wanted.refuses(day.series())
+    return "no day that can be read"
 
 
 def _start(archive: Archive, pairs: list[Pair], wanted: Wanted) -> datetime | None:
