@@ -11,7 +11,8 @@ from pathlib import Path
 
 from models.baselines import Extrapolation
 from radar.files import open_sequence
-from radar.probability import MeanSum, brier, brier_sum, neighbourhood_pixels, neighbourhood_probability
+from radar.neighbourhood import exceedance_probability, half_width_pixels
+from radar.probability import MeanSum, brier, brier_sum
 from training.score_event import part
 
 THRESHOLDS = (0.5, 1.0, 5.0)
@@ -27,7 +28,7 @@ def main(paths: list[Path]) -> None:
     for path in paths:
         sequence = open_sequence([path], observations_only=True)
         minutes, pixel = sequence.timestep_minutes, sequence.grid.pixel_size_km
-        rule = {lead: neighbourhood_pixels(lead * minutes, pixel) for lead in LEADS}
+        rule = {lead: 2 * half_width_pixels(lead * minutes, pixel) + 1 for lead in LEADS}
         sums: dict[tuple[float, int, int], MeanSum] = defaultdict(MeanSum)
         for start in range(0, len(sequence) - _HISTORY - LEADS[-1] + 1, _STRIDE):
             forecast = Extrapolation().forecast(part(sequence, start, _HISTORY), LEADS[-1]).rain_rate
@@ -35,7 +36,7 @@ def main(paths: list[Path]) -> None:
                 observed = sequence.rain_rate[start + _HISTORY - 1 + lead]
                 for threshold in THRESHOLDS:
                     for width in {*WIDTHS, rule[lead]}:
-                        said = neighbourhood_probability(forecast[lead - 1], threshold, width)
+                        said = exceedance_probability([forecast[lead - 1]], threshold, width // 2)
                         sums[threshold, lead, width] += brier_sum(said, observed, threshold)
         for threshold in THRESHOLDS:
             for lead in LEADS:

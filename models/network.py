@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.cells.gates import blank
 from models.spec import NetworkSpec
 from models.stack import Stack, StackState
 
@@ -41,22 +42,11 @@ class Network(nn.Module):
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 
-    @torch.no_grad()
-    def amplify(self, gain: float) -> None:
-        """Multiply the weights, not the biases, of all cells.
-
-        PyTorch draws weights so small that rain is hardly to be seen after six layers of cells, and the head learns
-        slowly from what is left.
-        """
-        for name, parameter in self.stack.named_parameters():
-            if name.endswith("weight"):
-                parameter.mul_(gain)
-
     def initial_states(self, frame: Tensor) -> tuple[Tensor, ...]:
         """Zeros for frames like `frame` (B, inputs, H, W)."""
         batch, _, rows, columns = frame.shape
         return tuple(
-            frame.new_zeros(batch, s.channels, *(n // self.spec.patch // 2**s.scale for n in (rows, columns)))
+            blank(frame, batch, s.channels, *(n // self.spec.patch // 2**s.scale for n in (rows, columns)))
             for s in self.states
         )
 

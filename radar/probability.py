@@ -1,6 +1,6 @@
-"""Probabilities of rain, and scores of them and of ensembles. Sums are additive, as in `radar.verification`.
+"""Scores of probabilities of rain and of ensembles. Sums are additive, as in `radar.verification`.
 
-How often it rains where so much is said: `radar.reliability`.
+How often it rains where so much is said: `radar.reliability`. Where probabilities come from: `radar.neighbourhood`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radar.fss import scale_pixels, wet_pixels
 from radar.sequence import Float32
 from radar.verification import ratio
-
-NEIGHBOURHOOD_KM, NEIGHBOURHOOD_KM_PER_MINUTE = 1.0, 0.6
-"""Width of neighbourhoods at lead 0, and how fast it grows: docs/scores.md has what it was chosen by."""
 
 
 @dataclass(frozen=True)
@@ -26,37 +22,6 @@ class MeanSum:
 
     def __add__(self, other: MeanSum) -> MeanSum:
         return MeanSum(self.total + other.total, self.count + other.count)
-
-
-def neighbourhood_probability(rain_rate: Float32, threshold: float, pixels: int) -> Float32:
-    """The share of the neighbourhood that a forecast has at or above a threshold, as the probability of that rain.
-
-    The rain may come down a few kilometres from where it is forecast: Theis, Hense and Damrath (2005),
-    doi:10.1017/S1350482705001763; Schwartz and Sobash (2017), doi:10.1175/MWR-D-16-0400.1.
-
-    Parameters
-    ----------
-    rain_rate : float32 (H, W)
-        mm/h of one deterministic forecast. NaN does not count in any neighbourhood.
-    threshold : float
-        mm/h; equal counts as at or above.
-    pixels : int
-        Width of the square neighbourhoods, e.g. from `neighbourhood_pixels`.
-
-    Returns
-    -------
-    float32 (H, W)
-        0 to 1; NaN where `rain_rate` is.
-    """
-    known = np.isfinite(rain_rate)
-    wet = wet_pixels((rain_rate >= threshold) & known, pixels)
-    share = wet / np.maximum(wet_pixels(known, pixels), np.float32(1))
-    return np.where(known, share, np.float32(np.nan)).astype(np.float32, copy=False)
-
-
-def neighbourhood_pixels(lead_minutes: float, pixel_size_km: float) -> int:
-    """Width in pixels of the neighbourhoods of a lead time: the further ahead, the less sure of the place."""
-    return scale_pixels(NEIGHBOURHOOD_KM + NEIGHBOURHOOD_KM_PER_MINUTE * lead_minutes, pixel_size_km)
 
 
 def crps_sum(ensemble: Float32, observed: Float32) -> MeanSum:

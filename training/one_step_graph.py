@@ -32,7 +32,7 @@ def one_step_graph(network: Network) -> onnx.ModelProto:
     with _quiet_exporter():
         program = torch.onnx.export(
             network,
-            (frame, network.initial_states(frame)),
+            (frame, tuple(state.contiguous() for state in network.initial_states(frame))),
             dynamic_shapes=({0: batch, 2: size(rows, 0, 1), 3: size(columns, 0, 1)}, tuple(state_dims)),
             input_names=["frame", *names],
             output_names=["prediction", *(f"next_{name}" for name in names)],

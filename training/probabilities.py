@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from models.forecaster import EnsembleForecaster, Forecaster, ProbabilityForecaster
-from radar.probability import neighbourhood_pixels, neighbourhood_probability
+from radar.neighbourhood import exceedance_probability, half_width_pixels
 from radar.sequence import Float32, FrameSequence
 
 Method = Literal["model", "ensemble", "neighbourhood"]
@@ -50,8 +50,8 @@ class Forecast:
             return list(self.stated[:, lead])
         if self.members is not None:
             return [_share(self.members[:, lead], threshold) for threshold in thresholds]
-        pixels = neighbourhood_pixels(minutes, pixel_km)
-        return [neighbourhood_probability(self.rain_rate[lead], threshold, pixels) for threshold in thresholds]
+        half_width = half_width_pixels(minutes, pixel_km)
+        return [exceedance_probability([self.rain_rate[lead]], threshold, half_width) for threshold in thresholds]
 
 
 def ask(forecaster: Forecaster, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Forecast:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from models.cells.base import Cell, CellState, CellStep
@@ -20,7 +19,7 @@ class ConvLSTM(Cell):
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
         """See `Cell.forward`; memory passes through untouched."""
         h, c = state
-        gates, o = split_output_gate(self.gates(torch.cat([x, h], dim=1)))
+        gates, o = split_output_gate(self.gates(x, h))
         c = lstm_update(gates, c)
         h = o.sigmoid() * c.tanh()
         return CellStep(h, (h, c), memory)

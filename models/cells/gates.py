@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
-def same_convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:
-    """A convolution with bias that keeps the grid's size (odd `kernel_size`).
+class JointConvolution(nn.Conv2d):
+    """A convolution of several arrays (B, C, H, W) as if they were one of all their channels.
 
-    One convolution of [x, h] is Wx * x + Wh * h in one go, and one of many outputs is a group of gates.
+    That of [x, h] is Wx * x + Wh * h in one go, and one of many outputs is a group of gates. States that are still the
+    zeros that a roll-out begins with are left out: they add nothing.
     """
-    return nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """The arrays in the order of the weights' channels."""
+        written = [not is_blank(part) for part in parts]
+        if all(written) or not any(written):
+            return super().forward(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
+        weights = torch.split(self.weight, [part.shape[1] for part in parts], dim=1)
+        kept = torch.cat([part for part, told in zip(parts, written, strict=True) if told], dim=1)
+        weight = torch.cat([weight for weight, told in zip(weights, written, strict=True) if told], dim=1)
+        return F.conv2d(kept, weight, self.bias, self.stride, self.padding)
+
+
+_BLANK = "is_blank_state"
+
+
+def blank(like: Tensor, *shape: int) -> Tensor:
+    """Zeros of a shape that take no memory, cannot be written to, and are marked as what they are."""
+    zeros = like.new_zeros(()).expand(shape)
+    setattr(zeros, _BLANK, True)
+    return zeros
+
+
+def is_blank(array: Tensor) -> bool:
+    """Whether an array comes from `blank`; never while a graph is made, which has to hold for any array."""
+    return not torch.compiler.is_compiling() and getattr(array, _BLANK, False)
+
+
+def same_convolution(inputs: int, outputs: int, kernel_size: int) -> JointConvolution:
+    """A convolution with bias that keeps the grid's size (odd `kernel_size`)."""
+    return JointConvolution(inputs, outputs, kernel_size, padding=kernel_size // 2)
 
 
 def lstm_update(gates: Tensor, value: Tensor) -> Tensor:

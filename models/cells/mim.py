@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from models.cells.base import Cell, CellState, CellStep
@@ -20,8 +19,8 @@ class NonStationary(nn.Module):
 
     def forward(self, d: Tensor, n: Tensor) -> tuple[Tensor, Tensor]:
         """The differenced input and the state -> D and the new state."""
-        n = lstm_update(self.gates(torch.cat([d, n], dim=1)), n)
-        return self.output_gate(torch.cat([d, n], dim=1)).sigmoid() * n.tanh(), n
+        n = lstm_update(self.gates(d, n), n)
+        return self.output_gate(d, n).sigmoid() * n.tanh(), n
 
 
 class Stationary(nn.Module):
@@ -34,7 +33,7 @@ class Stationary(nn.Module):
 
     def forward(self, difference: Tensor, c: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """D, the cell state and the state -> S and the new state."""
-        gates, o = split_output_gate(self.gates(torch.cat([difference, c], dim=1)))
+        gates, o = split_output_gate(self.gates(difference, c))
         q = lstm_update(gates, q)
         return (o + self.output_gate(q)).sigmoid() * q.tanh(), q
 

@@ -37,11 +37,11 @@ class PrecipLSTM(Cell):
         assert memory is not None  # noqa: S101
         h, c, a, b, x_prev = state
         xa = x + self.attended(self.attention(x))
-        gates, o = split_output_gate(self.gates(torch.cat([xa, h], dim=1)))
+        gates, o = split_output_gate(self.gates(xa, h))
         c = lstm_update(gates, c)
-        m = lstm_update(self.memory_gates(torch.cat([xa, memory], dim=1)), memory)
-        a = lstm_update(self.spatial_gates(torch.cat([xa, a], dim=1)), a)
-        b = lstm_update(self.temporal_gates(torch.cat([x - x_prev, b], dim=1)), b)
+        m = lstm_update(self.memory_gates(xa, memory), memory)
+        a = lstm_update(self.spatial_gates(xa, a), a)
+        b = lstm_update(self.temporal_gates(x - x_prev, b), b)
         memories = torch.cat([c, a, b, m], dim=1)
         h = (o + self.output_gate(memories)).sigmoid() * self.output(memories).tanh()
         return CellStep(h, (h, c, a, b, x), m)

@@ -42,8 +42,8 @@ class ZigzagLSTM(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor, m: Tensor) -> ZigzagStep:
         """All (B, C, H, W)."""
-        c, o = self._new_cell_state(self.gates(torch.cat([x, h], dim=1)), c)
-        m = lstm_update(self.memory_gates(torch.cat([x, m], dim=1)), m)
+        c, o = self._new_cell_state(self.gates(x, h), c)
+        m = lstm_update(self.memory_gates(x, m), m)
         memories = torch.cat([c, m], dim=1)
         o = (o + self.output_gate(memories)).sigmoid()
         return ZigzagStep(o * self.output(memories).tanh(), c, m, o)

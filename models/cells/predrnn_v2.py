@@ -34,10 +34,10 @@ class PredRNNV2(Cell):
         """See `Cell.forward`; the penalty is None outside training."""
         assert memory is not None  # noqa: S101
         h, c = state
-        i, f, g, o = self.gates(torch.cat([x, h], dim=1)).chunk(4, dim=1)
+        i, f, g, o = self.gates(x, h).chunk(4, dim=1)
         c_increment = i.sigmoid() * g.tanh()
         c = f.sigmoid() * c + c_increment
-        i, f, g = self.memory_gates(torch.cat([x, memory], dim=1)).chunk(3, dim=1)
+        i, f, g = self.memory_gates(x, memory).chunk(3, dim=1)
         m_increment = i.sigmoid() * g.tanh()
         m = f.sigmoid() * memory + m_increment
         memories = torch.cat([c, m], dim=1)

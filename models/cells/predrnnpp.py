@@ -31,9 +31,9 @@ class CausalLSTM(Cell):
         """See `Cell.forward`."""
         assert memory is not None  # noqa: S101
         h, c = state
-        c = lstm_update(self.gates(torch.cat([x, h, c], dim=1)), c)
-        m = lstm_update(self.memory_gates(torch.cat([x, c, memory], dim=1)), self.memory_input(memory).tanh())
-        o = self.output_gate(torch.cat([x, c, m], dim=1)).tanh()
+        c = lstm_update(self.gates(x, h, c), c)
+        m = lstm_update(self.memory_gates(x, c, memory), self.memory_input(memory).tanh())
+        o = self.output_gate(x, c, m).tanh()
         h = o * self.output(torch.cat([c, m], dim=1)).tanh()
         return CellStep(h, (h, c), m)
 
@@ -49,7 +49,7 @@ class HighwayCausalLSTM(CausalLSTM):
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
         """See `Cell.forward`."""
         *others, z = state
-        p, q = self.highway(torch.cat([x, z], dim=1)).chunk(2, dim=1)
+        p, q = self.highway(x, z).chunk(2, dim=1)
         q = q.sigmoid()
         z = q * p.tanh() + (1 - q) * z
         step = super().forward(z, tuple(others), memory)

@@ -33,7 +33,7 @@ class TrajGRU(Cell):
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
         """See `Cell.forward`; memory passes through untouched."""
         (h,) = state
-        flows = self.flows(F.leaky_relu(self.flow_features(torch.cat([x, h], dim=1)), _SLOPE))
+        flows = self.flows(F.leaky_relu(self.flow_features(x, h), _SLOPE))
         zh, rh, nh = self.state_gates(torch.cat(self.warp(h, -flows), dim=1)).chunk(3, dim=1)
         zx, rx, nx = self.input_gates(x).chunk(3, dim=1)
         z, r = (zx + zh).sigmoid(), (rx + rh).sigmoid()

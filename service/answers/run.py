@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from radar.neighbourhood import half_width_km
 from radar.netcdf import Quantity, to_netcdf
 from radar.sequence import Float32, FrameSequence, iso
 from service.answers.arrays import Encoding, frames_json, npy_of, to_json
@@ -17,7 +18,7 @@ from service.answers.large import Content
 from service.answers.nowcast import Nowcast, describe_grid
 from service.answers.render import JSON, WRITERS, printable
 from service.predict import attribution
-from service.runs.probability import METHOD, half_width_km, members, probabilities
+from service.runs.probability import METHOD, members, probabilities
 from service.runs.reader import THRESHOLDS, RunReader, Window
 from service.runs.region import part_of
 from service.runs.run import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from radar.neighbourhood import pooled_shares
+from radar.neighbourhood import half_width_pixels, pooled_shares
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.runs.reader import NO_DATA, THRESHOLDS, WHOLE, Classes, RunReader, Window
@@ -24,18 +24,10 @@ class Member(NamedTuple):
     weight: int
 
 
-def half_width_km(lead_minutes: float) -> float:
-    """Half the edge of the square that counts as near: it grows with the lead time.
-
-    Measured by benchmarks/reliability.py; see docs/service.md.
-    """
-    return 0.4 * lead_minutes
-
-
 def weight(lead_minutes: float, lag_minutes: float) -> int:
     """How much a run that was made from frames so much older counts: less, the more of its lead time the lag is.
 
-    Measured as `half_width_km`.
+    Measured by benchmarks/reliability.py; see docs/service.md.
     """
     return round(WHOLE_WEIGHT * (lead_minutes / (lead_minutes + lag_minutes)) ** 6)
 
@@ -59,7 +51,7 @@ def probabilities(
     window: Window = WHOLE,
 ) -> list[Float32]:
     """For each threshold, fields (H, W) of what the window cuts out, 0 to 1; NaN where the run has no forecast."""
-    half = round(half_width_km(lead_minutes) / run.grid.pixel_size_km)
+    half = half_width_pixels(lead_minutes, run.grid.pixel_size_km)
     wide, inner = _widened(window, run.grid.shape, half)
     first, *lagged = members(run, earlier, lead_minutes)
     found = [(_classes(reader, member, wide), member.weight) for member in lagged]

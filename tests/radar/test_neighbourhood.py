@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radar.neighbourhood import exceedance_probability
+from radar.neighbourhood import exceedance_probability, half_width_pixels
 
 NAN = np.nan
 
@@ -56,3 +56,8 @@ def test_a_larger_grid_by_brute_force() -> None:
         expected = (square >= 1).sum() / np.isfinite(square).sum()
         wanted = expected if np.isfinite(members[0, row, column]) else np.nan
         np.testing.assert_allclose(chance[row, column], wanted, rtol=1e-6)
+
+
+def test_squares_grow_with_the_lead_time() -> None:
+    assert [half_width_pixels(lead, 1.0) for lead in (0, 5, 30, 60)] == [0, 2, 12, 24]
+    assert half_width_pixels(60, 0.5) == 48

@@ -5,15 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from radar.probability import (
-    MeanSum,
-    brier,
-    brier_sum,
-    crps,
-    crps_sum,
-    neighbourhood_pixels,
-    neighbourhood_probability,
-)
+from radar.probability import MeanSum, brier, brier_sum, crps, crps_sum
 from radar.verification import error_sum, mae
 
 NAN = np.float32(np.nan)
@@ -61,25 +53,3 @@ def test_adding_sums_is_scoring_everything_at_once() -> None:
     said = (ensemble >= 1).mean(axis=0).astype(np.float32)
     parts = brier_sum(said[:15], seen[:15], 1.0) + brier_sum(said[15:], seen[15:], 1.0)
     assert brier(parts) == pytest.approx(brier(brier_sum(said, seen, 1.0)))
-
-
-def test_hand_worked_neighbourhood() -> None:
-    rain = np.array([[0, 0, 0, 0], [0, 2, 1, 0], [0, 0, 0, NAN]], np.float32)
-    # 3 x 3 around each pixel: the corner sees one wet of four, the middle two of nine; missing ones do not count
-    said = neighbourhood_probability(rain, 1.0, 3)
-    assert said[0].tolist() == pytest.approx([1 / 4, 2 / 6, 2 / 6, 1 / 4])
-    assert said[1].tolist() == pytest.approx([1 / 6, 2 / 9, 2 / 8, 1 / 5])
-    assert np.isnan(said[2, 3])
-    assert neighbourhood_probability(rain, 2.0, 1)[1].tolist() == [0, 1, 0, 0]
-
-
-def test_dry_neighbourhoods_say_no_and_wet_ones_yes() -> None:
-    wet = np.full((6, 7), 3, np.float32)
-    wet[0, 0] = NAN
-    assert np.nanmin(neighbourhood_probability(wet, 1.0, 5)) == 1
-    assert np.nanmax(neighbourhood_probability(wet, 4.0, 5)) == 0
-
-
-def test_neighbourhoods_grow_with_lead_time() -> None:
-    assert [neighbourhood_pixels(lead, 1.0) for lead in (0, 5, 30, 60)] == [1, 4, 19, 37]
-    assert neighbourhood_pixels(60, 0.5) == 74

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from radar.neighbourhood import half_width_km
 from radar.sequence import FrameSequence, iso, times_after
 from service.codec import encode
 from service.runs.cache import Cache
 from service.runs.coverage import covered_by, pack
 from service.runs.points import describe_places
-from service.runs.probability import half_width_km, members, probabilities, weight
+from service.runs.probability import members, probabilities, weight
 from service.runs.reader import THRESHOLDS, RunReader
 from service.runs.run import WholeRun, earlier_runs
 from service.runs.runs import Runs
