@@ -70,7 +70,10 @@ class LiveGain:
     blocks: float
 
     def __str__(self) -> str:
-        return f"{self.value:+.4f} ({self.low:+.4f} to {self.high:+.4f}) in {self.runs} runs, {self.blocks:.1f} blocks"
+        if np.isnan(self.value):
+            return f"not to be told, {self.runs} runs of both and no such rain" if self.runs else "no run of both"
+        bounds = "no interval" if np.isnan(self.low) else f"{self.low:+.4f} to {self.high:+.4f}"
+        return f"{self.value:+.4f} ({bounds}) in {self.runs} runs, {self.blocks:.1f} blocks"
 
 
 @dataclass(frozen=True)

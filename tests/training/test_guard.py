@@ -187,6 +187,9 @@ def test_a_gain_by_hand() -> None:
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.2, 0.2, 0.2))
     assert (gain.runs, gain.blocks) == (6, 3.0)
     assert np.isnan(live_gain([], 1.0).value)
+    assert str(live_gain([], 1.0)) == "no run of both"
+    assert "(no interval) in 1 runs" in str(live_gain(pairs[:2], 1.0))
+    assert str(live_gain(pairs, 5.0)).startswith("not to be told, 6 runs")
 
 
 def test_the_command_looks_once_and_says_what_it_did(
