@@ -125,8 +125,6 @@ class FitConfig:
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     zero_head: bool = False
-    initial_gain: float = added_later(1.0)
-    """How many times as large as PyTorch draws them the weights of the cells begin."""
     sampling: Schedule = added_later("none")
 
     def __post_init__(self) -> None:

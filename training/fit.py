@@ -66,7 +66,6 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         _check_folder(out, resume=resume)
         torch.manual_seed(config.optimiser.seed)
         network = build(config.network)
-        network.amplify(config.initial_gain)
         if config.zero_head:
             network.zero_head()
         if start is not None:
