@@ -12,7 +12,7 @@ from typing import Any, Literal
 from training.config import make_table
 from training.retraining.gate import GateConfig
 
-_FIT_TABLES = ("network", "framing", "data", "loss", "optimiser", "leads", "zero_head", "initial_gain", "sampling")
+_FIT_TABLES = ("network", "framing", "data", "loss", "optimiser", "leads", "zero_head", "sampling")
 
 
 @dataclass(frozen=True)
