@@ -56,29 +56,13 @@ class DataConfig:
 class LossConfig:
     """A loss of `training.losses`, over the forecast or also over what is predicted while reading the input."""
 
-    name: Literal["pinball", "mse+mae", "balanced", "banded"] = added_later("pinball")
+    name: Literal["pinball", "mse+mae", "balanced"] = added_later("pinball")
     frames: Literal["forecast", "all"] = added_later("forecast")
     quantile: float = 0.5
     rain_weight: float = 0.0
     """How much more a pixel counts per network unit of observed rain."""
     decoupling: float = added_later(0.01)
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
-    rates: tuple[float, ...] = added_later(())
-    """mm/h, rising: where the bands of the banded loss meet."""
-    quantiles: tuple[float, ...] = added_later(())
-    """Of each band, one more than `rates`."""
-    weights: tuple[float, ...] = added_later(())
-    """Of each band."""
-
-    def __post_init__(self) -> None:
-        bands = len(self.rates) + 1
-        if self.name == "banded" and not len(self.quantiles) == len(self.weights) == bands:
-            raise ValueError(
-                f"expected {bands} quantiles and {bands} weights for {len(self.rates)} rates, got "
-                f"{len(self.quantiles)} and {len(self.weights)}; give one for each band"
-            )
-        if list(self.rates) != sorted(set(self.rates)):
-            raise ValueError(f"expected rising rates, got {self.rates}; sort them")
 
 
 _COUNTS = ("iterations", "batch", "crop", "validate_every", "save_every", "accumulate")

@@ -6,7 +6,6 @@ Sums, so that parts of a batch on several workers add up to the loss of the whol
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,16 +22,11 @@ def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossCon
       than brightening it; pixels weigh 1 + rain_weight x observed.
     - "mse+mae": squared plus absolute error, as in the MS-RNN paper.
     - "balanced": the same, weighted by the rain rate (Shi et al., 2017, arXiv:1706.03458).
-    - "banded": pinball losses of the part of the rain in each band of rates, each with its own quantile and weight. The
-      best forecast exceeds a rate where the odds of that are above 1 - quantile of the rate's band (Ehm et al., 2016,
-      doi:10.1111/rssb.12154), so that a higher quantile for heavy rain keeps its area without adding drizzle.
     """
-    error = observed - predicted
     if config.name == "pinball":
-        loss = _pinball(error, config.quantile) * (1 + config.rain_weight * observed)
-    elif config.name == "banded":
-        loss = _banded(predicted, observed, config, scaling)
+        loss = _pinball(_error(predicted, observed, scaling), config.quantile) * (1 + config.rain_weight * observed)
     else:
+        error = observed - predicted
         loss = error.square() + error.abs()
     if config.name == "balanced":
         loss = loss * _balanced_weight(observed, scaling)
@@ -59,17 +53,19 @@ def decoupling(penalties: Tensor) -> Tensor:
     return penalties.sum(dim=(1, 3)).mean()
 
 
+def _error(predicted: Tensor, observed: Tensor, scaling: RainScaling) -> Tensor:
+    """How much more was observed, where dry is dry: nothing that a forecast would not show counts against it.
+
+    Most pixels are dry. If what a network says of them had to be 0, and not just too little to count, it would learn
+    little else.
+    """
+    dry = float(scaling.to_network(scaling.dry_below))
+    floor = torch.where(observed < dry, dry, -math.inf)
+    return observed.clamp(min=dry) - torch.maximum(predicted, floor)
+
+
 def _pinball(error: Tensor, quantile: float) -> Tensor:
     return (quantile - (error < 0).to(error.dtype)) * error
-
-
-def _banded(predicted: Tensor, observed: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
-    edges = [-math.inf, *(float(scaling.to_network(rate)) for rate in config.rates), math.inf]
-    loss = torch.zeros_like(observed)
-    for (low, high), quantile, weight in zip(pairwise(edges), config.quantiles, config.weights, strict=True):
-        error = observed.clamp(low, high) - predicted.clamp(low, high)
-        loss = loss + weight * _pinball(error, quantile)
-    return loss
 
 
 def _balanced_weight(observed: Tensor, scaling: RainScaling) -> Tensor:

@@ -43,7 +43,6 @@ LOSSES = [
     LossConfig(name="pinball", frames="all"),
     LossConfig(name="mse+mae", frames="all"),
     LossConfig(name="balanced", frames="all"),
-    LossConfig(name="banded", frames="all", rates=(1.0,), quantiles=(0.5, 0.6), weights=(1.0, 2.0)),
 ]
 
 

@@ -14,7 +14,7 @@ from radar.neighbourhood import exceedance_probability
 from radar.score_sums import SCALES_KM, THRESHOLDS
 from radar.sequence import Float32, FrameSequence
 from service.codec import decode, decode_one, encode
-from service.runs.probability import half_width_km, weight
+from service.runs.probability import weight
 from service.runs.run import WholeRun
 
 Shadows = Mapping[str, Mapping[str, Mapping[int, Float32]]]
