@@ -10,7 +10,7 @@ import numpy as np
 from models.baselines import Extrapolation
 from radar.fss import fraction_sum, scale_pixels
 from radar.ledger import Key
-from radar.neighbourhood import exceedance_probability
+from radar.neighbourhood import exceedance_probability, half_width_km
 from radar.score_sums import SCALES_KM, THRESHOLDS
 from radar.sequence import Float32, FrameSequence
 from service.codec import decode, decode_one, encode
