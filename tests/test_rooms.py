@@ -45,6 +45,11 @@ def test_the_commands_of_the_repository_need_no_torch(command: str) -> None:
     assert answer.stdout.strip().endswith("set()"), answer
 
 
+def test_the_guard_needs_no_torch() -> None:
+    code = "import sys, training.guard, training.commands.guard; print({'torch', 'onnx'} & set(sys.modules))"
+    assert run_python(code).stdout.strip() == "set()"
+
+
 def test_one_module_imports_redis_and_one_imports_onnx_runtime() -> None:
     sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     for package, home in (("redis", "service/redis_client.py"), ("onnxruntime", "models/onnx_forecaster.py")):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -161,6 +163,19 @@ def test_an_unfinished_run_whose_champion_is_gone_is_given_up(folder: Path) -> N
     assert first.decision is not None
     assert first.decision["reasons"][0].startswith("given up")
     assert len(runs(folder)) == 2
+
+
+@pytest.mark.slow
+def test_workers_of_torchrun_train_together_and_one_decides(folder: Path) -> None:
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training", "retrain"]
+    options = {"archive": "archive", "repository": "models", "config": "config.toml"}
+    command += [part for key, name in options.items() for part in (f"--{key}", str(folder / name))]
+    answer = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, timeout=280)
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    assert answer.stdout.count("| holds | rule | numbers |") == 1
+    (made,) = runs(folder)
+    assert read_aliases(folder / "models", NAME).challenger == made.version
+    assert len((made.fit / "log.jsonl").read_text().splitlines()) == 3
 
 
 def test_never_two_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def _retrain(arguments: argparse.Namespace) -> int:
     config = load_retrain_config(arguments.config)
     name = chosen_model(arguments.repository, arguments.model)
     out = arguments.out or arguments.repository / name / "retraining"
-    outcome = retrain(Job(arguments.archive, arguments.repository, name, out, config, time_of(arguments)))
+    outcome = retrain(Job(arguments.archive, arguments.repository, name, out, config, lambda: time_of(arguments)))
     if outcome is None:  # a worker that only helped to train
         return 0
     print(summary(outcome))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from typing import Any
 
@@ -52,6 +53,7 @@ def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
     name, target = plan.card.name, run.export / plan.card.name / run.version
     if not target.exists():
         run.log("exports the challenger")
+        shutil.rmtree(run.export, ignore_errors=True)  # what an interrupted attempt left
         export(run.fit / "model.pt", run.export, run.version, origin=_origin(plan), description=plan.card.description)
     return prove(run.export, name, run.version)
 

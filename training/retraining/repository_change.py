@@ -61,6 +61,10 @@ def sweep(repository: Path, name: str) -> None:
     for beginning in (_STAGING, _REMOVING):
         for folder in (repository / name).glob(f"{beginning}*"):
             shutil.rmtree(folder, ignore_errors=True)
+    aliases = repository / name / "aliases.json"
+    with one_writer(aliases):
+        for path in aliases.parent.glob(f".{aliases.name}.[0-9]*"):
+            path.unlink()
 
 
 def _retrained(repository: Path, name: str, version: str) -> bool:

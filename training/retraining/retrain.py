@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ class Job:
     out : Path
         Folder of run folders.
     config : RetrainConfig
-    now : datetime
-        When it begins, UTC; all that it writes is dated by it.
+    now : function
+        The time, UTC.
     """
 
     archive: Path
@@ -50,7 +50,7 @@ class Job:
     model: str
     out: Path
     config: RetrainConfig
-    now: datetime
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 def retrain(job: Job) -> Outcome | None:
@@ -86,7 +86,7 @@ def _carried_out(job: Job, run: RunFolder, worker: Worker) -> Outcome | None:
         return None
     if not judged:
         examine(run, plan)
-    outcome = conclude(run, job.repository, job.config, job.now)
+    outcome = conclude(run, job.repository, job.config, job.now())
     prune_runs(job.out, job.config.keep_runs)
     return outcome
 
@@ -117,7 +117,7 @@ def _begun(job: Job) -> RunFolder:
             run.log("goes on")
             return run
         run.write("decision", _failed(job, run, "given up: the champion or the configuration is another by now"))
-    run = new_run(job.out, about, job.now)
+    run = new_run(job.out, about, job.now())
     run.log(f"begins: {job.model}, from {about['parent']}")
     return run
 
@@ -145,7 +145,7 @@ def _about(job: Job) -> dict[str, Any]:
         "archive": str(job.archive.absolute()),
         "code_commit": code_commit(),
         "environment": environment(),
-        "began": iso(job.now),
+        "began": iso(job.now()),
     }
 
 
@@ -174,6 +174,6 @@ def _failed(job: Job, run: RunFolder, reason: str) -> dict[str, Any]:
         "model": job.model,
         "version": run.version,
         "parent": run.about["parent"],
-        "made": iso(job.now),
+        "made": iso(job.now()),
         "reasons": [reason],
     }

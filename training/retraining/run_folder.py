@@ -100,7 +100,9 @@ def runs_of(out: Path) -> list[RunFolder]:
 
 
 def prune_runs(out: Path, keep: int) -> None:
-    """Remove the frames of finished runs, and all but the newest `keep` finished runs."""
+    """Remove the frames of finished runs, all but the newest `keep` finished runs, and what never became one."""
+    for path in out.glob(".[0-9]*"):
+        shutil.rmtree(path, ignore_errors=True)
     finished = [run for run in runs_of(out) if run.decision is not None]
     for run in finished:
         for part in ("archive", "training", "validation"):
