@@ -3,8 +3,9 @@ FROM python:3.11-slim-bookworm AS build
 # Where pip finds torch for the CPU; empty: PyPI's, which brings CUDA along.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /app
-COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY pyproject.toml constraints.txt LICENSE NOTICE ./
 RUN python -c "import pathlib, tomllib; names = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['setuptools']['packages']; [pathlib.Path(name.replace('.', '/')).mkdir(parents=True, exist_ok=True) for name in names]" \
+    && touch README.md \
     && python -m venv /opt/raincell \
     && /opt/raincell/bin/pip install --no-cache-dir --constraint constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --editable '.[cpu,training]' \
     && /opt/raincell/bin/pip uninstall --yes pip

@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ingest.set_defaults(do=_ingest)
     demo = commands.add_parser("demo", help="feed synthetic storms, product DEMO, into Redis and the archive")
     demo.add_argument("--hours", type=_hours, default=1.0, help="how far before now they begin (1)")
+    demo.add_argument("--heartbeat", type=Path, metavar="FILE", help="is touched in every turn, for a health check")
     demo.set_defaults(do=_demo)
     first = commands.add_parser("first-start", help="make secrets and a model repository where they are missing")
     first.add_argument("--secrets", type=Path, help="folder for the password of Redis and the file of API keys")
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
 def _ingest(options: argparse.Namespace) -> int:
     from service.feed.command import Options, ingest
 
-    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service")
+    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service", "heartbeat")
     return ingest(
         _settings(options, "redis_url", "archive"), Options(**{name: getattr(options, name) for name in names})
     )
@@ -74,12 +75,13 @@ def _demo(options: argparse.Namespace) -> int:
     from service.context import now_utc
     from service.demo_feed import feed_storms
     from service.feed.follow import Stop
+    from service.heartbeat import beating
 
     settings, stop = _settings(options), Stop()
     log.set_up(settings.log_format, sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.ask())
-    feed_storms(settings, options.hours, now_utc, stop.wait)
+    feed_storms(settings, options.hours, now_utc, beating(stop.wait, options.heartbeat))
     return 0
 
 
