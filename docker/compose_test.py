@@ -201,7 +201,12 @@ def _redis(deployment: Deployment) -> None:
         deployment.compose("stop", "redis")
         answer = _until(lambda: _json(PLACE), lambda answer: bool(answer["degraded"]), 60)
         print(f"      {answer['degraded']}")
-        _hold(all(_status(PLACE) == 200 for _ in range(10)), "every answer is 200")
+        slowest = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            _hold(_status(PLACE) == 200, "every answer is 200")
+            slowest = max(slowest, time.monotonic() - began)
+        print(f"      20 answers, the slowest {slowest:.1f} s")
     with _step("Redis started: all is well"):
         deployment.compose("start", "redis")
         _until(lambda: [_json(PLACE)["degraded"] for _ in range(6)], lambda said: not any(said), 120)
