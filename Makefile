@@ -15,7 +15,7 @@ test-slow: .venv/.dev
 
 # The whole deployment on this machine's Docker engine; RAINCELL_COMPOSE_OVERRIDE names compose files to put over ours.
 compose-test:
-	$(PYTHON) docker/compose_test.py
+	$(PYTHON) -m tests.docker.compose_run
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,9 @@
-"""For compose_test.py, inside the training image: a model `rain` whose champion has learnt nothing, to be beaten soon.
+"""For compose_run.py, inside the training image: a model `rain` whose champion has learnt nothing, to be beaten soon.
 
 The bundled models are too good to be beaten within a minute.
 """
+
+# ruff: noqa: T201
 
 from __future__ import annotations
 
