@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test test-slow lint
+.PHONY: serve test test-slow lint compose-test
 
 serve: .venv/.serve
 	RAINCELL_DEMO=1 $(BIN)/python -m service run --host 127.0.0.1 --port $${RAINCELL_PORT:-8000}
@@ -12,6 +12,10 @@ test: .venv/.dev
 
 test-slow: .venv/.dev
 	$(BIN)/pytest -m slow
+
+# The whole deployment on this machine's Docker engine; RAINCELL_COMPOSE_OVERRIDE names compose files to put over ours.
+compose-test:
+	$(PYTHON) -m tests.docker.compose_run
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

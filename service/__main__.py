@@ -1,10 +1,11 @@
-"""python -m service run | ingest | key; what their options do not say is set by RAINCELL_* variables."""
+"""python -m service run | ingest | demo | first-start | key; other settings are RAINCELL_* variables."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -27,6 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ingest = commands.add_parser("ingest", help="follow a folder or web directory of radar files")
     add_arguments(ingest)
     ingest.set_defaults(do=_ingest)
+    demo = commands.add_parser("demo", help="feed synthetic storms, product DEMO, into Redis and the archive")
+    demo.add_argument("--hours", type=_hours, default=1.0, help="how far before now they begin (1)")
+    demo.add_argument("--heartbeat", type=Path, metavar="FILE", help="is touched in every turn, for a health check")
+    demo.set_defaults(do=_demo)
+    first = commands.add_parser("first-start", help="make secrets and a model repository where they are missing")
+    first.add_argument("--secrets", type=Path, help="folder for the password of Redis and the file of API keys")
+    first.add_argument("--password", type=Path, help="a file for another password")
+    first.add_argument("--models", type=Path, help="model repository to which the bundled models are added")
+    first.set_defaults(do=_first_start)
     key = commands.add_parser("key", help="make an API key: the key itself on stderr, its line for the file on stdout")
     key.add_argument("name", help="whose it is, for the log")
     key.add_argument("--scopes", default="read", help="of read, predict, ingest, with commas")
@@ -52,10 +62,47 @@ def _run(options: argparse.Namespace) -> int:
 def _ingest(options: argparse.Namespace) -> int:
     from service.feed.command import Options, ingest
 
-    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service")
+    names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service", "heartbeat")
     return ingest(
         _settings(options, "redis_url", "archive"), Options(**{name: getattr(options, name) for name in names})
     )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    import signal
+
+    from service import log
+    from service.context import now_utc
+    from service.demo_feed import feed_storms
+    from service.feed.follow import Stop
+    from service.heartbeat import beating
+
+    settings, stop = _settings(options), Stop()
+    log.set_up(settings.log_format, sys.stderr)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.ask())
+    feed_storms(settings, options.hours, now_utc, beating(stop.wait, options.heartbeat))
+    return 0
+
+
+def _first_start(options: argparse.Namespace) -> int:
+    from service.first_start import add_models, make_password, make_secrets
+
+    if options.secrets:
+        make_secrets(options.secrets)
+    if options.password:
+        make_password(options.password)
+    for added in add_models(options.models) if options.models else ():
+        print(f"added {added}", file=sys.stderr)
+    return 0
+
+
+def _hours(text: str) -> float:
+    """Up to a month."""
+    hours = float(text)
+    if not 0 <= hours <= 744:
+        raise argparse.ArgumentTypeError("expected hours from 0 to 744")
+    return hours
 
 
 def _make_key(options: argparse.Namespace) -> int:
@@ -69,9 +116,9 @@ def _make_key(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace, *names: str) -> Settings:
     """The settings, those of the command line before those of the environment."""
-    from service.settings import Settings
+    from service.settings import read_settings
 
-    return Settings(**{name: value for name in names if (value := getattr(options, name)) is not None})
+    return read_settings(**{name: value for name in names if (value := getattr(options, name)) is not None})
 
 
 def _refuse(why: str) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
-from radar.errors import RaincellError
+from radar.errors import InvalidRequest, RaincellError
 from service.keys import SCOPES
 from service.log import LogFormat
 
@@ -153,6 +154,26 @@ class Settings(BaseSettings):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"expected origins such as https://maps.example:8443, or *, got {origin}")
         return origins
+
+
+def read_settings(**chosen: Any) -> Settings:  # noqa: ANN401 - as many types as there are settings
+    """The settings: those `chosen`, then RAINCELL_* variables, then files of the folder that RAINCELL_SECRETS names.
+
+    A file there is called as its setting, in small letters: raincell_redis_url. So passwords are in no environment.
+
+    Raises
+    ------
+    InvalidRequest
+        The folder is not there: what it should have held would be missed in silence.
+    """
+    folder = os.environ.get("RAINCELL_SECRETS") or None
+    if folder and not Path(folder).is_dir():
+        raise InvalidRequest(
+            expected=f"a folder of settings at {folder}, as RAINCELL_SECRETS says",
+            got="none",
+            remedy="mount it, or take RAINCELL_SECRETS out",
+        )
+    return Settings(**{"_secrets_dir": folder, **chosen})
 
 
 class Exposed(RaincellError):

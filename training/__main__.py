@@ -19,10 +19,11 @@ from training.commands import (
     profile,
     promote,
     retrain,
+    schedule,
 )
 
 _COMMANDS = (
-    *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard),
+    *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard, schedule),
     *(check_reference, import_checkpoint, prepare, profile),
 )
 

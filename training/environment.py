@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,7 @@ _PACKAGES = ("torch", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
 
 
 def code_commit() -> str:
-    """The code's commit, where git knows it."""
+    """The code's commit: as git knows it, else RAINCELL_COMMIT, which the images carry; empty if nobody knows."""
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty"],  # noqa: S607
@@ -21,7 +22,7 @@ def code_commit() -> str:
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get("RAINCELL_COMMIT", "")
     return answer.stdout.strip()
 
 

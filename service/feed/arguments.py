@@ -18,6 +18,9 @@ def add_arguments(ingest: argparse.ArgumentParser) -> None:
         "--interval", dest="interval_seconds", type=_seconds, default=30.0, metavar="S", help="between two looks (30)"
     )
     ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep files there that cannot be used")
+    ingest.add_argument(
+        "--heartbeat", type=Path, metavar="FILE", help="is touched after every look, for a health check"
+    )
     ingest.add_argument("--force", action="store_true", help="take frames that quality control does not believe")
 
 

@@ -26,6 +26,7 @@ from service.feed.intake import Intake
 from service.feed.reading import Reader
 from service.feed.remote import ServiceHistory
 from service.feed.source import Source
+from service.heartbeat import beating
 from service.quarantine import MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
@@ -52,6 +53,8 @@ class Options:
         Take frames that quality control does not believe.
     service : str or None
         A running service to send frames to, instead of a Redis.
+    heartbeat : Path or None
+        A file that is touched after every look.
     """
 
     source: str
@@ -61,6 +64,7 @@ class Options:
     quarantine: Path | None = None
     force: bool = False
     service: str | None = None
+    heartbeat: Path | None = None
 
 
 def ingest(settings: Settings, options: Options) -> int:
@@ -79,7 +83,7 @@ def ingest(settings: Settings, options: Options) -> int:
     with closing(decoders), closing(follower.source):
         if options.once:
             return look_once(follower)
-        follow(follower, BackOff(options.interval_seconds), stop.wait)
+        follow(follower, BackOff(options.interval_seconds), beating(stop.wait, options.heartbeat))
         return ALL_TAKEN
 
 

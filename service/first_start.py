@@ -1,0 +1,68 @@
+"""What a deployment needs before its first start, made where it is missing: secrets, API keys, the bundled models.
+
+Done again it changes nothing, but that models of a newer image are added. So an operator configures nothing, and no
+password is the same in two deployments.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from models.repository import PRETRAINED, model_names, versions_of
+
+_KEYS = "# API keys, a line each: docker compose run --rm setup sh -c 'python -m service key NAME >> /secrets/keys'\n"
+
+
+def make_secrets(folder: Path, redis_host: str = "redis") -> None:
+    """A password for Redis as its configuration and as the service's setting, and an empty file of API keys.
+
+    Files: `redis.conf`, `raincell_redis_url` (see `service.settings.read_settings`), `keys`. All are readable by every
+    user of the containers that mount the folder, since Redis's is another one.
+    """
+    url = folder / "raincell_redis_url"
+    configuration = folder / "redis.conf"
+    if not (url.exists() and configuration.exists()):
+        password = secrets.token_hex(32)
+        _write(configuration, f"requirepass {password}\n")
+        _write(url, f"redis://:{password}@{redis_host}:6379/0\n")
+    if not (folder / "keys").exists():
+        _write(folder / "keys", _KEYS)
+
+
+def make_password(path: Path) -> None:
+    """A random password in a file, unless the file is there."""
+    if not path.exists():
+        _write(path, secrets.token_urlsafe(24) + "\n")
+
+
+def add_models(repository: Path, bundled: Path = PRETRAINED) -> list[str]:
+    """Copy the bundled versions that the repository lacks; their names.
+
+    Roles of models that are there stay as they are: a new version serves after `python -m training promote`.
+    """
+    added = []
+    for name in model_names(bundled):
+        for version in versions_of(bundled, name):
+            if not (repository / name / version).exists():
+                _copy_folder(bundled / name / version, repository / name / version)
+                added.append(f"{name}/{version}")
+        aliases = repository / name / "aliases.json"
+        if not aliases.exists():
+            _write(aliases, (bundled / name / "aliases.json").read_text())
+    return added
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """A folder that appears whole, by a rename."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    partial.rename(target)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.rename(path)

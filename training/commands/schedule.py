@@ -1,0 +1,71 @@
+"""python -m training schedule."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    schedule = commands.add_parser("schedule", help="retrain at a time of the week and look after roles, until stopped")
+    schedule.add_argument("--archive", type=Path, required=True)
+    schedule.add_argument("--repository", type=Path, required=True)
+    schedule.add_argument("--verification", type=Path, required=True, help="the service's RAINCELL_VERIFICATION")
+    schedule.add_argument("--model", required=True, help="of the repository")
+    schedule.add_argument("--config", type=Path, help="of `retrain`")
+    schedule.add_argument("--retrain", default="Sun 03:00", metavar="'DAY HH:MM'", help="UTC; or 'daily HH:MM'")
+    schedule.add_argument("--guard-minutes", type=float, default=10.0, help="between two looks of `guard` (10)")
+    schedule.add_argument("--heartbeat", type=Path, help="a file that is touched at every look, for a health check")
+    schedule.set_defaults(command=_schedule)
+
+
+def _schedule(arguments: argparse.Namespace) -> int:
+    from training.schedule import Job, Schedule, moment
+
+    every, offset = moment(arguments.retrain)
+    jobs = (
+        Job("retrain", _retrain_command(arguments), every, offset),
+        Job("guard", _guard_command(arguments), timedelta(minutes=arguments.guard_minutes)),
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    schedule = Schedule(jobs, lambda: datetime.now(UTC), _say, at_once=_cut_off(arguments))
+    while True:
+        schedule.look()
+        if arguments.heartbeat:
+            arguments.heartbeat.touch()
+        if stop.wait(10):
+            schedule.stop()
+            return 0
+
+
+def _cut_off(arguments: argparse.Namespace) -> frozenset[str]:
+    """A retraining that was killed, say with its container, goes on at once."""
+    from training.retraining.run_folder import runs_of
+
+    runs = runs_of(arguments.repository / arguments.model / "retraining")
+    return frozenset({"retrain"} if any(run.decision is None for run in runs) else ())
+
+
+def _retrain_command(arguments: argparse.Namespace) -> tuple[str, ...]:
+    config = ("--config", str(arguments.config)) if arguments.config else ()
+    return (*_training("retrain", arguments), "--archive", str(arguments.archive), *config)
+
+
+def _guard_command(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return (*_training("guard", arguments), "--verification", str(arguments.verification))
+
+
+def _training(command: str, arguments: argparse.Namespace) -> tuple[str, ...]:
+    told = ("--repository", str(arguments.repository), "--model", arguments.model)
+    return (sys.executable, "-m", "training", command, *told)
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}", flush=True)
