@@ -39,6 +39,6 @@ ENV PATH=/opt/raincell/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     RAINCELL_COMMIT=$COMMIT RAINCELL_HOST=0.0.0.0 RAINCELL_LOG_FORMAT=json RAINCELL_PROVIDER=cuda \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=120s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=300s --retries=5 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=9)"]
 CMD ["python", "-m", "service", "run"]

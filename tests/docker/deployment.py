@@ -37,7 +37,7 @@ class Deployment:
             "RAINCELL_HTTP": "127.0.0.1:18000",
             "RAINCELL_HTTPS": "127.0.0.1:18443",
             "RAINCELL_REPLICAS": "2",
-            "RAINCELL_DEMO_HOURS": "8",
+            "RAINCELL_DEMO_HOURS": "7",
             "RAINCELL_ANONYMOUS_PER_MINUTE": "1000000",
             "RAINCELL_SOURCE": "/inbox/radolan",
             "RAINCELL_PRODUCT": "RY",
