@@ -106,7 +106,7 @@ def hindcast(
         thresholds=plan.thresholds,
     )
     with tqdm(total=len(plan.starts), initial=len(before), desc="hindcast", unit=" starts", disable=not show) as bar:
-        failed = tuple(_failures(job, missing, client, bar))
+        failed = tuple(sorted(_failures(job, missing, client, bar), key=lambda failure: failure.start))
     return _finish(store, plan, len(before), failed)
 
 
@@ -141,13 +141,14 @@ def scores_file(out: Path) -> Path:
 
 def _failures(job: Job, starts: Sequence[_Start], client: Client | None, bar: tqdm[Any]) -> Iterator[Failure]:
     """Do all starts; those that failed."""
+    failed = 0
     for (_, time), error in run_all(partial(_attempt, job), starts, client):
-        if error is not None:
-            text = str(error) if isinstance(error, RaincellError) else _unexpected(error)
-            tqdm.write(f"failed: {iso(time)}: {text}") if not bar.disable else None
-            yield Failure(time, text)
-        else:
+        if error is None:
             bar.update()
+            continue
+        failed += 1
+        bar.set_postfix(failed=failed)
+        yield Failure(time, str(error) if isinstance(error, RaincellError) else _unexpected(error))
 
 
 def _attempt(job: Job, start: _Start) -> RaincellError | OSError | None:

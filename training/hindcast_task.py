@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -56,7 +55,7 @@ def run_start(job: Job, start: tuple[int, datetime]) -> None:
     index, time = start
     observed = _observed(job, time)
     history = _history(job, time, observed)
-    with _one_thread():
+    with _ONE_THREAD:
         kept = [to_counts(one.forecast(history, job.steps).rain_rate) for one in _forecasters(job)]
         counts, saturated = zip(*kept, strict=True)
         later = [observed.get(after) for after in times_after(time, job.steps, job.series.timestep_minutes)]
@@ -105,12 +104,29 @@ def _model(path: str, sha256: str) -> Forecaster:
     return load_forecaster(Path(path), "cpu", threads=1)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV's motion search divides a frame by threads, and finds other motions with another number of them."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+class _OneThread:
+    """OpenCV on one thread while any start is being done.
+
+    Its motion search divides a frame by threads, and finds other motions with another number of them. The number is
+    the whole process's, where a worker may do several starts at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = self._before = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                cv2.setNumThreads(self._before)
+
+
+_ONE_THREAD = _OneThread()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import xarray as xr
@@ -22,6 +24,7 @@ from models.onnx_forecaster import load_forecaster
 from models.repository import PRETRAINED, champions
 from radar.archive import Archive
 from radar.counts import to_counts, to_rates
+from radar.errors import UnreadableFile
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.synthetic import Weather, storm_sequence
 from radar.verification import contingency, csi
@@ -171,9 +174,43 @@ def test_a_start_whose_frames_are_damaged_is_named_and_the_others_are_done(archi
     damaged.unlink()
     Archive(root).append(part(frames, 0, 1))
     assert hindcast(_MODEL, root, out, question, show=False).made == 1
-    assert _contents(out) == _contents(tmp_path / "sound.zarr") | {
-        name.replace("sound", "h"): data for name, data in _contents(out).items() if "sound" in name
-    }
+    assert _contents(out) == _contents(tmp_path / "sound.zarr")
+
+
+def test_damaged_sums_are_named(archive: Path, alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "h.zarr"
+    shutil.copytree(alone, out)
+    before = _contents(alone)
+    (out / "sums/7.0.0.0").write_bytes(b"no sums")
+    with pytest.raises(UnreadableFile, match="the sums of start 7 in the store"):
+        hindcast(_MODEL, archive, out, _QUESTION, show=False)
+    (out / "sums/7.0.0.0").unlink()
+    assert hindcast(_MODEL, archive, out, _QUESTION, show=False).made == 1
+    assert _contents(out) == before
+
+
+def test_a_worker_of_several_threads_gives_the_same(archive: Path, alone: Path, tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    out, threads = tmp_path / "h.zarr", cv2.getNumThreads()
+    cluster = LocalCluster(n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        done = hindcast(_MODEL, archive, out, _QUESTION, client=client, show=False)
+    assert (done.made, done.failed) == (51, ())
+    assert _contents(out) == _contents(alone)
+    assert cv2.getNumThreads() == threads
+
+
+def test_a_forecast_that_is_all_missing_is_kept_and_not_made_again(archive: Path, tmp_path: Path) -> None:
+    root, out, question = tmp_path / "archive", tmp_path / "h.zarr", Question(lead_minutes=5)
+    frames = Archive(archive).read("RY", _GRID.key, _START, _START + 5 * _FIVE)
+    Archive(root).append(replace(frames, rain_rate=np.full_like(frames.rain_rate, np.nan)))
+    assert hindcast(_MODEL, root, out, question, show=False).made == 2
+    done = hindcast(_MODEL, root, out, question, show=False)
+    assert (done.made, done.done_before) == (0, 2)
+    assert {row["csi"] for row in done.rows} == {None}
+    with xr.open_zarr(out) as store:
+        assert np.isnan(store.rainfall_rate).all()
 
 
 @pytest.mark.parametrize(
@@ -293,15 +330,12 @@ def test_a_run_of_two_workers_that_is_killed_and_resumed_ends_like_an_unbroken_o
 def test_twelve_real_frames_by_two_workers_have_the_scores_of_one_process(real_data: Path, tmp_path: Path) -> None:
     root = tmp_path / "archive"
     assert prepare([real_data / "dwd" / "yw_20170816"], root, show=False).frames == 12
-    asked = ["--lead-minutes", "10", "--stride", "3"]
-    reports: list[Any] = []
-    for workers in ("0", "2"):
-        out = tmp_path / f"by-{workers}.zarr"
-        command = _command(root, out, "--workers", workers, *asked)
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        reports.append(json.loads(scores_file(out).read_text()))
-    assert reports[0] == reports[1]
-    assert reports[0]["scored_starts"] == 2
-    assert all(0 < row["csi"] < 1 for row in reports[0]["scores"] if row["threshold"] == 1)
-    assert (tmp_path / "by-0.zarr/sums/0.0.0.0").read_bytes() == (tmp_path / "by-2.zarr/sums/0.0.0.0").read_bytes()
+    alone, out = tmp_path / "alone.zarr", tmp_path / "two.zarr"
+    done = hindcast(_MODEL, root, alone, Question(10, 3, (0.1, 1.0)), show=False)
+    assert (done.made, done.failed) == (2, ())
+    assert all(0 < row["csi"] < 1 for row in done.rows if row["threshold"] == 1)
+    two = subprocess.run(
+        _command(root, out, "--workers", "2", "--lead-minutes", "10", "--stride", "3"), capture_output=True, text=True
+    )
+    assert two.returncode == 0, two.stderr
+    assert _contents(out) == _contents(alone)
