@@ -103,6 +103,7 @@ class OnnxStep:
 def _open(path: Path, provider: Provider, threads: int | None = None) -> ort.InferenceSession:
     if provider == "cuda":
         _check_cuda()
+    ort.disable_telemetry_events()  # what is computed here is nobody else's business
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     if provider == "cpu":
