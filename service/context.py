@@ -78,9 +78,14 @@ class Service:
     verification: Verification | None = None
 
 
+def service_of(request: Request) -> Service:
+    """The parts that the application of a request works with."""
+    return cast(Service, request.app.state.service)
+
+
 async def _service(request: Request) -> Service:
     # async, although it waits for nothing: FastAPI would take a thread for each call of a plain function.
-    return cast(Service, request.app.state.service)
+    return service_of(request)
 
 
 Parts = Annotated[Service, Depends(_service)]

@@ -17,10 +17,11 @@ from service.answers.schema import NowcastAnswer
 from service.context import Parts, Service
 from service.documentation import reference
 from service.problems import documented
+from service.remembered_route import RememberedRoute
 from service.routes.query import GridName, Product
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
 
-router = APIRouter(prefix="/nowcast", tags=["nowcast"])
+router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
 
 Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
 Picture = Annotated[

@@ -20,13 +20,14 @@ from service.documentation import reference
 from service.errors import UnsupportedBody
 from service.predict import attribution
 from service.problems import documented, first_fault
+from service.remembered_route import RememberedRoute
 from service.routes.query import GridName, Product
 from service.routes.run_answer import Found, latest
 from service.runs.points import describe_places
 from service.runs.probability import METHOD
 from service.runs.run import Run
 
-router = APIRouter(prefix="/nowcast", tags=["nowcast"])
+router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
 
 MOST_PLACES = 1000
 
@@ -68,7 +69,12 @@ def _answers(schema: type[BaseModel], *statuses: int) -> dict[int | str, dict[st
 
 @router.get("/point", response_class=Response, responses=_answers(PlaceAnswer, 404, 422, 500, 503))
 async def point(
-    service: Parts, lat: Lat, lon: Lon, product: Product | None = None, grid: GridName | None = None
+    request: Request,  # noqa: ARG001 - for RememberedRoute
+    service: Parts,
+    lat: Lat,
+    lon: Lon,
+    product: Product | None = None,
+    grid: GridName | None = None,
 ) -> Response:
     """The rain at a place: the past hour, the forecast, when it starts and when it ends."""
     found = await latest(service, product, grid)
