@@ -27,8 +27,15 @@ _PROVIDERS: dict[Provider, Any] = {
 _WARM_UP_PIXELS: dict[Provider, tuple[int, int]] = {"cpu": (64, 64), "cuda": (900, 900)}
 
 
-def load_forecaster(path: Path, provider: Provider) -> RecurrentForecaster:
+def load_forecaster(path: Path, provider: Provider, threads: int | None = None) -> RecurrentForecaster:
     """A model file, proved by its golden case on this provider, and warm.
+
+    Parameters
+    ----------
+    path : Path
+    provider : {"cpu", "cuda"}
+    threads : int or None
+        Of the CPU for one step; as many as this process may use cores if None.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def load_forecaster(path: Path, provider: Provider) -> RecurrentForecaster:
     ProviderMissing
         The provider is not there.
     """
-    session = _open(path, provider)
+    session = _open(path, provider, threads)
     metadata = session.get_modelmeta().custom_metadata_map
     card = _read_card(metadata.get(CARD_KEY, ""))
     step = OnnxStep(session, card, provider)
@@ -93,11 +100,12 @@ class OnnxStep:
         return zeros
 
 
-def _open(path: Path, provider: Provider) -> ort.InferenceSession:
+def _open(path: Path, provider: Provider, threads: int | None = None) -> ort.InferenceSession:
     if provider == "cuda":
         _check_cuda()
+    ort.disable_telemetry_events()  # what is computed here is nobody else's business
     options = ort.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     if provider == "cpu":
         options.log_severity_level = 3  # no word about constants of float16 that it does not fold
     if provider == "cuda":

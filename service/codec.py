@@ -13,15 +13,10 @@ import numpy.typing as npt
 import zstandard
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from radar.counts import LARGEST_COUNT, MISSING, SCALE
 from radar.errors import StoreUnavailable
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence
-
-SCALE = 0.012
-"""mm/h that one count stands for: 0.001 mm in 5 minutes, a tenth of what DWD's composites resolve."""
-MISSING = 65535
-"""The count that stands for no data."""
-_LARGEST_COUNT = MISSING - 1
 
 
 class Series(NamedTuple):
@@ -105,7 +100,7 @@ def read_header(text: bytes) -> FrameHeader:
 def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFrame:
     known = np.isfinite(frame)
     filled = np.where(known, frame, np.float32(0))
-    scale = max(SCALE, float(filled.max(initial=0)) / _LARGEST_COUNT)
+    scale = max(SCALE, float(filled.max(initial=0)) / LARGEST_COUNT)
     counts = np.where(known, np.rint(filled / scale), MISSING).astype("<u2")
     header = FrameHeader(
         product=frames.product,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import zstandard
 from anyio.to_thread import run_sync
@@ -35,6 +36,7 @@ _AT_ONCE_BYTES = 4096
 """Less than this is compressed faster than a thread is asked to."""
 
 
+@lru_cache(maxsize=256)
 def choose_coding(accept_encoding: str | None) -> str | None:
     """What a caller prefers (RFC 9110, section 12.5.3), zstd where all are the same to him; None for no coding."""
     wanted = qualities(accept_encoding or "")

@@ -12,6 +12,7 @@ from training.commands import (
     export,
     fit,
     guard,
+    hindcast,
     import_checkpoint,
     inspect,
     list_versions,
@@ -24,7 +25,7 @@ from training.commands import (
 
 _COMMANDS = (
     *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard, schedule),
-    *(check_reference, import_checkpoint, prepare, profile),
+    *(check_reference, import_checkpoint, prepare, hindcast, profile),
 )
 
 

@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from radar.archive import Archive
+from training.dask_pool import run_all
 from training.prepare_plan import Task, find_files, plan
 from training.prepare_task import Record, run_task
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _JOURNAL = "sources.jsonl"
-_TASKS_AHEAD = 4
-"""For each worker: enough that none waits, few enough that years of tasks are not all in the scheduler."""
 
 
 @dataclass(frozen=True)
@@ -103,27 +102,12 @@ def _asked_alike(record: Record, product: str | None) -> bool:
 
 
 def _results(root: str, tasks: Sequence[Task], product: str | None, client: Client | None) -> Iterator[list[Record]]:
-    if client is None:
-        yield from (run_task(root, task, product) for task in tasks)
-        return
-    from distributed import as_completed
-
-    workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    waiting = iter(tasks)
-    given = {_submit(client, root, task, product): task for task in islice(waiting, _TASKS_AHEAD * max(1, workers))}
-    completed = as_completed(list(given))
-    for future in completed:
-        task = given.pop(future)
-        error = future.exception()
-        yield future.result() if error is None else _failed(task, error)
-        for following in islice(waiting, 1):
-            future = _submit(client, root, following, product)
-            given[future] = following
-            completed.add(future)
+    for task, done in run_all(partial(_run, root, product), tasks, client):
+        yield _failed(task, done) if isinstance(done, BaseException) else done
 
 
-def _submit(client: Client, root: str, task: Task, product: str | None) -> Any:  # noqa: ANN401
-    return client.submit(run_task, root, task, product, pure=False)
+def _run(root: str, product: str | None, task: Task) -> list[Record]:
+    return run_task(root, task, product)
 
 
 def _failed(task: Task, error: BaseException) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from service.errors import NotAcceptable
@@ -18,7 +19,8 @@ class _Range(NamedTuple):
         return 2 - self.pattern.count("*")
 
 
-def choose(accept: str | None, offered: Sequence[str]) -> str:
+@lru_cache(maxsize=256)  # programs say the same again and again
+def choose(accept: str | None, offered: tuple[str, ...]) -> str:
     """The offered media type that the caller prefers; the first of `offered` if all are the same to him.
 
     Raises

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from radar.counts import MISSING
 from radar.errors import StoreUnavailable
-from service.codec import MISSING, StoredFrame, counts_of
+from service.codec import StoredFrame, counts_of
 
 Mask = npt.NDArray[np.bool_]
 

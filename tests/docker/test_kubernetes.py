@@ -287,3 +287,10 @@ def test_the_secret_has_what_first_start_makes_and_no_file_has_a_secret(tmp_path
     text = "".join(file.read_text() for file in FILES)
     assert "kind: Secret\n" not in text
     assert not re.search(r"redis://|requirepass|stringData|sha256:|[0-9a-f]{32}", text)
+
+
+def test_the_documentation_tells_every_file_and_names_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    assert set(re.findall(r"^\| (\w+\.yaml) \|", text, re.MULTILINE)) == {file.name for file in FILES}
+    for path in re.findall(r"tests/[\w/]+\.py|docker/[\w/]+/|benchmarks/\w+\.py", text):
+        assert (ROOT / path).exists(), path

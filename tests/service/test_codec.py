@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from radar.counts import SCALE
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
-from service.codec import SCALE, decode, encode, read_header
+from service.codec import decode, encode, read_header
 from tests.service.conftest import sequence
 
 

@@ -1,0 +1,103 @@
+"""Many tasks on the workers of a Dask cluster, of a pool of local processes, or in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from radar.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_TASKS_AHEAD = 4
+"""For each worker: enough that none waits, few enough that years of tasks are not all in the scheduler."""
+_PATIENCE_SECONDS = 10
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
+    """The client of the cluster that was named, of one of local processes, or None for this process alone.
+
+    Parameters
+    ----------
+    address : str or None
+        Of a scheduler, as tcp://host:8786.
+    workers : int or None
+        Local processes; as many as cores if None, this process alone if 0.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 0 workers, or workers and an address.
+    StoreUnavailable
+        No scheduler answers.
+    """
+    _check(address, workers)
+    if workers == 0:
+        yield None
+    elif address is None:
+        # Dask takes a second to import, and the other commands do without it.
+        from distributed import Client, LocalCluster
+
+        local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
+        with local, Client(local) as client:
+            yield client
+    else:
+        with _connected(address) as client:
+            yield client
+
+
+def run_all(
+    function: Callable[[Task], Result], tasks: Sequence[Task], client: Client | None
+) -> Iterator[tuple[Task, Result | BaseException]]:
+    """Each task and what came of it, as they end; what a worker could not do, or died of, comes as its exception.
+
+    In this process alone (`client` None) exceptions are raised.
+    """
+    if client is None:
+        yield from ((task, function(task)) for task in tasks)
+        return
+    from distributed import as_completed
+
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    waiting = iter(tasks)
+    given = {_submit(client, function, task): task for task in islice(waiting, _TASKS_AHEAD * max(1, workers))}
+    completed = as_completed(list(given))
+    for future in completed:
+        task = given.pop(future)
+        error = future.exception()
+        yield task, future.result() if error is None else error
+        for following in islice(waiting, 1):
+            future = _submit(client, function, following)
+            given[future] = following
+            completed.add(future)
+
+
+def _submit(client: Client, function: Callable[[Task], Any], task: Task) -> Any:  # noqa: ANN401
+    return client.submit(function, task, pure=False)
+
+
+def _check(address: str | None, workers: int | None) -> None:
+    if workers is not None and workers < 0:
+        raise ValueError(f"expected 0 workers or more, got {workers}; leave --workers out for all cores")
+    if workers is not None and address is not None:
+        raise ValueError("expected --workers or --dask, got both; a cluster has workers of its own")
+
+
+def _connected(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=_PATIENCE_SECONDS)
+    except (OSError, ValueError) as error:
+        raise StoreUnavailable(
+            expected=f"a Dask scheduler that answers at {address[:80]}",
+            got=type(error).__name__,
+            remedy="start `dask scheduler` and its workers, or leave --dask out for local processes",
+        ) from None
