@@ -27,6 +27,7 @@ from radar.verification import (
     rmse,
     tables,
 )
+from training.score_table import null_if_nan
 
 FSS_KM = 10.0
 """Width of the neighbourhoods of FSS."""
@@ -108,7 +109,7 @@ def score_rows(
             "forecaster": forecaster,
             "lead_minutes": minutes,
             "threshold": threshold,
-            **{name: _null_if_nan(float(values[who, lead, level])) for name, values in scores.items()},
+            **{name: null_if_nan(float(values[who, lead, level])) for name, values in scores.items()},
             "frames": int(total[who, lead, 1]),
             "pixels": int(total[who, lead, pixels]),
             "saturated_pixels": int(total[who, lead, 0]),
@@ -151,10 +152,6 @@ def _frame_sums(said: Float32, truth: Float32, thresholds: Sequence[float], widt
 def _of(kind: Any, sums: Float64) -> Any:  # noqa: ANN401
     """Sums (..., fields) as one `kind` whose fields are arrays (...)."""
     return kind(*np.moveaxis(sums, -1, 0))
-
-
-def _null_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else value
 
 
 def _cell(value: float | None) -> str:

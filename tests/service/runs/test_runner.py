@@ -380,11 +380,17 @@ def test_without_redis_the_last_run_is_served_labelled_and_nothing_is_computed(
     assert replica.worker.done == 1
 
 
-def test_a_redis_that_comes_back_empty_gets_the_run_back(
-    make_replica: Callable[..., Replica], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that was away is asked again at once."""
     monkeypatch.setattr("service.last_good.PAUSE_SECONDS", 0.0)
     monkeypatch.setattr("service.runs.breaker.PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_redis_that_comes_back_empty_gets_the_run_back(
+    make_replica: Callable[..., Replica], redis_server: RedisServer
+) -> None:
     replica = make_replica(redis_server)
     replica.history.append(sequence(5, end=END))
     replica.look()
@@ -403,11 +409,10 @@ def test_a_redis_that_comes_back_empty_gets_the_run_back(
     assert replica.worker.done == 1
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_run_that_redis_did_not_take_is_not_made_again(
-    make_replica: Callable[..., Replica], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    make_replica: Callable[..., Replica], redis_server: RedisServer
 ) -> None:
-    monkeypatch.setattr("service.last_good.PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("service.runs.breaker.PAUSE_SECONDS", 0.0)
     replica = make_replica(redis_server)
     replica.history.append(sequence(5, end=END))
     replica.worker.go.clear()
