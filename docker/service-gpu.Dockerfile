@@ -3,16 +3,15 @@ FROM python:3.11-slim-bookworm AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY pyproject.toml constraints.txt docker/gpu-constraints.txt LICENSE NOTICE ./
-# The dependencies change less often than the code, so they are a layer of their own. What a service never opens goes:
-# tests, and symbols for debuggers.
+COPY pyproject.toml constraints.txt docker/gpu-constraints.txt docker/slim.sh LICENSE NOTICE ./
+# The dependencies change less often than the code, so they are a layer of their own.
 RUN python -c "import pathlib, tomllib; names = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['setuptools']['packages']; [pathlib.Path(name.replace('.', '/')).mkdir(parents=True, exist_ok=True) for name in names]" \
     && touch README.md \
     && python -m venv /opt/raincell \
     && /opt/raincell/bin/pip install --no-cache-dir --constraint constraints.txt --constraint gpu-constraints.txt --editable '.[gpu]' \
     && /opt/raincell/bin/pip uninstall --yes pip setuptools \
-    && find /opt/raincell/lib -type d -name tests -prune -exec rm -r {} + \
-    && find /opt/raincell/lib -name '*.cpython-*.so' -exec strip --strip-debug {} +
+    && sh slim.sh /opt/raincell \
+    && rm slim.sh
 COPY radar radar
 COPY models models
 COPY training training

@@ -80,10 +80,17 @@ def netcdf_times(path: str | Path) -> tuple[datetime, ...]:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[xr.Dataset]:
-    # xarray takes most of a second to import; a service that reads uploads never needs it.
-    import xarray as xr
-
     name = file_label(Path(path).name)
+    # xarray takes most of a second to import; a service that reads uploads never needs it, and its images have none.
+    try:
+        import netCDF4  # noqa: F401  (xarray's engine)
+        import xarray as xr
+    except ModuleNotFoundError as error:
+        raise UnreadableFile(
+            expected=f"the packages xarray and netCDF4, to read {name}",
+            got=f"an installation without {error.name}",
+            remedy="pip install 'raincell[netcdf]'",
+        ) from None
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
             yield dataset

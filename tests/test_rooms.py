@@ -29,6 +29,16 @@ def test_fit_needs_neither_pydantic_nor_the_web() -> None:
     assert answer.stdout.strip() == "[]", answer.stderr
 
 
+def test_the_service_runs_without_the_readers_of_netcdf() -> None:
+    code = "import sys, pkgutil, importlib, service, models.onnx_forecaster\n"
+    code += "sys.modules.update(dict.fromkeys(['xarray', 'netCDF4', 'pandas', 'torch', 'onnx']))\n"
+    code += "for module in pkgutil.walk_packages(service.__path__, 'service.'):\n"
+    code += "    if module.name != 'service.__main__': importlib.import_module(module.name)\n"
+    code += "print('all')"
+    answer = run_python(code)
+    assert answer.stdout.strip() == "all", answer.stderr
+
+
 def test_help_needs_no_torch() -> None:
     code = "import sys; sys.argv = ['training', '--help']; import training.__main__ as t\n"
     code += "try: t.main()\nexcept SystemExit: pass\nprint('torch' in sys.modules)"

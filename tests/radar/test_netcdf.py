@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -265,3 +266,13 @@ def test_real_places(real_data: Path) -> None:
     np.testing.assert_allclose(knmi.to_lat_lon(764.5, 699.5), (48.895, 9.009), atol=1e-3)
     rewritten = replace(knmi, name="x", projection=str(knmi.projection))
     np.testing.assert_allclose(rewritten.corners(), knmi.corners())
+
+
+@pytest.mark.parametrize("package", ["xarray", "netCDF4"])
+def test_without_the_packages_that_read_netcdf_the_error_names_them(
+    saved: Path, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UnreadableFile, match=r"raincell\[netcdf\]") as caught:
+        read_netcdf(saved)
+    assert caught.value.got == f"an installation without {package}"
