@@ -123,6 +123,7 @@ def _images() -> None:
         user = output("docker", "image", "inspect", "-f", "{{.Config.User}}", name)
         labels = json.loads(output("docker", "image", "inspect", "-f", "{{json .Config.Labels}}", name) or "{}")
         hold(size > 0 and user == "10001", f"{name} is there and runs as 10001")
+        hold(name != "raincell-service" or size <= 700e6, f"{name} has at most 700 MB, got {size / 1e6:.0f}")
         said = {key.rpartition(".")[2]: value for key, value in labels.items()}
         print(f"      {name} {size / 1e6:.0f} MB, version {said.get('version')}, commit {said.get('revision')}")
 
