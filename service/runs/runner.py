@@ -137,13 +137,16 @@ class Runner:
         return plan(newest, forecaster, self._lead_minutes) if newest else None
 
     def _settled(self, series: Series, run_id: str) -> bool:
-        """Whether that run is the latest already; then it is also remembered here."""
+        """Whether that run is the latest already. Whichever is the latest, it is remembered here from now on.
+
+        The one that is wanted may be long in the making, and the store may go away meanwhile.
+        """
         latest, degraded = self._runs.latest_now(series)
-        if latest is None or latest.id != run_id or degraded:
+        if latest is None or degraded:
             return False
         with contextlib.suppress(UnknownRun, RunExpired):
             self._runs.remember(latest)
-        return True
+        return latest.id == run_id
 
     async def _catch_up(self, series: Series, token: str) -> None:
         """With the lock held: frames or runs may have come while it was waited for."""

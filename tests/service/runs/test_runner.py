@@ -380,6 +380,30 @@ def test_without_redis_the_last_run_is_served_labelled_and_nothing_is_computed(
     assert replica.worker.done == 1
 
 
+def test_a_run_of_another_replica_is_served_without_redis_although_a_newer_one_is_being_made(
+    make_replica: Callable[..., Replica], redis_server: RedisServer
+) -> None:
+    making, waiting = make_replica(redis_server), make_replica(redis_server)
+    making.history.append(sequence(5, end=END))
+    making.look()
+    run = making.latest()
+    making.history.append(sequence(1, end=END + timedelta(minutes=5)))
+    making.worker.go.clear()
+
+    async def redis_goes_away() -> None:
+        newer = asyncio.create_task(making.runner.look())
+        while making.worker.done < 2:
+            await asyncio.sleep(0.01)
+        assert not await waiting.runner.look()
+        redis_server.kill()
+        making.worker.go.set()
+        await newer
+
+    in_loop(redis_goes_away())
+    assert waiting.runs.latest_now(SERIES).value == run
+    assert len(waiting.runs.frames(run.id, run.lead_minutes)) == 6
+
+
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that was away is asked again at once."""
