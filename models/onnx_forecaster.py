@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+# Read at import: otherwise an uploader starts, and an identifier of the device is written into the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import numpy as np
 import onnxruntime as ort
 from pydantic import ValidationError
@@ -103,7 +106,6 @@ class OnnxStep:
 def _open(path: Path, provider: Provider, threads: int | None = None) -> ort.InferenceSession:
     if provider == "cuda":
         _check_cuda()
-    ort.disable_telemetry_events()  # what is computed here is nobody else's business
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     if provider == "cpu":

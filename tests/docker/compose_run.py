@@ -22,11 +22,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.docker.deployment import (
     MODEL,
     PLACE,
     PROJECT,
+    ROOT,
     Deployment,
     Failed,
     get_json,
@@ -155,6 +157,15 @@ def _monitoring(deployment: Deployment) -> None:
         rules = json.loads(_prometheus(deployment, "rules"))["data"]["groups"][0]["rules"]
         hold(all(rule["health"] in ("ok", "unknown") for rule in rules), "all rules can be evaluated")
         print(f"      {len(rules)} rules")
+    with _step("Prometheus answers what the dashboard asks"):
+        panels = json.loads((ROOT / "docker/monitoring/grafana/dashboards/raincell.json").read_text())["panels"]
+        asked = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+        answers = {query: _prometheus(deployment, f"query?query={quote(query)}") for query in asked}
+        refused = [query for query, answer in answers.items() if '"success"' not in answer]
+        hold(not refused, f"all {len(asked)} questions are understood, not {refused}")
+        told = {query for query, answer in answers.items() if '"value"' in answer}
+        hold({asked[0], 'sum(up{job="raincell"})'} <= told, "the age of frames and the replicas are there")
+        print(f"      {len(told)} of {len(asked)} have data so far")
 
 
 def _prometheus(deployment: Deployment, path: str) -> str:
