@@ -95,7 +95,7 @@ def guard(repository: Path, verification: Path, name: str, config: GuardConfig, 
     Raises
     ------
     InvalidRequest
-        Somebody changed the roles while it decided: nothing was done.
+        There is no ledger, or somebody changed the roles while it decided: nothing was done.
     UnknownModel, ArtifactRejected
         The version that would serve is not there, or is damaged.
     """
@@ -147,6 +147,12 @@ def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig
 def _gain(
     verification: Path, name: str, mine: str, theirs: str, since: datetime | None, config: GuardConfig
 ) -> LiveGain:
+    if not verification.is_dir():  # else a name that is misspelt would look like a challenger that never forecast
+        raise InvalidRequest(
+            expected="the folder that the service keeps scores in, its RAINCELL_VERIFICATION",
+            got=f"none at {verification}",
+            remedy="correct --verification, or wait until the service has scored something",
+        )
     one, other = (model_reference(name, version) for version in (mine, theirs))
     return live_gain(read_pairs(verification, one, other, since=since), config.threshold)
 

@@ -124,6 +124,13 @@ def test_scores_from_before_it_was_a_challenger_do_not_count(repository: Path, t
     assert look(repository, tmp_path / "ledger", hours=4.0) == ("dropped", "2")
 
 
+def test_without_any_ledger_nothing_is_dropped(repository: Path, tmp_path: Path) -> None:
+    set_challenger(repository, NAME, "2", NOON)
+    with pytest.raises(InvalidRequest, match="correct --verification"):
+        look(repository, tmp_path / "misspelt", hours=1000.0)
+    assert read_aliases(repository, NAME).challenger == "2"
+
+
 def test_a_champion_that_is_worse_than_the_one_before_is_rolled_back(repository: Path, tmp_path: Path) -> None:
     promote(repository, NAME, "2", now=NOON, probation=timedelta(hours=6))
     write_ledger(tmp_path / "ledger", {"1": 5, "2": 4})
