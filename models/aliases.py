@@ -5,7 +5,7 @@ Every change is one atomic rename that is on the disk when it returns; changes b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -63,6 +63,13 @@ class Aliases:
         return Aliases(champion=self.previous, previous=self.champion, champion_since=now)
 
 
+First = Callable[[Aliases], object]
+"""What is done before a change, given the roles there are, while nobody else changes any; no change if it raises."""
+
+
+def _nothing(_: Aliases) -> None: ...
+
+
 def read_aliases(repository: Path, name: str) -> Aliases:
     """The roles of a model's versions, whether these are there or not.
 
@@ -118,15 +125,21 @@ def set_challenger(repository: Path, name: str, version: str, now: datetime) -> 
     return change.aliases
 
 
-def drop_challenger(repository: Path, name: str) -> Aliases:
-    """Try it no longer."""
-    with _changed(repository, name) as change:
+def drop_challenger(repository: Path, name: str, *, first: First = _nothing) -> Aliases:
+    """Try it no longer; `first` see First."""
+    with _changed(repository, name, first) as change:
         change.aliases = replace(change.aliases, challenger=None, challenger_since=None)
     return change.aliases
 
 
 def promote(
-    repository: Path, name: str, version: str | None = None, *, now: datetime, probation: timedelta = timedelta()
+    repository: Path,
+    name: str,
+    version: str | None = None,
+    *,
+    now: datetime,
+    probation: timedelta = timedelta(),
+    first: First = _nothing,
 ) -> Aliases:
     """Make the challenger, or a named version, champion, and the champion the previous one.
 
@@ -135,6 +148,8 @@ def promote(
     now : datetime
     probation : timedelta
         How long from `now` on live skill may roll it back.
+    first : callable
+        See First.
 
     Raises
     ------
@@ -143,7 +158,7 @@ def promote(
     UnknownModel, ArtifactRejected
         The version is not there, or not as its manifest records it.
     """
-    with _changed(repository, name) as change:
+    with _changed(repository, name, first) as change:
         chosen = _chosen(change.aliases, version)
         _check_other(change.aliases, chosen)
         version_file(repository, name, chosen)
@@ -151,8 +166,8 @@ def promote(
     return change.aliases
 
 
-def rollback(repository: Path, name: str, now: datetime | None = None) -> Aliases:
-    """Make the previous champion champion again.
+def rollback(repository: Path, name: str, now: datetime | None = None, *, first: First = _nothing) -> Aliases:
+    """Make the previous champion champion again; `first` see First.
 
     Raises
     ------
@@ -161,7 +176,7 @@ def rollback(repository: Path, name: str, now: datetime | None = None) -> Aliase
     UnknownModel, ArtifactRejected
         It is not there, or not as its manifest records it.
     """
-    with _changed(repository, name) as change:
+    with _changed(repository, name, first) as change:
         change.aliases = change.aliases.rolled_back(now)
         version_file(repository, name, change.aliases.champion)
     return change.aliases
@@ -189,11 +204,12 @@ class _Change:
 
 
 @contextmanager
-def _changed(repository: Path, name: str) -> Iterator[_Change]:
+def _changed(repository: Path, name: str, first: First = _nothing) -> Iterator[_Change]:
     """The aliases to be changed, by nobody else at the time."""
     path = _file(repository, name)
     with one_writer(path):
         change = _Change(read_aliases(repository, name))
+        first(change.aliases)
         yield change
         write_json(path, _content(change.aliases))
 

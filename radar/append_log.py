@@ -13,10 +13,14 @@ import os
 import re
 import secrets
 from collections.abc import Container, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from radar.durable import sync
+
+QUIET_DAYS = 10
+"""Days for which nothing must have been added to a day before it is over: longer than any run or frame is kept."""
 Line = dict[str, Any]
 
 
@@ -45,7 +49,9 @@ class AppendLog:
     def append(self, time: datetime, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add lines about the day of `time`, on the disk when this returns; raises OSError."""
         text = "".join(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines).encode()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            sync(self._folder.parent)
         path = self._folder / f"{self._kind}-{time.astimezone(UTC):%Y%m%d}.{self._writer}.jsonl"
         try:
             _write_through(path, text)
@@ -115,6 +121,25 @@ def log_files(folder: Path, kind: str) -> list[LogFile]:
     return sorted(LogFile(datetime.strptime(match[1], "%Y%m%d").date(), path) for match, path in found if match)
 
 
+def days_over(folder: Path, kind: str, days: int, now: datetime) -> dict[date, list[Path]]:
+    """The files of the days that are older than the newest by more than `days`, and to which nothing is added."""
+    files = log_files(folder, kind)
+    if not files:
+        return {}
+    oldest, quiet = files[-1].day - timedelta(days=days), now.timestamp() - 86400 * QUIET_DAYS
+    by_day: dict[date, list[Path]] = {}
+    for file in files:
+        by_day.setdefault(file.day, []).append(file.path)
+    return {day: paths for day, paths in by_day.items() if day < oldest and max(map(_modified, paths)) < quiet}
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("-inf")
+
+
 def _parse(text: bytes) -> Line | None:
     try:
         line = json.loads(text)
@@ -128,6 +153,7 @@ def _new_writer() -> str:
 
 
 def _write_through(path: Path, text: bytes) -> None:
+    new = not path.exists()
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         while text:
@@ -135,3 +161,5 @@ def _write_through(path: Path, text: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    if new:
+        sync(path.parent)

@@ -24,7 +24,7 @@ from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame, archived
 from radar.archive_gaps import Gap, find_gaps, runs
 from radar.archive_manifest import make_manifest, read_manifest, save_manifest
-from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, UnknownProduct
+from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, UnknownProduct, UnreadableFile
 from radar.frame import forecast_refused
 from radar.sequence import FrameSequence, iso
 
@@ -82,9 +82,9 @@ class Archive:
 
     def series(self, product: str, grid: str) -> Series:
         """The product, grid and timestep of a pair that `products` gives; raises UnknownProduct."""
-        day = next(self.days(product, grid), None)
-        if day is not None:
-            return day.series()
+        there = _series(self.days(product, grid))
+        if there is not None:
+            return there
         raise UnknownProduct(
             expected="one of " + (", ".join(" on ".join(pair) for pair in self.products()) or "no products at all"),
             got=f"{product[:60]!r} on {grid[:60]!r}",
@@ -182,8 +182,7 @@ class Archive:
     def _folder_for(self, series: Series) -> Path:
         """The folder of a series, whose frames all have one timestep."""
         folder = self._folder(series.product, series.grid.key)
-        day = next(stored_days(folder), None)
-        there = series if day is None else day.series()
+        there = _series(stored_days(folder)) or series
         if there != series:
             raise GridMismatch(
                 expected=f"{there.product} on {there.grid.key} every {there.timestep_minutes} minutes, as archived",
@@ -191,6 +190,19 @@ class Archive:
                 remedy="give the other frames another product name, or another archive",
             )
         return folder
+
+
+def _series(days: Iterable[StoredDay]) -> Series | None:
+    """What the first day that can be read says; None without any day, UnreadableFile if none can be."""
+    damaged: UnreadableFile | None = None
+    for day in days:
+        try:
+            return day.series()
+        except UnreadableFile as error:
+            damaged = damaged or error
+    if damaged is not None:
+        raise damaged
+    return None
 
 
 def _day(frame: ArchivedFrame) -> date:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.append_log import AppendLog, Line, LogFollower
+from radar.append_log import AppendLog, Line, LogFollower, days_over
 from radar.score_sums import THRESHOLDS
 from radar.sequence import Float32, iso
 
@@ -73,8 +73,8 @@ class InputWriter:
 class InputFollower:
     """Reads the records again and again, each frame's once: the one that was read first."""
 
-    def __init__(self, folder: Path, since: datetime | None = None) -> None:
-        self._log = LogFollower(folder, _KIND, since.date() if since else None)
+    def __init__(self, folder: Path) -> None:
+        self._log = LogFollower(folder, _KIND)
         self._seen: set[tuple[str, str, datetime]] = set()
 
     def knows(self, product: str, grid: str, time: datetime) -> bool:
@@ -92,6 +92,13 @@ class InputFollower:
             if record and record[:3] not in self._seen:
                 self._seen.add(record[:3])
                 yield record
+
+
+def drop_old(folder: Path, days: int, now: datetime) -> None:
+    """Remove the records of days older than the newest by more than `days`, once nothing is added to them any more."""
+    for paths in days_over(folder, _KIND, days, now).values():
+        for path in paths:
+            path.unlink(missing_ok=True)
 
 
 def _of_line(line: Line) -> InputRecord | None:

@@ -17,14 +17,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from radar.append_log import log_files
+from radar.append_log import days_over
+from radar.durable import sync
 from radar.errors import UnreadableFile
 from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record
 from radar.score_sums import ScoreSums, from_json, to_json
 from radar.sequence import iso
 
-QUIET_DAYS = 10
-"""Days for which nothing must have been added to a day before it is settled: longer than any run is kept."""
 _VERSION = 1
 _NAME = re.compile(r"scores-(\d{8})\.totals\.json")
 
@@ -104,17 +103,10 @@ def settle(folder: Path, days: int, now: datetime) -> list[date]:
 
     Killed at any moment, or done by several at a time, it leaves a ledger that comes to the same.
     """
-    files = log_files(folder, KIND)
-    if not files:
-        return []
-    oldest, quiet = files[-1].day - timedelta(days=days), now.timestamp() - 86400 * QUIET_DAYS
-    settled = []
-    for day in sorted({file.day for file in files if file.day < oldest}):
-        paths = [file.path for file in files if file.day == day]
-        if max(map(_modified, paths)) < quiet:
-            _settle(folder, day, paths)
-            settled.append(day)
-    return settled
+    over = days_over(folder, KIND, days, now)
+    for day, paths in over.items():
+        _settle(folder, day, paths)
+    return list(over)
 
 
 def _settle(folder: Path, day: date, paths: list[Path]) -> None:
@@ -124,6 +116,7 @@ def _settle(folder: Path, day: date, paths: list[Path]) -> None:
         records = LedgerFollower(folder, start, start + timedelta(days=1) - timedelta(microseconds=1)).read()
         rows = added_up(row for record in records for row in rows_of(record))
         _write(target, {"v": _VERSION, "rows": [_to_json(row) for row in rows]})
+    sync(folder)  # the totals have their name for good before the records go
     for path in paths:
         path.unlink(missing_ok=True)
 
@@ -140,13 +133,6 @@ def _write(target: Path, content: dict[str, Any]) -> None:
             target.hardlink_to(temporary)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("-inf")
 
 
 def _to_json(row: DayRow) -> dict[str, Any]:

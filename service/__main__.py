@@ -88,12 +88,15 @@ def _demo(options: argparse.Namespace) -> int:
 def _first_start(options: argparse.Namespace) -> int:
     from service.first_start import add_models, make_password, make_secrets
 
-    if options.secrets:
-        make_secrets(options.secrets)
-    if options.password:
-        make_password(options.password)
-    for added in add_models(options.models) if options.models else ():
-        print(f"added {added}", file=sys.stderr)
+    try:
+        if options.secrets:
+            make_secrets(options.secrets)
+        if options.password:
+            make_password(options.password)
+        for added in add_models(options.models) if options.models else ():
+            print(f"added {added}", file=sys.stderr)
+    except OSError as error:
+        return _refuse(f"expected folders to write to, got {error}; make them, or correct their permissions")
     return 0
 
 

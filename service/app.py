@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 from asyncio import create_task, wait
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -216,6 +218,17 @@ def serve(settings: Settings) -> None:
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
+    if service.worker.alive:
+        _leave()
+
+
+def _leave() -> None:
+    """End at once, with status 0, while the worker is at a run that nobody waits for any more.
+
+    An interpreter that ends takes its threads down where they ask for its lock, and C++ code aborts the process there.
+    """
+    logging.shutdown()
+    os._exit(0)
 
 
 def _worker(settings: Settings, counts: Metrics) -> Worker:

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from models.repository import PRETRAINED, model_names, versions_of
+from radar.durable import commit, sync
 
 _KEYS = "# API keys, a line each: docker compose run --rm setup sh -c 'python -m service key NAME >> /secrets/keys'\n"
 
@@ -55,14 +56,17 @@ def add_models(repository: Path, bundled: Path = PRETRAINED) -> list[str]:
 
 
 def _copy_folder(source: Path, target: Path) -> None:
-    """A folder that appears whole, by a rename."""
+    """A folder that appears whole, by a rename, also after a loss of power."""
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial)
+    for path in (*partial.iterdir(), partial):
+        sync(path)
     partial.rename(target)
+    sync(target.parent)
 
 
 def _write(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)
-    partial.rename(path)
+    commit(partial, path)  # an empty file would be taken for one that is there

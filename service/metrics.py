@@ -5,7 +5,11 @@ Labels are few by construction: templates of routes, never paths; kinds of thing
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from radar.quality import Reason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 32)
@@ -52,10 +56,13 @@ class Metrics:
             "raincell_batch_size", "Forecasts computed together", buckets=_BATCHES, registry=self.registry
         )
         self.degraded = self._counter("degraded_answers", "Answers that are less than they should be", "reason")
+        _begin(self.degraded, "store", "filled", "extrapolation", "persistence")
         self.cache_hits = self._counter("cache_hits", "Answers from a cache", "cache")
         self.cache_misses = self._counter("cache_misses", "Answers that a cache did not have", "cache")
         self.runs = self._counter("runs", "Runs computed", "method")
+        _begin(self.runs, "model", "extrapolation", "persistence")
         self.quarantined_frames = self._counter("quarantined_frames", "Frames that were not accepted", "reason")
+        _begin(self.quarantined_frames, *get_args(Reason))
         self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")
         self.decoder_ends = self._counter("decoder_ends", "Child processes for HDF5 that ended", "reason")
         self.verified = self._counter("verified", "Lead times of runs whose observation came in", "outcome")
@@ -74,3 +81,9 @@ class Metrics:
 
     def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(f"raincell_{name}", text, labels, buckets=_SECONDS, registry=self.registry)
+
+
+def _begin(counter: Counter, *values: str) -> None:
+    """Count from 0: to Prometheus what first appears as 1 has not increased, and what never does is not 0."""
+    for value in values:
+        counter.labels(value)

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from models.aliases import Aliases, drop_challenger, promote, read_aliases, rollback
+from models.aliases import Aliases, First, drop_challenger, promote, read_aliases, rollback
 from radar.bootstrap import estimate_difference
+from radar.errors import InvalidRequest
 from radar.ledger import Pair, model_reference, paired_by_start, read_pairs
 from radar.score_sums import THRESHOLDS, read_csi
 from radar.sequence import iso
@@ -90,6 +91,13 @@ def guard(repository: Path, verification: Path, name: str, config: GuardConfig, 
 
     What changes a role is recorded in decisions.jsonl before it is done: after a kill between both, the next look
     does it and records nothing twice.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no ledger, or somebody changed the roles while it decided: nothing was done.
+    UnknownModel, ArtifactRejected
+        The version that would serve is not there, or is damaged.
     """
     found = [
         decision
@@ -109,8 +117,7 @@ def _probation(repository: Path, verification: Path, name: str, config: GuardCon
         return Decision("waiting", aliases.champion, f"{reason}; on probation until {iso(aliases.probation_until)}")
     decision = Decision("rolled back", aliases.champion, reason)
     prove(repository, name, aliases.previous)
-    _record(repository, name, decision, aliases, now)
-    rollback(repository, name, now)
+    rollback(repository, name, now, first=_recording(repository, name, decision, aliases, now))
     return decision
 
 
@@ -127,19 +134,25 @@ def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig
         return Decision("waiting", challenger, f"{reason}; it has to forecast for {config.hours:g} hours")
     better = not too_few and gain.low > config.margin
     decision = Decision("promoted" if better else "dropped", challenger, reason)
+    first = _recording(repository, name, decision, aliases, now)
     if better:
         prove(repository, name, challenger)
-    _record(repository, name, decision, aliases, now)
-    if better:
-        promote(repository, name, challenger, now=now, probation=timedelta(hours=config.probation_hours))
+        probation = timedelta(hours=config.probation_hours)
+        promote(repository, name, challenger, now=now, probation=probation, first=first)
     else:
-        drop_challenger(repository, name)
+        drop_challenger(repository, name, first=first)
     return decision
 
 
 def _gain(
     verification: Path, name: str, mine: str, theirs: str, since: datetime | None, config: GuardConfig
 ) -> LiveGain:
+    if not verification.is_dir():  # else a name that is misspelt would look like a challenger that never forecast
+        raise InvalidRequest(
+            expected="the folder that the service keeps scores in, its RAINCELL_VERIFICATION",
+            got=f"none at {verification}",
+            remedy="correct --verification, or wait until the service has scored something",
+        )
     one, other = (model_reference(name, version) for version in (mine, theirs))
     return live_gain(read_pairs(verification, one, other, since=since), config.threshold)
 
@@ -165,6 +178,21 @@ def _block(pairs: Sequence[Pair]) -> int:
     longest = timedelta(minutes=max(pair.lead_minutes for pair in pairs))
     steps = [after - before for before, after in pairwise(times)]
     return series * max(1, -(-longest // sorted(steps)[len(steps) // 2])) if steps else series
+
+
+def _recording(repository: Path, name: str, decision: Decision, decided_on: Aliases, now: datetime) -> First:
+    """Records a decision if the roles still are those that it was made on: reading the ledger takes a while."""
+
+    def record(there: Aliases) -> None:
+        if there != decided_on:
+            raise InvalidRequest(
+                expected=f"the roles of {name} on which {decision.version} was to be {decision.act}",
+                got="others, which were changed meanwhile",
+                remedy="look again",
+            )
+        _record(repository, name, decision, decided_on, now)
+
+    return record
 
 
 def _record(repository: Path, name: str, decision: Decision, aliases: Aliases, now: datetime) -> None:

@@ -169,9 +169,9 @@ class _Writer:
                 self.write()
 
     def write(self) -> None:
-        while self._waiting:
-            series, frames = self._waiting.popitem()
-            self._archive.add_days(series, frames)
+        for series in list(self._waiting):
+            self._archive.add_days(series, self._waiting[series])
+            del self._waiting[series]  # not before they are there: they are other files', too
 
     def flush(self) -> str:
         """Write what waits; why not all could be, or an empty text."""

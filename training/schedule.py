@@ -24,6 +24,10 @@ class Job:
     every: timedelta
     offset: timedelta = timedelta()
 
+    def __post_init__(self) -> None:
+        if self.every <= timedelta():
+            raise ValueError(f"expected a time above 0 between two turns of {self.name}, got {self.every}; correct it")
+
     def turn(self, now: datetime) -> int:
         """The number of the moment that was the last before `now`."""
         return (now - _MONDAY - self.offset) // self.every
@@ -93,9 +97,11 @@ class Schedule:
         now = self._clock()
         for job in self._jobs:
             self._note_end(job)
-            turn = job.turn(now)
-            if turn > self._turns[job.name]:
-                self._turns[job.name] = turn
+            turn, before = job.turn(now), self._turns[job.name]
+            self._turns[job.name] = (
+                turn  # an earlier one, too, where the clock was set back: it must not wait for years
+            )
+            if turn > before:
                 self._begin(job)
 
     def stop(self) -> None:

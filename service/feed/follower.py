@@ -73,8 +73,6 @@ class Follower:
         Whether to end after the file at hand.
     quarantined : Counts
         Files and frames that were not taken, by reason.
-    events : Counts
-        Files "taken", "unchanged" and "failed".
     """
 
     source: Source
@@ -83,7 +81,6 @@ class Follower:
     bad_files: BadFiles | None = None
     stopping: Callable[[], bool] = lambda: False
     quarantined: Counts = field(default_factory=Counts)
-    events: Counts = field(default_factory=Counts)
     _known: dict[str, _Known] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _epoch: str = ""
@@ -121,7 +118,6 @@ class Follower:
 
     def _note(self, file: Listed, error: RaincellError) -> None:
         self._failed.add(file.name)
-        self.events.add("failed")
         _logger.warning("failed, to be tried again: %s: %s", file.name, error)
 
     def _due(self, files: list[Listed]) -> list[Listed]:
@@ -164,7 +160,6 @@ class Follower:
             return
         digest = sha256(fetched.data).hexdigest() if fetched else ""
         if known is not None and (fetched is None or known.digest == digest):
-            self.events.add("unchanged")
             known.version, known.retry_at = file.version, None
         elif fetched is not None:
             self._take(file, fetched, digest, look)
@@ -183,7 +178,6 @@ class Follower:
             return
         self._known[file.name] = _Known(file.version, fetched.tag, digest)
         look.taken += 1
-        self.events.add("taken")
         _logger.info("took %s of %s from %s", self.intake.product, iso(time), file.name)
 
     def _put_aside(self, file: Listed, fetched: Fetched, error: RaincellError, look: Look, digest: str = "?") -> None:

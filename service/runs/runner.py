@@ -160,7 +160,9 @@ class Runner:
         except (StoreUnavailable, Overloaded):
             raise
         except Exception as error:
-            self._failed = {wanted.id: time.monotonic() + RETRY_SECONDS}
+            now = time.monotonic()
+            waiting = {run_id: until for run_id, until in self._failed.items() if until > now}
+            self._failed = {**waiting, wanted.id: now + RETRY_SECONDS}
             _logger.warning("no run could be made of %s: %s", "|".join(series), error, exc_info=_unexpected(error))
 
     def _point_to(self, run_id: str, token: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from service.codec import StoredFrame
+from service.runs.run import tag_of
 
 MOST_RUNS = 48
-"""Runs beside which a process without Redis keeps forecasts."""
+"""Runs of one series beside which a process without Redis keeps forecasts."""
 
 
 class BesideForecasts(Protocol):
@@ -34,8 +35,9 @@ class MemoryBeside:
         """See BesideForecasts."""
         with self._guard:
             self._kept[run_id] = {**self._kept.get(run_id, {}), maker: dict(frames)}
-            while len(self._kept) > self._most:
-                del self._kept[next(iter(self._kept))]
+            series = [known for known in self._kept if tag_of(known) == tag_of(run_id)]
+            for old in series[: -self._most]:
+                del self._kept[old]
 
     def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
         """See BesideForecasts."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from radar.input_log import drop_old
 from radar.ledger import LedgerWriter
 from radar.ledger_days import settle
 from service.catalogue import Catalogue, Load
@@ -98,6 +99,7 @@ def make_verification(
         scorer.look(thorough)
         if thorough:
             settle(folder, parts.days, parts.clock())
+            drop_old(folder, max(parts.days, input_limits.days), parts.clock())
             announcer.announce(made.active_alerts())
 
     made = Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)

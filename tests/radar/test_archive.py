@@ -208,6 +208,21 @@ def test_a_damaged_file_is_named(archive: Archive, pack: bool) -> None:
         _all(archive)
 
 
+def test_a_damaged_day_is_in_nobody_elses_way(archive: Archive) -> None:
+    rain = _rain(12)  # across midnight
+    archive.append(rain)
+    for day in (date(2024, 5, 1), date(2024, 5, 2)):
+        archive.pack(day)
+    (path,) = archive.root.rglob("2024-05-01.nc")
+    path.write_bytes(b"damaged")
+    later = rain.valid_times[-1] + timedelta(minutes=5)
+    assert archive.append(replace(_rain(1), valid_times=(later,))) == 1
+    known = [time for time in rain.valid_times if time.day == 2]
+    assert archive.times(rain.product, rain.grid.key, known[0], later) == [*known, later]
+    with pytest.raises(UnreadableFile, match=path.name):
+        _all(archive)
+
+
 def test_a_damaged_frame_is_named_by_its_time(archive: Archive) -> None:
     rain = _rain(1)
     archive.append(rain)

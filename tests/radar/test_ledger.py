@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,3 +159,15 @@ def test_a_disk_that_fails_is_told_and_leaves_the_rest_readable(tmp_path: Path) 
     blocked.write_text("not a folder")
     with pytest.raises(OSError, match="file"):
         LedgerWriter(blocked / "ledger").append(record())
+
+
+def test_a_new_file_has_its_name_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    writer = LedgerWriter(tmp_path / "ledger")
+    writer.append(record(0))
+    (path,) = (tmp_path / "ledger").iterdir()
+    assert {path, tmp_path / "ledger", tmp_path} <= set(synced)
+    synced.clear()
+    writer.append(record(5))
+    assert synced == [path]

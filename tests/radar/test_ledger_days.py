@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radar.append_log import QUIET_DAYS
 from radar.errors import UnreadableFile
 from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record, read_scores
-from radar.ledger_days import QUIET_DAYS, read_day, settle, settled_days
+from radar.ledger_days import read_day, settle, settled_days
 from tests.radar.test_ledger import BASE, record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +86,25 @@ def test_who_finds_records_gone_does_not_replace_the_totals(tmp_path: Path, monk
     (path,) = settled_days(tmp_path).values()
     assert {row.sums.frames for row in read_day(path)} == {2}
     assert not list(tmp_path.glob(".*"))
+
+
+def test_totals_have_their_name_on_the_disk_before_records_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, 0, 30)
+    done: list[str] = []
+    synced, unlinked = os.fsync, Path.unlink
+
+    def sync(handle: int) -> None:
+        done.append(f"synced {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        synced(handle)
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        done.append(f"gone {path.suffix}")
+        unlinked(path, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    settle(tmp_path, 10, NOW)
+    assert done.index(f"synced {tmp_path.name}") < done.index("gone .jsonl")
 
 
 def test_other_content_is_told(tmp_path: Path) -> None:

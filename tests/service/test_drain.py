@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from models.repository import PRETRAINED
 from tests.service.conftest import DEADLINE_SECONDS, ServiceProcess, npy, rain, wait_until
 
 START = Callable[..., ServiceProcess]
@@ -62,6 +63,17 @@ def test_who_never_finishes_does_not_keep_it(service_process: START) -> None:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(DEADLINE_SECONDS) == 0
     assert time.monotonic() - begun < 20  # 2, and a busy machine
+
+
+def test_a_run_that_is_being_made_does_not_turn_the_end_into_a_crash(service_process: START) -> None:
+    server = service_process(RAINCELL_MODEL_REPOSITORY=str(PRETRAINED))
+    about = {"product": "RY", "grid": "radolan", "timestep_minutes": "5", "valid_time": "2017-08-16T01:15:00Z"}
+    posted = httpx.post(f"{server.url}/frames", params=about, content=npy(rain(5, (900, 900))), headers=NPY, timeout=60)
+    assert posted.status_code == 201
+    # The quick run that answers meanwhile: the other one is at work for seconds more.
+    wait_until(lambda: httpx.get(f"{server.url}/nowcast", timeout=60).status_code == 200, "the first answer")
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(DEADLINE_SECONDS) == 0
 
 
 class Caller:

@@ -204,7 +204,6 @@ def test_a_file_that_fails_is_fetched_when_it_is_there(
     assert feed.look() == 1
     assert feed.times() == times
     assert feed.entries() == []
-    assert feed.follower.events.by_reason == {"failed": 2, "taken": 2}
 
 
 def test_a_few_files_that_always_fail_keep_no_others_waiting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_what_a_kill_left_of_a_copy_is_done_again(tmp_path: Path) -> None:
     (models / "still" / ".1.partial").mkdir(parents=True)
     assert add_models(models, bundled) == ["still/1"]
     assert sorted(path.name for path in (models / "still").iterdir()) == ["1", "aliases.json"]
+
+
+def test_what_is_there_is_whole_even_after_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled, models = write_repository(tmp_path / "bundled", tiny_card()), tmp_path / "models"
+    models.mkdir()
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    make_secrets(tmp_path)
+    assert {".redis.conf.partial", ".raincell_redis_url.partial", tmp_path.name} <= set(synced)
+    add_models(models, bundled)
+    assert {"model.onnx", "manifest.json", ".1.partial", "still"} <= set(synced)
+
+
+def test_folders_that_are_not_there_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["first-start", "--secrets", str(tmp_path / "missing")]) == 1
+    assert "expected folders to write to, got [Errno 2]" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -99,7 +99,17 @@ def test_applications_count_for_themselves() -> None:
     one, other = Metrics(), Metrics()
     one.runs.labels("model").inc()
     assert one.registry.get_sample_value("raincell_runs_total", {"method": "model"}) == 1
-    assert other.registry.get_sample_value("raincell_runs_total", {"method": "model"}) is None
+    assert other.registry.get_sample_value("raincell_runs_total", {"method": "model"}) == 0
+
+
+def test_what_alerts_watch_is_counted_from_zero(client: Client) -> None:
+    samples = scraped(client)
+    for name, value in (
+        ("raincell_runs_total", "model"),
+        ("raincell_degraded_answers_total", "store"),
+        ("raincell_quarantined_frames_total", "wet_area"),
+    ):
+        assert samples[name, frozenset({value})] == 0
 
 
 def test_runs_caches_and_frames_that_are_not_believed_are_counted(client: Client) -> None:

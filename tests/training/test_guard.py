@@ -6,14 +6,15 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models.aliases import Aliases, promote, read_aliases, set_challenger
+from models.aliases import Aliases, promote, read_aliases, rollback, set_challenger
 from models.repository import set_alias, sha256_of, write_json
-from radar.errors import ArtifactRejected
-from radar.ledger import LedgerWriter, Pair, Record
+from radar.errors import ArtifactRejected, InvalidRequest
+from radar.ledger import LedgerWriter, Pair, Record, read_pairs
 from radar.score_sums import ScoreSums, sums_of
 from tests.exported import exported
 from training.__main__ import main
@@ -123,6 +124,13 @@ def test_scores_from_before_it_was_a_challenger_do_not_count(repository: Path, t
     assert look(repository, tmp_path / "ledger", hours=4.0) == ("dropped", "2")
 
 
+def test_without_any_ledger_nothing_is_dropped(repository: Path, tmp_path: Path) -> None:
+    set_challenger(repository, NAME, "2", NOON)
+    with pytest.raises(InvalidRequest, match="correct --verification"):
+        look(repository, tmp_path / "misspelt", hours=1000.0)
+    assert read_aliases(repository, NAME).challenger == "2"
+
+
 def test_a_champion_that_is_worse_than_the_one_before_is_rolled_back(repository: Path, tmp_path: Path) -> None:
     promote(repository, NAME, "2", now=NOON, probation=timedelta(hours=6))
     write_ledger(tmp_path / "ledger", {"1": 5, "2": 4})
@@ -167,6 +175,36 @@ def test_a_decision_that_a_kill_kept_from_being_done_is_done_and_recorded_once(
     set_challenger(repository, NAME, "2", NOON)
     assert look(repository, tmp_path / "ledger") == ("promoted", "2")
     assert len(list(read_decisions(repository, NAME))) == 1
+
+
+def test_roles_that_were_changed_while_it_decided_stay_as_they_are(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(repository, NAME, "2", now=NOON, probation=timedelta(hours=6))
+    write_ledger(tmp_path / "ledger", {"1": 5, "2": 4})
+    # An operator rolls back himself while the guard proves the version: a second exchange would undo his.
+    monkeypatch.setattr("training.guard.prove", lambda *_: rollback(repository, NAME, NOON))
+    with pytest.raises(InvalidRequest, match="changed meanwhile"):
+        look(repository, tmp_path / "ledger")
+    assert read_aliases(repository, NAME).champion == "1"
+    assert list(read_decisions(repository, NAME)) == []
+
+
+def test_a_challenger_that_came_while_it_decided_on_another_is_not_dropped(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(repository / NAME / "2", repository / NAME / "3")
+    set_challenger(repository, NAME, "2", NOON)
+    write_ledger(tmp_path / "ledger", {"1": 5, "2": 4})
+
+    def read(*found: Any, **asked: Any) -> list[Pair]:
+        set_challenger(repository, NAME, "3", NOON + timedelta(hours=3))
+        return read_pairs(*found, **asked)
+
+    monkeypatch.setattr("training.guard.read_pairs", read)
+    with pytest.raises(InvalidRequest, match="changed meanwhile"):
+        look(repository, tmp_path / "ledger")
+    assert read_aliases(repository, NAME).challenger == "3"
 
 
 def test_an_unfinished_line_is_passed_over_and_not_continued(repository: Path) -> None:

@@ -186,6 +186,28 @@ def test_a_kill_between_a_day_and_its_line_in_the_journal_changes_nothing(binari
     assert _contents(root) == whole
 
 
+def test_a_disk_that_fails_for_a_moment_loses_no_frame_of_a_file_that_is_done(
+    binaries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_days, failed = Archive.add_days, list[OSError]()
+
+    def full_at_first(archive: Archive, *frames: Any) -> object:
+        if not failed:
+            failed.append(OSError(28, "No space left on device"))
+            raise failed[0]
+        return add_days(archive, *frames)
+
+    monkeypatch.setattr("training.prepare_task._FRAMES_KEPT", 2)
+    monkeypatch.setattr(Archive, "add_days", full_at_first)
+    first = prepare([binaries], tmp_path / "archive", show=False)
+    assert len(first.bad) == 1  # the file at which it was noticed; it is read again
+    done = [record for record in read_journal(tmp_path / "archive").values() if record.settled]
+    assert len(done) == 5
+    assert len(Archive(tmp_path / "archive").times("RY", "radolan")) >= sum(record.frames for record in done)
+    assert prepare([binaries], tmp_path / "archive", show=False).bad == ()
+    assert len(Archive(tmp_path / "archive").times("RY", "radolan")) == 6
+
+
 def test_a_missing_source_is_one_clear_line(tmp_path: Path) -> None:
     done = subprocess.run(
         _command(tmp_path / "none", "--out", tmp_path / "a", "--workers", "0"), capture_output=True, text=True

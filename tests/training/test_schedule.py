@@ -96,3 +96,17 @@ def test_one_that_was_cut_off_goes_on_at_once_and_stopping_ends_it() -> None:
     assert world.after() == ["retrain"]
     world.schedule.stop()
     assert world.started[0][1].status == -15
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_keeps_no_job_waiting() -> None:
+    world = World(Job("guard", ("true",), timedelta(minutes=10)))
+    assert world.after(days=3650) == ["guard"]
+    world.started[0][1].status = 0
+    assert world.after(days=-3650) == ["guard"]
+    assert world.after(minutes=10) == ["guard", "guard"]
+
+
+@pytest.mark.parametrize("minutes", [0.0, -10.0])
+def test_a_job_without_a_time_between_its_turns_is_refused(minutes: float) -> None:
+    with pytest.raises(ValueError, match=r"expected a time above 0 between two turns of guard, got .*; correct it"):
+        Job("guard", ("true",), timedelta(minutes=minutes))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
+from models.baselines import Extrapolation, Persistence
+from models.forecaster import Forecaster
 from radar.sequence import FrameSequence
 from tests.training.small_world import NOON, storm
 from training.retraining import trial
 from training.retraining.data_set import DataSet
-from training.retraining.gate import CHALLENGER, CHAMPION
+from training.retraining.gate import CHALLENGER, CHAMPION, GateConfig
+from training.score_event import score_event
 
 
 class Clock:
@@ -63,3 +68,14 @@ def test_a_busy_machine_is_given_more_turns_and_a_slow_model_is_found_slow(clock
     slow = Timed(clock, 2.0)
     assert seconds(slow, Timed(clock, 1.0))[CHALLENGER] == pytest.approx(2.0)
     assert slow.calls == 20
+
+
+def test_two_series_of_the_same_hours_prove_no_more_than_one() -> None:
+    forecasters: dict[str, Forecaster] = {CHALLENGER: Extrapolation(), CHAMPION: Persistence()}
+    one = score_event(forecasters, "RY on small", storm(NOON, 24), 20, trial.measure_of(GateConfig()), 1)
+    alone, block = trial.in_order_of_time([one])
+    both, spanned = trial.in_order_of_time([one, replace(one, event="RV on small")])
+    assert block == one.block == 4
+    assert spanned == 2 * block
+    np.testing.assert_array_equal(both[CHAMPION].tables[0::2], alone[CHAMPION].tables)
+    np.testing.assert_array_equal(both[CHAMPION].tables[1::2], alone[CHAMPION].tables)

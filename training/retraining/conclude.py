@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from models.aliases import read_aliases
 from models.repository import read_manifest, write_json
 from radar.sequence import iso
 from training.decisions import record_decision
@@ -30,8 +31,11 @@ def conclude(run: RunFolder, repository: Path, config: RetrainConfig, now: datet
     """Carry out the verdict of gate.json and write decision.json; the same again when it was interrupted."""
     gate = run.read("gate")
     assert gate is not None  # noqa: S101
-    decision = _decided(gate, config)
+    other = _other_champion(run, repository)
+    decision = _decided(gate, config, other)
     content = _content(run, gate, decision, now)
+    if other is not None and decision != "kept":
+        content["reasons"].append(f"the champion is {other} by now, with which it was not compared")
     if decision != "kept":
         _let_in(run, repository, config, content, gate, now)
     removed = prune_versions(repository, content["model"], config.keep_versions)
@@ -41,10 +45,17 @@ def conclude(run: RunFolder, repository: Path, config: RetrainConfig, now: datet
     return Outcome(decision, run.path, content, gate)
 
 
-def _decided(gate: dict[str, Any], config: RetrainConfig) -> str:
+def _other_champion(run: RunFolder, repository: Path) -> str | None:
+    """The champion, if somebody promoted one while the run was at work."""
+    champion = read_aliases(repository, run.about["model"]).champion
+    return None if champion in (run.about["parent"], run.version) else champion
+
+
+def _decided(gate: dict[str, Any], config: RetrainConfig, other: str | None) -> str:
+    """One that was not compared with the champion can be tried beside it at most."""
     if not gate["passed"]:
         return "kept"
-    return "promoted" if config.accept == "promote" else "challenger"
+    return "promoted" if config.accept == "promote" and other is None else "challenger"
 
 
 def _content(run: RunFolder, gate: dict[str, Any], decision: str, now: datetime) -> dict[str, Any]:
@@ -77,7 +88,7 @@ def _let_in(
     )
     publish(run.export / name / run.version, repository, name)
     probation = timedelta(hours=config.probation_hours)
-    give_role(repository, name, run.version, at_once=config.accept == "promote", now=now, probation=probation)
+    give_role(repository, name, run.version, at_once=content["decision"] == "promoted", now=now, probation=probation)
 
 
 def _scores(gate: dict[str, Any], content: dict[str, Any]) -> list[dict[str, Any]]:

@@ -84,12 +84,6 @@ class DataSet:
         """Product and grid of all frames that it was made from."""
         return [(series["product"], series["grid"]) for series in self.manifest["series"]]
 
-    def drop_frames(self) -> None:
-        """Remove all but the manifest, which tells what they were."""
-        for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-
 
 def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfig) -> DataSet:
     """Make `folder`, which appears when it is whole; what an interrupted attempt left is begun anew.

@@ -17,7 +17,7 @@ from training.report.write import write_report
 from training.retraining.gate import Evidence, Rule, Verdict, judge
 from training.retraining.plan import Plan
 from training.retraining.run_folder import RunFolder
-from training.retraining.trial import joined_sums, measure_of, score_test_part, seconds_of_both
+from training.retraining.trial import in_order_of_time, measure_of, score_test_part, seconds_of_both
 from training.score_table import Score, mean_scores
 
 _DWD = ("RY", "YW", "RV", "RX", "RW", "RZ")
@@ -37,10 +37,11 @@ def examine(run: RunFolder, plan: Plan) -> None:
     data, measure = plan.data_set(), measure_of(plan.config.gate)
     scored = score_test_part(challenger, champion, data, plan.steps, measure, plan.config.test_starts)
     write_report(run.path / "report.html", scored)
+    sums, block = in_order_of_time(scored)
     evidence = Evidence(
-        sums={name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums},
+        sums=sums,
         measure=measure,
-        block=scored[0].block,
+        block=block,
         seconds=seconds_of_both(challenger, champion, data, plan.steps, plan.config.gate.latency_ratio),
         checks=checks,
     )

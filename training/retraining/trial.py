@@ -85,6 +85,20 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
     )
 
 
+def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Sums], int]:
+    """The sums of all series (starts, ...) in order of time, and how many of these starts one forecast spans.
+
+    Series of one time see the same weather: drawn one by one, as if they were independent, they would prove too much.
+    """
+    times = np.array([time.timestamp() for one in scored for time in one.reference_times])
+    order = np.argsort(times, kind="stable")
+    longest = 60 * max(one.lead_minutes[-1] for one in scored)
+    spanned = np.searchsorted(times[order], times[order] + longest) - np.arange(len(times))
+    sums = {name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums}
+    ordered = {name: one.each(lambda array: array[order]) for name, one in sums.items()}
+    return ordered, max(int(spanned.max()), *(one.block for one in scored))
+
+
 def joined_sums(parts: Sequence[Sums]) -> Sums:
     """The sums (starts, ...) of several stretches one after the other."""
     names = vars(parts[0])

@@ -208,6 +208,7 @@ def test_a_model_that_fails_is_not_asked_at_once_again(replica: Replica, monkeyp
         done = replica.worker.done
         assert done == 2  # one series does not keep the other
         replica.look()
+        assert replica.worker.done == done
     replica.history.append(sequence(5, end=END, seed=3))
     replica.look()
     assert replica.latest().method == "model"

@@ -49,4 +49,6 @@ def test_memory_is_bounded() -> None:
     runs = [made_run(seed=seed) for seed in range(3)]
     for whole in runs:
         beside.put(whole.run.id, "still/2", {5: whole.frames[5]})
-    assert [bool(beside.at(whole.run.id, 5)) for whole in runs] == [False, True, True]
+    other = made_run(product="YW")
+    beside.put(other.run.id, "still/2", {5: other.frames[5]})  # the bound is each series' own, as that of runs
+    assert [bool(beside.at(whole.run.id, 5)) for whole in (*runs, other)] == [False, True, True, True]

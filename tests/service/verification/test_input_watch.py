@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from radar.grid import Grid
-from radar.input_log import InputFollower, InputRecord, InputWriter, describe
+from radar.input_log import InputFollower, InputRecord, InputWriter, describe, drop_old
 from radar.sequence import FrameSequence
 from service.codec import Series
 from service.history import MemoryHistory
@@ -114,3 +115,19 @@ def test_the_watch_notes_every_frame_once(tmp_path: Path) -> None:
     again = InputWatch(history, tmp_path, MemoryClaims(), Limits())
     again.look()
     assert len(list(InputFollower(tmp_path).read())) == 3
+
+
+def test_records_of_days_that_are_long_over_go(tmp_path: Path) -> None:
+    now = START + timedelta(days=60)
+    writer = InputWriter(tmp_path)
+    for day in (0, 5, 30):
+        (of_day,) = records(1)
+        writer.append(of_day._replace(time=START + timedelta(days=day)))
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, now.timestamp() - 11 * 86400))
+    (path,) = tmp_path.glob("inputs-20170821*")
+    os.utime(path, (0, now.timestamp()))  # an old day, to which something was added a moment ago
+    drop_old(tmp_path, 14, now)
+    assert [record.time for record in InputFollower(tmp_path).read()] == [
+        START + timedelta(days=day) for day in (5, 30)
+    ]
