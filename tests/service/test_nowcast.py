@@ -227,7 +227,7 @@ def test_a_box_cuts_every_format_alike(site: Site) -> None:
     chance = site.get(f"{url}/probability/30?bbox={box}").json()
     field = site.get(f"{url}/probability/30").json()
     np.testing.assert_array_equal(frames_in(chance)[0], frames_in(field)[0][window])
-    check_problem(site.get("/nowcast?bbox=100,10,110,20"), 422, "outside")
+    check_problem(site.get("/nowcast?bbox=100,10,110,20"), 422, "longitudes come first")
     check_problem(site.get("/nowcast?bbox=1,2,3"), 422, "west,south,east,north")
 
 
