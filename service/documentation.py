@@ -24,6 +24,17 @@ def add_schemas(app: FastAPI, models: tuple[type[BaseModel], ...]) -> None:
     def openapi() -> dict[str, Any]:
         document = describe()
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
+        for operation in (operation for path in document["paths"].values() for operation in path.values()):
+            _entitle(operation)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _entitle(operation: dict[str, Any]) -> None:
+    """Call a route what the first paragraph of its description says, instead of by its function's name."""
+    title, _, description = operation.pop("description", "").partition("\n\n")
+    if title:
+        operation["summary"] = " ".join(title.replace("`", "").split()).removesuffix(".")
+    if description:
+        operation["description"] = description

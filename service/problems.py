@@ -156,12 +156,15 @@ async def _handle_raincell(_: Request, error: Exception) -> Response:
 def first_fault(faults: Sequence[Any]) -> tuple[str, str]:
     """What pydantic expected and what it got, of the first of its errors."""
     fault = faults[0]
-    where = ".".join(str(part) for part in fault["loc"][:4])
+    where = ".".join(str(part) for part in fault["loc"][:4] if part not in ("query", "path")) or "body"
+    if fault["type"] == "missing":
+        return where, "none"
     # Only short values are repeated to the caller: the input may be megabytes.
     value = fault.get("input")
     value = value[:60] if isinstance(value, str) else value
     got = repr(value) if isinstance(value, str | float | None) else f"a {type(value).__name__}"
-    return f"a valid {where or 'body'}", f"{got} ({fault['msg'][:120]})"
+    wanted = re.fullmatch(r"Input should be (.*?)(, unable to parse .*)?", fault["msg"][:200])
+    return (f"{where} to be {wanted[1]}", got) if wanted else (f"a valid {where}", f"{got} ({fault['msg'][:120]})")
 
 
 async def _handle_validation(_: Request, error: Exception) -> Response:

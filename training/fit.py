@@ -192,7 +192,8 @@ class _Run:
         """Score the averaged weights; keep them where they are the best so far, which is returned."""
         held_out = self.sources.held_out
         share = {k: self._batch(held_out[k]) for k in self.worker.share(len(held_out))}
-        losses = {k: validation_loss(self.average, batch, self.config) for k, batch in share.items()}
+        seen = tqdm(share.items(), "validate", leave=False, disable=not self.worker.leads)
+        losses = {k: validation_loss(self.average, batch, self.config) for k, batch in seen}
         bases = {k: base_loss(batch, self.config) for k, batch in share.items()}
         now = {"loss": _mean(self.worker.gathered(losses)), "base_loss": _mean(self.worker.gathered(bases))}
         told = {f"validation_{name}": value for name, value in now.items()}

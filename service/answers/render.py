@@ -17,9 +17,9 @@ WRITERS: dict[str, Callable[[Nowcast], Content]] = {
     "application/x-npy": to_npy,
     "application/netcdf": to_netcdf_file,
     "application/x-netcdf": to_netcdf_file,
-    "image/png": lambda nowcast: [to_png(nowcast.forecast.rain_rate[-1])],
+    "image/png": lambda nowcast: [to_png(nowcast.forecast, nowcast.attribution)],
     "image/webp": lambda nowcast: [to_webp(nowcast.forecast.rain_rate[-1])],
-    "image/tiff": lambda nowcast: [to_geotiff(nowcast.forecast)],
+    "image/tiff": lambda nowcast: [to_geotiff(nowcast.forecast, nowcast.attribution)],
 }
 MEDIA_TYPES = (JSON, *WRITERS)
 """What can be answered, the default first."""

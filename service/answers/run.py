@@ -100,7 +100,7 @@ def frames_content(reader: RunReader, part: Part, media_type: str, encoding: Enc
     if media_type == JSON:
         return to_json(nowcast, encoding)
     if media_type == TIFF:
-        return [to_cog(nowcast.forecast, "rain rate in mm/h")]
+        return [to_cog(nowcast.forecast, nowcast.attribution)]
     return WRITERS[media_type](nowcast)
 
 
@@ -111,17 +111,17 @@ def probability_content(
     (lead,) = part.minutes
     (field,) = probabilities(reader, part.run, earlier, lead, [threshold], part.window)
     sequence = part.sequence(field[None])
-    said = _about_field(part, earlier, threshold)
+    said, quantity = _about_field(part, earlier, threshold), f"probability of at least {threshold:g} mm/h"
     if media_type == JSON:
         return _field_json(sequence, said, encoding)
     if media_type == "application/x-npy":
         return npy_of(sequence.rain_rate)
     if media_type == "image/png":
-        return [to_png(field, PROBABILITY_COLOURS)]
+        return [to_png(sequence, said["attribution"], quantity, PROBABILITY_COLOURS)]
     if media_type == "image/webp":
         return [to_webp(field, PROBABILITY_COLOURS)]
     if media_type == TIFF:
-        return [to_cog(sequence, f"probability of at least {threshold:g} mm/h")]
+        return [to_cog(sequence, said["attribution"], quantity)]
     attributes = {name: str(said[name]) for name in ("run", "method", "degraded", "attribution") if said[name]}
     attributes["runs"] = " ".join(said["runs"])
     return [to_netcdf(sequence, attributes=attributes, quantity=_probability(threshold))]

@@ -45,7 +45,7 @@ def window_of(grid: Grid, bbox: tuple[float, float, float, float]) -> Window:
         raise InvalidRequest(
             expected=f"a box that touches grid {grid.name}",
             got=f"bbox={west:g},{south:g},{east:g},{north:g}, outside it",
-            remedy="GET /nowcast without bbox answers with the whole grid",
+            remedy="longitudes come first and third (west,south,east,north); without bbox comes the whole grid",
         )
     return row, column
 

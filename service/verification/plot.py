@@ -6,17 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from radar.ledger import DWD, EXTRAPOLATION, PERSISTENCE
+from service.predict import attribution
 from service.verification.drawing import Drawing, Point, Text
 from service.verification.schema import ScoreAnswer, VerificationAnswer
 
-WIDTH, HEIGHT = 960, 420
-_LEFT, _TOP, _BOTTOM, _GAP = 60, 60, 60, 70
-_KEY_WIDTH = 190
+WIDTH, HEIGHT = 1020, 460
+_LEFT, _TOP, _BOTTOM, _GAP = 60, 90, 80, 70
+_KEY_WIDTH = 260
+_LONGEST_NAME = 30
 _INK, _FAINT = "#333333", "#dddddd"
 _COLOURS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22")
 _PLAIN = {PERSISTENCE: "#9a9a9a", EXTRAPOLATION: "#555555", DWD: "#e69f00"}
 """Colours that mean the same in every picture."""
 _MOST_TICKS = 6
+_STEPS = 5
+"""Into which the heights of a panel are divided: tenths and fifths of round numbers are round."""
 
 
 class Line(NamedTuple):
@@ -39,21 +43,37 @@ class Panel(NamedTuple):
 def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
     """CSI at a threshold beside MAE, or a sentence where there is nothing to draw."""
     drawing = Drawing(WIDTH, HEIGHT)
-    title = f"{answer.product} on {answer.grid}, {answer.since or 'no time'} to {answer.until or 'no time'}"
-    drawing.texts.append(Text(_LEFT, 24, title, _INK, size=16))
+    drawing.texts.append(Text(_LEFT, 28, f"Nowcasts verified: {answer.product} on {answer.grid}", _INK, size=17))
+    drawing.texts.append(Text(_LEFT, 48, _what_was_scored(answer), _INK))
+    drawing.texts.append(Text(_LEFT, HEIGHT - 12, attribution(answer.product) or "", _INK, size=11))
     csi = _lines(answer, lambda score: _csi(score, threshold))
     mae = _lines(answer, lambda score: score.mae)
     if not any(line.points for line in (*csi, *mae)):
-        drawing.texts.append(Text(_LEFT, HEIGHT / 2, "nothing was scored in this period", _INK))
         return drawing
     width = (WIDTH - _LEFT - _KEY_WIDTH - _GAP) / 2
-    _draw(drawing, Panel(f"CSI at {threshold:g} mm/h", _LEFT, width, 1.0), csi)
-    _draw(drawing, Panel("MAE in mm/h", _LEFT + width + _GAP, width, _largest(mae)), mae)
+    _draw(drawing, Panel(f"CSI at {threshold:g} mm/h, best is 1", _LEFT, width, 1.0), csi)
+    _draw(drawing, Panel("mean absolute error in mm/h, best is 0", _LEFT + width + _GAP, width, _largest(mae)), mae)
     for place, line in enumerate(csi):
-        y = _TOP + 16 + 18 * place
-        drawing.line([(WIDTH - _KEY_WIDTH + 10, y - 4), (WIDTH - _KEY_WIDTH + 30, y - 4)], line.colour, width=2)
-        drawing.texts.append(Text(WIDTH - _KEY_WIDTH + 36, y, line.model[:22], _INK))
+        y = _TOP + 10 + 18 * place
+        drawing.line([(WIDTH - _KEY_WIDTH + 14, y - 4), (WIDTH - _KEY_WIDTH + 34, y - 4)], line.colour, width=2)
+        drawing.texts.append(Text(WIDTH - _KEY_WIDTH + 40, y, _short(line.model), _INK))
     return drawing
+
+
+def _what_was_scored(answer: VerificationAnswer) -> str:
+    """Valid times, and how many frames there were at a lead time."""
+    if not (answer.since and answer.until and answer.scores):
+        return "nothing was scored in this period"
+    since, until = (time[:16].replace("T", " ") for time in (answer.since, answer.until))
+    fewest, most = (extreme(score.frames for score in answer.scores) for extreme in (min, max))
+    frames = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return f"observed from {since} to {until} UTC, {frames} frames at a lead time"
+
+
+def _short(model: str) -> str:
+    """A name that fits the key; its end, where versions differ, stays."""
+    half = (_LONGEST_NAME - 3) // 2
+    return model if len(model) <= _LONGEST_NAME else f"{model[:half]}...{model[-half:]}"
 
 
 def _lines(answer: VerificationAnswer, read: Callable[[ScoreAnswer], float | None]) -> list[Line]:
@@ -85,15 +105,15 @@ def _draw(drawing: Drawing, panel: Panel, lines: Sequence[Line]) -> None:
     def place(x: float, y: float) -> Point:
         return panel.left + panel.width * x / last, bottom - (bottom - _TOP) * y / panel.largest
 
-    for tick in range(5):
-        value = panel.largest * tick / 4
-        drawing.line([place(0, value), place(last, value)], _FAINT)
+    for tick in range(_STEPS + 1):
+        value = panel.largest * tick / _STEPS
+        drawing.line([place(0, value), place(last, value)], _FAINT if tick else _INK)
         drawing.texts.append(Text(panel.left - 8, place(0, value)[1] + 4, f"{value:.3g}", _INK, anchor="end"))
     for minutes in _ticks(last):
         drawing.texts.append(Text(place(minutes, 0)[0], bottom + 18, str(minutes), _INK, anchor="middle"))
     drawing.texts.append(Text(panel.left, _TOP - 12, panel.title, _INK))
     drawing.texts.append(Text(panel.left + panel.width / 2, bottom + 38, "lead time in minutes", _INK, anchor="middle"))
-    for line in lines:
+    for line in reversed(lines):  # the one that serves lies on top
         points = [place(x, y) for x, y in line.points]
         drawing.line(points, line.colour, width=2)
         drawing.dots(points, line.colour)

@@ -53,6 +53,21 @@ def test_unknown_routes_and_methods_are_problems(client: Client) -> None:
     assert response.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("question", "expected", "got"),
+    [
+        ("lat=52,5&lon=13.4", "lat to be a valid number", "'52,5'"),
+        ("lat=95&lon=13.4", "lat to be less than or equal to 90", "'95'"),
+        ("lat=52.5", "lon", "none"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named_with_what_it_should_be(
+    client: Client, question: str, expected: str, got: str
+) -> None:
+    problem = client.get(f"/nowcast/point?{question}").json()
+    assert (problem["status"], problem["expected"], problem["got"]) == (422, expected, got)
+
+
 def test_the_front_door_leads_to_the_documentation(client: Client) -> None:
     assert client.get("/").headers["location"] == "/docs"
     assert client.get("/docs").status_code == 200
@@ -67,11 +82,23 @@ def test_the_documentation_names_bodies_answers_and_problems(client: Client) -> 
     assert {"model", "lead_minutes", "valid_time", "grid", "product", "timestep_minutes", "encoding"} <= names
     assert {"application/json", "application/netcdf", "image/png"} <= set(predict["responses"]["200"]["content"])
     assert paths["/frames"]["post"]["requestBody"]["required"] is True
-    for methods in paths.values():
+    for path, methods in paths.items():
         for operation in methods.values():
             for status, response in operation["responses"].items():
-                if int(status) >= 400 and operation["summary"] != "Readyz":
-                    assert list(response["content"]) == ["application/problem+json"], (operation["summary"], status)
+                if int(status) >= 400 and path != "/readyz":
+                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+
+
+def test_the_documentation_says_what_each_route_does(client: Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    point = "The rain at a place: the past hour, the forecast, when it starts and when it ends"
+    assert paths["/nowcast/point"]["get"]["summary"] == point
+    frames = paths["/frames"]["post"]
+    assert frames["summary"].startswith("Add frames to the history")
+    assert frames["description"]
+    assert frames["description"] not in frames["summary"]
+    titles = [operation["summary"] for methods in paths.values() for operation in methods.values()]
+    assert all(title.count(" ") >= 2 for title in titles), titles
 
 
 def test_every_reference_in_the_documentation_can_be_followed(client: Client) -> None:

@@ -182,6 +182,7 @@ def test_a_whole_run_has_the_same_numbers_in_every_format(site: Site) -> None:
     with rasterio.MemoryFile(site.get(url, "image/tiff").content) as memory, memory.open() as dataset:
         np.testing.assert_array_equal(dataset.read(), array)
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert dataset.tags()["TIFFTAG_COPYRIGHT"] == "Data basis: Deutscher Wetterdienst"
         assert "lead 30 min" in dataset.descriptions[-1]
         assert dataset.crs is not None
     observed = frames_in(site.get(f"{url}/frames/-5").json())[0]
@@ -227,7 +228,7 @@ def test_a_box_cuts_every_format_alike(site: Site) -> None:
     chance = site.get(f"{url}/probability/30?bbox={box}").json()
     field = site.get(f"{url}/probability/30").json()
     np.testing.assert_array_equal(frames_in(chance)[0], frames_in(field)[0][window])
-    check_problem(site.get("/nowcast?bbox=100,10,110,20"), 422, "outside")
+    check_problem(site.get("/nowcast?bbox=100,10,110,20"), 422, "longitudes come first")
     check_problem(site.get("/nowcast?bbox=1,2,3"), 422, "west,south,east,north")
 
 
@@ -262,7 +263,8 @@ def test_probabilities_come_in_every_format_and_name_their_method(site: Site) ->
     tiff = site.get(f"{url}/probability/15?threshold=5", "image/tiff").content
     with rasterio.MemoryFile(tiff) as memory, memory.open() as dataset:
         np.testing.assert_array_equal(dataset.read(), field)
-    assert site.get(f"{url}/probability/15", "image/png").content[:4] == b"\x89PNG"
+        assert dataset.tags()["TIFFTAG_IMAGEDESCRIPTION"].startswith("probability of at least 5 mm/h, ")
+    assert b"probability of at least 1 mm/h, " in site.get(f"{url}/probability/15", "image/png").content[:200]
     assert site.get(f"{url}/probability/15", "image/webp").content[:4] == b"RIFF"
     assert "frames" not in site.get(f"{url}/probability/15?encoding=none").json()
     check_problem(site.get(f"{url}/probability/15?threshold=2"), 422, "threshold")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
 import threading
+import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,6 +156,21 @@ def test_arrays_and_images_have_their_metadata_in_headers(client: Client) -> Non
     assert headers["x-raincell-lead-minutes"] == "5,10"
     assert "x-raincell-degraded" not in headers
     assert [part.split(";")[0] for part in headers["server-timing"].split(", ")] == ["decode", "forecast", "encode"]
+
+
+def test_saved_pictures_say_what_they_are_and_whose_data_it_is(client: Client) -> None:
+    what = "rain rate in mm/h, RY on unreferenced from 2017-08-16T01:15:00Z"
+    owner = "Data basis: Deutscher Wetterdienst"
+    tiff = post_npy(client, rain(), "image/tiff", lead_minutes=10, product="RY").content
+    with rasterio.MemoryFile(tiff) as memory, memory.open() as dataset:
+        tags = dataset.tags()
+    assert (tags["TIFFTAG_IMAGEDESCRIPTION"], tags["TIFFTAG_COPYRIGHT"]) == (what, owner)
+    png = post_npy(client, rain(), "image/png", lead_minutes=10, product="RY").content
+    title = f"{what}, lead 10 min, valid 2017-08-16T01:25:00Z"
+    for text in (f"tEXtTitle\0{title}".encode(), f"tEXtCopyright\0{owner}".encode()):
+        begin = png.index(text)
+        assert png[begin - 4 : begin] == struct.pack(">I", len(text) - 4)
+        assert png[begin + len(text) :][:4] == struct.pack(">I", zlib.crc32(text))
 
 
 def test_a_geotiff_lies_where_the_radar_is(client: Client) -> None:

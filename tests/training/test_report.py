@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
 from models.forecaster import Forecaster
@@ -25,6 +27,7 @@ from radar.netcdf import to_netcdf
 from radar.synthetic import Weather, storm_sequence
 from training.evaluate import evaluate_events
 from training.event_scores import EventScores
+from training.report.figures import data_uri
 from training.report.tables import number
 from training.report.write import write_report
 
@@ -117,6 +120,35 @@ def test_every_event_has_its_plots_and_a_strip(page: Page) -> None:
     strips = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR) for png in pictures(page, "png")]
     assert len(strips) == 2
     assert all(strip is not None and len(np.unique(strip[::7, ::7].reshape(-1, 3), axis=0)) > 5 for strip in strips)
+
+
+@pytest.fixture
+def figures(scored: list[EventScores], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """What is drawn on a page, as it is before it becomes a picture."""
+    drawn: list[Figure] = []
+
+    def noted(figure: Figure, kind: Literal["svg", "png"], dpi: float = 100) -> str:
+        drawn.append(figure)
+        return data_uri(figure, kind, dpi)
+
+    for module in ("figures", "strips"):
+        monkeypatch.setattr(f"training.report.{module}.data_uri", noted)
+    write_report(tmp_path / "report.html", scored)
+    return drawn
+
+
+def test_no_label_of_an_axis_lies_on_another(figures: list[Figure]) -> None:
+    assert len(figures) == 2 * 5
+    for axes in (axes for figure in figures for axes in figure.axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label for label in axis.get_ticklabels(which="both") if label.get_text() and label.get_visible()]
+            places = [label.get_window_extent() for label in labels]
+            assert not any(one.overlaps(other) for one, other in combinations(places, 2)), labels
+
+
+def test_strips_tell_when_they_are_valid(figures: list[Figure]) -> None:
+    titles = [axes.get_title() for axes in figures[0].axes]
+    assert titles[0] == "5 minutes ahead, 11:50 UTC"
 
 
 def test_the_page_shows_the_numbers_of_the_file(numbers: dict[str, Any], page: Page) -> None:

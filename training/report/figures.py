@@ -15,7 +15,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FormatStrFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from radar.verification import Float64
 from training.report.numbers import OBSERVED, Row
@@ -47,11 +47,13 @@ _BY_LEAD = {
 }
 _LONGEST_WAVE_KM = 256.0
 
-
 _AS_THEY_ARE = " '/=;,<>"
 """What a quoted data URI may hold besides letters and digits."""
-_MARGINS = 1.05
-"""Inches above and below the plots."""
+_WIDTH, _MARGINS, _LEFT, _RIGHT = 11.0, 1.05, 0.6, 0.1
+"""Inches of a figure, of what is above and below its plots, and of what is beside them."""
+_INSIDE = _WIDTH - _LEFT - _RIGHT
+_GAP = 0.3
+"""Between plots, in their mean width or height."""
 
 Grid = npt.NDArray[np.object_]
 """Rows and columns of `Axes`."""
@@ -66,7 +68,7 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
 def score_figure(rows: Sequence[Row], event: Row) -> str:
     """CSI, FSS, bias and Brier score by lead time: a row of plots for each threshold that any rain reached."""
     thresholds = [limit for limit in event["thresholds"] if _ever(rows, limit)] or event["thresholds"][:1]
-    figure = _figure(11, _MARGINS + 2.0 * len(thresholds))
+    figure = _figure(_WIDTH, _MARGINS + 2.0 * len(thresholds))
     grid = figure.subplots(len(thresholds), len(_BY_THRESHOLD), sharex=True, squeeze=False)
     for axes_row, threshold in zip(grid, thresholds, strict=True):
         chosen = [row for row in rows if row["threshold"] == threshold]
@@ -84,7 +86,7 @@ def score_figure(rows: Sequence[Row], event: Row) -> str:
 @styled
 def error_figure(rows: Sequence[Row], event: Row) -> str:
     """Scores without a threshold, by lead time."""
-    figure = _figure(11, 5)
+    figure = _figure(_WIDTH, 5)
     grid = figure.subplots(2, 3, sharex=True)
     chosen = [row for row in rows if row["threshold"] == event["thresholds"][0]]
     for axes, (name, title) in zip(grid.flat, _BY_LEAD.items(), strict=True):
@@ -98,7 +100,7 @@ def error_figure(rows: Sequence[Row], event: Row) -> str:
 @styled
 def spectrum_figure(rows: Sequence[Row], event: Row, leads: Sequence[int]) -> str:
     """Power by wavelength at some lead times, observed in black."""
-    figure = _figure(11, 3.6)
+    figure = _figure(_WIDTH, 3.6)
     grid = figure.subplots(1, len(leads), sharey=True, squeeze=False)
     wavelengths = np.array(event["wavelengths_km"])
     shown = wavelengths <= _LONGEST_WAVE_KM
@@ -124,8 +126,9 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
     """Observed frequency by probability, all lead times together, above how often each probability was said."""
     thresholds = [limit for limit in event["thresholds"] if _ever_happened(rows, limit)] or event["thresholds"][:1]
     columns = max(len(thresholds), 4)
-    figure = _figure(11, _MARGINS + 1.35 * (10.5 / columns - 0.4))
-    grid = figure.subplots(2, columns, sharex=True, squeeze=False, height_ratios=(3, 1))
+    width = _INSIDE / (columns + _GAP * (columns - 1))
+    figure = _figure(_WIDTH, _MARGINS + width * (4 + 2 * _GAP) / 3)  # so that the diagrams are square
+    grid = figure.subplots(2, columns, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))
     for axes in grid[:, len(thresholds) :].flat:
         axes.remove()
     grid = grid[:, : len(thresholds)]
@@ -137,9 +140,13 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
             enough = count >= 1
             diagram.plot(said[enough], seen[enough], color=colour, marker="o", ms=3, lw=1.2)
             histogram.plot(said[enough], count[enough], color=colour, marker="o", ms=2, lw=1)
-        diagram.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=f"{threshold:g} mm/h")
+        ticks = (0, 0.5, 1)
+        diagram.set(xlim=(0, 1), ylim=(0, 1), xticks=ticks, yticks=ticks, title=f"{threshold:g} mm/h")
+        diagram.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         if _drawn(histogram):
             histogram.set_yscale("log")
+            histogram.yaxis.set_major_locator(LogLocator(numticks=3))
+            histogram.yaxis.set_minor_locator(NullLocator())
     grid[0, 0].set_ylabel("observed frequency")
     grid[1, 0].set_ylabel("pixels")
     return _finish(figure, grid, event["models"], xlabel="probability said")
@@ -158,7 +165,8 @@ def _figure(width: float, height: float) -> Figure:
     """Of inches, with margins for a legend above and labels below; laying out by text would take most of the time."""
     figure = Figure(figsize=(width, height))
     above, below = (inches / height for inches in (0.55, _MARGINS - 0.55))
-    figure.subplots_adjust(left=0.6 / width, right=1 - 0.1 / width, top=1 - above, bottom=below, wspace=0.3, hspace=0.3)
+    sides = {"left": _LEFT / width, "right": 1 - _RIGHT / width, "top": 1 - above, "bottom": below}
+    figure.subplots_adjust(**sides, wspace=_GAP, hspace=_GAP)
     return figure
 
 

@@ -31,7 +31,8 @@ img { width: 100%; height: auto; display: block; margin: 0.5em 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.84em; margin: 0.5em 0 1em; }
 th, td { padding: 0.25em 0.5em; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top; }
-th:first-child { text-align: left; white-space: nowrap; }
+td, th:first-child { white-space: nowrap; }
+th:first-child { text-align: left; }
 thead th { border-bottom: 2px solid #1a1a1a; }
 small { display: block; color: #555; white-space: nowrap; }
 .better { background: #e2f2e4; }

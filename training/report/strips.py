@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,7 +37,7 @@ def strip_figure(strip: Strip) -> str:
             for axes, picture in zip(axes_row, pictures, strict=True):
                 _draw(axes, picture)
         for axes, minutes in zip(grid[0], strip.lead_minutes, strict=True):
-            axes.set_title(f"{minutes} minutes ahead")
+            axes.set_title(f"{minutes} minutes ahead, {strip.reference_time + timedelta(minutes=minutes):%H:%M} UTC")
         _legend(figure, grid.ravel().tolist())
         return data_uri(figure, "png", dpi=110)
 

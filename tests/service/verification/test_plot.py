@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
+import pytest
 
 from service.verification.plot import HEIGHT, WIDTH, plot
 from service.verification.schema import ScoreAnswer, ThresholdAnswer, VerificationAnswer
@@ -54,16 +55,36 @@ def test_a_line_for_each_model() -> None:
     drawing = plot(answer(score("a/1", 30, 0.5), score("a/1", 60, 0.25), score("b/1", 30, None)), 1.0)
     root = ElementTree.fromstring(drawing.to_svg())
     texts = [element.text for element in root.iter(f"{SVG}text")]
-    assert {"CSI at 1 mm/h", "MAE in mm/h", "a/1", "b/1"} <= set(texts)
+    assert {"CSI at 1 mm/h, best is 1", "mean absolute error in mm/h, best is 0", "a/1", "b/1"} <= set(texts)
     assert len(list(root.iter(f"{SVG}circle"))) == 2 + 3
-    heights = [float(element.attrib["cy"]) for element in root.iter(f"{SVG}circle")][:2]
-    assert heights == [(60 + HEIGHT - 60) / 2, 60 + 0.75 * (HEIGHT - 120)]
+    half, quarter = (float(element.attrib["cy"]) for element in list(root.iter(f"{SVG}circle"))[:2])
+    zero, one = (next(text.y - 4 for text in drawing.texts if text.content == label) for label in ("0", "1"))
+    assert [half, quarter] == pytest.approx([(zero + one) / 2, (3 * zero + one) / 4], abs=0.06)
+
+
+def test_it_says_of_what_and_when_and_whose_data_it_is() -> None:
+    scored = answer(score("a/1", 30, 0.5), score("a/1", 60, 0.25).model_copy(update={"frames": 7}))
+    said = scored.model_copy(update={"since": "2017-08-15T02:00:00Z", "until": "2017-08-16T01:50:00Z"})
+    texts = [text.content for text in plot(said, 1.0).texts]
+    assert texts[:3] == [
+        "Nowcasts verified: RY on <grid>",
+        "observed from 2017-08-15 02:00 to 2017-08-16 01:50 UTC, 1 to 7 frames at a lead time",
+        "Data basis: Deutscher Wetterdienst",
+    ]
+
+
+def test_versions_of_a_day_can_be_told_apart() -> None:
+    names = [f"{model}/20261125T04{minute}00Z" for model in ("ms-preciplstm", "a-model-of-mine") for minute in (10, 40)]
+    drawing = plot(answer(*(score(name, 30, 0.5) for name in names)), 1.0)
+    key = [text.content for text in drawing.texts if text.x > WIDTH - 250]
+    assert len(set(key)) == 4
+    assert set(names[:2]) <= set(key)
 
 
 def test_the_serving_model_comes_first_and_colours_keep_their_meaning() -> None:
     drawing = plot(answer(*(score(model, 30, 0.5) for model in ("a/1", "persistence", "still/1"))), 1.0)
-    assert [text.content for text in drawing.texts if text.x > WIDTH - 160] == ["still/1", "a/1", "persistence"]
-    assert [mark.colour for mark in drawing.marks[:3]] == ["#1f77b4", "#2ca02c", "#9a9a9a"]
+    assert [text.content for text in drawing.texts if text.x > WIDTH - 250] == ["still/1", "a/1", "persistence"]
+    assert [mark.colour for mark in drawing.marks[:3]] == ["#9a9a9a", "#2ca02c", "#1f77b4"]  # the last one lies on top
     (first, *_) = [text for text in drawing.texts if text.content == "lead time in minutes"]
     assert {"0", "5", "30"} <= {text.content for text in drawing.texts if text.y < first.y}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import re
 import shutil
 import struct
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,6 +263,15 @@ def test_real_files_of_dwd(name: str, real_data: Path) -> None:
     expected = open_sequence(sorted((real_data / "dwd" / name).iterdir()))
     units = RainScaling().to_network(expected.rain_rate[:11])
     np.testing.assert_array_equal(dataset[0][:, 0], units)
+
+
+def test_the_configuration_of_the_documentation_is_whole(folder: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    config = make_config(tomllib.loads(shown))
+    data = config.data
+    dataset = open_dataset(data.dataset, folder / data.dataset, "train", leads=config.leads, **data.options)
+    assert dataset[0].shape == (config.framing.input_length + config.leads, 1, config.optimiser.crop, 64)
 
 
 def test_damaged_files_are_named(folder: Path, tmp_path: Path) -> None:
