@@ -47,7 +47,7 @@ def decompressed(data: bytes, name: str, limit: int = LARGEST_FRAME_FILE) -> byt
     """
     if not is_compressed(data):
         if len(data) > limit:
-            raise _too_large(name, limit)
+            raise _too_large(name, limit, f"{len(data):,}")
         return data
     return b"".join(pieces(data, name, limit))
 
@@ -116,11 +116,11 @@ def _undone(stream: _Decompressor, taken: bytes, size: int, name: str, kind: str
             return
 
 
-def _too_large(name: str, limit: int) -> UnreadableFile:
+def _too_large(name: str, limit: int, got: str = "more") -> UnreadableFile:
     return UnreadableFile(
         expected=f"at most {limit:,} decompressed bytes in {name}",
-        got="more",
-        remedy="send single radar composites",
+        got=got,
+        remedy="send single radar composites, RADOLAN or ODIM HDF5; other rain as application/x-npy",
     )
 
 

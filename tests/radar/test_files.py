@@ -140,7 +140,7 @@ def test_frames_of_a_sequence_make_the_sequence() -> None:
         (radolan().data + b"x", "got 1,620,084"),
         (to_netcdf(sequence_of([frame()])), "got NetCDF, which is read from a path only"),
         (b"\x89HDF\r\n\x1a\n" + bytes(1000), "a sound HDF5 file in f"),
-        (bytes(17 * 2**20), "at most 16,777,216 decompressed bytes in f"),
+        (bytes(17 * 2**20), "at most 16,777,216 decompressed bytes in f, got 17,825,792"),
     ],
 )
 def test_other_bytes_are_refused(data: bytes, text: str) -> None:

@@ -328,3 +328,11 @@ def test_a_folder_that_is_missing_for_the_scores_is_told_before_the_work(
     captured = capsys.readouterr()
     assert "make it first" in captured.err
     assert not captured.out
+
+
+def test_thresholds_that_are_none_are_refused_with_what_they_should_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "models", "event.nc", "--thresholds", "1;5")
+    assert "expected numbers separated by commas, got '1;5'; write them as 0.1,1,5" in capsys.readouterr().err

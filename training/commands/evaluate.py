@@ -49,7 +49,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split(","))
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        wanted = f"expected numbers separated by commas, got {text[:80]!r}; write them as 0.1,1,5"
+        raise argparse.ArgumentTypeError(wanted) from None
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
