@@ -15,11 +15,11 @@ from models.onnx_forecaster import load_forecaster
 from models.repository import champions, record_scores
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, RaincellError, UnreadableFile
 from radar.files import open_sequence
+from radar.measure import Measure
 from radar.sequence import FrameSequence
 from training.authors_protocol import AuthorsScore, score_as_authors
 from training.event_scores import EventScores
 from training.score_event import part, score_event
-from training.score_sums import Measure
 from training.score_table import FSS_KM, THRESHOLDS, Score, mean_scores
 
 Result = TypeVar("Result")
