@@ -93,7 +93,7 @@ def estimate(sums: Float64, read: Read, block: int) -> Estimate:
     sums : float64 (starts, ..., K)
         Additive sums of each start, in order of time.
     read : function
-        From sums (..., K) to the score (...), e.g. `lambda counts: np.asarray(csi(tables(counts)))`.
+        From sums (..., K) to the score (...), e.g. `lambda counts: read_many(csi, ContingencyTable, counts)`.
     block : int
         From `block_length`.
 

@@ -1,35 +1,34 @@
-"""All that a forecast frame is judged by, as one vector of additive sums.
+"""All that a forecast frame is judged by in the live service: the sums of `LIVE` and those of Brier scores, one vector.
 
-The parts are those of `radar.verification`, `radar.fss` and `radar.probability`. Counts are whole numbers, exact in
-float64 up to 2^53 pixels. Vectors of many frames stack to arrays (..., SIZE), which the readers take as well, so that
-intervals can be drawn with `radar.bootstrap`.
+Vectors of many frames stack to arrays (..., SIZE), which the readers take as well, so that intervals can be drawn with
+`radar.bootstrap`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import astuple, dataclass, field
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from radar.errors import UnreadableFile
-from radar.fss import FractionSum, fraction_sum, fss, scale_pixels
-from radar.probability import brier_sum
+from radar.fss import FractionSum, fss
+from radar.measure import Measure
+from radar.probability import MeanSum, brier, brier_sum
 from radar.sequence import Float32
-from radar.verification import Float64, contingency, csi, error_sum, far, frequency_bias, pod, ratio, tables
+from radar.verification import ContingencyTable, ErrorSum, Float64, csi, mae, read_many
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 """mm/h that pixels are counted by."""
 SCALES_KM = (5.0, 20.0)
 """Widths of the neighbourhoods of FSS."""
-_N = len(THRESHOLDS)
-_COUNTS = slice(1, 1 + 4 * _N)
-_ABSOLUTE, _SQUARED, _PIXELS = (_COUNTS.stop + k for k in range(3))
-_FRACTIONS = slice(_PIXELS + 1, _PIXELS + 1 + 2 * _N * len(SCALES_KM))
-_BRIER = slice(_FRACTIONS.stop, _FRACTIONS.stop + 2 * _N)
-SIZE = _BRIER.stop
+LIVE = Measure(THRESHOLDS, SCALES_KM)
+"""Where the sums stand but those of Brier scores, which come last."""
+SIZE = LIVE.size + 2 * len(THRESHOLDS)
 """How many sums there are."""
+_UNSAID = [[0.0, 0.0]] * len(THRESHOLDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +38,7 @@ class ScoreSums:
     Parameters
     ----------
     values : float64 (SIZE,)
-        Frames; for each threshold hits, misses, false alarms, correct negatives; absolute (mm/h) and squared errors and
-        their pixels; for each threshold and scale the two sums of FSS; for each threshold the Brier sum and its pixels.
+        Those of `LIVE`, then for each threshold the Brier sum and its pixels.
     """
 
     values: Float64 = field(default_factory=lambda: np.zeros(SIZE))
@@ -56,7 +54,7 @@ class ScoreSums:
     @property
     def pixels(self) -> int:
         """How many pixels were compared."""
-        return int(self.values[_PIXELS])
+        return int(LIVE.errors(self.values)[2])
 
     def counts(self, threshold: float) -> tuple[int, int, int, int]:
         """Hits, misses, false alarms, correct negatives."""
@@ -82,85 +80,65 @@ def sums_of(
         for the caller to leave out.
     """
     values = np.zeros(SIZE)
-    values[0] = 1
-    errors = error_sum(forecast, observed)
-    values[[_ABSOLUTE, _SQUARED, _PIXELS]] = errors.absolute, errors.squared, errors.count
-    found = [contingency(forecast, observed, threshold) for threshold in THRESHOLDS]
-    values[_COUNTS] = [part for t in found for part in (t.hits, t.misses, t.false_alarms, t.correct_negatives)]
-    widths = [scale_pixels(scale, pixel_size_km) for scale in SCALES_KM]
-    near = [fraction_sum(forecast, observed, threshold, width) for threshold in THRESHOLDS for width in widths]
-    values[_FRACTIONS] = [part for sums in near for part in (sums.difference, sums.reference)]
-    said = [brier_sum(probabilities[t], observed, t) if probabilities else None for t in THRESHOLDS]
-    values[_BRIER] = [part for sums in said for part in ((sums.total, sums.count) if sums else (0.0, 0))]
+    values[: LIVE.size] = LIVE.sums(forecast, observed, pixel_size_km)
+    if probabilities:
+        _brier(values)[:] = [astuple(brier_sum(probabilities[t], observed, t)) for t in THRESHOLDS]
     return ScoreSums(values)
 
 
 def counts_of(values: Float64, threshold: float) -> Float64:
     """Hits, misses, false alarms, correct negatives (..., 4) of sums (..., SIZE)."""
-    start = _COUNTS.start + 4 * THRESHOLDS.index(threshold)
-    return values[..., start : start + 4]
+    return LIVE.counts(values)[..., THRESHOLDS.index(threshold), :]
 
 
 def read_csi(values: Float64, threshold: float) -> Float64:
     """CSI (...) of sums (..., SIZE); NaN without any event."""
-    return np.asarray(csi(tables(counts_of(values, threshold))))
-
-
-def read_pod(values: Float64, threshold: float) -> Float64:
-    """Probability of detection (...); NaN where nothing was observed."""
-    return np.asarray(pod(tables(counts_of(values, threshold))))
-
-
-def read_far(values: Float64, threshold: float) -> Float64:
-    """False alarm ratio (...); NaN where nothing was forecast."""
-    return np.asarray(far(tables(counts_of(values, threshold))))
-
-
-def read_bias(values: Float64, threshold: float) -> Float64:
-    """Frequency bias (...); NaN where nothing was observed."""
-    return np.asarray(frequency_bias(tables(counts_of(values, threshold))))
+    return read_many(csi, ContingencyTable, counts_of(values, threshold))
 
 
 def read_mae(values: Float64) -> Float64:
     """Mean absolute error (...) in mm/h; NaN without any pixel."""
-    return np.asarray(ratio(np.asarray(values[..., _ABSOLUTE]), np.asarray(values[..., _PIXELS])))
+    return read_many(mae, ErrorSum, LIVE.errors(values))
 
 
 def read_fss(values: Float64, threshold: float, scale_km: float) -> Float64:
     """Fractions skill score (...); NaN where nothing was forecast or observed."""
-    place = THRESHOLDS.index(threshold) * len(SCALES_KM) + SCALES_KM.index(scale_km)
-    difference, reference = np.moveaxis(values[..., _FRACTIONS.start + 2 * place :][..., :2], -1, 0)
-    return np.asarray(fss(FractionSum(cast(float, np.asarray(difference)), cast(float, np.asarray(reference)))))
+    place = THRESHOLDS.index(threshold), SCALES_KM.index(scale_km)
+    return read_many(fss, FractionSum, LIVE.fractions(values)[..., *place, :])
 
 
 def read_brier(values: Float64, threshold: float) -> Float64:
     """Brier score (...), 0 is perfect; NaN where no probabilities were said."""
-    total, pixels = np.moveaxis(values[..., _BRIER.start + 2 * THRESHOLDS.index(threshold) :][..., :2], -1, 0)
-    return np.asarray(ratio(np.asarray(total), np.asarray(pixels)))
+    return read_many(brier, MeanSum, _brier(values)[..., THRESHOLDS.index(threshold), :])
 
 
 def to_json(sums: ScoreSums) -> dict[str, Any]:
     """The sums as JSON values: lists in the order of `THRESHOLDS`, within them of `SCALES_KM`; floats exactly."""
     values = sums.values
-    counts = values[_COUNTS].astype(np.int64).reshape(_N, 4).tolist()
-    near = values[_FRACTIONS].reshape(_N, len(SCALES_KM), 2).tolist()
-    errors = [*values[[_ABSOLUTE, _SQUARED]].tolist(), sums.pixels]
-    said = {"brier": values[_BRIER].reshape(_N, 2).tolist()} if values[_BRIER].any() else {}
-    return {"frames": sums.frames, "counts": counts, "errors": errors, "fss": near, **said}
+    counts = LIVE.counts(values).astype(np.int64).tolist()
+    errors = [*LIVE.errors(values)[:2].tolist(), sums.pixels]
+    said = {"brier": _brier(values).tolist()} if _brier(values).any() else {}
+    return {"frames": sums.frames, "counts": counts, "errors": errors, "fss": LIVE.fractions(values).tolist(), **said}
 
 
 def from_json(content: Mapping[str, Any]) -> ScoreSums:
     """The inverse of `to_json`; raises UnreadableFile for anything else."""
     try:
-        parts = [content["frames"], content["counts"], content["errors"], content["fss"]]
-        flat = [np.asarray(part, np.float64).ravel() for part in (*parts, content.get("brier", [0.0] * 2 * _N))]
-        values = np.concatenate(flat)
-        if [len(part) for part in flat] != [1, 4 * _N, 3, 2 * _N * len(SCALES_KM), 2 * _N]:
-            raise ValueError("another number of sums")
+        parts = [content["frames"], *content["errors"]]
+        for counts, near in zip(content["counts"], content["fss"], strict=True):
+            parts += [*counts, *chain.from_iterable(near)]
+        if len(content["counts"]) != len(THRESHOLDS):
+            raise ValueError("another number of thresholds")
+        parts += chain.from_iterable(content.get("brier", _UNSAID))
+        return ScoreSums(np.array(parts, np.float64).reshape(SIZE))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableFile(
             expected=f"sums for thresholds {THRESHOLDS} and scales {SCALES_KM}",
             got=type(error).__name__,
             remedy="read it with the version that wrote it",
         ) from None
-    return ScoreSums(values)
+
+
+def _brier(values: Float64) -> Float64:
+    """`MeanSum` (..., thresholds, 2), a view."""
+    return values[..., LIVE.size :].reshape(*values.shape[:-1], len(THRESHOLDS), 2)

@@ -5,13 +5,15 @@ observation is NaN do not count. A score that is undefined is NaN, never 0. Neig
 ensembles and probabilities in `radar.probability`, power spectra in `radar.spectrum`, errors weighted by rain in
 `radar.balanced`, pictures in `radar.image_quality`, how sure a score is in `radar.bootstrap`.
 
-A score reads many sums at once as well: with arrays of one shape in the place of numbers it is an array of that shape.
+A score reads many sums at once as well (`read_many`): with arrays of one shape in the place of numbers it is an array
+of that shape.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ from radar.sequence import Float32
 
 Float64 = npt.NDArray[np.float64]
 NAN = float("nan")
+Sum = TypeVar("Sum")
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,6 @@ class ErrorSum:
 
     def __add__(self, other: ErrorSum) -> ErrorSum:
         return ErrorSum(self.absolute + other.absolute, self.squared + other.squared, self.count + other.count)
-
-
-def tables(counts: Float64) -> ContingencyTable:
-    """Many tables as one whose fields are arrays, for all their scores at once.
-
-    `counts` is float64 (..., 4): hits, misses, false alarms, correct negatives; scores are then arrays (...).
-    """
-    return ContingencyTable(*cast("tuple[int, int, int, int]", np.moveaxis(counts, -1, 0)))
 
 
 def contingency(forecast: Float32, observed: Float32, threshold: float) -> ContingencyTable:
@@ -138,6 +133,17 @@ def rmse(errors: ErrorSum) -> float:
 def mse(errors: ErrorSum) -> float:
     """Mean squared error in the unit of the errors, squared; NaN without any pixel."""
     return ratio(errors.squared, errors.count)
+
+
+def read_many(score: Callable[[Sum], float], kind: Callable[..., Sum], sums: Float64) -> Float64:
+    """A score (...) of many sums (..., fields of `kind`) at once."""
+    return np.asarray(score(kind(*np.moveaxis(sums, -1, 0))))
+
+
+def categorical(counts: Float64) -> dict[str, Float64]:
+    """All scores (...) of many contingency tables (..., 4), by name."""
+    scores = {"csi": csi, "pod": pod, "far": far, "bias": frequency_bias, "hss": hss, "ets": ets}
+    return {name: read_many(score, ContingencyTable, counts) for name, score in scores.items()}
 
 
 @overload

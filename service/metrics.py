@@ -42,7 +42,7 @@ class Metrics:
     verified : Counter by outcome
         Lead times of runs: "scored", "expired", "failed".
     shadows : Counter by outcome
-        Forecasts of shadow models: "made", "late", "failed".
+        Forecasts of shadow models: "made", "skipped", "late", "failed".
     """
 
     def __init__(self) -> None:

@@ -15,11 +15,11 @@ from models.onnx_forecaster import load_forecaster
 from models.repository import champions, record_scores
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, RaincellError, UnreadableFile
 from radar.files import open_sequence
+from radar.measure import Measure
 from radar.sequence import FrameSequence
 from training.authors_protocol import AuthorsScore, score_as_authors
 from training.event_scores import EventScores
 from training.score_event import part, score_event
-from training.score_sums import Measure
 from training.score_table import FSS_KM, THRESHOLDS, Score, mean_scores
 
 Result = TypeVar("Result")
@@ -74,22 +74,6 @@ def _from_checkpoint(path: Path) -> Forecaster:
     return torch_forecaster(make_card(network, config, version="checkpoint"), network)
 
 
-def evaluate(
-    forecasters: Sequence[Forecaster],
-    events: Sequence[Path],
-    *,
-    lead_minutes: int,
-    thresholds: Sequence[float] = THRESHOLDS,
-    stride: int = 1,
-    fss_km: Sequence[float] = FSS_KM,
-) -> list[Score]:
-    """Score forecasters on every `stride`-th start of each event: the rows of `evaluate_events`."""
-    scored = evaluate_events(
-        forecasters, events, lead_minutes=lead_minutes, thresholds=thresholds, stride=stride, fss_km=fss_km
-    )
-    return [row for event in scored for row in event.rows()]
-
-
 def evaluate_events(
     forecasters: Sequence[Forecaster],
     events: Sequence[Path],
@@ -126,7 +110,7 @@ def evaluate_as_authors(
     thresholds: Sequence[float] = THRESHOLDS,
     stride: int = 1,
 ) -> list[AuthorsScore]:
-    """As `evaluate`, but by the protocol of `training.authors_protocol`."""
+    """As `evaluate_events`, but by the protocol of `training.authors_protocol`."""
 
     def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> list[AuthorsScore]:
         return score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)

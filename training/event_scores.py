@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from radar.grid import Grid
+from radar.measure import Measure
 from radar.reliability import ReliabilitySum
 from radar.sequence import Float32
 from radar.spectrum import SpectrumSum
 from training.probabilities import Method
 from training.read_scores import Sampled, sample
-from training.score_sums import Measure, Sums
+from training.score_sums import Sums
 from training.score_table import Score, fss_name
 
 

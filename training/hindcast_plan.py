@@ -15,12 +15,11 @@ from models.recurrent import check_fit
 from radar.archive import Archive
 from radar.archive_file import Series
 from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
+from radar.score_sums import THRESHOLDS
 from radar.sequence import iso
 
 BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
 """What a model is scored beside."""
-THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
-"""mm/h, unless asked otherwise."""
 
 
 class LeftOut(NamedTuple):

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from radar.counts import Counts, to_rates
-from radar.fss import FractionSum, fraction_sum, fss, scale_pixels
+from radar.fss import FractionSum, fss
+from radar.measure import Measure
 from radar.sequence import Float32
-from radar.verification import (
-    ErrorSum,
-    Float64,
-    contingency,
-    csi,
-    error_sum,
-    ets,
-    far,
-    frequency_bias,
-    hss,
-    mae,
-    pod,
-    rmse,
-    tables,
-)
+from radar.verification import ErrorSum, Float64, categorical, mae, read_many, rmse
 from training.score_table import null_if_nan
 
 FSS_KM = 10.0
 """Width of the neighbourhoods of FSS."""
 _PLAIN = ("saturated_pixels", "frames", "absolute_error", "squared_error", "pixels")
 _BY_THRESHOLD = ("hits", "misses", "false_alarms", "correct_negatives", "fss_difference", "fss_reference")
-_CATEGORICAL = {"csi": csi, "pod": pod, "far": far, "bias": frequency_bias, "hss": hss, "ets": ets}
 
 
 def sum_names(thresholds: Sequence[float]) -> list[str]:
-    """What the sums are, in their order: plain ones (mm/h), then those of each threshold, as "hits_0.1"."""
+    """What the sums are, in their order, the first before those of `Measure`; those of thresholds as "hits_0.1"."""
     return [*_PLAIN, *(f"{name}_{threshold:g}" for threshold in thresholds for name in _BY_THRESHOLD)]
 
 
@@ -68,7 +53,8 @@ def start_sums(
         In the order of `sum_names`.
     """
     each = [to_rates(counts) for counts in forecasts]
-    sums = np.zeros((len(each), len(observed), len(sum_names(thresholds))))
+    measure = _measure(thresholds)
+    sums = np.zeros((len(each), len(observed), 1 + measure.size))
     sums[..., 0] = list(saturated)
     for lead, seen in enumerate(observed):
         if seen is None:
@@ -77,21 +63,19 @@ def start_sums(
         truth = np.where(known, seen, np.float32(np.nan))
         for index, rain in enumerate(each):
             said = np.where(known, rain[lead], np.float32(np.nan))
-            sums[index, lead, 1:] = _frame_sums(said, truth, thresholds, scale_pixels(FSS_KM, pixel_size_km))
+            sums[index, lead, 1:] = measure.sums(said, truth, pixel_size_km)
     return sums
 
 
 def read_scores(sums: Float64, thresholds: Sequence[float]) -> dict[str, Float64]:
     """Scores of sums (..., sums), (..., thresholds) each; undefined = NaN, those without a threshold repeated."""
-    by_threshold = sums[..., len(_PLAIN) :].reshape(*sums.shape[:-1], len(thresholds), len(_BY_THRESHOLD))
-    counts, fractions = tables(by_threshold[..., :4]), _of(FractionSum, by_threshold[..., 4:])
-    errors = _of(ErrorSum, sums[..., 2 : len(_PLAIN)])
-    shape = by_threshold.shape[:-1]
-    plain = {"mae": mae(errors), "rmse": rmse(errors)}
+    measure, sums = _measure(thresholds), sums[..., 1:]
+    counts, errors = measure.counts(sums), measure.errors(sums)
+    plain = {"mae": read_many(mae, ErrorSum, errors), "rmse": read_many(rmse, ErrorSum, errors)}
     return {
-        **{name: np.asarray(score(counts)) for name, score in _CATEGORICAL.items()},
-        "fss": np.asarray(fss(fractions)),
-        **{name: np.broadcast_to(np.asarray(values)[..., None], shape) for name, values in plain.items()},
+        **categorical(counts),
+        "fss": read_many(fss, FractionSum, measure.fractions(sums)[..., 0, :]),
+        **{name: np.broadcast_to(values[..., None], counts.shape[:-1]) for name, values in plain.items()},
     }
 
 
@@ -140,18 +124,8 @@ def score_tables(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines[1:])
 
 
-def _frame_sums(said: Float32, truth: Float32, thresholds: Sequence[float], width: int) -> list[float]:
-    errors = astuple(error_sum(said, truth))
-    levels = (
-        (*astuple(contingency(said, truth, limit)), *astuple(fraction_sum(said, truth, limit, width)))
-        for limit in thresholds
-    )
-    return [1.0, *errors, *(part for level in levels for part in level)]
-
-
-def _of(kind: Any, sums: Float64) -> Any:  # noqa: ANN401
-    """Sums (..., fields) as one `kind` whose fields are arrays (...)."""
-    return kind(*np.moveaxis(sums, -1, 0))
+def _measure(thresholds: Sequence[float]) -> Measure:
+    return Measure(tuple(thresholds), (FSS_KM,))
 
 
 def _cell(value: float | None) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,57 +12,35 @@ from radar.bootstrap import Interval, draw_starts, interval, resample
 from radar.fss import FractionSum, fss
 from radar.image_quality import psnr, ssim
 from radar.probability import MeanSum, brier, crps
-from radar.verification import (
-    ErrorSum,
-    Float64,
-    csi,
-    ets,
-    far,
-    frequency_bias,
-    hss,
-    mae,
-    mse,
-    pod,
-    ratio,
-    rmse,
-    tables,
-)
+from radar.verification import ErrorSum, Float64, categorical, mae, mse, ratio, read_many, rmse
 from training.score_sums import Sums
 from training.score_table import fss_name
 
 Scores = Mapping[str, Float64]
 """Scores by name, (..., thresholds) each, those without a threshold repeated."""
 
-_CATEGORICAL = {"csi": csi, "pod": pod, "far": far, "bias": frequency_bias, "hss": hss, "ets": ets}
-
 
 def read_scores(sums: Sums, fss_km: tuple[float, ...]) -> Scores:
     """All scores, undefined ones NaN; `fss` is that of the first width, beside one for each width."""
     shape = sums.tables.shape[:-1]
-    counts = tables(sums.tables)
-    widths = _read(fss, FractionSum, sums.fractions)
+    widths = read_many(fss, FractionSum, sums.fractions)
     plain = {
-        "mae": _read(mae, ErrorSum, sums.errors),
-        "rmse": _read(rmse, ErrorSum, sums.errors),
-        "balanced_mae": _read(mae, ErrorSum, sums.balanced),
-        "balanced_mse": _read(mse, ErrorSum, sums.balanced),
-        "ssim": _read(ssim, MeanSum, sums.similarity),
-        "psnr": _read(psnr, ErrorSum, sums.unit_errors),
+        "mae": read_many(mae, ErrorSum, sums.errors),
+        "rmse": read_many(rmse, ErrorSum, sums.errors),
+        "balanced_mae": read_many(mae, ErrorSum, sums.balanced),
+        "balanced_mse": read_many(mse, ErrorSum, sums.balanced),
+        "ssim": read_many(ssim, MeanSum, sums.similarity),
+        "psnr": read_many(psnr, ErrorSum, sums.unit_errors),
         "small_scale_power": ratio(sums.small_scale[..., 0], sums.small_scale[..., 1]),
-        "crps": _read(crps, MeanSum, sums.crps),
+        "crps": read_many(crps, MeanSum, sums.crps),
     }
     return {
-        **{name: cast(Float64, score(counts)) for name, score in _CATEGORICAL.items()},
+        **categorical(sums.tables),
         "fss": widths[..., 0],
         **{fss_name(km): widths[..., index] for index, km in enumerate(fss_km)},
         **{name: np.broadcast_to(values[..., None], shape) for name, values in plain.items()},
-        "brier": _read(brier, MeanSum, sums.brier),
+        "brier": read_many(brier, MeanSum, sums.brier),
     }
-
-
-def _read(score: Callable[[Any], float], kind: Callable[..., Any], sums: Float64) -> Float64:
-    """A score of many sums (..., fields of `kind`) at once, (...)."""
-    return cast(Float64, score(kind(*np.moveaxis(sums, -1, 0))))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,14 @@ from tqdm import tqdm
 from models.forecaster import Forecaster
 from radar.bootstrap import block_length
 from radar.errors import IncompleteHistory
+from radar.measure import Measure
 from radar.reliability import no_reliability, reliability_sum
 from radar.sequence import Float32, FrameSequence
 from radar.spectrum import no_spectrum
 from training.event_scores import EventScores, Strip
 from training.examples import window_starts
 from training.probabilities import Forecast, ask, method_of
-from training.score_sums import Frame, Measure, Sums, frame_sums, look, stack
+from training.score_sums import Frame, Sums, frame_sums, look, stack
 
 _SHOWN = 4
 """How many frames of a forecast a picture has."""

@@ -8,27 +8,19 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from radar.balanced import balanced_error_sum, balanced_weight
-from radar.fss import fraction_sum, scale_pixels
 from radar.grid import Grid
 from radar.image_quality import ssim_sum
+from radar.measure import Measure
 from radar.probability import MeanSum, brier_sum, crps_sum
 from radar.rain import RainScaling
 from radar.sequence import Float32
 from radar.spectrum import SpectrumSum, power_below, spectrum_sum, wavelengths_km
-from radar.verification import Float64, contingency, error_sum
+from radar.verification import Float64, error_sum
 
 SMALL_SCALE_KM = 8.0
 """Wavelengths below this count as small-scale."""
 UNITS = RainScaling()
 """The network units of every method's SSIM, PSNR and balanced errors, whatever its own are."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What is measured: thresholds in mm/h, and the widths of FSS neighbourhoods in km, the main one first."""
-
-    thresholds: tuple[float, ...]
-    fss_km: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +97,14 @@ def frame_sums(
     ensemble : float32 (M, H, W) or None
         mm/h, where the forecast is one.
     """
-    rain, observed, thresholds = said.rain_rate, seen.rain_rate, measure.thresholds
-    widths = [scale_pixels(km, grid.pixel_size_km) for km in measure.fss_km]
+    observed = seen.rain_rate
+    sums = measure.sums(said.rain_rate, observed, grid.pixel_size_km)
     weight, wavelengths = balanced_weight(observed), wavelengths_km(grid.shape, grid.pixel_size_km)
-    tables = [astuple(contingency(rain, observed, threshold)) for threshold in thresholds]
-    fractions = [[astuple(fraction_sum(rain, observed, limit, width)) for width in widths] for limit in thresholds]
-    pairs = zip(probabilities, thresholds, strict=True)
+    pairs = zip(probabilities, measure.thresholds, strict=True)
     return Sums(
-        tables=np.array(tables, np.float64),
-        fractions=np.array(fractions, np.float64),
-        errors=np.array(astuple(error_sum(rain, observed)), np.float64),
+        tables=measure.counts(sums),
+        fractions=measure.fractions(sums),
+        errors=measure.errors(sums),
         unit_errors=np.array(astuple(error_sum(said.units, seen.units)), np.float64),
         balanced=np.array(astuple(balanced_error_sum(said.units, seen.units, weight)), np.float64),
         similarity=np.array(astuple(ssim_sum(said.units, seen.units)), np.float64),

@@ -6,20 +6,9 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from radar.score_sums import (
-    SCALES_KM,
-    THRESHOLDS,
-    ScoreSums,
-    read_bias,
-    read_brier,
-    read_csi,
-    read_far,
-    read_fss,
-    read_mae,
-    read_pod,
-)
+from radar.score_sums import SCALES_KM, THRESHOLDS, ScoreSums, counts_of, read_brier, read_csi, read_fss, read_mae
 from radar.sequence import iso
-from radar.verification import Float64
+from radar.verification import Float64, categorical
 from service.codec import Series
 from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill
 from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
@@ -85,16 +74,17 @@ def _score(row: Row, total: Total) -> ScoreAnswer:
 def _threshold(threshold: float, total: Total) -> ThresholdAnswer:
     values = total.sums.values
     hits, misses, false_alarms, negatives = total.sums.counts(threshold)
+    scores = categorical(counts_of(values, threshold))
     return ThresholdAnswer(
         threshold=threshold,
         hits=hits,
         misses=misses,
         false_alarms=false_alarms,
         correct_negatives=negatives,
-        csi=defined(read_csi(values, threshold)),
-        pod=defined(read_pod(values, threshold)),
-        far=defined(read_far(values, threshold)),
-        bias=defined(read_bias(values, threshold)),
+        csi=defined(scores["csi"]),
+        pod=defined(scores["pod"]),
+        far=defined(scores["far"]),
+        bias=defined(scores["bias"]),
         skill=defined(csi_skill(total, threshold)),
         fss=[_fractions(total.sums, threshold, scale) for scale in SCALES_KM],
         brier=defined(read_brier(values, threshold)),

@@ -50,7 +50,7 @@ class Shadows:
     clock : callable
         The time now, UTC: probation ends by it.
     on_shadow : callable
-        Told how each forecast ended: "made", "late", "failed".
+        Told how each forecast ended: "made", "skipped", "late", "failed".
     """
 
     def __init__(
@@ -107,12 +107,8 @@ class Shadows:
         """Make the forecasts of all shadows for a run."""
         await run_sync(self.look)
         for reference, model in list(self._models.items()):
-            if reference == model_reference(whole.run.model, whole.run.version):
-                continue
-            if not await self._idle():
-                self._on_shadow("late")
-                continue
-            self._on_shadow(await self._shadow(whole, reference, model))
+            if reference != model_reference(whole.run.model, whole.run.version):
+                self._on_shadow(await self._shadow(whole, reference, model))
 
     def look(self) -> None:
         """Load the shadows that the aliases name now, and let go of the others; in a thread, since loading takes long.
@@ -161,6 +157,10 @@ class Shadows:
         return not self._worker.stopping
 
     async def _shadow(self, whole: WholeRun, reference: str, model: RecurrentForecaster) -> str:
+        if whole.run.method != "model":
+            return "skipped"  # there is no forecast of the champion to compare one with
+        if not await self._idle():
+            return "late"
         try:
             inputs = await run_sync(_inputs, whole, model)
             frames = await self._worker.run(partial(_forecast, whole, model, inputs))

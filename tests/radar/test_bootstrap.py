@@ -12,7 +12,7 @@ from radar.bootstrap import (
     interval,
     resample,
 )
-from radar.verification import Float64, csi, ratio, tables
+from radar.verification import ContingencyTable, Float64, csi, ratio, read_many
 
 
 def mean(sums: Float64) -> Float64:
@@ -99,7 +99,7 @@ def test_a_difference_is_paired() -> None:
 
 def test_scores_of_tables() -> None:
     counts = np.array([[[3.0, 1, 2, 4]], [[1, 0, 0, 9]], [[0, 0, 0, 10]]])  # (starts, leads, 4)
-    value, low, high = estimate(counts, lambda sums: np.asarray(csi(tables(sums))), block=1)
+    value, low, high = estimate(counts, lambda sums: read_many(csi, ContingencyTable, sums), block=1)
     assert value == pytest.approx(4 / 7)
     assert low[0] == pytest.approx(3 / 6)
     assert high[0] == 1

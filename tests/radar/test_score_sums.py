@@ -13,17 +13,16 @@ from radar.score_sums import (
     SIZE,
     THRESHOLDS,
     ScoreSums,
+    counts_of,
     from_json,
-    read_bias,
     read_brier,
     read_csi,
-    read_far,
     read_fss,
     read_mae,
-    read_pod,
     sums_of,
     to_json,
 )
+from radar.verification import categorical
 
 NAN = float("nan")
 FORECAST = np.array([[0.0, 2.0, 6.0], [1.0, 0.5, NAN]], np.float32)
@@ -40,16 +39,15 @@ def test_hand_worked_counts_and_errors() -> None:
     assert sums.counts(10.0) == (0, 0, 0, 4)
     assert read_mae(sums.values) == (0 + 1 + 6 + 2) / 4
     assert read_csi(sums.values, 1.0) == 2 / 3
-    assert read_pod(sums.values, 1.0) == 1
-    assert read_far(sums.values, 1.0) == 1 / 3
-    assert read_bias(sums.values, 1.0) == 3 / 2
+    scores = categorical(counts_of(sums.values, 1.0))
+    assert [float(scores[name]) for name in ("csi", "pod", "far", "bias")] == [2 / 3, 1, 1 / 3, 3 / 2]
 
 
 def test_what_is_undefined_is_nan() -> None:
     values = sums_of(FORECAST, OBSERVED, 1.0).values
     assert read_csi(values, 5.0) == 0
     assert np.isnan(read_csi(values, 10.0))
-    assert np.isnan(read_pod(values, 5.0))
+    assert np.isnan(categorical(counts_of(values, 5.0))["pod"])
     assert np.isnan(read_fss(values, 10.0, 5.0))
     assert np.isnan(read_brier(values, 1.0))
     assert np.isnan(read_mae(ScoreSums().values))
@@ -87,6 +85,16 @@ def test_json_holds_everything() -> None:
         assert len(sums.values) == SIZE
         again = from_json(json.loads(json.dumps(to_json(sums))))
         np.testing.assert_array_equal(again.values, sums.values)
+
+
+def test_json_is_as_in_the_ledgers_that_there_are() -> None:
+    # Pixels of 25 km, so that each is a neighbourhood.
+    assert to_json(sums_of(FORECAST, OBSERVED, 25.0)) == {
+        "frames": 1,
+        "counts": [[2, 0, 1, 1], [2, 0, 1, 1], [0, 0, 1, 3], [0, 0, 0, 4]],
+        "errors": [9.0, 41.0, 4],
+        "fss": [[[1.0, 5.0]] * 2, [[1.0, 5.0]] * 2, [[1.0, 1.0]] * 2, [[0.0, 0.0]] * 2],
+    }
 
 
 @pytest.mark.parametrize("change", [{"counts": [[1, 2]]}, {"errors": None}, {"fss": "none"}, {"brier": [1.0]}])

@@ -10,7 +10,7 @@ import pytest
 from models.onnx_forecaster import read_card_of
 from models.repository import PRETRAINED, champions
 from training.config import FitConfig, load_config
-from training.evaluate import BASELINES, evaluate, open_forecasters
+from training.evaluate import BASELINES, evaluate_events, open_forecasters
 
 MOST_BYTES = 3_000_000
 KEPT_OUT = ("mch_ch_20170131.nc", "dwd_yw_20170816.nc")
@@ -51,13 +51,14 @@ def test_what_it_is_judged_by_was_kept_out(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("event", KEPT_OUT)
 def test_both_beat_persistence_and_the_sharp_one_keeps_heavy_rain(event: str, real_data: Path) -> None:
-    scores = evaluate(
+    (scored,) = evaluate_events(
         [*open_forecasters([PRETRAINED]), BASELINES["persistence"], BASELINES["extrapolation"]],
         [real_data / "events" / event],
         lead_minutes=60,
         thresholds=[1.0, 5.0],
         stride=4,
     )
+    scores = scored.rows()
     rows = {(score.model, score.lead_minutes): score for score in scores if score.threshold == 1}
     leads = sorted({score.lead_minutes for score in scores if score.lead_minutes >= 10})
     assert leads[-1] >= 35

@@ -28,7 +28,7 @@ from radar.sequence import Float32, FrameSequence
 from radar.synthetic import Weather, storm_sequence
 from radar.verification import ContingencyTable, contingency, csi
 from training.__main__ import main
-from training.evaluate import distinct_names, evaluate, models_and_events
+from training.evaluate import distinct_names, evaluate_events, models_and_events
 from training.score_table import Score, markdown_tables, write_json
 
 FRAMES, LEADS = 12, 3
@@ -81,9 +81,13 @@ class OfOtherPixels:
         raise GridMismatch(expected="pixels of 2 km", got="1 km", remedy="regrid the frames")
 
 
-def scores_of(forecasters: list[Forecaster], *events: Path, **options: float) -> list[Score]:
-    settings = {"stride": int(options.pop("stride", 1)), "fss_km": [options.pop("fss_km", 5.0)]}
-    return evaluate(forecasters, list(events), lead_minutes=15, thresholds=[1.0, 500.0], **settings)  # type: ignore[arg-type]
+def scores_of(
+    forecasters: list[Forecaster], *events: Path, lead_minutes: int = 15, fss_km: float = 5.0, stride: int = 1
+) -> list[Score]:
+    scored = evaluate_events(
+        forecasters, events, lead_minutes=lead_minutes, thresholds=[1.0, 500.0], stride=stride, fss_km=[fss_km]
+    )
+    return [row for event in scored for row in event.rows()]
 
 
 def test_what_is_right_scores_full_marks(event: Path) -> None:
@@ -154,13 +158,13 @@ def test_nothing_to_score_is_an_error(event: Path, forecasters: list[Forecaster]
 
 def test_leads_that_are_shorter_than_a_timestep_are_an_error(event: Path) -> None:
     with pytest.raises(InvalidRequest):
-        evaluate([Persistence()], [event], lead_minutes=4, thresholds=[1.0])
+        scores_of([Persistence()], event, lead_minutes=4)
 
 
 def test_leads_follow_the_timestep_of_the_event(tmp_path: Path) -> None:
     slow = write_event(tmp_path / "slow.nc", 6, timestep_minutes=10)
-    scores = evaluate([Persistence()], [slow], lead_minutes=60, thresholds=[1.0])
-    assert [score.lead_minutes for score in scores] == [10, 20, 30, 40, 50, 60]
+    scores = scores_of([Persistence()], slow, lead_minutes=60)
+    assert [score.lead_minutes for score in scores if score.threshold == 1] == [10, 20, 30, 40, 50, 60]
 
 
 def named(name: str, version: str = "") -> Forecaster:

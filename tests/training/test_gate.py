@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from radar.measure import Measure
 from training.retraining.gate import CHALLENGER, CHAMPION, Evidence, GateConfig, Verdict, judge
-from training.score_sums import Measure, Sums
+from training.score_sums import Sums
 
 MEASURE = Measure((1.0, 5.0), (10.0,))
 CONFIG = GateConfig()

@@ -9,10 +9,10 @@ import pytest
 from models.baselines import Persistence
 from models.forecaster import EnsembleForecaster, Forecaster, ProbabilityForecaster, forecast_after
 from radar.grid import Grid
+from radar.measure import Measure
 from radar.sequence import Float32, FrameSequence, times_after
 from training.probabilities import ask, method_of
 from training.score_event import score_event
-from training.score_sums import Measure
 
 MEMBERS = (0.5, 1.0, 3.0)
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from radar.measure import Measure
 from training.read_scores import Sampled, sample
 from training.report.tables import BEST
-from training.score_sums import Measure, Sums
+from training.score_sums import Sums
 from training.score_table import null_if_nan
 
 CHALLENGER, CHAMPION = "challenger", "champion"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from models.baselines import Extrapolation, Persistence
 from models.forecaster import Forecaster
+from radar.measure import Measure
 from radar.sequence import FrameSequence
 from radar.verification import Float64
 from training.event_scores import EventScores, Strip
@@ -22,7 +23,7 @@ from training.retraining.data_set import DataSet
 from training.retraining.gate import CHALLENGER, CHAMPION, GateConfig
 from training.retraining.parts import Block
 from training.score_event import part, score_event
-from training.score_sums import Measure, Sums
+from training.score_sums import Sums
 
 _THRESHOLDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _FSS_KM = (10.0, 5.0, 20.0)

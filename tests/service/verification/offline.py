@@ -58,19 +58,15 @@ def evaluate(
 
 def _sums(forecast: Float32, observed: Float32, said: Sequence[Float32] | None) -> list[float]:
     known = [pair for pair in zip(forecast.ravel(), observed.ravel(), strict=True) if np.isfinite(pair).all()]
-    counts = [
-        sum((bool(f >= threshold), bool(o >= threshold)) == wanted for f, o in known)
-        for threshold in THRESHOLDS
-        for wanted in ((True, True), (False, True), (True, False), (False, False))
-    ]
     errors = [abs(f - o) for f, o in known]
-    absolute, squared = sum(float(error) for error in errors), sum(float(error * error) for error in errors)
-    near: list[float] = []
+    sums = [1.0, sum(float(error) for error in errors), sum(float(error * error) for error in errors), len(known)]
     for threshold in THRESHOLDS:
+        for wanted in ((True, True), (False, True), (True, False), (False, False)):
+            sums.append(sum((bool(f >= threshold), bool(o >= threshold)) == wanted for f, o in known))
         for scale in SCALES_KM:
-            sums = fraction_sum(forecast, observed, threshold, scale_pixels(scale, 1.0))
-            near += [sums.difference, sums.reference]
-    return [1, *counts, absolute, squared, len(known), *near, *_brier(observed, said)]
+            near = fraction_sum(forecast, observed, threshold, scale_pixels(scale, 1.0))
+            sums += [near.difference, near.reference]
+    return [*sums, *_brier(observed, said)]
 
 
 def _brier(observed: Float32, said: Sequence[Float32] | None) -> list[float]:

@@ -14,7 +14,7 @@ import pytest
 from models.aliases import drop_challenger, promote, rollback, set_challenger
 from models.onnx_forecaster import load_forecaster
 from radar.ledger import PERSISTENCE, read_scores
-from radar.sequence import FrameSequence
+from radar.sequence import FrameSequence, times_after
 from service.catalogue import load_catalogue
 from service.codec import decode_one
 from service.verification import shadows as shadows_module
@@ -156,12 +156,21 @@ def test_a_shadow_waits_for_an_idle_worker_and_then_gives_up(
     assert replica.outcomes == ["made", "late"]
 
 
-def test_too_few_frames_for_a_shadow(replica_on: Callable[..., Replica], models: Path) -> None:
+@pytest.mark.parametrize(("frames", "timestep_minutes"), [(1, 5), (5, 10)])
+def test_beside_a_stand_in_for_the_champion_shadows_are_skipped(
+    frames: int, timestep_minutes: int, replica_on: Callable[..., Replica], models: Path
+) -> None:
+    """Too few frames, and frames that the champion is not made for."""
     set_challenger(models, "still", "2", NOW)
     replica = replica_on()
-    replica.history.append(one(storm(1, END), 0))
-    replica.make_run()
-    assert replica.outcomes == ["failed"]
+    rain = storm(frames, END).rain_rate
+    times = times_after(END, frames, timestep_minutes)
+    replica.history.append(FrameSequence(rain, times, SMALL, timestep_minutes, "RY"))
+    whole = replica.make_run()
+    assert whole is not None
+    assert whole.run.method != "model"
+    assert replica.outcomes == ["skipped"]
+    assert CHALLENGER not in replica.beside.at(whole.run.id, whole.run.lead_minutes[0])
 
 
 def test_the_newest_run_goes_first(replica_on: Callable[..., Replica], models: Path) -> None:
