@@ -50,7 +50,7 @@ def with_pixels(**options: object) -> bytes:
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_is_written_is_read_back(seed: int) -> None:
     draw = np.random.default_rng(seed)
     rain = (draw.integers(0, 65535, SMALL.shape) * 0.01).astype(np.float32)

@@ -95,7 +95,7 @@ def test_the_first_row_of_the_file_is_the_south() -> None:
 
 @pytest.mark.parametrize("name", list(KNOWN_GRIDS))
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_what_is_written_is_read_back(name: str, seed: int) -> None:
     grid = KNOWN_GRIDS[name]
     draw = np.random.default_rng(seed)
@@ -242,7 +242,7 @@ def test_radars_names_are_no_tags() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, len(RY_2014) - 1), st.integers(0, 255)), min_size=1, max_size=6), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_mutated_headers_are_read_or_refused(changes: list[tuple[int, int]], data: st.DataObject) -> None:
     header = bytearray(data.draw(st.sampled_from([RY_2014, YW_2017, RE_2022])))
     for place, value in changes:

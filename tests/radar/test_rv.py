@@ -147,7 +147,7 @@ SMALL = write_archive(forecast(1), form="odim")
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_mutated_archives_are_read_or_refused(changes: list[tuple[int, int]]) -> None:
     damaged = bytearray(SMALL)
     for place, value in changes:
