@@ -62,7 +62,7 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         The run to resume has another configuration, or `start` is another network.
     """
     with joined() as worker:
-        resume = resume or worker.restarts > 0
+        resume = resume or _began_before(out, worker)
         _check_folder(out, resume=resume)
         torch.manual_seed(config.optimiser.seed)
         network = build(config.network)
@@ -74,9 +74,18 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         worker.wait()  # until all have seen that the folder is new
         if worker.leads:
             out.mkdir(parents=True, exist_ok=resume)
+            (out / _JOB_FILE).write_text(worker.job)
             (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
         worker.wait()
         return _Run(config, network.to(worker.device), sources, out, worker).train(resume=resume)
+
+
+_JOB_FILE = "torchrun_id"
+
+
+def _began_before(out: Path, worker: Worker) -> bool:
+    """Whether workers of this very torchrun, dead by now, have begun the run in this folder."""
+    return worker.restarts > 0 and (out / _JOB_FILE).is_file() and (out / _JOB_FILE).read_text() == worker.job
 
 
 def _check_folder(out: Path, *, resume: bool) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from typing import TypeVar
 
 import torch
 from torch import distributed, nn
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 T = TypeVar("T")
 
@@ -23,7 +27,9 @@ class Worker:
     count: int = 1
     device: torch.device = torch.device("cpu")
     restarts: int = 0
-    """How often torchrun has started the workers anew after one died."""
+    """How often torchrun has started workers anew after one died: the most that any of its nodes counts."""
+    job: str = ""
+    """What torchrun calls all its workers and all their restarts; "" without it."""
 
     @property
     def leads(self) -> bool:
@@ -91,18 +97,59 @@ def joined() -> Iterator[Worker]:
     if distributed.is_initialized():
         yield _this_worker(device)
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+    _begin_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield _this_worker(device)
     finally:
         distributed.destroy_process_group()
 
 
+def _begin_group(backend: str) -> None:
+    """Join the others.
+
+    torchrun keeps one store for all its restarts, and with it the addresses of workers that are dead by now: read
+    from there they end in a refused connection, or in one that both sides wait for. So those who are alive agree on a
+    part of the store that nobody has used before.
+    """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        distributed.init_process_group(backend, timeout=_PATIENCE)
+        return
+    number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = TCPStore(*address, count, is_master=False, timeout=_PATIENCE)
+    ours = PrefixStore(agreed_name(store, number, count), store)
+    distributed.init_process_group(backend, store=ours, rank=number, world_size=count, timeout=_PATIENCE)
+
+
+def agreed_name(store: Store, number: int, count: int) -> str:
+    """A name that all workers alive give to the same meeting, whatever dead ones have left in the store.
+
+    Each puts down a new word under its number and signs the list of all words, as often as it reads another list.
+    The list that all have signed has nobody's old word, for the dead sign nothing.
+    """
+    store.set(f"worker {number}", secrets.token_hex(16))
+    signed = set()
+    while True:
+        words = store.multi_get([f"worker {other}" for other in range(count)])
+        name = hashlib.sha256(b" ".join(words)).hexdigest()
+        if name not in signed:
+            store.add(name, 1)
+            signed.add(name)
+        if store.add(name, 0) == count:
+            return name
+        time.sleep(_MEETING_SECONDS)
+
+
 def _this_worker(device: torch.device) -> Worker:
-    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    return Worker(distributed.get_rank(), distributed.get_world_size(), device, restarts)
+    # Nodes count apart: one whose workers were only asked to begin again counts no restart.
+    restarts = torch.tensor(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")), device=device)
+    distributed.all_reduce(restarts, distributed.ReduceOp.MAX)
+    job = os.environ.get("TORCHELASTIC_RUN_ID", "")
+    return Worker(distributed.get_rank(), distributed.get_world_size(), device, int(restarts), job)
 
 
 _CPU = torch.device("cpu")
 _PATIENCE = timedelta(hours=6)
 """Of workers that wait while the first one makes a data set."""
+_MEETING_SECONDS = 0.1
+"""Between two looks at who has come."""

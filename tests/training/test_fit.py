@@ -6,11 +6,14 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +208,21 @@ def command(config: Path, events: Path, out: Path, *launcher: str) -> list[str]:
     ]
 
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+
+
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    _STARTED.append(subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, start_new_session=True))
+    return _STARTED[-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test() -> Iterator[None]:
+    yield
+    while _STARTED:
+        with _STARTED.pop() as process:
+            process.terminate()  # torchrun ends its workers
 
 
 TORCHRUN = [
@@ -252,22 +267,73 @@ def test_two_workers_equal_one(events: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_training_goes_on_from_the_last_state_when_a_worker_dies(events: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", [0, 1], ids=["the first", "the other"])
+def test_training_goes_on_from_the_last_state_however_often_a_worker_dies(
+    which: int, events: Path, tmp_path: Path
+) -> None:
     config = write_config(tmp_path / "config.toml", iterations=150, validate_every=50, save_every=5)
-    process = start(command(config, events, tmp_path / "run", *TORCHRUN))
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "state.pt").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(children(process.pid)[-1], signal.SIGKILL)
-    assert process.wait(180) == 0
-    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
-    assert state["iteration"] == 150
-    log = [json.loads(line)["iteration"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    run = tmp_path / "run"
+    process = start(command(config, events, run, *TORCHRUN))
+    killed: set[int] = set()
+    for enough in (5, 40, 75):
+        wait_for(partial(reached, run, enough), process)
+        wait_for(lambda: len(workers(process.pid) - killed) == 2, process)
+        victim = sorted(workers(process.pid) - killed)[which]
+        os.kill(victim, signal.SIGKILL)
+        killed.add(victim)
+    assert process.wait(120) == 0
+    assert state_iteration(run) == 150
+    log = [json.loads(line)["iteration"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert log == [0, 50, 100, 150]
 
 
-def children(parent: int) -> list[int]:
-    listed = (Path("/proc") / str(parent) / "task" / str(parent) / "children").read_text()
-    return [int(pid) for pid in listed.split()]
+@pytest.mark.slow
+def test_two_nodes_go_on_when_a_worker_of_one_dies(events: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml", iterations=100, validate_every=50, save_every=5)
+    run = tmp_path / "run"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rendezvous = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
+    torchrun = [part for part in TORCHRUN if part not in ("--standalone", "--nproc-per-node=2")]
+    torchrun[2:2] = [*rendezvous, "--rdzv-id=two-nodes"]
+    first, second = (start(command(config, events, run, *torchrun)) for _ in range(2))
+    wait_for(partial(reached, run, 5), first)
+    (victim,) = workers(second.pid)
+    os.kill(victim, signal.SIGKILL)
+    assert (first.wait(120), second.wait(120)) == (0, 0)
+    assert state_iteration(run) == 100
+
+
+@pytest.mark.slow
+def test_restarts_do_not_take_over_another_run(events: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml")
+    run = tmp_path / "run"
+    assert start(command(config, events, run)).wait(120) == 0
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    torchrun = ["--max-restarts=1" if part.startswith("--max-restarts") else part for part in TORCHRUN]
+    assert start(command(config, events, run, *torchrun)).wait(120) == 1
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def wait_for(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def state_iteration(run: Path) -> int:
+    path = run / "state.pt"
+    return int(torch.load(path, weights_only=True)["iteration"]) if path.exists() else 0
+
+
+def reached(run: Path, iteration: int) -> bool:
+    return state_iteration(run) >= iteration
+
+
+def workers(torchrun: int) -> set[int]:
+    """The processes that train, by now."""
+    listed = (Path("/proc") / str(torchrun) / "task" / str(torchrun) / "children").read_text()
+    return {int(pid) for pid in listed.split()}
