@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,14 @@ from training.probabilities import Method
 from training.read_scores import Sampled, sample
 from training.score_sums import Sums
 from training.score_table import Score, fss_name
+
+_SHOWN = 4
+
+
+def shown_leads(lead_minutes: Sequence[int]) -> tuple[int, ...]:
+    """The few lead times, evenly spaced, that pictures show."""
+    count = len(lead_minutes)
+    return tuple(lead_minutes[number - 1] for number in sorted({-(-count * k // _SHOWN) for k in range(1, _SHOWN + 1)}))
 
 
 @dataclass(frozen=True, eq=False)

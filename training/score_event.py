@@ -15,12 +15,11 @@ from radar.measure import Measure
 from radar.reliability import no_reliability, reliability_sum
 from radar.sequence import Float32, FrameSequence
 from radar.spectrum import no_spectrum
-from training.event_scores import EventScores, Strip
+from training.event_scores import EventScores, Strip, shown_leads
 from training.examples import window_starts
 from training.probabilities import Forecast, ask, method_of
 from training.score_sums import Frame, Sums, frame_sums, look, stack
 
-_SHOWN = 4
 """How many frames of a forecast a picture has."""
 
 
@@ -123,12 +122,12 @@ def _rainiest(sequence: FrameSequence, starts: range, length: int, steps: int) -
 
 def _strip(past: FrameSequence, observed: Float32, forecasts: Mapping[str, Forecast]) -> Strip:
     """Copies of a few frames, evenly spaced, so that the others can go."""
-    steps = len(observed)
-    shown = sorted({-(-steps * share // _SHOWN) for share in range(1, _SHOWN + 1)})
-    leads = [lead - 1 for lead in shown]
+    minutes = [past.timestep_minutes * step for step in range(1, len(observed) + 1)]
+    shown = shown_leads(minutes)
+    leads = [minutes.index(lead) for lead in shown]
     return Strip(
         reference_time=past.valid_times[-1],
-        lead_minutes=tuple(lead * past.timestep_minutes for lead in shown),
+        lead_minutes=shown,
         observed=observed[leads],
         forecasts={name: forecast.rain_rate[leads] for name, forecast in forecasts.items()},
     )

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
@@ -28,6 +29,7 @@ from radar.synthetic import Weather, storm_sequence
 from training.evaluate import evaluate_events
 from training.event_scores import EventScores
 from training.report.figures import data_uri
+from training.report.origins import origins
 from training.report.tables import number
 from training.report.write import write_report
 
@@ -120,6 +122,30 @@ def test_every_event_has_its_plots_and_a_strip(page: Page) -> None:
     strips = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR) for png in pictures(page, "png")]
     assert len(strips) == 2
     assert all(strip is not None and len(np.unique(strip[::7, ::7].reshape(-1, 3), axis=0)) > 5 for strip in strips)
+
+
+def test_a_page_without_strips_shows_no_frames_and_all_the_rest(
+    scored: list[EventScores], page: Page, tmp_path: Path
+) -> None:
+    write_report(tmp_path / "report.html", scored, strips=False)
+    bare = Page((tmp_path / "report.html").read_text())
+    assert list(pictures(bare, "png")) == []
+    assert len(list(pictures(bare, "svg"))) == len(list(pictures(page, "svg")))
+
+
+def test_the_page_names_whose_data_it_is_about(scored: list[EventScores], tmp_path: Path) -> None:
+    event = write_storm(tmp_path / "short.nc", 8, seed=5)
+    with xr.open_dataset(event, decode_times=False) as dataset:
+        named = dataset.load().assign_attrs(institution="Office <of> Rain", license="CC BY 4.0")
+    named.to_netcdf(event)
+    other = write_storm(tmp_path / "storm & wind.nc", 8)
+    write_report(tmp_path / "report.html", scored, origins([event, other, tmp_path / "of_other_kind.h5"]))
+    assert "Data: Office &lt;of&gt; Rain. CC BY 4.0" in (tmp_path / "report.html").read_text()
+    told = json.loads((tmp_path / "report.json").read_text())["events"]
+    assert [(row.get("institution"), row.get("licence")) for row in told] == [
+        (None, None),
+        ("Office <of> Rain", "CC BY 4.0"),
+    ]
 
 
 @pytest.fixture

@@ -38,6 +38,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write a page with plots, and FILE.json with every number"
     )
+    evaluate.add_argument(
+        "--no-strips", action="store_true", help="no radar frames on the page: not everybody's may be published"
+    )
     evaluate.add_argument("--record", action="store_true", help="put the means into the champions' manifests")
     evaluate.add_argument(
         "--protocol",
@@ -90,9 +93,10 @@ def _as_this_project(
     if arguments.record:
         record(models, scores)
     if arguments.report:
+        from training.report.origins import origins
         from training.report.write import write_report
 
-        write_report(arguments.report, scored)
+        write_report(arguments.report, scored, origins(events), strips=not arguments.no_strips)
 
 
 def _as_the_authors(arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path]) -> None:

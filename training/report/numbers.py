@@ -18,6 +18,7 @@ from radar.spectrum import rapsd, wavelengths_km
 from radar.verification import Float64
 from training.event_scores import EventScores
 from training.read_scores import Sampled
+from training.report.origins import Origin
 from training.score_table import ENDS, json_row, null_if_nan
 
 OBSERVED = "observed"
@@ -28,8 +29,8 @@ REFERENCES = ("smoothed", "extrapolation", "persistence")
 Row = dict[str, Any]
 
 
-def report_numbers(scored: Sequence[EventScores]) -> dict[str, Any]:
-    """All numbers of a report, as `json.dumps` takes them.
+def report_numbers(scored: Sequence[EventScores], origins: Mapping[str, Origin]) -> dict[str, Any]:
+    """All numbers of a report, as `json.dumps` takes them; `origins` says whose data each event is.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def report_numbers(scored: Sequence[EventScores]) -> dict[str, Any]:
     samples = [(event, event.sampled()) for event in scored]
     return {
         "about": {"made": iso(datetime.now(UTC)), "resamples": RESAMPLES, "confidence": CONFIDENCE},
-        "events": [_event(event) for event in scored],
+        "events": [_event(event) | origins.get(event.event, {}) for event in scored],
         "scores": [json_row(row) for event, sampled in samples for row in event.rows(sampled)],
         "means": [row for pair in samples for row in _means(*pair)],
         "differences": [row for pair in samples for row in _differences(*pair)],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from radar.sequence import iso
-from training.event_scores import Strip
+from training.event_scores import Strip, shown_leads
 from training.report.figures import error_figure, reliability_figure, score_figure, spectrum_figure
 from training.report.numbers import Row, reference_of
 from training.report.strips import strip_figure
@@ -48,9 +48,9 @@ _PROBABILITIES = {
 }
 
 
-def report_page(numbers: dict[str, Any], strips: dict[str, Strip], title: str) -> str:
-    """The whole page; `strips` by event, everything else from `numbers`."""
-    events = "\n".join(_event(numbers, event, strips[event["event"]]) for event in numbers["events"])
+def report_page(numbers: dict[str, Any], strips: Mapping[str, Strip], title: str) -> str:
+    """The whole page; `strips` by event, where frames are to be shown, everything else from `numbers`."""
+    events = "\n".join(_event(numbers, event, strips.get(event["event"])) for event in numbers["events"])
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -113,7 +113,19 @@ sure a score is <em>for such weather</em>, not for other days. Bold is the best 
 such rain was observed or forecast.</p>"""
 
 
-def _event(numbers: dict[str, Any], event: Row, strip: Strip) -> str:
+def _origin(event: Row) -> str:
+    said = [event[key] for key in ("institution", "licence") if key in event]
+    return f'<p class="note">Data: {escape(". ".join(said))}</p>\n' if said else ""
+
+
+def _frames(name: str, strip: Strip | None) -> str:
+    if strip is None:
+        return ""
+    return f"""<h3>Observed and forecast rain from {iso(strip.reference_time)}, the start with the most rain</h3>
+{_image(strip_figure(strip), f"observed and forecast rain, {name}")}"""
+
+
+def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
     name = event["event"]
     rows, means, differences, spectra, reliability = (
         [row for row in numbers[key] if row["event"] == name]
@@ -122,8 +134,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip) -> str:
     methods = dict.fromkeys(event["probabilities"].values())
     said = "; ".join(_PROBABILITIES[method] for method in methods)
     return f"""<h2 id="{_anchor(event)}">{escape(name)}</h2>
-<h3>Observed and forecast rain from {iso(strip.reference_time)}, the start with the most rain</h3>
-{_image(strip_figure(strip), f"observed and forecast rain, {name}")}
+{_origin(event)}{_frames(name, strip)}
 <h3>Scores by lead time</h3>
 {_image(score_figure(rows, event), f"CSI, FSS, bias and Brier score by lead time, {name}")}
 {_image(error_figure(rows, event), f"errors and picture scores by lead time, {name}")}
@@ -136,7 +147,7 @@ its MAE and not shown again.</p>
 {_difference(differences, event)}
 <h3>Spectra</h3>
 <p class="note">Power at each wavelength: below the black line a forecast has too little detail, above it too much.</p>
-{_image(spectrum_figure(spectra, event, strip.lead_minutes), f"power spectra, {name}")}
+{_image(spectrum_figure(spectra, event, shown_leads(event["lead_minutes"])), f"power spectra, {name}")}
 <h3>Reliability of probabilities</h3>
 <p class="note">The probability of rain at or above a threshold is here {said}. On the diagonal it rains as often as was
 said; below it, less often. All lead times together; the lower plots count pixels.</p>

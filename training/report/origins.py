@@ -1,0 +1,24 @@
+"""Whose data a report is about, as the files of its events say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import xarray as xr
+
+Origin = dict[str, str]
+"""`institution` and `licence`, each if the file has it."""
+_ATTRIBUTES = {"institution": ("institution",), "licence": ("licence", "license")}
+
+
+def origins(events: Iterable[Path]) -> dict[str, Origin]:
+    """By event, the global attributes `institution` and `licence` (or `license`) of CF NetCDF; other files say none."""
+    return {path.stem: _origin(path) for path in events if path.suffix == ".nc"}
+
+
+def _origin(path: Path) -> Origin:
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        found = dataset.attrs
+    said = {name: next((found[key] for key in keys if key in found), None) for name, keys in _ATTRIBUTES.items()}
+    return {name: str(value) for name, value in said.items() if value}
