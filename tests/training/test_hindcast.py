@@ -115,7 +115,7 @@ def test_the_store_holds_what_the_model_says_of_every_start(archive: Path, alone
 def test_scores_are_those_of_the_stored_forecasts_on_what_was_observed(archive: Path, alone: Path) -> None:
     report = json.loads(scores_file(alone).read_text())
     rows = {(row["forecaster"], row["lead_minutes"], row["threshold"]): row for row in report["scores"]}
-    assert {key[0] for key in rows} == {"ms-convlstm/1", "persistence", "extrapolation"}
+    assert {key[0] for key in rows} == {"ms-convlstm/2", "persistence", "extrapolation"}
     times = set(Archive(archive).times("RY", _GRID.key))
     total, frames = None, 0
     with xr.open_zarr(alone) as store:
@@ -129,7 +129,7 @@ def test_scores_are_those_of_the_stored_forecasts_on_what_was_observed(archive: 
                 table = contingency(said, observed, 1.0)
                 total, frames = (table if total is None else total + table), frames + 1
     assert total is not None
-    row = rows["ms-convlstm/1", 10, 1.0]
+    row = rows["ms-convlstm/2", 10, 1.0]
     assert row["frames"] == frames == 51 - 1 - 2  # one is missing in the gap, two at the end
     assert row["csi"] == pytest.approx(csi(total), abs=1e-9)
     assert all(rows[name, 10, 1.0]["pixels"] == row["pixels"] for name, _, _ in rows)
