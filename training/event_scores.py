@@ -17,6 +17,7 @@ from training.score_sums import Sums
 from training.score_table import Score, fss_name
 
 _SHOWN = 4
+"""How many frames of a forecast a picture has."""
 
 
 def shown_leads(lead_minutes: Sequence[int]) -> tuple[int, ...]:

@@ -20,8 +20,6 @@ from training.examples import window_starts
 from training.probabilities import Forecast, ask, method_of
 from training.score_sums import Frame, Sums, frame_sums, look, stack
 
-"""How many frames of a forecast a picture has."""
-
 
 class _Tally:
     """What is added up of one forecaster, lead by lead."""
