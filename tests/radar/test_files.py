@@ -133,7 +133,7 @@ def test_frames_of_a_sequence_make_the_sequence() -> None:
     [
         (b"", "a RADOLAN binary or an ODIM HDF5 composite in f, got no bytes"),
         (b"hello, this is text", "a RADOLAN binary or an ODIM HDF5 composite in f, got neither"),
-        (gzip.compress(b"hello"), "got neither"),
+        (gzip.compress(b"hello", mtime=0), "got neither"),
         (gzip.compress(gzip.compress(radolan().data)), "got neither"),
         (gzip.compress(radolan().data)[:-100], "a whole gzip stream in f"),
         (radolan().data[:-1], "the 1,620,083 bytes that its header states in f, got 1,620,082"),

@@ -171,9 +171,10 @@ def test_a_child_killed_in_the_midst_of_a_file_is_an_error_and_the_next_file_is_
     decoders: Decoders, ends: list[str]
 ) -> None:
     pid = stopped_child(decoders)
+    (child,) = [child for child in decoders._places.queue if child]
     with ThreadPoolExecutor(1) as threads:
         reading = threads.submit(decoders.read, composite(), "../x/file-hd5")
-        wait_until(lambda: not pids(decoders), "the child to be taken")
+        wait_until(lambda: child.files == 1, "the file to be the child's")
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(UnreadableFile, match="ended the process that read it"):
             reading.result(timeout=30)

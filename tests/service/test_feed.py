@@ -317,7 +317,7 @@ def test_a_frozen_feed_is_noticed(server: FeedServer, http_feed: Callable[..., F
     ("reason", "data"),
     [
         ("unreadable", ry_file(START + STEP)),
-        ("unreadable", gzip.compress(b"x" * 100)),
+        ("unreadable", gzip.compress(b"x" * 100, mtime=0)),
         ("unreadable", b""),
         ("product", gzip.compress(gzip.decompress(ry_file(START)).replace(b"RY", b"YW", 1))),
     ],
