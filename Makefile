@@ -1,6 +1,9 @@
 # make serve: the service with the bundled model and a demo storm.  make test: every fast test.  See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
+# Files of tests run at a time, each on a core of its own; more on a larger machine: WORKERS=8 make test.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: serve test test-slow lint compose-test
 
@@ -8,10 +11,10 @@ serve: .venv/.serve
 	RAINCELL_DEMO=1 $(BIN)/python -m service run --host 127.0.0.1 --port $${RAINCELL_PORT:-8000}
 
 test: .venv/.dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: .venv/.dev
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 # The whole deployment on this machine's Docker engine; RAINCELL_COMPOSE_OVERRIDE names compose files to put over ours.
 compose-test:

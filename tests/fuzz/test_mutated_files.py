@@ -16,7 +16,7 @@ from tests.fuzz.mutations import Edit, damaged, edits
 from tests.fuzz.subjects import SECRET_FOLDER, Subject, survives, written
 
 ROOT = Path(__file__).parents[2]
-RUN_SECONDS = 200
+RUN_SECONDS = 90
 MOST_MEGABYTES = 1024
 """Resident at the peak; an RV archive of 25 frames is 132 MB of numbers."""
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from training.decisions import read_decisions
 from training.retraining.run_folder import runs_of
 
 KILLS = 20
+WORLDS = 2
+"""Repositories with a job each, at the same time, so that no core waits."""
 
 
 def start(world: Path) -> subprocess.Popen[bytes]:
@@ -57,19 +60,27 @@ def check_repository(world: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_killed_at_twenty_random_moments_the_champion_serves_and_the_job_ends(tmp_path: Path) -> None:
-    make_archive(tmp_path / "archive")
-    make_champion(tmp_path, tmp_path / "models")
-    write_config(tmp_path / "config.toml", accept="promote", iterations=8)
-    text = (tmp_path / "config.toml").read_text()
-    (tmp_path / "config.toml").write_text("keep_versions = 1\nkeep_runs = 2\n" + text)
-    seconds = finished(tmp_path)
-    draw = random.Random(7)
+    with ThreadPoolExecutor(WORLDS) as threads:
+        killed = list(threads.map(kill_and_finish, [tmp_path / str(seed) for seed in range(WORLDS)], range(WORLDS)))
+    assert len(set().union(*killed)) >= 3, killed  # in different steps
+
+
+def kill_and_finish(world: Path, seed: int) -> set[str]:
+    """Kill the job of one world its share of times, then let it end; the steps that were cut off."""
+    world.mkdir()
+    make_archive(world / "archive")
+    make_champion(world, world / "models")
+    write_config(world / "config.toml", accept="promote", iterations=8)
+    text = (world / "config.toml").read_text()
+    (world / "config.toml").write_text("keep_versions = 1\nkeep_runs = 2\n" + text)
+    seconds = finished(world)
+    draw = random.Random(seed)
     killed, kills = set(), 0
-    while kills < KILLS:
-        if read_aliases(tmp_path / "models", NAME).champion != "1":
+    while kills < KILLS // WORLDS:
+        if read_aliases(world / "models", NAME).champion != "1":
             # The poor one again, so that every run has a better version to let in.
-            promote(tmp_path / "models", NAME, "1", now=NOON)
-        process = start(tmp_path)
+            promote(world / "models", NAME, "1", now=NOON)
+        process = start(world)
         try:
             process.wait(timeout=draw.uniform(0.1, 1.1) * seconds)
             continue  # it ended first
@@ -77,12 +88,12 @@ def test_killed_at_twenty_random_moments_the_champion_serves_and_the_job_ends(tm
             process.send_signal(signal.SIGKILL)
             process.wait()
         kills += 1
-        killed.add(last_step(tmp_path))
-        check_repository(tmp_path)
-    assert len(killed) >= 3, killed  # in different steps
-    finished(tmp_path)
-    check_repository(tmp_path)
-    check_nothing_is_left(tmp_path)
+        killed.add(last_step(world))
+        check_repository(world)
+    finished(world)
+    check_repository(world)
+    check_nothing_is_left(world)
+    return killed
 
 
 def last_step(world: Path) -> str:
