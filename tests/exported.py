@@ -1,7 +1,9 @@
-"""Each of the sixteen models, tiny, from configuration to model repository; made once in a test session."""
+"""Each of the sixteen models, tiny, from configuration to repository; made once for all processes of a test run."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +27,6 @@ SIXTEEN = tuple(
     pytest.param(name, id=name, marks=() if name.startswith("ms-") else pytest.mark.slow) for name in MODELS
 )
 """Their names; the multi-scale ones have all that the plain ones have, pooling and upsampling besides."""
-
-_MADE: dict[str, Exported] = {}
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,19 @@ def tiny_config(name: str, network: NetworkSpec) -> FitConfig:
 
 
 def exported(name: str, folders: pytest.TempPathFactory) -> Exported:
-    """Trained for two iterations and exported as version 1, in a repository of its own."""
-    if name not in _MADE:
-        folder = folders.mktemp("exported")
-        _write_events(folder)
-        checkpoint = fit(tiny_config(name, tiny_spec(name)), folder, folder / "run")
-        export(checkpoint, folder / "models", "1")
-        _MADE[name] = Exported(name, checkpoint, folder / "models")
-    return _MADE[name]
+    """Trained for two iterations and exported as version 1, in a repository of its own, which no test may change."""
+    base = folders.getbasetemp()
+    # The folder of the whole run: each process of pytest-xdist has its own within it.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Exported(name, folder / "run" / "model.pt", folder / "models")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.file().exists():
+            _write_events(folder)
+            fit(tiny_config(name, tiny_spec(name)), folder, folder / "run")
+            export(made.checkpoint, made.repository, "1")
+    return made
 
 
 def _write_events(folder: Path) -> None:

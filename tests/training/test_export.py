@@ -20,7 +20,7 @@ from onnx import TensorProto, numpy_helper, shape_inference
 
 import training.export
 from models.onnx_forecaster import load_forecaster, read_card_of
-from models.repository import champions, set_alias, sha256_of
+from models.repository import champions, sha256_of
 from models.zoo import build
 from radar.errors import ArtifactRejected
 from radar.grid import Grid
@@ -168,18 +168,19 @@ def test_the_authors_arithmetic_is_exported_too(name: str, tmp_path: Path) -> No
         assert network_difference(step, TorchStep(network), card, shape) <= 1e-5, shape
 
 
-def test_the_command_writes_without_float16_where_asked_and_is_quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_command_writes_without_float16_where_asked_and_is_quiet(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     model = exported("ms-convlstm", tmp_path_factory)
-    arguments = ["--repository", str(model.repository), "--version", "2", "--no-float16"]
+    arguments = ["--repository", str(tmp_path), "--version", "2", "--no-float16"]
     command = [sys.executable, "-m", "training", "export", str(model.checkpoint), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    written = model.repository / "ms-convlstm" / "2"
+    written = tmp_path / "ms-convlstm" / "2"
     assert sorted(path.name for path in written.iterdir()) == ["manifest.json", "model.onnx"]
     manifest = json.loads((written / "manifest.json").read_text())
     assert list(manifest["sha256"]) == ["model.onnx"]
     assert "float16" not in manifest
     assert done.stderr == ""
-    set_alias(model.repository, "ms-convlstm", "champion", "1")
 
 
 @pytest.mark.parametrize("fault", ["golden", "parity"])
