@@ -56,7 +56,7 @@ def chosen_model(repository: Path, name: str | None) -> str:
     raise UnknownModel(
         expected="one of the models " + (", ".join(names) or "of the repository, which holds none"),
         got="no name" if name is None else repr(name[:80]),
-        remedy="name one of them",
+        remedy="name one of them with --model",
     )
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from models.forecaster import Forecaster
 from radar.bootstrap import block_length
-from radar.errors import IncompleteHistory
+from radar.errors import IncompleteHistory, InvalidRequest
 from radar.measure import Measure
 from radar.reliability import no_reliability, reliability_sum
 from radar.sequence import Float32, FrameSequence
@@ -57,8 +57,8 @@ def score_event(
 
     Raises
     ------
-    IncompleteHistory
-        Too few frames for a single forecast.
+    InvalidRequest, IncompleteHistory
+        As `window_of` says.
     """
     length, steps = window_of(forecasters, sequence, lead_minutes)
     starts = window_starts(sequence, length + steps, stride)
@@ -91,14 +91,28 @@ def score_event(
 
 
 def window_of(forecasters: Mapping[str, Forecaster], sequence: FrameSequence, lead_minutes: int) -> tuple[int, int]:
-    """How many frames the forecasters read, and how many steps ahead the event lets them be scored."""
+    """How many frames the forecasters read, and how many steps ahead the event lets them be scored.
+
+    Raises
+    ------
+    InvalidRequest
+        No multiple of the event's timestep.
+    IncompleteHistory
+        Too few frames for a single forecast.
+    """
+    if lead_minutes < 1 or lead_minutes % sequence.timestep_minutes:
+        raise InvalidRequest(
+            expected=f"a longest lead time that is a multiple of {sequence.timestep_minutes} minutes",
+            got=f"{lead_minutes} minutes",
+            remedy="ask for such a one with --lead-minutes",
+        )
     length = max(forecaster.input_length for forecaster in forecasters.values())
     steps = min(lead_minutes // sequence.timestep_minutes, len(sequence) - length)
     if steps < 1:
         raise IncompleteHistory(
-            expected=f"more than {length} frames and leads of at least {sequence.timestep_minutes} minutes",
-            got=f"{len(sequence)} frames and {lead_minutes} minutes",
-            remedy="leave the event out, or ask for longer leads",
+            expected=f"more than {length} frames",
+            got=f"{len(sequence)} frames",
+            remedy="leave the event out",
         )
     return length, steps
 

@@ -156,9 +156,10 @@ def test_nothing_to_score_is_an_error(event: Path, forecasters: list[Forecaster]
         scores_of(forecasters, event)
 
 
-def test_leads_that_are_shorter_than_a_timestep_are_an_error(event: Path) -> None:
-    with pytest.raises(InvalidRequest):
-        scores_of([Persistence()], event, lead_minutes=4)
+@pytest.mark.parametrize("minutes", [-5, 0, 4, 7])
+def test_leads_that_are_no_multiple_of_the_timestep_are_an_error(event: Path, minutes: int) -> None:
+    with pytest.raises(InvalidRequest, match=rf"multiple of 5 minutes, got {minutes} minutes"):
+        scores_of([Persistence()], event, lead_minutes=minutes)
 
 
 def test_leads_follow_the_timestep_of_the_event(tmp_path: Path) -> None:
