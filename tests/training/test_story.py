@@ -25,7 +25,7 @@ name = "ms-convlstm"
 leads = 3
 [network]
 cell = "convlstm"
-scales = [0, 1, 2, 2, 1, 0]
+scales = [0, 1, 0]
 channels = 4
 patch = 2
 inputs = ["rain", "coverage"]
