@@ -22,7 +22,8 @@ SHAPE = (29, 43)
 LEADS = 3
 
 
-@pytest.mark.parametrize("name", SIXTEEN)
+# From the last to the first: tests/training/test_export.py, which may run at the same time, makes the first ones first.
+@pytest.mark.parametrize("name", SIXTEEN[::-1])
 def test_a_model_goes_from_specification_to_http(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     model = exported(name, tmp_path_factory)
     history = rain(3, SHAPE)
