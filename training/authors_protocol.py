@@ -129,8 +129,8 @@ def score_as_authors(
 
     Raises
     ------
-    IncompleteHistory
-        Too few frames for a single forecast.
+    InvalidRequest, IncompleteHistory
+        As `training.score_event.window_of` says.
     """
     length, steps = window_of(forecasters, sequence, lead_minutes)
     tallies: dict[tuple[str, int], FrameTally] = {}

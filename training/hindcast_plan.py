@@ -17,6 +17,7 @@ from radar.archive_file import Series
 from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
 from radar.score_sums import THRESHOLDS
 from radar.sequence import iso
+from training.leads import steps_to
 
 BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
 """What a model is scored beside."""
@@ -131,7 +132,7 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question
         The archive is empty.
     """
     series = choose_series(archive, question.product, question.grid)
-    steps = _steps(question.lead_minutes, series.timestep_minutes)
+    steps = steps_to(question.lead_minutes, series.timestep_minutes)
     times = archive.times(series.product, series.grid.key)
     length = max(card.input_length, *(baseline.input_length for baseline in BASELINES))
     step = timedelta(minutes=series.timestep_minutes)
@@ -196,16 +197,6 @@ def _left_out(times: Sequence[datetime], starts: Sequence[datetime], spacing: ti
             found.append(LeftOut(time, time, 1))
         time += spacing
     return found
-
-
-def _steps(lead_minutes: int, timestep_minutes: int) -> int:
-    if lead_minutes < 1 or lead_minutes % timestep_minutes:
-        raise _invalid(
-            f"a longest lead time that is a multiple of {timestep_minutes} minutes",
-            f"{lead_minutes} minutes",
-            "ask for such a one with --lead-minutes",
-        )
-    return lead_minutes // timestep_minutes
 
 
 def _invalid(expected: str, got: str, remedy: str) -> InvalidRequest:

@@ -10,13 +10,14 @@ from tqdm import tqdm
 
 from models.forecaster import Forecaster
 from radar.bootstrap import block_length
-from radar.errors import IncompleteHistory, InvalidRequest
+from radar.errors import IncompleteHistory
 from radar.measure import Measure
 from radar.reliability import no_reliability, reliability_sum
 from radar.sequence import Float32, FrameSequence
 from radar.spectrum import no_spectrum
 from training.event_scores import EventScores, Strip, shown_leads
 from training.examples import window_starts
+from training.leads import steps_to
 from training.probabilities import Forecast, ask, method_of
 from training.score_sums import Frame, Sums, frame_sums, look, stack
 
@@ -100,14 +101,8 @@ def window_of(forecasters: Mapping[str, Forecaster], sequence: FrameSequence, le
     IncompleteHistory
         Too few frames for a single forecast.
     """
-    if lead_minutes < 1 or lead_minutes % sequence.timestep_minutes:
-        raise InvalidRequest(
-            expected=f"a longest lead time that is a multiple of {sequence.timestep_minutes} minutes",
-            got=f"{lead_minutes} minutes",
-            remedy="ask for such a one with --lead-minutes",
-        )
     length = max(forecaster.input_length for forecaster in forecasters.values())
-    steps = min(lead_minutes // sequence.timestep_minutes, len(sequence) - length)
+    steps = min(steps_to(lead_minutes, sequence.timestep_minutes), len(sequence) - length)
     if steps < 1:
         raise IncompleteHistory(
             expected=f"more than {length} frames",
