@@ -73,7 +73,7 @@ def tables(seeds: Sequence[Sequence[Row]]) -> list[str]:
 def _means(seeds: Sequence[Sequence[Row]]) -> list[str]:
     lines = _head(["mean over lead times", *(column.title for column in COLUMNS)])
     for model in _distinct(chain(*seeds), "model"):
-        values = [[_mean(rows, model, column) for column in COLUMNS] for rows in _with(model, seeds)]
+        values = [[mean_score(rows, model, column) for column in COLUMNS] for rows in _with(model, seeds)]
         if all(each == values[0] for each in values):
             lines.append(_line(model, values[0]))  # a baseline, or one seed only
             continue
@@ -90,7 +90,7 @@ def _by_lead(seeds: Sequence[Sequence[Row]]) -> list[str]:
         rows = [[row for row in each if row["lead_minutes"] == lead] for each in seeds]
         if any(rows):
             cells = [
-                fmean(_mean(each, model, column) for each in _with(model, rows))
+                fmean(mean_score(each, model, column) for each in _with(model, rows))
                 for column in BY_LEAD
                 for model in models
             ]
@@ -103,7 +103,7 @@ def _with(model: str, seeds: Iterable[Sequence[Row]]) -> list[Sequence[Row]]:
     return [rows for rows in seeds if any(row["model"] == model for row in rows)]
 
 
-def _mean(rows: Iterable[Row], model: str, column: Column) -> float:
+def mean_score(rows: Iterable[Row], model: str, column: Column) -> float:
     """Undefined scores do not count."""
     found = [
         row[column.score]
