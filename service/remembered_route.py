@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Scope
 
+from service.checked_route import CheckedRoute, Handler
 from service.context import service_of
 
 _MOST_QUESTIONS = 2048
@@ -19,10 +18,9 @@ _GIVEN = ("request", "service")
 
 Question = tuple[str, bytes, tuple[bytes, ...]]
 """Path, query and Accept: all that parameters of these routes are read from."""
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class RememberedRoute(APIRoute):
+class RememberedRoute(CheckedRoute):
     """A route whose GET function has parameters of path, query and the header Accept, besides `request` and `service`.
 
     What FastAPI made of them, and found right, is remembered and given to the function when the same is asked again.

@@ -15,13 +15,14 @@ from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.belief import believe
 from service.bodies.posted import Hints, utc
 from service.bodies.read import Body, decode, receive
+from service.checked_route import CheckedRoute
 from service.context import Parts, Service
 from service.errors import UnknownFrame
 from service.inventory import list_frames
 from service.problems import documented
 from service.routes.query import FrameQuery, GridName, Product, frames_body
 
-router = APIRouter(prefix="/frames", tags=["history"])
+router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
 Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]

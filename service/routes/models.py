@@ -8,14 +8,15 @@ from fastapi import APIRouter, Path
 
 from service.answers.schema import ModelAnswer, ModelsAnswer
 from service.catalogue import ServedModel, default_of
+from service.checked_route import CheckedRoute
 from service.context import Parts
 from service.inventory import rejected_models
 from service.problems import documented
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=CheckedRoute)
 
 
-@router.get("", responses=documented(500))
+@router.get("", responses=documented(422, 500))
 async def models(service: Parts) -> ModelsAnswer:
     """All models that answer, and which of them by default."""
     models = service.catalogue.models  # one state of it, should it be exchanged meanwhile

@@ -14,6 +14,7 @@ from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
 from service.attendance import while_attended
 from service.bodies.read import receive
+from service.checked_route import CheckedRoute
 from service.context import Parts
 from service.documentation import reference
 from service.predict import Question, dress, forecast, gather, steps_for
@@ -21,7 +22,7 @@ from service.problems import documented
 from service.routes.query import FrameQuery, frames_body
 from service.timing import Timings
 
-router = APIRouter(tags=["nowcast"])
+router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from radar.errors import StoreUnavailable
 from service.answers.negotiate import choose as choose_media_type
+from service.checked_route import CheckedRoute
 from service.codec import Series
 from service.context import Parts, Service
 from service.documentation import reference
@@ -22,7 +23,7 @@ from service.verification.schema import VerificationAnswer
 from service.verification.tally import Period
 from service.verification.verification import Verification
 
-router = APIRouter(tags=["verification"])
+router = APIRouter(tags=["verification"], route_class=CheckedRoute)
 
 JSON, SVG, PNG = "application/json", "image/svg+xml", "image/png"
 MEDIA_TYPES = (JSON, SVG, PNG)

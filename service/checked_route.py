@@ -1,0 +1,53 @@
+"""Routes that refuse what they would not read: a misspelt parameter is an error, not an answer to another question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from radar.errors import InvalidRequest
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class CheckedRoute(APIRoute):
+    """A route whose query has only parameters that it knows, each once; another is a 422."""
+
+    def get_route_handler(self) -> Handler:
+        """See APIRoute."""
+        known, ask = sorted(_parameters(self.dependant)), super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            if request.url.query:
+                check_names([name for name, _ in request.query_params.multi_items()], known)
+            return await ask(request)
+
+        return answer
+
+
+def check_names(given: Iterable[str], known: list[str]) -> None:
+    """Raise InvalidRequest for a name in a query that is not known, or that comes twice."""
+    for name, times in Counter(given).items():
+        if name not in known:
+            like = get_close_matches(name, known, 1)
+            raise InvalidRequest(
+                expected=f"a query of {', '.join(known)}" if known else "no query",
+                got=repr(name[:60]),
+                remedy=f"write {like[0]}" if like else "leave it out, or see /docs for every parameter",
+            )
+        if times > 1:
+            raise InvalidRequest(
+                expected=f"{name} once in the query", got=f"it {times} times", remedy="decide for one of them"
+            )
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """Names of query parameters, of dependencies, too."""
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
