@@ -66,6 +66,7 @@ class Shadows:
         self._repository, self._catalogue, self._load = repository, catalogue, load
         self._worker, self._beside, self._clock = worker, beside, clock
         self._on_shadow = on_shadow
+        self._named: Mapping[str, tuple[str, str]] = {}
         self._models: dict[str, RecurrentForecaster] = {}
         self._refused: dict[str, tuple[object, str]] = {}
         self._waiting: dict[Series, WholeRun] = {}
@@ -113,9 +114,10 @@ class Shadows:
     def look(self) -> None:
         """Load the shadows that the aliases name now, and let go of the others; in a thread, since loading takes long.
 
-        One that cannot be loaded is told, and tried again when its file changes.
+        One that cannot be loaded is told, and tried again when its file changes. While the aliases cannot be read,
+        the shadows stay.
         """
-        wanted = self._wanted()
+        self._named = wanted = self._wanted()
         self._models = {reference: model for reference, model in self._models.items() if reference in wanted}
         self._refused = {reference: why for reference, why in self._refused.items() if reference in wanted}
         for reference, (name, version) in wanted.items():
@@ -126,8 +128,9 @@ class Shadows:
         name = self._catalogue.default
         try:
             aliases = read_aliases(self._repository, name)
-        except (RaincellError, OSError):
-            return {}
+        except (RaincellError, OSError) as error:
+            _logger.warning("shadows of %s stay as they are: %s", name, error)
+            return self._named
         serving = self._catalogue.get(name).forecaster.card.version
         versions = [aliases.challenger]
         if aliases.probation_until and self._clock() < aliases.probation_until:

@@ -102,6 +102,24 @@ def test_the_roles_say_who_is_a_shadow(replica_on: Callable[..., Replica], model
     assert references() == []
 
 
+def test_while_the_aliases_cannot_be_read_shadows_stay(
+    replica_on: Callable[..., Replica], models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_challenger(models, "still", "2", NOW)
+    replica = replica_on(now=NOW)
+    replica.shadows.look()
+    aliases = models / "still" / "aliases.json"
+    sound = aliases.read_bytes()
+    aliases.write_bytes(sound[:20])
+    replica.shadows.look()
+    assert replica.shadows.references == [CHALLENGER]
+    assert "shadows of still stay as they are" in caplog.text
+    aliases.write_bytes(sound)
+    drop_challenger(models, "still")
+    replica.shadows.look()
+    assert replica.shadows.references == []
+
+
 def test_a_shadow_that_cannot_be_loaded_is_told_and_tried_again_when_it_changes(
     replica_on: Callable[..., Replica], models: Path
 ) -> None:
