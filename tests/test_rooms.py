@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.repository import PRETRAINED, champions
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("radar", "models", "training", "service")
 
@@ -47,8 +49,7 @@ def test_help_needs_no_torch() -> None:
 
 @pytest.mark.parametrize("command", ["list", "inspect", "promote", "rollback"])
 def test_the_commands_of_the_repository_need_no_torch(command: str) -> None:
-    model = ROOT / "models" / "pretrained"
-    told = [str(model / "ms-convlstm/2/model.onnx")] if command == "inspect" else ["--repository", str(model)]
+    told = [str(champions(PRETRAINED)["ms-convlstm"])] if command == "inspect" else ["--repository", str(PRETRAINED)]
     code = f"import sys; sys.argv = ['training', {command!r}, *{told!r}]; import training.__main__ as t\n"
     code += "t.main(); print({'torch', 'onnx', 'h5py'} & set(sys.modules))"
     answer = run_python(code)

@@ -20,12 +20,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster
 from models.repository import PRETRAINED, champions
 from radar.archive import Archive
 from radar.counts import to_counts, to_rates
 from radar.errors import UnreadableFile
 from radar.grid import KNOWN_GRIDS, Grid
+from radar.ledger import model_reference
 from radar.synthetic import Weather, storm_sequence
 from radar.verification import contingency, csi
 from training.__main__ import main
@@ -38,6 +40,7 @@ from training.score_event import part
 _RADKLIM = KNOWN_GRIDS["radklim"]
 _GRID = Grid("small", (48, 64), 1.0, _RADKLIM.projection, _RADKLIM.north_west)
 _MODEL = PRETRAINED / "ms-convlstm"
+_REFERENCE = model_reference("ms-convlstm", read_aliases(PRETRAINED, "ms-convlstm").champion)
 _START = datetime(2024, 5, 1, 22, tzinfo=UTC)
 _FIVE = timedelta(minutes=5)
 _GAP = 30
@@ -115,7 +118,7 @@ def test_the_store_holds_what_the_model_says_of_every_start(archive: Path, alone
 def test_scores_are_those_of_the_stored_forecasts_on_what_was_observed(archive: Path, alone: Path) -> None:
     report = json.loads(scores_file(alone).read_text())
     rows = {(row["forecaster"], row["lead_minutes"], row["threshold"]): row for row in report["scores"]}
-    assert {key[0] for key in rows} == {"ms-convlstm/2", "persistence", "extrapolation"}
+    assert {key[0] for key in rows} == {_REFERENCE, "persistence", "extrapolation"}
     times = set(Archive(archive).times("RY", _GRID.key))
     total, frames = None, 0
     with xr.open_zarr(alone) as store:
@@ -129,7 +132,7 @@ def test_scores_are_those_of_the_stored_forecasts_on_what_was_observed(archive: 
                 table = contingency(said, observed, 1.0)
                 total, frames = (table if total is None else total + table), frames + 1
     assert total is not None
-    row = rows["ms-convlstm/2", 10, 1.0]
+    row = rows[_REFERENCE, 10, 1.0]
     assert row["frames"] == frames == 51 - 1 - 2  # one is missing in the gap, two at the end
     assert row["csi"] == pytest.approx(csi(total), abs=1e-9)
     assert all(rows[name, 10, 1.0]["pixels"] == row["pixels"] for name, _, _ in rows)
