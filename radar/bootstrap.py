@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from radar.student import student_quantile
 from radar.verification import Float64
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 _DEFINED = 0.9
 """Share of the resamples in which a score must be defined: rain that few starts have is in few samples."""
+_FEWEST_BLOCKS = 4
+"""Of which a spread is worth anything."""
 
 
 class Interval(NamedTuple):
@@ -105,12 +108,21 @@ def estimate(sums: Float64, read: Read, block: int) -> Estimate:
     return Estimate(read(sums.sum(axis=0)), *interval(read(resample(sums, draw_starts(len(sums), block)))))
 
 
-def estimate_difference(mine: Float64, theirs: Float64, read: Read, block: int) -> Estimate:
+def estimate_difference(
+    mine: Float64, theirs: Float64, read: Read, block: int, confidence: float = CONFIDENCE
+) -> Estimate:
     """How much a score of `mine` is above that of `theirs`, both as in `estimate` and over the same starts.
 
     Pairs: every resample takes the same starts of both, so that rain that is hard for both does not blur the
-    difference. Where the interval leaves 0 out, one is better.
+    difference. Where the interval leaves 0 out, one is better. It is Student's, from the spread over the resamples:
+    of few blocks their quantiles would be too narrow. NaN bounds with fewer than four blocks.
     """
+    value, blocks = read(mine.sum(axis=0)) - read(theirs.sum(axis=0)), len(mine) / block
+    if blocks < _FEWEST_BLOCKS:
+        return Estimate(value, *(np.full_like(value, np.nan) for _ in range(2)))
     draws = draw_starts(len(mine), block)
     samples = read(resample(mine, draws)) - read(resample(theirs, draws))
-    return Estimate(read(mine.sum(axis=0)) - read(theirs.sum(axis=0)), *interval(samples))
+    defined = np.isfinite(samples).mean(axis=0) >= _DEFINED
+    spread = np.nanstd(np.where(defined, samples, 0.0), axis=0) * np.sqrt(blocks / (blocks - 1))
+    half = np.where(defined, student_quantile((1 + confidence) / 2, blocks - 1) * spread, np.nan)
+    return Estimate(value, value - half, value + half)

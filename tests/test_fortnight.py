@@ -144,7 +144,7 @@ def it_is_forced_through_the_gate(there: World, learnt: str) -> str:
     there.live(TURN + 7, EASTERLIES)
     with damaged_training() as patch:
         patch.setattr("training.retraining.examine.judge", all_rules_hold)
-        assert there.retrain('accept = "promote"' + BARELY_TUNED) == 0
+        assert there.retrain('accept = "promote"\nprobation_hours = 72' + BARELY_TUNED) == 0
     aliases = read_aliases(there.repository, NAME)
     assert aliases.previous == learnt
     there.wait_until_served(aliases.champion)
@@ -179,11 +179,13 @@ def live_skill_rolls_it_back(there: World, learnt: str, damaged: str) -> None:
     assert there.verified()["served"] == f"{NAME}/{damaged}"
     assert there.skill(damaged) < 0 < there.skill(learnt)
     assert there.drifts()
+    there.guard()  # by five blocks of runs alone it is not sure
+    there.live(TURN + 9, EASTERLIES)
     there.guard()
     aliases = read_aliases(there.repository, NAME)
     assert (aliases.champion, aliases.previous, aliases.probation_until) == (learnt, damaged, None)
     there.wait_until_served(learnt)
-    there.live(TURN + 9, EASTERLIES)
+    there.live(TURN + 10, EASTERLIES)
     assert there.verified()["served"] == f"{NAME}/{learnt}"
     assert there.skill(learnt) > 0
     assert not there.drifts()
@@ -203,8 +205,8 @@ def all_of_it_is_on_record(there: World, learnt: str, damaged: str) -> None:
     assert lineage.parent == f"{NAME}/1"
     whole = there.verified("all")
     assert {f"{NAME}/{version}" for version in ("1", learnt, damaged)} <= {score["model"] for score in whole["scores"]}
-    assert (whole["since"][:10], whole["until"][:10]) == ("2026-05-01", "2026-05-14")
-    assert there.verified("7d")["since"][:10] == "2026-05-07"
+    assert (whole["since"][:10], whole["until"][:10]) == ("2026-05-01", "2026-05-15")
+    assert there.verified("7d")["since"][:10] == "2026-05-08"
     assert len(there.service.history.times(SERIES).value) == FRAMES  # of the last six hours
 
 

@@ -2,11 +2,14 @@
 
 A challenger that has forecast beside the champion for long enough is promoted where it is better on the same runs, and
 dropped where it is not; a champion on probation is rolled back where the one before it is better. Better always means
-that the interval of the difference leaves out zero. Needs no torch.
+that the interval of the difference leaves out zero. Whoever looks every ten minutes finds such an interval soon, even
+of equals: so a champion is judged when its independent blocks of runs have doubled, and each time has to be surer.
+Needs no torch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.aliases import Aliases, First, drop_challenger, promote, read_aliases, rollback
-from radar.bootstrap import estimate_difference
+from radar.bootstrap import CONFIDENCE, estimate_difference
 from radar.errors import InvalidRequest
 from radar.ledger import Pair, model_reference, paired_by_start, read_pairs
 from radar.score_sums import THRESHOLDS, read_csi
@@ -44,7 +47,8 @@ class GuardConfig:
     probation_hours : float
         Of a challenger that is promoted.
     fewest_blocks : float
-        Independent blocks of runs below which nothing is proved. A challenger then waits, for twice `hours` at most.
+        Independent blocks of runs, 4 or more, below which nothing is proved. A challenger then waits, for twice `hours`
+        at most; a champion on probation is judged with so many, twice, four times as many and so on.
     """
 
     hours: float = 48.0
@@ -56,8 +60,8 @@ class GuardConfig:
     def __post_init__(self) -> None:
         if self.threshold not in THRESHOLDS:
             raise ValueError(f"expected a threshold of {THRESHOLDS} mm/h, got {self.threshold:g}; choose one")
-        if min(self.hours, self.margin, self.probation_hours) < 0 or self.fewest_blocks < 2:
-            raise ValueError("expected hours and margin of 0 or more and fewest_blocks of 2 or more; correct them")
+        if min(self.hours, self.margin, self.probation_hours) < 0 or self.fewest_blocks < 4:
+            raise ValueError("expected hours and margin of 0 or more and fewest_blocks of 4 or more; correct them")
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def _probation(repository: Path, verification: Path, name: str, config: GuardCon
     aliases = read_aliases(repository, name)
     if aliases.previous is None or aliases.probation_until is None or now >= aliases.probation_until:
         return None
-    gain = _gain(verification, name, aliases.champion, aliases.previous, aliases.champion_since, config)
+    pairs = _pairs(verification, name, aliases.champion, aliases.previous, aliases.champion_since)
+    gain = judged_gain(pairs, config)
     reason = f"CSI at {config.threshold:g} mm/h over {aliases.previous}, the previous champion: {gain}"
     if gain.blocks < config.fewest_blocks or not gain.high < -config.margin:
         return Decision("waiting", aliases.champion, f"{reason}; on probation until {iso(aliases.probation_until)}")
@@ -126,7 +131,8 @@ def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig
     challenger = aliases.challenger
     if challenger is None:
         return None
-    gain = _gain(verification, name, challenger, aliases.champion, aliases.challenger_since, config)
+    pairs = _pairs(verification, name, challenger, aliases.champion, aliases.challenger_since)
+    gain = live_gain(pairs, config.threshold)
     reason = f"CSI at {config.threshold:g} mm/h over {aliases.champion}, the champion: {gain}"
     waited = now - aliases.challenger_since if aliases.challenger_since else timedelta.max
     too_few = gain.blocks < config.fewest_blocks
@@ -144,9 +150,7 @@ def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig
     return decision
 
 
-def _gain(
-    verification: Path, name: str, mine: str, theirs: str, since: datetime | None, config: GuardConfig
-) -> LiveGain:
+def _pairs(verification: Path, name: str, mine: str, theirs: str, since: datetime | None) -> list[Pair]:
     if not verification.is_dir():  # else a name that is misspelt would look like a challenger that never forecast
         raise InvalidRequest(
             expected="the folder that the service keeps scores in, its RAINCELL_VERIFICATION",
@@ -154,10 +158,29 @@ def _gain(
             remedy="correct --verification, or wait until the service has scored something",
         )
     one, other = (model_reference(name, version) for version in (mine, theirs))
-    return live_gain(read_pairs(verification, one, other, since=since), config.threshold)
+    return read_pairs(verification, one, other, since=since)
 
 
-def live_gain(pairs: Sequence[Pair], threshold: float) -> LiveGain:
+def judged_gain(pairs: Sequence[Pair], config: GuardConfig) -> LiveGain:
+    """The gain of a champion on probation when it was last judged; too few blocks until then: that of all its runs.
+
+    It is judged over its first `fewest_blocks` blocks, then over twice as many and so on. At judgement k the interval
+    holds 1 - 0.05 / 2^k, so that all of them together are wrong of equals no more often than one of 95 % would be.
+    """
+    runs = sorted({_run(pair) for pair in pairs})
+    if not runs or len(runs) < config.fewest_blocks * (block := _block(pairs)):
+        return live_gain(pairs, config.threshold)
+    judgement = 1 + int(math.log2(len(runs) / block / config.fewest_blocks))
+    first = set(runs[: math.ceil(config.fewest_blocks * block * 2 ** (judgement - 1))])
+    judged = [pair for pair in pairs if _run(pair) in first]
+    return live_gain(judged, config.threshold, 1 - (1 - CONFIDENCE) / 2**judgement)
+
+
+def _run(pair: Pair) -> tuple[datetime, str, str]:
+    return pair.base_time, pair.product, pair.grid
+
+
+def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFIDENCE) -> LiveGain:
     """The gain of `mine` over `theirs` in CSI of all lead times together, runs resampled in blocks of a forecast."""
     mine, theirs = paired_by_start(pairs)
     if not len(mine):
@@ -167,7 +190,7 @@ def live_gain(pairs: Sequence[Pair], threshold: float) -> LiveGain:
     def read(values: Float64) -> Float64:
         return read_csi(values, threshold)
 
-    value, low, high = (float(bound) for bound in estimate_difference(mine, theirs, read, block))
+    value, low, high = (float(bound) for bound in estimate_difference(mine, theirs, read, block, confidence))
     return LiveGain(value, low, high, len(mine), len(mine) / block)
 
 

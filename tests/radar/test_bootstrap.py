@@ -97,6 +97,22 @@ def test_a_difference_is_paired() -> None:
     assert estimate(mine, mean, block=3).low < 0
 
 
+def test_the_interval_of_a_difference_holds_what_it_says_of_few_blocks_too() -> None:
+    draw = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        theirs, mine = (counted(draw.normal(size=5).tolist()) for _ in range(2))
+        _, low, high = estimate_difference(mine, theirs, mean, block=1)
+        held += int(low <= 0 <= high)
+    assert held / 400 == pytest.approx(0.95, abs=0.03)
+
+
+def test_a_difference_of_three_blocks_has_no_interval() -> None:
+    found = estimate_difference(counted([2.0] * 7), counted([1.0] * 7), mean, block=2)
+    assert found.value == 1
+    assert np.isnan([found.low, found.high]).all()
+
+
 def test_scores_of_tables() -> None:
     counts = np.array([[[3.0, 1, 2, 4]], [[1, 0, 0, 9]], [[0, 0, 0, 10]]])  # (starts, leads, 4)
     value, low, high = estimate(counts, lambda sums: read_many(csi, ContingencyTable, sums), block=1)

@@ -21,7 +21,7 @@ from training.__main__ import main
 from training.checkpoint import load_checkpoint
 from training.decisions import read_decisions, record_decision
 from training.export import write_model
-from training.guard import GuardConfig, guard, live_gain
+from training.guard import GuardConfig, guard, judged_gain, live_gain
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CONFIG = GuardConfig(hours=2.0)
@@ -215,19 +215,59 @@ def test_an_unfinished_line_is_passed_over_and_not_continued(repository: Path) -
     assert [known["id"] for known in read_decisions(repository, NAME)] == ["one", "three"]
 
 
-def test_a_gain_by_hand() -> None:
-    pairs = [
-        Pair("RY", "small", NOON + timedelta(minutes=5 * k), lead, scored(6), scored(4))
-        for k in range(6)
+def paired(hits: list[int], others: list[int]) -> list[Pair]:
+    """Runs every five minutes, with hits of two models; a block is two of them."""
+    sums = [scored(count) for count in range(11)]
+    return [
+        Pair("RY", "small", NOON + timedelta(minutes=5 * number), lead, sums[mine], sums[theirs])
+        for number, (mine, theirs) in enumerate(zip(hits, others, strict=True))
         for lead in (5, 10)
     ]
+
+
+def test_a_gain_by_hand() -> None:
+    pairs = paired([6] * 8, [4] * 8)
     gain = live_gain(pairs, 1.0)
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.2, 0.2, 0.2))
-    assert (gain.runs, gain.blocks) == (6, 3.0)
+    assert (gain.runs, gain.blocks) == (8, 4.0)
     assert np.isnan(live_gain([], 1.0).value)
     assert str(live_gain([], 1.0)) == "no run of both"
     assert "(no interval) in 1 runs" in str(live_gain(pairs[:2], 1.0))
-    assert str(live_gain(pairs, 5.0)).startswith("not to be told, 6 runs")
+    assert "(no interval) in 7 runs" in str(live_gain(pairs[:14], 1.0))
+    assert str(live_gain(pairs, 5.0)).startswith("not to be told, 8 runs")
+
+
+def test_between_two_judgements_what_comes_in_changes_nothing() -> None:
+    pairs = paired([4] * 20 + [9] * 60, [5] * 80)  # worse at first
+    told = {runs: judged_gain(pairs[: 2 * runs], CONFIG) for runs in range(1, 81)}
+    assert {runs: gain.runs for runs, gain in told.items()} == {
+        **{runs: runs for runs in range(1, 11)},  # five blocks of two
+        **dict.fromkeys(range(11, 20), 10),
+        **dict.fromkeys(range(20, 40), 20),
+        **dict.fromkeys(range(40, 80), 40),
+        80: 80,
+    }
+    assert told[39] == told[20]
+    assert told[39].high < 0 < told[40].value
+    assert judged_gain([], CONFIG).runs == 0
+
+
+def test_the_later_a_judgement_the_surer_it_has_to_be() -> None:
+    draw = np.random.default_rng(1)
+    pairs = paired(list(draw.integers(4, 7, 40)), list(draw.integers(4, 7, 40)))
+    for runs, confidence in ((10, 0.975), (20, 0.9875), (40, 0.99375)):
+        assert judged_gain(pairs[: 2 * runs], CONFIG) == live_gain(pairs[: 2 * runs], 1.0, confidence)
+
+
+def test_equals_are_seldom_rolled_back_however_often_one_looks() -> None:
+    rolled_back = 0
+    for seed in range(100):
+        draws = np.random.default_rng(seed).integers(2, 9, (2, 80))
+        mine, theirs = np.repeat(draws, 2, axis=1).tolist()  # the two runs of a block see the same rain
+        pairs = paired(mine, theirs)
+        looks = (judged_gain(pairs[: 2 * runs], CONFIG) for runs in (10, 20, 40, 80, 160))  # others change nothing
+        rolled_back += any(gain.high < 0 for gain in looks)
+    assert rolled_back <= 6  # 2.5 are to be expected
 
 
 def test_the_command_looks_once_and_says_what_it_did(
