@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,17 @@ from radar.grid import Grid
 from radar.rain import RainScaling
 from radar.sequence import FrameSequence, times_after
 from service.app import create_app
+from service.codec import series_of
+from service.context import Service
+from service.runs import latest, runs
+from service.runs import runner as runner_module
 from service.settings import Settings
 
 SMALL = Grid(
     "small", (24, 20), 1.0, "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m", (0.0, -4e6)
 )
+END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
+STEP = timedelta(minutes=5)
 DEADLINE_SECONDS = 60.0
 _SERVE = ("-m", "service", "run")
 
@@ -182,10 +188,9 @@ def rain(frames: int = 5, shape: tuple[int, int] = SMALL.shape, seed: int = 0) -
 
 
 def sequence(
-    frames: int = 5, *, end: datetime | None = None, product: str = "RY", grid: Grid = SMALL, seed: int = 0
+    frames: int = 5, *, end: datetime = END, product: str = "RY", grid: Grid = SMALL, seed: int = 0
 ) -> FrameSequence:
     """The same as a sequence that ends at `end`."""
-    end = end or datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
     start = times_after(end, 1, -5 * frames)[0]
     return FrameSequence(rain(frames, grid.shape, seed), times_after(start, frames, 5), grid, 5, product)
 
@@ -331,3 +336,52 @@ def make_service_process(repository: Path) -> Iterator[Callable[..., ServiceProc
 def service_process(make_service_process: Callable[..., ServiceProcess]) -> Callable[..., ServiceProcess]:
     """The same for the service as its operator starts it."""
     return partial(make_service_process, _SERVE)
+
+
+class Site:
+    """An application with frames in its history, and a client of it."""
+
+    def __init__(self, service: Service, client: Client) -> None:
+        self.service = service
+        self.client = client
+
+    def get(self, url: str, accept: str = "application/json", **headers: str) -> httpx.Response:
+        return self.client.get(url, headers={"Accept": accept, **headers})
+
+    def add(self, frames: FrameSequence) -> str:
+        """Add frames, and wait for their run, of which the id is given."""
+        before = {run.id for run in self.service.runs.runs(series_of(frames))}
+        self.service.history.append(frames)
+        query = f"/nowcast?product={frames.product}&grid={frames.grid.key}"
+
+        def made() -> bool:
+            answer = self.get(query)
+            return answer.status_code == 200 and answer.json()["run"] not in before
+
+        wait_until(made, "the run")
+        return str(self.get(query).json()["run"])
+
+
+@pytest.fixture
+def make_site(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
+    monkeypatch.setattr(runner_module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(runner_module, "INTERIM_SECONDS", 60.0)  # a busy machine makes no other runs than a quick one
+    monkeypatch.setattr(runner_module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(runner_module, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(runs, "FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(latest, "FRESH_SECONDS", 0.05)
+    with contextlib.ExitStack() as stack:
+
+        def make(**settings: Any) -> Site:
+            app = create_app(Settings(**{"model_repository": repository, **settings}))
+            return Site(app.state.service, stack.enter_context(client_of(app)))
+
+        yield make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """With one run of RY on a small grid."""
+    made = make_site(run_lead_minutes=30)
+    made.add(sequence(6, end=END))
+    return made

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.service.conftest import sequence
-from tests.service.test_nowcast import END, Site, make_site  # noqa: F401 - a fixture
+from tests.service.conftest import Site
 from tests.service.test_predict import check_problem
-
-
-@pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:  # noqa: F811
-    """With one run of RY on a small grid."""
-    made = make_site(run_lead_minutes=30)
-    made.add(sequence(6, end=END))
-    return made
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import cv2
 import httpx
@@ -18,73 +14,10 @@ import pytest
 import rasterio
 
 from radar.grid import Grid
-from radar.sequence import FrameSequence, iso
-from service.app import create_app
-from service.context import Service
-from service.runs import latest, runs
-from service.runs import runner as runner_module
+from radar.sequence import iso
 from service.runs.region import window_of
-from service.settings import Settings
-from tests.service.conftest import SMALL, Client, RedisServer, client_of, sequence, wait_until
+from tests.service.conftest import END, SMALL, STEP, RedisServer, Site, sequence, wait_until
 from tests.service.test_predict import check_problem, frames_in, opened
-
-END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
-STEP = timedelta(minutes=5)
-
-
-class Site:
-    """An application with frames in its history, and a client of it."""
-
-    def __init__(self, service: Service, client: Client) -> None:
-        self.service = service
-        self.client = client
-
-    def get(self, url: str, accept: str = "application/json", **headers: str) -> httpx.Response:
-        return self.client.get(url, headers={"Accept": accept, **headers})
-
-    def add(self, frames: FrameSequence) -> str:
-        """Add frames, and wait for their run, of which the id is given."""
-        before = {run.id for run in self.service.runs.runs(series_of(frames))}
-        self.service.history.append(frames)
-        query = f"/nowcast?product={frames.product}&grid={frames.grid.key}"
-
-        def made() -> bool:
-            answer = self.get(query)
-            return answer.status_code == 200 and answer.json()["run"] not in before
-
-        wait_until(made, "the run")
-        return str(self.get(query).json()["run"])
-
-
-def series_of(frames: FrameSequence) -> Any:
-    from service.codec import series_of
-
-    return series_of(frames)
-
-
-@pytest.fixture
-def make_site(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
-    monkeypatch.setattr(runner_module, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(runner_module, "INTERIM_SECONDS", 60.0)  # a busy machine makes no other runs than a quick one
-    monkeypatch.setattr(runner_module, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(runner_module, "WAIT_SECONDS", 0.05)
-    monkeypatch.setattr(runs, "FRESH_SECONDS", 0.05)
-    monkeypatch.setattr(latest, "FRESH_SECONDS", 0.05)
-    with ExitStack() as stack:
-
-        def make(**settings: Any) -> Site:
-            app = create_app(Settings(**{"model_repository": repository, **settings}))
-            return Site(app.state.service, stack.enter_context(client_of(app)))
-
-        yield make
-
-
-@pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
-    """With one run of RY on a small grid."""
-    made = make_site(run_lead_minutes=30)
-    made.add(sequence(6, end=END))
-    return made
 
 
 def expected_rain() -> np.ndarray:

@@ -8,19 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.service.conftest import SMALL, sequence
-from tests.service.test_nowcast import END, STEP, Site, make_site  # noqa: F401 - a fixture
+from tests.service.conftest import END, SMALL, STEP, Site, sequence
 from tests.service.test_predict import check_problem
 
 LAT, LON = (float(value) for value in SMALL.to_lat_lon(12, 9))
-
-
-@pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:  # noqa: F811
-    """With one run of RY on a small grid."""
-    made = make_site(run_lead_minutes=30)
-    made.add(sequence(6, end=END))
-    return made
 
 
 def at(site: Site, lat: float = LAT, lon: float = LON, rest: str = "") -> dict[str, Any]:
@@ -122,7 +113,7 @@ def test_a_product_that_is_not_there(site: Site) -> None:
     check_problem(site.client.post("/nowcast/points?product=YW", json=[{"lat": 1, "lon": 1}]), 404)
 
 
-def test_the_run_of_an_incomplete_history_says_so_at_places_too(make_site: Callable[..., Site]) -> None:  # noqa: F811
+def test_the_run_of_an_incomplete_history_says_so_at_places_too(make_site: Callable[..., Site]) -> None:
     site = make_site()
     site.add(sequence(2, end=END - timedelta(minutes=5)))
     answer = at(site)

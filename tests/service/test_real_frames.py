@@ -13,15 +13,14 @@ import rasterio
 
 from radar.files import open_sequence
 from radar.sequence import iso
-from tests.service.conftest import RedisServer, wait_until
-from tests.service.test_nowcast import Site, make_site  # noqa: F401 - a fixture
+from tests.service.conftest import RedisServer, Site, wait_until
 from tests.service.test_predict import frames_in, opened
 
 PLACES = {"Berlin": (52.52, 13.40), "Munich": (48.14, 11.58), "London": (51.5, -0.1)}
 
 
 def test_an_hour_of_yw_is_the_same_in_runs_places_and_formats(
-    make_site: Callable[..., Site],  # noqa: F811
+    make_site: Callable[..., Site],
     redis_server: RedisServer,
     real_data: Path,
 ) -> None:
