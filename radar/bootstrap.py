@@ -6,7 +6,9 @@ the circular block bootstrap of Politis and Romano (1992), in which the first st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ CONFIDENCE = 0.95
 _DEFINED = 0.9
 """Share of the resamples in which a score must be defined: rain that few starts have is in few samples."""
 _FEWEST_BLOCKS = 4
-"""Of which a spread is worth anything."""
+"""Of which a spread is worth anything, and Student's quantile known."""
 
 
 class Interval(NamedTuple):
@@ -63,8 +65,12 @@ def resample(sums: Float64, draws: Float64) -> Float64:
     return np.tensordot(draws, sums, axes=1)
 
 
-def interval(values: Float64, confidence: float = CONFIDENCE) -> Interval:
-    """The middle `confidence` of a score's values (resamples, ...) over the resamples; NaN values are left out.
+def interval(values: Float64, blocks: float, confidence: float = CONFIDENCE) -> Interval:
+    """Where a score lies, from its values (resamples, ...) over resamples of so many `blocks`; NaN values are left out.
+
+    Resamples of few blocks differ less than what they stand for. So more of them is taken than the middle `confidence`:
+    as much as makes the interval of a mean as wide as Student's (the expanded percentile of Hesterberg, 2015), all of
+    them with fewer than four blocks. A score's own bounds, as 0 and 1, are kept.
 
     NaN where more than a tenth of the values are, and where there are none.
     """
@@ -72,8 +78,16 @@ def interval(values: Float64, confidence: float = CONFIDENCE) -> Interval:
         return Interval(np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan))
     enough = np.isfinite(values).mean(axis=0) >= _DEFINED
     told = np.where(enough, values, 0.0)
-    low, high = np.nanquantile(told, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    left_out = _tail(blocks, confidence)
+    low, high = np.nanquantile(told, [left_out, 1 - left_out], axis=0)
     return Interval(np.where(enough, low, np.nan), np.where(enough, high, np.nan))
+
+
+def _tail(blocks: float, confidence: float) -> float:
+    """The share of resamples beyond each end of an interval."""
+    if blocks < _FEWEST_BLOCKS:
+        return 0.0
+    return NormalDist().cdf(-student_quantile((1 + confidence) / 2, blocks - 1) * math.sqrt(blocks / (blocks - 1)))
 
 
 class Estimate(NamedTuple):
@@ -105,7 +119,8 @@ def estimate(sums: Float64, read: Read, block: int) -> Estimate:
     Estimate
         Bounds are NaN where there are too few starts to tell.
     """
-    return Estimate(read(sums.sum(axis=0)), *interval(read(resample(sums, draw_starts(len(sums), block)))))
+    samples = read(resample(sums, draw_starts(len(sums), block)))
+    return Estimate(read(sums.sum(axis=0)), *interval(samples, len(sums) / block))
 
 
 def estimate_difference(

@@ -53,14 +53,17 @@ class Sampled:
         Of all starts.
     samples : (resamples, leads, thresholds) each
         From `radar.bootstrap`; no resamples where there are too few starts.
+    blocks : float
+        Of consecutive starts that a resample is drawn of.
     """
 
     scores: Scores
     samples: Scores
+    blocks: float
 
     def intervals(self) -> dict[str, Interval]:
         """95 % of each score, by lead and threshold."""
-        return {name: _bounded(values, self.samples[name]) for name, values in self.scores.items()}
+        return {name: _bounded(values, self.samples[name], self.blocks) for name, values in self.scores.items()}
 
     def over_leads(self) -> Sampled:
         """Means over the lead times at which a score is defined, (thresholds,) and (resamples, thresholds) each."""
@@ -68,6 +71,7 @@ class Sampled:
         return Sampled(
             {name: _mean(values, defined[name]) for name, values in self.scores.items()},
             {name: _mean(values, defined[name]) for name, values in self.samples.items()},
+            self.blocks,
         )
 
     def minus(self, other: Sampled) -> Sampled:
@@ -75,6 +79,7 @@ class Sampled:
         return Sampled(
             {name: values - other.scores[name] for name, values in self.scores.items()},
             {name: values - other.samples[name] for name, values in self.samples.items()},
+            self.blocks,
         )
 
 
@@ -84,11 +89,12 @@ def sample(sums: Sums, fss_km: tuple[float, ...], block: int) -> Sampled:
     return Sampled(
         read_scores(sums.each(lambda array: array.sum(axis=0)), fss_km),
         read_scores(sums.each(lambda array: resample(array, draws)), fss_km),
+        len(sums.tables) / block,
     )
 
 
-def _bounded(values: Float64, samples: Float64) -> Interval:
-    low, high = interval(samples)
+def _bounded(values: Float64, samples: Float64, blocks: float) -> Interval:
+    low, high = interval(samples, blocks)
     defined = np.isfinite(values)
     return Interval(np.where(defined, low, np.nan), np.where(defined, high, np.nan))
 

@@ -108,9 +108,9 @@ def _how_to_read(numbers: dict[str, Any]) -> str:
     about = numbers["about"]
     return f"""<p class="note">Small figures and bands are {about["confidence"]:.0%} intervals: {about["resamples"]}
 resamples of the starts in blocks as long as a forecast, as starts soon after each other see the same rain. With fewer
-than about ten independent blocks they are rough, rather too narrow; with fewer than two there are none. They say how
-sure a score is <em>for such weather</em>, not for other days. Bold is the best of a column. A dash is undefined: no
-such rain was observed or forecast.</p>"""
+than about ten independent blocks they are rough, rather too narrow though widened as Student's; with fewer than two
+there are none. They say how sure a score is <em>for such weather</em>, not for other days. Bold is the best of a
+column. A dash is undefined: no such rain was observed or forecast.</p>"""
 
 
 def _origin(event: Row) -> str:

@@ -107,9 +107,7 @@ class Verdict:
 
 def judge(evidence: Evidence, config: GateConfig) -> Verdict:
     """Whether the challenger may take the champion's place."""
-    sampled = {
-        name: sample(sums, evidence.measure.fss_km, evidence.block).over_leads() for name, sums in evidence.sums.items()
-    }
+    sampled = {name: sample(sums, evidence.measure.fss_km, evidence.block) for name, sums in evidence.sums.items()}
     judged = _Judged(sampled, evidence, config)
     baselines = [name for name in sampled if name not in (CHALLENGER, CHAMPION)]
     rules = (
@@ -128,16 +126,17 @@ class _Judged:
 
     def __init__(self, sampled: Mapping[str, Sampled], evidence: Evidence, config: GateConfig) -> None:
         self._sampled, self._config = sampled, config
+        self._means = {name: one.over_leads() for name, one in sampled.items()}
         self._at = {threshold: index for index, threshold in enumerate(evidence.measure.thresholds)}
         self._starts, self._block = len(evidence.sums[CHALLENGER].tables), evidence.block
         self._sign = 1.0 if BEST[config.score] == "highest" else -1.0
 
     def value(self, name: str, threshold: float) -> float:
-        return float(self._sampled[name].scores[self._config.score][self._at[threshold]])
+        return float(self._means[name].scores[self._config.score][self._at[threshold]])
 
     def gain(self, over: str, threshold: float) -> Gain:
-        """How much better the challenger is: positive is better, whichever way the score points."""
-        difference = self._sampled[CHALLENGER].minus(self._sampled[over])
+        """How much better the challenger is at the leads where both have a score: positive, whichever way it points."""
+        difference = self._sampled[CHALLENGER].minus(self._sampled[over]).over_leads()
         at, score = self._at[threshold], self._config.score
         low, high = (float(bound[at]) for bound in difference.intervals()[score])
         low, high = (low, high) if self._sign > 0 else (-high, -low)
