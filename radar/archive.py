@@ -152,9 +152,16 @@ class Archive:
         """Take the loose frames of a day, of every product, into the day's file; how many there were."""
         return sum(StoredDay(self._folder(*pair), day).pack() for pair in self.products())
 
-    def forget_before(self, time: datetime) -> int:
-        """Remove all frames before `time`, of every product; how many there were."""
-        days = [day for pair in self.products() for day in self.days(*pair, end=time)]
+    def forget_before(self, time: datetime, product: str | None = None) -> int:
+        """Remove all frames before `time`, of one product or of every one; how many there were.
+
+        Raises
+        ------
+        UnreadableFile
+            The day of `time` is damaged. A damaged day before it goes, uncounted.
+        """
+        pairs = [pair for pair in self.products() if product in (None, pair[0])]
+        days = [day for pair in pairs for day in self.days(*pair, end=time)]
         return sum(day.forget_before(time) for day in days)
 
     def manifest(self) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from radar.archive_file import TEMPORARY, Series, read_frames, read_series, read_times, write_file
 from radar.archive_frame import ArchivedFrame, same_rain
+from radar.errors import UnreadableFile
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.nc)?")
 _ATTEMPTS = 5
@@ -99,9 +100,14 @@ class StoredDay:
         return count
 
     def forget_before(self, time: datetime) -> int:
-        """Remove the frames before `time`; how many there were."""
+        """Remove the frames before `time`; how many there were. A damaged day goes, too, if all of it is older."""
         with self._locked():
-            frames = self.frames()
+            try:
+                frames = self.frames()
+            except UnreadableFile:
+                if time < midnight(self.day) + timedelta(days=1):
+                    raise
+                frames = []
             kept = [frame for frame in frames if frame.valid_time >= time]
             if kept and len(kept) < len(frames):
                 self._pack(self.series(), kept)
@@ -156,6 +162,11 @@ def stored_days(folder: Path, start: datetime | None = None, end: datetime | Non
         named = {match[1] for path in year.iterdir() if (match := _DAY.fullmatch(path.name))}
         days = (StoredDay(folder, date.fromisoformat(name)) for name in sorted(named))
         yield from (day for day in days if first <= day.day <= last and day.files())
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _listed(folder: Path, pattern: str) -> list[Path]:

@@ -64,7 +64,8 @@ def _ingest(options: argparse.Namespace) -> int:
 
     names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service", "heartbeat")
     return ingest(
-        _settings(options, "redis_url", "archive"), Options(**{name: getattr(options, name) for name in names})
+        _settings(options, "redis_url", "archive", "archive_days"),
+        Options(**{name: getattr(options, name) for name in names}),
     )
 
 

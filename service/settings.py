@@ -51,6 +51,8 @@ class Settings(BaseSettings):
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     archive : Path or None
         Where the feed keeps every frame that it takes; see radar.archive.
+    archive_days : int or None
+        How many days of a product the feed leaves there, counted from its newest frame; all if None.
     feed_key : str or None
         The API key with which the feed sends frames to a service.
     history_minutes : int
@@ -108,6 +110,7 @@ class Settings(BaseSettings):
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     archive: Path | None = None
+    archive_days: int | None = Field(default=None, ge=1, le=36600)
     feed_key: SecretStr | None = None
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)

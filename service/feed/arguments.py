@@ -11,6 +11,9 @@ def add_arguments(ingest: argparse.ArgumentParser) -> None:
     ingest.add_argument("--source", required=True, help="a folder, or an http(s) address that lists files as DWD does")
     ingest.add_argument("--product", required=True, help="RV, RY or YW")
     ingest.add_argument("--archive", help="keep all frames there, too (RAINCELL_ARCHIVE)")
+    ingest.add_argument(
+        "--archive-days", type=int, metavar="N", help="days that stay there (RAINCELL_ARCHIVE_DAYS; all)"
+    )
     ingest.add_argument("--redis-url", help="the history to fill (RAINCELL_REDIS_URL)")
     ingest.add_argument("--service", help="a running service to send frames to, instead; its key is RAINCELL_FEED_KEY")
     ingest.add_argument("--once", action="store_true", help="look once; the exit status is 3 if files were bad")

@@ -113,6 +113,7 @@ def _to_redis(settings: Settings, options: Options, archive: Archive | None, rea
         clock=now_utc,
         references=RedisReferences(client),
         archive=archive,
+        archive_days=settings.archive_days,
         read=read,
         force=options.force,
     )
@@ -132,6 +133,7 @@ def _to_service(settings: Settings, options: Options, archive: Archive | None, r
         MemoryQuarantine(),
         clock=now_utc,
         archive=archive,
+        archive_days=settings.archive_days,
         read=read,
         force=options.force,
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from radar.archive import Archive
+from radar.archive_day import midnight
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
 from radar.files import iter_frames
 from radar.quality import LIMITS
@@ -46,6 +47,8 @@ class Intake:
         For the lead times of RV.
     archive : Archive or None
         For all frames that are believed, those included that are too old for the history.
+    archive_days : int or None
+        How many days of the product stay in the archive, up to that of the newest frame; all if None.
     clock : callable
         The time now, UTC.
     read : callable
@@ -63,12 +66,13 @@ class Intake:
         clock: Callable[[], datetime],
         references: ReferenceForecasts | None = None,
         archive: Archive | None = None,
+        archive_days: int | None = None,
         read: Reader = iter_frames,
         force: bool = False,
     ) -> None:
         self.product = product
         self.history, self.quarantine = history, quarantine
-        self._references, self._archive = references, archive
+        self._references, self._archive, self._archive_days = references, archive, archive_days
         self._clock, self._read, self._force = clock, read, force
         self._loose_days: set[date] = set()
         self._newest_day = date.min
@@ -80,20 +84,30 @@ class Intake:
             return set()
         stored = self._stored()
         archived = self._archived(min(dated.values()), max(dated.values()))
-        oldest = self.oldest_kept(files)
+        newest = self._newest(files)
+        oldest, forgotten = newest - self.history.retention, self._forgotten_before(newest.date())
         return {
             name
             for name, time in dated.items()
-            if (time in stored or time <= oldest) and (archived is None or time in archived)
+            if (time in stored or time <= oldest) and (archived is None or time in archived or time < forgotten)
         }
 
     def oldest_kept(self, files: list[Listed]) -> datetime:
         """Frames up to this time are too old for the history, by its newest frame or the source's newest file."""
+        return self._newest(files) - self.history.retention
+
+    def _newest(self, files: list[Listed]) -> datetime:
+        """The time of the history's newest frame or the source's newest file."""
         # A name that says next year must not make everything else old.
         latest = self._clock() + LATEST_AHEAD
         times = [*self._stored(), *(file.time for file in files if file.time)]
-        newest = max((time for time in times if time <= latest), default=latest)
-        return newest - self.history.retention
+        return max((time for time in times if time <= latest), default=latest)
+
+    def _forgotten_before(self, newest: date) -> datetime:
+        """Where the archive begins while its last day is `newest`."""
+        if self._archive_days is None:
+            return datetime.min.replace(tzinfo=UTC)
+        return midnight(newest - timedelta(days=self._archive_days - 1))
 
     def take(self, data: bytes, file: Listed) -> datetime:
         """Keep what a file holds; the time of its observed frame.
@@ -121,12 +135,14 @@ class Intake:
         return observed.valid_times[0]
 
     def pack(self) -> int:
-        """Pack the archive's days that are over; how many frames were packed."""
+        """Pack the archive's days that are over, and forget those that are too old; how many frames were packed."""
         if self._archive is None:
             return 0
         over = {day for day in self._loose_days if day < self._newest_day}
         with _archive_errors():
             packed = sum(self._archive.pack(day) for day in sorted(over))
+            if over and self._archive_days is not None:
+                self._archive.forget_before(self._forgotten_before(self._newest_day), self.product)
         self._loose_days -= over
         return packed
 

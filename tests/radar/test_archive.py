@@ -196,6 +196,26 @@ def test_retention_forgets_whole_days_and_parts(archive: Archive) -> None:
     assert archive.products() == []
 
 
+def test_retention_of_one_product_leaves_the_others(archive: Archive) -> None:
+    rain = _rain(2)
+    archive.append(rain)
+    archive.append(replace(rain, product="YW"))
+    assert archive.forget_before(_START + timedelta(days=9), "YW") == 2
+    assert archive.products() == [("RY", _GRID.key)]
+
+
+def test_a_damaged_day_goes_when_all_of_it_is_too_old(archive: Archive) -> None:
+    rain = _rain(2)
+    _add_packed(archive, rain)
+    packed = next(archive.root.rglob("*.nc"))
+    packed.write_bytes(packed.read_bytes()[:500])
+    with pytest.raises(UnreadableFile, match=packed.name):
+        archive.forget_before(rain.valid_times[1])
+    assert packed.exists()
+    assert archive.forget_before(_START + timedelta(days=2)) == 0
+    assert not packed.exists()
+
+
 @pytest.mark.parametrize("pack", [False, True])
 def test_a_damaged_file_is_named(archive: Archive, pack: bool) -> None:
     archive.append(_rain(2))

@@ -31,7 +31,7 @@ from service.history import EncodedHistory, MemoryHistory
 from service.quarantine import MemoryQuarantine, QuarantineEntry
 from service.redis_history import RedisHistory
 from service.reference_forecasts import MemoryReferences
-from tests.service.conftest import RedisServer
+from tests.service.conftest import RedisServer, sequence
 from tests.service.feed_server import FeedServer, feed_server, rv_file, rv_name, ry_file, ry_name
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
@@ -48,6 +48,7 @@ class Feed:
         product: str = "RY",
         *,
         archive: Path | None = None,
+        archive_days: int | None = None,
         bad_files: Path | None = None,
         history: EncodedHistory | None = None,
         force: bool = False,
@@ -65,6 +66,7 @@ class Feed:
             clock=lambda: self.now,
             references=self.references,
             archive=self.archive,
+            archive_days=archive_days,
             force=force,
         )
         self.follower = Follower(source, intake, lambda: self.now, BadFiles(bad_files) if bad_files else None)
@@ -413,6 +415,26 @@ def test_days_that_are_over_are_packed(server: FeedServer, http_feed: Callable[.
     assert not (day / "2017-08-15").exists()
     assert feed.archive is not None
     assert len(feed.archive.times("RY", "radolan")) == 3
+
+
+def test_an_archive_keeps_as_many_days_as_it_is_told(
+    server: FeedServer, http_feed: Callable[..., Feed], tmp_path: Path
+) -> None:
+    every_day = [START - timedelta(days=days) for days in (4, 3, 2, 1)]
+    for number, time in enumerate(every_day):
+        server.put(ry_name(time), ry_file(time, number))
+    assert http_feed("RY", archive=tmp_path).look() == 4  # keeps all
+    others = sequence(2, product="YW", end=every_day[0])
+    feed = http_feed(archive=tmp_path, archive_days=3)
+    assert feed.archive is not None
+    feed.archive.append(others)
+    put(server, 0)
+    assert feed.look() == 1
+    assert feed.archive.times("RY", "radolan") == [*every_day[2:], START]
+    assert feed.archive.times("YW", others.grid.key) == list(others.valid_times)  # another feed's
+    asked = len(server.requests)
+    assert http_feed(archive=tmp_path, archive_days=3).look() == 1  # for a history that begins empty
+    assert [name for name, _ in server.requests[asked:] if name] == [ry_name(START)]  # what is forgotten stays so
 
 
 def test_a_redis_that_is_away_costs_no_frame_and_one_that_is_empty_is_filled(
