@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pytest
 
+from benchmarks.dry import after_dry_frames
 from models.onnx_forecaster import read_card_of
 from models.repository import PRETRAINED, champions
 from training.config import FitConfig, load_config
@@ -46,6 +47,14 @@ def test_what_it_is_judged_by_was_kept_out(name: str) -> None:
     data = configuration(name).data
     assert set(KEPT_OUT) <= set(data.kept_out)
     assert not {*data.train, *data.validation} & set(KEPT_OUT)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_dry_picture_stays_dry(name: str) -> None:
+    (forecaster,) = open_forecasters([champions(PRETRAINED)[name]])
+    rain_rate = after_dry_frames(forecaster)
+    assert (rain_rate > 0).mean() < 0.005
+    assert rain_rate.max() < 0.1  # what counts as rain
 
 
 @pytest.mark.slow
