@@ -47,8 +47,12 @@ def make_redis() -> Iterator[Callable[..., RedisServer]]:
         server.kill()
 
 
-CLIENT = httpx.Client(timeout=120, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
-"""For all calls: to make one loads certificates, 50 ms of this process's only lock, and starves two hundred threads."""
+CLIENT = httpx.Client(timeout=120, limits=httpx.Limits(max_connections=None), headers={"Connection": "close"})
+"""For all calls: to make one loads certificates, 50 ms of this process's only lock, and starves two hundred threads.
+
+No connection is used twice. To allow no idle ones is not enough: between two threads httpcore gives one away that it
+is about to close, and the request fails with a bad file descriptor.
+"""
 
 
 def post_frames(url: str, frames: np.ndarray, end: datetime, product: str = "RY") -> httpx.Response:
