@@ -61,8 +61,15 @@ class LossConfig:
     quantile: float = 0.5
     rain_weight: float = 0.0
     """How much more a pixel counts per network unit of observed rain."""
+    dry_slack: float = added_later(1.0)
+    """Part of `dry_below` (in network units) that may be said of a dry pixel at no cost: below 1, so that what a
+    network comes to say of dry pixels stays clear of what is shown as rain."""
     decoupling: float = added_later(0.01)
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dry_slack <= 1:
+            raise ValueError(f"expected a dry_slack from 0 to 1, got {self.dry_slack}; correct it")
 
 
 _COUNTS = ("iterations", "batch", "crop", "validate_every", "save_every", "accumulate")

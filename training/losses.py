@@ -24,7 +24,8 @@ def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossCon
     - "balanced": the same, weighted by the rain rate (Shi et al., 2017, arXiv:1706.03458).
     """
     if config.name == "pinball":
-        loss = _pinball(_error(predicted, observed, scaling), config.quantile) * (1 + config.rain_weight * observed)
+        error = _error(predicted, observed, scaling, config.dry_slack)
+        loss = _pinball(error, config.quantile) * (1 + config.rain_weight * observed)
     else:
         error = observed - predicted
         loss = error.square() + error.abs()
@@ -53,15 +54,16 @@ def decoupling(penalties: Tensor) -> Tensor:
     return penalties.sum(dim=(1, 3)).mean()
 
 
-def _error(predicted: Tensor, observed: Tensor, scaling: RainScaling) -> Tensor:
+def _error(predicted: Tensor, observed: Tensor, scaling: RainScaling, dry_slack: float) -> Tensor:
     """How much more was observed, where dry is dry: nothing that a forecast would not show counts against it.
 
     Most pixels are dry. If what a network says of them had to be 0, and not just too little to count, it would learn
-    little else.
+    little else. A slack below 1 keeps it at some distance from what would be shown: a network comes to rest where
+    dry pixels begin to cost, and with a slack of 1 the least it moves from there is rain all over the picture.
     """
-    dry = float(scaling.to_network(scaling.dry_below))
-    floor = torch.where(observed < dry, dry, -math.inf)
-    return observed.clamp(min=dry) - torch.maximum(predicted, floor)
+    shown = float(scaling.to_network(scaling.dry_below))
+    free = torch.where(observed < shown, dry_slack * shown, -math.inf)
+    return torch.maximum(observed, free) - torch.maximum(predicted, free)
 
 
 def _pinball(error: Tensor, quantile: float) -> Tensor:

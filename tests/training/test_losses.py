@@ -45,6 +45,22 @@ def test_what_is_too_little_to_be_shown_is_right_where_it_is_dry() -> None:
     assert (missed.grad < 0).all()
 
 
+def test_with_less_slack_a_dry_pixel_costs_before_it_is_shown() -> None:
+    dry = float(RainScaling().to_network(RainScaling().dry_below))
+    said, observed = frames(0.5 * dry, 0.8 * dry, 2 * dry), frames(0.0, 0.0, 0.0)
+    cost = loss(said, observed, torch.ones_like(observed).bool(), quantile=0.6, dry_slack=0.5)
+    assert cost == pytest.approx(0.4 * (0 + 0.3 + 1.5) * dry / 3)
+    # wet pixels know no slack
+    said, observed, known = frames(0.7), frames(0.9), frames(1).bool()
+    assert loss(said, observed, known, quantile=0.6, dry_slack=0.5) == pytest.approx(0.6 * 0.2)
+
+
+@pytest.mark.parametrize("slack", [-0.1, 1.1])
+def test_a_slack_is_a_part(slack: float) -> None:
+    with pytest.raises(ValueError, match="dry_slack from 0 to 1"):
+        LossConfig(dry_slack=slack)
+
+
 def test_hand_worked_squared_plus_absolute_error_is_summed_over_pixels_and_averaged_over_frames() -> None:
     predicted, observed, known = frames(0, 0.5, 5), frames(1, 0, 0), frames(1, 1, 0).bool()
     assert loss(predicted, observed, known, name="mse+mae") == pytest.approx((1 + 1) + (0.25 + 0.5))
