@@ -41,7 +41,29 @@ def one_step_graph(network: Network) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None  # noqa: S101
+    check_sizes(program.model_proto)
     return _without_traces(program.model_proto)
+
+
+def check_sizes(graph: onnx.ModelProto) -> None:
+    """Refuse a graph with a fixed batch, rows or columns.
+
+    Where a network's code asks something of a size that only holds for the example, the exporter says nothing and
+    writes a graph for that size alone.
+
+    Raises
+    ------
+    ValueError
+        Says which input.
+    """
+    for value in graph.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if not all(dims[axis].dim_param for axis in (0, 2, 3)):
+            shape = [dim.dim_param or dim.dim_value for dim in dims]
+            raise ValueError(
+                f"expected an input {value.name} of any batch, rows and columns, got {shape}; find what in the network "
+                "depends on them (TORCH_LOGS=+dynamic), most often a reshape of what is not contiguous"
+            )
 
 
 @contextlib.contextmanager

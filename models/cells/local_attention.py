@@ -86,14 +86,18 @@ def _attend_plainly(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor,
 
 
 def _blocks(array: Tensor, window: int, reach: int | None = None) -> Tensor:
-    """(B, C, rows, columns) -> (B, R, S, pixels, C): `reach` x `reach` neighbouring blocks for each of R x S blocks."""
+    """(B, C, rows, columns) -> (B, R, S, pixels, C): `reach` x `reach` neighbouring blocks for each of R x S blocks.
+
+    Channels come last before neighbours are gathered, not after: the array is then still small, and what is gathered
+    is copied in runs of whole rows of a block.
+    """
     block, reach = block_edge(window), reach or block_reach(window)
     batch, channels, rows, columns = array.shape
     down, across = rows // block - reach + 1, columns // block - reach + 1
-    tiles = array.reshape(batch, channels, rows // block, block, columns // block, block)
-    tiles = torch.cat([tiles[:, :, first : first + down] for first in range(reach)], dim=3)
-    tiles = torch.cat([tiles[:, :, :, :, first : first + across] for first in range(reach)], dim=5)
-    return tiles.permute(0, 2, 4, 3, 5, 1).reshape(batch, down, across, (reach * block) ** 2, channels)
+    tiles = array.reshape(batch, channels, rows // block, block, columns // block, block).permute(0, 2, 4, 3, 5, 1)
+    tiles = torch.cat([tiles[:, first : first + down] for first in range(reach)], dim=3)
+    tiles = torch.cat([tiles[:, :, first : first + across] for first in range(reach)], dim=4)
+    return tiles.reshape(batch, down, across, (reach * block) ** 2, channels)
 
 
 def _grid(blocks: Tensor, block: int) -> Tensor:

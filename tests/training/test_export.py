@@ -28,6 +28,7 @@ from radar.synthetic import storm_sequence
 from tests.exported import SIXTEEN, Exported, exported, tiny_config, tiny_spec
 from training.checkpoint import load_checkpoint
 from training.export import export, write_model
+from training.one_step_graph import one_step_graph
 from training.parity import network_difference
 from training.torch_step import TorchStep
 
@@ -181,6 +182,19 @@ def test_the_command_writes_without_float16_where_asked_and_is_quiet(
     assert list(manifest["sha256"]) == ["model.onnx"]
     assert "float16" not in manifest
     assert done.stderr == ""
+
+
+def test_a_network_that_asks_for_a_size_is_not_exported_for_that_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build(tiny_spec("convlstm")).eval()
+    forward = network.forward
+
+    def asks(frame: torch.Tensor, states: Any) -> Any:
+        frame = frame * 2 if frame.shape[2] == 3 * network.spec.pad_multiple else frame
+        return forward(frame, states)
+
+    monkeypatch.setattr(network, "forward", asks)
+    with pytest.raises(ValueError, match=r"any batch, rows and columns, got \['batch', 1, 12, '4\*columns"):
+        one_step_graph(network)
 
 
 @pytest.mark.parametrize("fault", ["golden", "parity"])
