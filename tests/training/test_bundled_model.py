@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
+import onnxruntime as ort
 import pytest
 
 from models.onnx_forecaster import read_card_of
@@ -56,6 +60,29 @@ def test_a_dry_picture_stays_dry(name: str) -> None:
     rain_rate = benchmark["after_dry_frames"](forecaster)
     assert (rain_rate > 0).mean() < 0.005
     assert rain_rate.max() < 0.1  # what counts as rain
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_step_computes_and_does_not_shuffle(name: str, tmp_path: Path) -> None:
+    """At 900 x 900 more than half of the sharper model's time once went to putting the same numbers in another order."""
+    path = champions(PRETRAINED)[name]
+    card = read_card_of(path)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "step")
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    edge = 16 * card.pad_multiple
+    inputs = {"frame": np.zeros((1, len(card.spec.inputs), edge, edge), np.float32)}
+    for state in card.states:
+        size = edge // card.spec.patch // 2**state.scale
+        inputs[state.name] = np.zeros((1, state.channels, size, size), np.float32)
+    for _ in range(3):
+        session.run(None, inputs)
+    spent: Counter[str] = Counter()
+    for event in json.loads(Path(session.end_profiling()).read_text()):
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+            spent[event["args"]["op_name"]] += event["dur"]
+    assert 0 < spent["Transpose"] < 0.25 * spent.total(), spent.most_common(5)
 
 
 @pytest.mark.slow
