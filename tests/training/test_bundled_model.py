@@ -64,7 +64,7 @@ def test_a_dry_picture_stays_dry(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_step_computes_and_does_not_shuffle(name: str, tmp_path: Path) -> None:
-    """At 900 x 900 more than half of the sharper model's time once went to putting the same numbers in another order."""
+    """More than half of the sharper model's time at 900 x 900 once went to putting numbers in another order."""
     path = champions(PRETRAINED)[name]
     card = read_card_of(path)
     options = ort.SessionOptions()
