@@ -1,6 +1,6 @@
-"""Where the time of the bundled forecaster goes: five 900x900 frames in, twelve out, in this process.
+"""Where the time of the bundled forecasters goes: five 900x900 frames in, twelve out, in this process.
 
-    python benchmarks/forecaster.py [--repeat 5]
+    python benchmarks/forecaster.py [--repeat 5] [--models REPOSITORY]
 
 Prints the median milliseconds of the motion field, of bringing inputs and base into the network's coordinates, of
 ONNX Runtime's steps, and of bringing the predictions back to mm/h on the ground.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -29,13 +30,15 @@ LEADS = 12
 
 
 def main() -> None:
-    """Print one line for each part, for each bundled model."""
+    """Print one line for each part, for the champion of each model."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeat", type=int, default=5)
-    repeat = parser.parse_args().repeat
+    parser.add_argument("--models", type=Path, default=PRETRAINED, help="a model repository (default: the bundled one)")
+    arguments = parser.parse_args()
+    repeat = arguments.repeat
     storm = storm_sequence(KNOWN_GRIDS["radolan"], 5, seed=1, end_time=datetime(2026, 6, 1, 12, tzinfo=UTC))
     print(f"{len(os.sched_getaffinity(0))} cores; median of {repeat}; milliseconds")
-    for name, path in champions(PRETRAINED).items():
+    for name, path in champions(arguments.models).items():
         forecaster = load_forecaster(path, "cpu")
         rows = [_measure(forecaster, storm.rain_rate) for _ in range(repeat)]
         for part in rows[0]:

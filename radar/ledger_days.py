@@ -13,11 +13,12 @@ import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from radar.append_log import days_over
+from radar.archive_day import midnight
 from radar.durable import sync
 from radar.errors import UnreadableFile
 from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record
@@ -112,7 +113,7 @@ def settle(folder: Path, days: int, now: datetime) -> list[date]:
 def _settle(folder: Path, day: date, paths: list[Path]) -> None:
     target = folder / f"scores-{day:%Y%m%d}.totals.json"
     if not target.exists():
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        start = midnight(day)
         records = LedgerFollower(folder, start, start + timedelta(days=1) - timedelta(microseconds=1)).read()
         rows = added_up(row for record in records for row in rows_of(record))
         _write(target, {"v": _VERSION, "rows": [_to_json(row) for row in rows]})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from radar.archive import Archive
 from radar.errors import InvalidRequest
@@ -18,6 +19,7 @@ from service.context import now_utc
 from service.decoders import Decoders
 from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
+from service.feed.destination import FeedHistory
 from service.feed.folder import FolderSource
 from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower
@@ -27,11 +29,12 @@ from service.feed.reading import Reader
 from service.feed.remote import ServiceHistory
 from service.feed.source import Source
 from service.heartbeat import beating
-from service.quarantine import MemoryQuarantine
+from service.quarantine import MemoryQuarantine, QuarantineList
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_quarantine import RedisQuarantine
 from service.redis_references import RedisReferences
+from service.reference_forecasts import ReferenceForecasts
 from service.settings import Settings
 
 
@@ -90,14 +93,31 @@ def ingest(settings: Settings, options: Options) -> int:
 def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader = iter_frames) -> Follower:
     """A follower that fills Redis, or sends to a service, and the archive if one is named; `read` opens files."""
     source = _source(options)
-    make_intake = _to_service if options.service else _to_redis
-    archive = Archive(settings.archive) if settings.archive else None
+    kept = _in_service(settings, options) if options.service else _in_redis(settings)
+    intake = Intake(
+        options.product,
+        kept.history,
+        kept.quarantine,
+        clock=now_utc,
+        references=kept.references,
+        archive=Archive(settings.archive) if settings.archive else None,
+        archive_days=settings.archive_days,
+        read=read,
+        force=options.force,
+    )
     bad_files = BadFiles(options.quarantine) if options.quarantine else None
-    intake = make_intake(settings, options, archive, read)
     return Follower(source, intake, now_utc, bad_files, lambda: stop.asked)
 
 
-def _to_redis(settings: Settings, options: Options, archive: Archive | None, read: Reader) -> Intake:
+class _Kept(NamedTuple):
+    """Where frames, what is wrong with them, and DWD's own forecasts are kept."""
+
+    history: FeedHistory
+    quarantine: QuarantineList
+    references: ReferenceForecasts | None = None
+
+
+def _in_redis(settings: Settings) -> _Kept:
     if settings.redis_url is None:
         raise InvalidRequest(
             expected="RAINCELL_REDIS_URL or --redis-url, the Redis from which the service forecasts, or --service",
@@ -106,20 +126,11 @@ def _to_redis(settings: Settings, options: Options, archive: Archive | None, rea
             " --service http://127.0.0.1:8000",
         )
     client = connect(settings.redis_url)
-    return Intake(
-        options.product,
-        RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes)),
-        RedisQuarantine(client),
-        clock=now_utc,
-        references=RedisReferences(client),
-        archive=archive,
-        archive_days=settings.archive_days,
-        read=read,
-        force=options.force,
-    )
+    history = RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes))
+    return _Kept(history, RedisQuarantine(client), RedisReferences(client))
 
 
-def _to_service(settings: Settings, options: Options, archive: Archive | None, read: Reader) -> Intake:
+def _in_service(settings: Settings, options: Options) -> _Kept:
     history = ServiceHistory(
         options.service or "",
         options.product,
@@ -127,16 +138,7 @@ def _to_service(settings: Settings, options: Options, archive: Archive | None, r
         key=settings.feed_key.get_secret_value() if settings.feed_key else None,
         force=options.force,
     )
-    return Intake(
-        options.product,
-        history,
-        MemoryQuarantine(),
-        clock=now_utc,
-        archive=archive,
-        archive_days=settings.archive_days,
-        read=read,
-        force=options.force,
-    )
+    return _Kept(history, MemoryQuarantine())
 
 
 def _source(options: Options) -> Source:
