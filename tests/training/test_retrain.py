@@ -18,13 +18,14 @@ import pytest
 
 from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster, read_card_of
-from models.repository import champions, read_manifest, versions_of, write_json
+from models.repository import PRETRAINED, champions, read_manifest, versions_of, write_json
 from radar.archive import Archive
 from radar.archive_manifest import sha256
 from tests.training.small_world import NAME, NOON, make_archive, make_champion, write_config
 from training.__main__ import main
 from training.decisions import read_decisions
 from training.retraining.config import RetrainConfig, load_retrain_config
+from training.retraining.fit_config import fit_config
 from training.retraining.repository_change import prune_versions
 from training.retraining.run_folder import RunFolder, new_run, prune_runs, runs_of
 
@@ -248,3 +249,11 @@ def test_a_configuration_with_unknown_names_is_refused(tmp_path: Path) -> None:
         (tmp_path / "wrong.toml").write_text(text)
         with pytest.raises(ValueError, match="expected"):
             load_retrain_config(tmp_path / "wrong.toml")
+
+
+def test_what_is_retrained_keeps_dry_pixels_clear_of_rain_unless_told_otherwise() -> None:
+    card = read_card_of(champions(PRETRAINED)["ms-preciplstm"])
+    usual = fit_config(RetrainConfig(fit={"loss": {"quantile": 0.6}}), card)
+    assert (usual.network, usual.framing) == (card.spec, card.framing)
+    assert (usual.loss.quantile, usual.loss.dry_slack) == (0.6, 0.5)
+    assert fit_config(RetrainConfig(fit={"loss": {"dry_slack": 1.0}}), card).loss.dry_slack == 1.0

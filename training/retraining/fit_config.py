@@ -11,6 +11,8 @@ from training.retraining.config import RetrainConfig
 
 _FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}
 """Of the optimiser, where the configuration says nothing: weights that are good already move in small steps."""
+_LOSS = {"dry_slack": 0.5}
+"""Of the loss, likewise: retrained by the clock, nobody looks whether it drizzles where it is dry."""
 _EVENTS = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_share", "dataset", "options")
 """Settings of [data] that the archive decides; the rest is kept."""
 
@@ -37,6 +39,7 @@ def fit_config(config: RetrainConfig, card: ModelCard, data_sha256: str = "") ->
         **said,
         "framing": {**own["framing"], **said.get("framing", {})},
         "network": said.get("network", own["network"]),
+        "loss": {**_LOSS, **said.get("loss", {})},
         "optimiser": {**usual, **said.get("optimiser", {})},
         "data": {
             **{key: value for key, value in said.get("data", {}).items() if key not in _EVENTS},
