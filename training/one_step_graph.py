@@ -41,11 +41,11 @@ def one_step_graph(network: Network) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None  # noqa: S101
-    check_sizes(program.model_proto)
+    _check_sizes(program.model_proto)
     return _without_traces(program.model_proto)
 
 
-def check_sizes(graph: onnx.ModelProto) -> None:
+def _check_sizes(graph: onnx.ModelProto) -> None:
     """Refuse a graph with a fixed batch, rows or columns.
 
     Where a network's code asks something of a size that only holds for the example, the exporter says nothing and
