@@ -35,12 +35,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--models", type=Path, default=PRETRAINED, help="a model repository (default: the bundled one)")
     arguments = parser.parse_args()
-    repeat = arguments.repeat
     storm = storm_sequence(KNOWN_GRIDS["radolan"], 5, seed=1, end_time=datetime(2026, 6, 1, 12, tzinfo=UTC))
-    print(f"{len(os.sched_getaffinity(0))} cores; median of {repeat}; milliseconds")
+    print(f"{len(os.sched_getaffinity(0))} cores; median of {arguments.repeat}; milliseconds")
     for name, path in champions(arguments.models).items():
         forecaster = load_forecaster(path, "cpu")
-        rows = [_measure(forecaster, storm.rain_rate) for _ in range(repeat)]
+        rows = [_measure(forecaster, storm.rain_rate) for _ in range(arguments.repeat)]
         for part in rows[0]:
             print(f"{name:16} {part:28} {statistics.median(row[part] for row in rows):8.0f}")
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from radar.archive_file import TEMPORARY, Series, read_frames, read_series, read_times, write_file
 from radar.archive_frame import ArchivedFrame, same_rain
 from radar.errors import UnreadableFile
+from radar.sequence import midnight
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.nc)?")
 _ATTEMPTS = 5
@@ -162,11 +163,6 @@ def stored_days(folder: Path, start: datetime | None = None, end: datetime | Non
         named = {match[1] for path in year.iterdir() if (match := _DAY.fullmatch(path.name))}
         days = (StoredDay(folder, date.fromisoformat(name)) for name in sorted(named))
         yield from (day for day in days if first <= day.day <= last and day.files())
-
-
-def midnight(day: date) -> datetime:
-    """When a day begins, UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _listed(folder: Path, pattern: str) -> list[Path]:

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from radar.append_log import days_over
-from radar.archive_day import midnight
 from radar.durable import sync
 from radar.errors import UnreadableFile
 from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record
 from radar.score_sums import ScoreSums, from_json, to_json
-from radar.sequence import iso
+from radar.sequence import iso, midnight
 
 _VERSION = 1
 _NAME = re.compile(r"scores-(\d{8})\.totals\.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -70,6 +70,11 @@ class FrameSequence:
 def times_after(start: datetime, count: int, timestep_minutes: int) -> tuple[datetime, ...]:
     """The `count` times that follow `start`, evenly spaced."""
     return tuple(start + timedelta(minutes=timestep_minutes * k) for k in range(1, count + 1))
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def iso(time: datetime) -> str:

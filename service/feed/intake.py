@@ -12,11 +12,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 
 from radar.archive import Archive
-from radar.archive_day import midnight
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
 from radar.files import iter_frames
 from radar.quality import LIMITS
-from radar.sequence import FrameSequence
+from radar.sequence import FrameSequence, midnight
 from service.bodies.posted import LATEST_AHEAD, check_plausible
 from service.codec import StoredFrame, series_of
 from service.feed.destination import FeedHistory
