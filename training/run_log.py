@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from radar.durable import write_text
 from radar.sequence import Float32
 
 
@@ -35,9 +35,7 @@ class RunLog:
             return
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         kept = [line for line in lines if json.loads(line)["iteration"] <= iteration]
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        temporary.write_text("".join(line + "\n" for line in kept))
-        temporary.replace(self._path)
+        write_text(self._path, "".join(line + "\n" for line in kept))
         board = _tensorboard()
         if board is not None:
             self._board = board.SummaryWriter(

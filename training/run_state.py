@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from radar.durable import commit
+
 
 class RunState(NamedTuple):
     """Everything that changes from iteration to iteration.
@@ -59,8 +61,5 @@ def load_state(path: Path, state: RunState, digest: str) -> tuple[int, dict[str,
 def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401
     """torch.save, so that a reader, or a run after a crash, sees the old file or the new one and never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    torch.save(content, temporary)
+    commit(temporary, path)

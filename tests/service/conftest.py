@@ -289,10 +289,11 @@ class ServiceProcess:
         wait_until(self._ready, "the service to be ready")
 
     def stop(self) -> None:
-        """Ask it to end, and see that it does."""
+        """Ask it to end, see that it does, and show what it said beside a test that failed."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.communicate(timeout=DEADLINE_SECONDS)
+            _, said = self.process.communicate(timeout=DEADLINE_SECONDS)
+            sys.stderr.write(said.decode())
         finally:
             self.process.kill()
 

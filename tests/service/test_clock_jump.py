@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from radar.durable import write_text
 from radar.sequence import iso
 from tests.service.conftest import RedisServer, ServiceProcess, npy, rain, wait_until
 
@@ -34,6 +35,11 @@ def seconds_kept(answer: httpx.Response) -> int:
     return int(answer.headers["cache-control"].removeprefix("max-age="))
 
 
+def set_clock(offset: Path, seconds: int) -> None:
+    """The server reads this file whenever it looks at its clock, so it may never see a part of it."""
+    write_text(offset, str(seconds))
+
+
 def check_reads(url: str, run: str) -> None:
     """All that can be read is read: the run that there was, and forecasts from the frames that there are."""
     answer = latest(url)
@@ -49,7 +55,7 @@ def test_a_clock_that_jumps_loses_nothing(
     make_service_process: Callable[..., ServiceProcess], redis_server: RedisServer, tmp_path: Path
 ) -> None:
     offset = tmp_path / "offset"
-    offset.write_text("0")
+    set_clock(offset, 0)
     program = [str(Path(__file__).with_name("shifted_clock.py")), str(offset), "run"]
     server = make_service_process(program, RAINCELL_REDIS_URL=redis_server.url)
     now = datetime.now(UTC)
@@ -59,18 +65,18 @@ def test_a_clock_that_jumps_loses_nothing(
     run = latest(server.url).json()["run"]
     check_reads(server.url, run)
 
-    offset.write_text(str(2 * 86400))  # two days ahead: nothing is thrown away for its age
+    set_clock(offset, 2 * 86400)  # two days ahead: nothing is thrown away for its age
     check_reads(server.url, run)
     assert int(latest(server.url).headers["x-raincell-age-seconds"]) > 1.9 * 86400
 
-    offset.write_text(str(-2 * 86400))  # two days back: what is true seems to come from the future, and is told so
+    set_clock(offset, -2 * 86400)  # two days back: what is true seems to come from the future, and is told so
     check_reads(server.url, run)
     refused = post(server.url, end + timedelta(minutes=5), 1)
     assert refused.status_code == 422
     assert "check the clock" in refused.json()["remedy"]
     assert len(times(server.url)) == 5
 
-    offset.write_text("0")
+    set_clock(offset, 0)
     assert post(server.url, end + timedelta(minutes=5), 1).status_code == 201
     wait_until(lambda: latest(server.url).json()["run"] != run, "the next run")
     check_reads(server.url, latest(server.url).json()["run"])
