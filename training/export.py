@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +106,7 @@ def export(
         path = staged / FILES["float32"]
         card = write_model(path, network, config, version, description, origin)
         manifest: dict[str, Any] = {"parent": origin.parent, "training": notes, "scores": [], "gate": None}
+        manifest["configuration"] = asdict(config)
         manifest["lineage"] = card.lineage.model_dump(mode="json")
         manifest["parity"] = _parity_entry(check_parity(path, network, card))
         if float16:

@@ -13,8 +13,8 @@ import onnxruntime as ort
 import pytest
 
 from models.onnx_forecaster import load_forecaster, read_card_of
-from models.repository import PRETRAINED, champions
-from training.config import FitConfig, load_config
+from models.repository import PRETRAINED, champions, read_manifest
+from training.config import FitConfig, load_config, make_config
 from training.evaluate import BASELINES, evaluate_events, open_forecasters
 
 MOST_BYTES = 3_000_000
@@ -43,7 +43,9 @@ def test_it_is_small_and_says_where_it_comes_from(name: str) -> None:
 @pytest.mark.parametrize("name", BUNDLED)
 def test_it_was_made_by_the_committed_configuration(name: str) -> None:
     card = read_card_of(champions(PRETRAINED)[name])
+    manifest = read_manifest(PRETRAINED, name, card.version)
     assert card.lineage.configuration_sha256 == configuration(name).sha256
+    assert make_config(manifest["configuration"]) == configuration(name)
 
 
 @pytest.mark.parametrize("name", BUNDLED)

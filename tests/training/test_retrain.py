@@ -23,9 +23,11 @@ from radar.archive import Archive
 from radar.archive_manifest import sha256
 from tests.training.small_world import NAME, NOON, make_archive, make_champion, write_config
 from training.__main__ import main
+from training.config import LossConfig, make_config
 from training.decisions import read_decisions
 from training.retraining.config import RetrainConfig, load_retrain_config
 from training.retraining.fit_config import fit_config
+from training.retraining.plan import plan_of
 from training.retraining.repository_change import prune_versions
 from training.retraining.run_folder import RunFolder, new_run, prune_runs, runs_of
 
@@ -108,6 +110,7 @@ def check_version(repository: Path, made: RunFolder) -> None:
     assert lineage.parent is None  # made anew
     assert len(lineage.data_sha256) == 64
     assert manifest["gate"]["decision"] == "challenger"
+    assert make_config(manifest["configuration"]).sha256 == lineage.configuration_sha256
     assert {row["model"] for row in manifest["scores"]} == {
         *(f"{NAME}/1", f"{NAME}/{made.version}", "persistence", "extrapolation"),
     }
@@ -249,6 +252,22 @@ def test_a_configuration_with_unknown_names_is_refused(tmp_path: Path) -> None:
         (tmp_path / "wrong.toml").write_text(text)
         with pytest.raises(ValueError, match="expected"):
             load_retrain_config(tmp_path / "wrong.toml")
+
+
+def test_the_loss_is_the_champions(folder: Path) -> None:
+    """Else a model trained towards a high quantile would be fine-tuned towards the median."""
+    manifest = folder / "models" / NAME / "1" / "manifest.json"
+    begun, config = new_run(folder / "runs", {"model": NAME, "parent": "1"}, NOON), RetrainConfig()
+    told = read(manifest)
+    told["configuration"]["loss"] |= {"quantile": 0.7, "rain_weight": 2.0}
+    write_json(manifest, told)
+    loss = plan_of(begun, folder / "models", config).trained.loss
+    assert (loss.quantile, loss.rain_weight, loss.dry_slack) == (0.7, 2.0, 0.5)
+    own = plan_of(begun, folder / "models", RetrainConfig(fit={"loss": {"quantile": 0.6}})).trained.loss
+    assert (own.quantile, own.rain_weight) == (0.6, 2.0)
+    del told["configuration"]  # exported before manifests had it
+    write_json(manifest, told)
+    assert plan_of(begun, folder / "models", config).trained.loss == LossConfig(dry_slack=0.5)
 
 
 def test_what_is_retrained_keeps_dry_pixels_clear_of_rain_unless_told_otherwise() -> None:

@@ -1,8 +1,10 @@
-"""The configuration of the training in a retraining: the champion's network and framing, and what is set besides."""
+"""The configuration of the training in a retraining: the champion's network, framing and loss, and what is set."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from models.card import ModelCard
@@ -17,8 +19,19 @@ _EVENTS = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_
 """Settings of [data] that the archive decides; the rest is kept."""
 
 
-def fit_config(config: RetrainConfig, card: ModelCard, data_sha256: str = "") -> FitConfig:
+def fit_config(
+    config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any] = MappingProxyType({}), data_sha256: str = ""
+) -> FitConfig:
     """What `fit` is to do, on the data set of that digest.
+
+    Parameters
+    ----------
+    config : RetrainConfig
+    card : ModelCard
+        The champion's.
+    loss : mapping
+        The loss that the champion was trained by; empty where nobody knows.
+    data_sha256 : str
 
     Raises
     ------
@@ -39,7 +52,7 @@ def fit_config(config: RetrainConfig, card: ModelCard, data_sha256: str = "") ->
         **said,
         "framing": {**own["framing"], **said.get("framing", {})},
         "network": said.get("network", own["network"]),
-        "loss": {**_LOSS, **said.get("loss", {})},
+        "loss": {**loss, **_LOSS, **said.get("loss", {})},
         "optimiser": {**usual, **said.get("optimiser", {})},
         "data": {
             **{key: value for key, value in said.get("data", {}).items() if key not in _EVENTS},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.card import ModelCard
 from models.onnx_forecaster import read_card_of
-from models.repository import version_file
+from models.repository import read_manifest, version_file
 from radar.errors import IncompleteHistory
 from training.config import FitConfig
 from training.retraining.config import RetrainConfig
@@ -28,18 +29,21 @@ class Plan:
         Its float32 file.
     card : ModelCard
         The champion's.
+    loss : dict
+        What the champion was trained by; empty where its manifest is older than that it tells.
     config : RetrainConfig
     """
 
     run: RunFolder
     champion: Path
     card: ModelCard
+    loss: dict[str, Any]
     config: RetrainConfig
 
     @property
     def steps(self) -> int:
         """Lead times that are scored: as many as both models reach, those trained for by default."""
-        config = fit_config(self.config, self.card)
+        config = self.trained
         minutes = self.config.lead_minutes or config.leads * config.framing.timestep_minutes
         reached = min(self.card.longest_lead_minutes, 2 * config.leads * config.framing.timestep_minutes)
         return max(1, min(minutes, reached) // self.card.timestep_minutes)
@@ -47,7 +51,7 @@ class Plan:
     @property
     def frames_tested(self) -> int:
         """Frames of one forecast of the test part."""
-        lengths = (self.card.input_length, fit_config(self.config, self.card).framing.input_length)
+        lengths = (self.card.input_length, self.trained.framing.input_length)
         return frames_tested(max(lengths), self.steps)
 
     def data_set(self) -> DataSet:
@@ -57,13 +61,19 @@ class Plan:
             raise IncompleteHistory(expected="the data set of the run", got="none", remedy="begin a new run")
         return there
 
+    @property
+    def trained(self) -> FitConfig:
+        """What is trained, whatever the data set will be."""
+        return fit_config(self.config, self.card, self.loss)
+
     def fit_config(self) -> FitConfig:
         """What is trained, on the run's data set."""
-        return fit_config(self.config, self.card, self.data_set().sha256)
+        return fit_config(self.config, self.card, self.loss, self.data_set().sha256)
 
 
 def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> Plan:
     """The plan of a run; raises ArtifactRejected where its parent is damaged, UnknownModel where it is gone."""
     about = run.about
     champion = version_file(repository, about["model"], about["parent"])
-    return Plan(run, champion, read_card_of(champion), config)
+    trained_by = read_manifest(repository, about["model"], about["parent"]).get("configuration", {})
+    return Plan(run, champion, read_card_of(champion), trained_by.get("loss", {}), config)

@@ -154,7 +154,7 @@ def _data_set(job: Job, run: RunFolder, plan: Plan) -> DataSet:
     if there is not None:
         return there
     run.log("makes the data set")
-    config = fit_config(job.config, plan.card)
+    config = plan.trained
     need = Need(config.framing, config.leads, config.optimiser.crop, plan.frames_tested, config.optimiser.seed)
     return make_data_set(Archive(job.archive), run.data, need, job.config.parts)
 
