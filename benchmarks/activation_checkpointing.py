@@ -19,6 +19,7 @@ import torch
 
 from models.network import roll_out
 from models.zoo import build
+from tests.peak_memory import peak_bytes
 from training.profile import ProfileSettings, spec_of
 
 
@@ -29,14 +30,9 @@ def training_step(name: str, settings: ProfileSettings) -> tuple[float, int]:
     for each in (replace(settings, size=16, steps=1), settings):
         frames = torch.rand((each.steps + 1) // 2, each.batch, 1, each.size, each.size)
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew
-        before, began = _peak_bytes(), time.process_time()
+        before, began = peak_bytes(), time.process_time()
         roll_out(network, frames, each.steps + 1 - len(frames)).square().mean().backward()  # type: ignore[no-untyped-call]
-    return time.process_time() - began, _peak_bytes() - before
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    return time.process_time() - began, peak_bytes() - before
 
 
 def main() -> None:

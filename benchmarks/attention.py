@@ -27,6 +27,7 @@ from torch import Tensor
 
 from models.cells.attention_rows import by_rows
 from models.cells.local_attention import LocalAttention, by_strips, dense, local_attention
+from tests.peak_memory import peak_bytes
 from tests.reference.operators import unfold_attention
 
 FORMS: dict[str, Callable[[Tensor, Tensor, Tensor, int], Tensor]] = {
@@ -50,13 +51,13 @@ class Cost(NamedTuple):
 def cost(work: Callable[[], object], repeats: int) -> Cost:
     """What `work` takes in this process (Linux)."""
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew, at what is resident now
-    before = _peak_bytes()
+    before = peak_bytes()
     times = []
     for _ in range(repeats):
         began = time.perf_counter()
         work()
         times.append(time.perf_counter() - began)
-    return Cost(min(times), _peak_bytes() - before)
+    return Cost(min(times), peak_bytes() - before)
 
 
 def eager(form: str, size: int, channels: int, window: int) -> Cost:
@@ -84,11 +85,6 @@ def exported(strips: int, grid: tuple[int, int], channels: int, window: int) -> 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(1).standard_normal((1, channels, *grid), np.float32)
     return cost(lambda: session.run(None, {session.get_inputs()[0].name: x}), repeats=1), len(model.graph.node)
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def main() -> None:

@@ -21,3 +21,12 @@ def real_data() -> Path:
         pytest.skip("needs real radar files: set RAINCELL_TEST_DATA to the folder that holds dwd/ and events/")
     assert Path(folder, "dwd").is_dir(), f"RAINCELL_TEST_DATA={folder} holds no dwd/"
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of the authors' proof cases that RAINCELL_TEST_GOLDEN names; without it the test is skipped."""
+    folder = os.environ.get("RAINCELL_TEST_GOLDEN", "")
+    if not folder:
+        pytest.skip("needs the authors' proof cases: set RAINCELL_TEST_GOLDEN to the folder of NAME.npz files")
+    return Path(folder)

@@ -23,6 +23,7 @@ from hypothesis import seed as seeded
 
 from tests.fuzz.mutations import Edit, damaged, edits
 from tests.fuzz.subjects import Subject, real, survives, written
+from tests.peak_memory import peak_bytes
 
 LONGEST_CASE_SECONDS = 60
 _BATCH = 250
@@ -49,13 +50,13 @@ def main() -> int:
     warnings.simplefilter("error")
     subjects = written() + (real(arguments.data) if arguments.data else [])
     resource.setrlimit(resource.RLIMIT_AS, (arguments.cap_mb << 20, arguments.cap_mb << 20))
-    before, start = _peak_mb(), time.monotonic()
+    before, start = peak_bytes() / 2**20, time.monotonic()
     tallies = [_run(subject, arguments.seconds / len(subjects), arguments.seed) for subject in subjects]
     cases, read = sum(tally.cases for tally in tallies), sum(tally.read for tally in tallies)
     print(  # noqa: T201 - the figures are what the run is for
         f"{cases} cases of {len(subjects)} files: {read} read, {cases - read} refused, 0 crashes;"
         f" {time.monotonic() - start:.0f} s, slowest case {max(tally.slowest for tally in tallies):.2f} s;"
-        f" peak memory {_peak_mb():.0f} MB, {before:.0f} MB of it before"
+        f" peak memory {peak_bytes() / 2**20:.0f} MB, {before:.0f} MB of it before"
     )
     return 0
 
@@ -69,7 +70,7 @@ def _run(subject: Subject, seconds: float, seed: int) -> Tally:
     tally.seconds = time.monotonic() - start
     print(  # noqa: T201 - the figures are what the run is for
         f"{subject.name:50} {tally.cases:7} cases {tally.read:6} read {tally.seconds:6.1f} s"
-        f"  slowest {1000 * tally.slowest:6.0f} ms  peak {_peak_mb():5.0f} MB",
+        f"  slowest {1000 * tally.slowest:6.0f} ms  peak {peak_bytes() / 2**20:5.0f} MB",
         flush=True,
     )
     return tally
@@ -91,12 +92,6 @@ def _batch(subject: Subject, tally: Tally, seed: int, deadline: float) -> None:
         faulthandler.cancel_dump_traceback_later()
 
     attempt()
-
-
-def _peak_mb() -> float:
-    # Not getrusage's: that counts what the process had which started this one.
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +10,6 @@ import pytest
 from models.zoo import MODELS
 from training.authors_weights import convert_parameters
 from training.reference import TOLERANCE, check_reference
-
-
-@pytest.fixture(scope="module")
-def golden() -> Path:
-    folder = os.environ.get("RAINCELL_TEST_GOLDEN", "")
-    if not folder:
-        pytest.skip("needs the authors' proof cases: set RAINCELL_TEST_GOLDEN to the folder of NAME.npz files")
-    return Path(folder)
 
 
 @pytest.mark.parametrize("name", MODELS)

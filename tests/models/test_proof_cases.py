@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,14 +150,6 @@ def test_the_references_three_forms_of_attention_agree(window: int) -> None:
     torch.testing.assert_close(unfold_attention(queries, keys, values, window), looped, atol=EXACT, rtol=EXACT)
     in_blocks = block_attention(queries, keys, values, window, block=4)
     torch.testing.assert_close(in_blocks, looped, atol=EXACT, rtol=EXACT)
-
-
-@pytest.fixture(scope="module")
-def golden() -> Path:
-    folder = os.environ.get("RAINCELL_TEST_GOLDEN", "")
-    if not folder:
-        pytest.skip("needs the authors' proof cases: set RAINCELL_TEST_GOLDEN to the folder of NAME.npz files")
-    return Path(folder)
 
 
 @pytest.mark.parametrize("name", proof.NAMES)

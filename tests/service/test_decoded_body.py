@@ -6,7 +6,6 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import zstandard
 
+from tests.peak_memory import peak_bytes
 from tests.service.conftest import Client, ServiceProcess, npy, rain
 from tests.service.test_predict import check_problem
 
@@ -130,16 +130,10 @@ def bomb(coding: str) -> bytes:
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_a_bomb_is_refused_in_bounded_memory(service_process: Callable[..., ServiceProcess], coding: str) -> None:
     server, body = service_process(), bomb(coding)
-    before = peak_mebibytes(server)
+    before = peak_bytes(server.process.pid) / MEBIBYTE
     for _ in range(3):
         answer = httpx.post(
             f"{server.url}/predict", content=body, headers={**NPY, "Content-Encoding": coding}, timeout=60
         )
         assert answer.status_code == 413
-    assert peak_mebibytes(server) - before < 200  # the body may have 64
-
-
-def peak_mebibytes(server: ServiceProcess) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
+    assert peak_bytes(server.process.pid) / MEBIBYTE - before < 200  # the body may have 64

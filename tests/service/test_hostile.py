@@ -18,6 +18,7 @@ from redis import Redis
 from service.app import create_app
 from service.redis_history import RedisHistory
 from service.settings import Settings
+from tests.peak_memory import peak_bytes
 from tests.service import hostile_files as bad
 from tests.service.conftest import Client, RedisServer, ServiceProcess, client_of, npy, rain
 from tests.service.hostile_requests import CASES, Case, files
@@ -174,7 +175,7 @@ def test_the_whole_set_stays_below_the_stated_memory(service_process: Callable[.
     with httpx.Client(base_url=server.url, timeout=120) as client:
         sound = client.post("/predict", params=ABOUT, content=npy(rain()), headers=NPY)
         assert sound.status_code == 200
-        idle = peak_megabytes(server)
+        idle = peak_bytes(server.process.pid) / 2**20
         for case in CASES:
             for route in case.routes:
                 response = client.post(route, **case.make())
@@ -182,17 +183,9 @@ def test_the_whole_set_stays_below_the_stated_memory(service_process: Callable[.
         for declared in (b"Content-Length: 99999999999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
             endless(server.port, declared)
         assert client.get("/frames").json()["series"] == []
-    peak = peak_megabytes(server)
+    peak = peak_bytes(server.process.pid) / 2**20
     print(f"idle {idle:.0f} MB, peak {peak:.0f} MB")  # noqa: T201 - shown with -s, for docs/service.md
     assert peak - idle < MOST_MEGABYTES_ABOVE_IDLE
-
-
-def peak_megabytes(server: ServiceProcess) -> float:
-    """The most resident memory that the server has had so far."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
 
 
 def endless(port: int, headers: bytes) -> None:
