@@ -364,20 +364,20 @@ class Site:
 
 
 @pytest.fixture
-def make_site(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
+def make_site(monkeypatch: pytest.MonkeyPatch, make_client: Callable[..., Client]) -> Callable[..., Site]:
+    """Makes sites with the settings given, of which the background work looks around often."""
     monkeypatch.setattr(runner_module, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(runner_module, "INTERIM_SECONDS", 60.0)  # a busy machine makes no other runs than a quick one
     monkeypatch.setattr(runner_module, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(runner_module, "WAIT_SECONDS", 0.05)
     monkeypatch.setattr(runs, "FRESH_SECONDS", 0.05)
     monkeypatch.setattr(latest, "FRESH_SECONDS", 0.05)
-    with contextlib.ExitStack() as stack:
 
-        def make(**settings: Any) -> Site:
-            app = create_app(Settings(**{"model_repository": repository, **settings}))
-            return Site(app.state.service, stack.enter_context(client_of(app)))
+    def make(**settings: Any) -> Site:
+        client = make_client(**settings)
+        return Site(client.app.state.service, client)
 
-        yield make
+    return make
 
 
 @pytest.fixture
