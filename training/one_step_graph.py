@@ -37,12 +37,20 @@ def one_step_graph(network: Network) -> onnx.ModelProto:
             input_names=["frame", *names],
             output_names=["prediction", *(f"next_{name}" for name in names)],
             opset_version=OPSET,
+            custom_translation_table={torch.ops.raincell.sampled.default: _grid_sample},
             dynamo=True,
             verbose=False,
         )
     assert program is not None  # noqa: S101
     _check_sizes(program.model_proto)
     return _without_traces(program.model_proto)
+
+
+def _grid_sample(array: Any, grid: Any) -> Any:  # noqa: ANN401
+    """ONNX's own operator for `models.cells.warp.sampled`."""
+    from onnxscript import opset18  # takes a second, which whoever exports nothing need not wait
+
+    return opset18.GridSample(array, grid, mode="bilinear", padding_mode="zeros", align_corners=0)
 
 
 def _check_sizes(graph: onnx.ModelProto) -> None:

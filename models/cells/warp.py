@@ -7,6 +7,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def sampled(array: Tensor, grid: Tensor) -> Tensor:
+    """An array (B, C, H, W) bilinearly at the positions (B, H, W, 2) of a grid in [-1, 1]; zeros outside."""
+    return F.grid_sample(array, grid, padding_mode="zeros", align_corners=False)
+
+
+sampled_whole = torch.library.custom_op(
+    "raincell::sampled", sampled, mutates_args=(), schema="(Tensor array, Tensor grid) -> Tensor"
+)
+"""The same as one operator, for export: only to learn the shape of the answer, the exporter takes PyTorch's apart into
+sums over sizes that it does not know, which took more time than all the rest."""
+
+
+@sampled_whole.register_fake
+def _(array: Tensor, grid: Tensor) -> Tensor:
+    return array.new_empty(*array.shape[:2], *grid.shape[1:3])
+
+
 class Warp(nn.Module):
     """Samples an array (B, C, H, W) at (column + u, row + v), zeros outside, for flows of (u, v).
 
@@ -28,7 +45,8 @@ class Warp(nn.Module):
         u = self._normalised(u + torch.arange(columns, dtype=u.dtype, device=u.device), columns)
         v = self._normalised(v + torch.arange(rows, dtype=v.dtype, device=v.device)[:, None], rows)
         grids = torch.stack([u, v], dim=-1).unbind(1)
-        return [F.grid_sample(array, grid, padding_mode="zeros", align_corners=False) for grid in grids]
+        sample = sampled_whole if torch.compiler.is_exporting() else sampled
+        return [sample(array, grid) for grid in grids]
 
     def _normalised(self, position: Tensor, size: int) -> Tensor:
         """Pixel positions on an axis of `size` pixels -> [-1, 1]."""
