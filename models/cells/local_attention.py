@@ -70,7 +70,7 @@ def by_strips(queries: Tensor, keys: Tensor, values: Tensor, window: int, strips
     block, reach = block_edge(window), block_reach(window)
     queries, keys, values = padded(queries, keys, values, window, strips * block)
     height = queries.shape[-2] // strips
-    bias = window_bias(window, queries)
+    bias = _by_blocks(window_bias(window, queries), window)
     outputs = []
     for strip in range(strips):
         part = queries[:, :, strip * height : (strip + 1) * height]
@@ -81,23 +81,40 @@ def by_strips(queries: Tensor, keys: Tensor, values: Tensor, window: int, strips
 
 def _attend_plainly(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, window: int) -> Tensor:
     """Attention of whole blocks by products and a softmax."""
-    q, k, v = _blocks(queries, window, 1), _blocks(keys, window), _blocks(values, window)
-    return _grid(torch.softmax(q @ k.mT + bias, dim=-1) @ v, block_edge(window))
+    block, reach = block_edge(window), block_reach(window)
+    q = _blocks(queries, block)
+    down, across = q.shape[1:3]
+    k, v = (_neighbours(_blocks(array, block), down, across, reach) for array in (keys, values))
+    return _grid(torch.softmax(q @ k.mT + bias, dim=-1) @ v, block)
 
 
-def _blocks(array: Tensor, window: int, reach: int | None = None) -> Tensor:
-    """(B, C, rows, columns) -> (B, R, S, pixels, C): `reach` x `reach` neighbouring blocks for each of R x S blocks.
+def _by_blocks(bias: Tensor, window: int) -> Tensor:
+    """The bias of keys in rows, for keys in the order of `_neighbours`."""
+    block, reach = block_edge(window), block_reach(window)
+    return bias.reshape(-1, reach, block, reach, block).transpose(2, 3).reshape(bias.shape)
 
-    Channels come last before neighbours are gathered, not after: the array is then still small, and what is gathered
-    is copied in runs of whole rows of a block.
+
+def _blocks(array: Tensor, block: int) -> Tensor:
+    """(B, C, rows, columns) -> (B, R, S, pixels, C): R x S blocks.
+
+    Channels go last first, then blocks are cut: runtimes have a fast way for each, and none for both at once.
     """
-    block, reach = block_edge(window), reach or block_reach(window)
     batch, channels, rows, columns = array.shape
-    down, across = rows // block - reach + 1, columns // block - reach + 1
-    tiles = array.reshape(batch, channels, rows // block, block, columns // block, block).permute(0, 2, 4, 3, 5, 1)
-    tiles = torch.cat([tiles[:, first : first + down] for first in range(reach)], dim=3)
-    tiles = torch.cat([tiles[:, :, first : first + across] for first in range(reach)], dim=4)
-    return tiles.reshape(batch, down, across, (reach * block) ** 2, channels)
+    pixels = array.flatten(2).mT.reshape(batch, rows // block, block, columns // block, block, channels)
+    return pixels.transpose(2, 3).reshape(batch, rows // block, columns // block, block**2, channels)
+
+
+def _neighbours(blocks: Tensor, down: int, across: int, reach: int) -> Tensor:
+    """(B, R', S', pixels, C) -> (B, R, S, reach^2 pixels, C): the neighbouring blocks of each, one after the other.
+
+    By one index, so that everything is copied once and in runs of whole blocks.
+    """
+    batch, _, columns, pixels, channels = blocks.shape
+    near = torch.arange(reach, device=blocks.device)
+    row = torch.arange(down, device=blocks.device)[:, None, None, None] + near[:, None]
+    column = torch.arange(across, device=blocks.device)[:, None, None] + near
+    gathered = blocks.reshape(batch, -1, pixels * channels).index_select(1, (row * columns + column).flatten())
+    return gathered.reshape(batch, down, across, reach**2 * pixels, channels)
 
 
 def _grid(blocks: Tensor, block: int) -> Tensor:
