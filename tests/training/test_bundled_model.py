@@ -66,7 +66,7 @@ def test_a_dry_picture_stays_dry(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_step_computes_and_does_not_shuffle(name: str, tmp_path: Path) -> None:
-    """A third of the time of the sharper model once went to putting numbers in another order."""
+    """Version 3 of the sharper model spent a third of its time on transposing, version 4 more than a quarter on copying."""
     path = champions(PRETRAINED)[name]
     forecaster = load_forecaster(path, "cpu")
     options = ort.SessionOptions()
@@ -83,7 +83,8 @@ def test_a_step_computes_and_does_not_shuffle(name: str, tmp_path: Path) -> None
     for event in json.loads(Path(session.end_profiling()).read_text()):
         if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
             spent[event["args"]["op_name"]] += event["dur"]
-    assert 0 < spent["Transpose"] < 0.25 * spent.total(), spent.most_common(5)
+    moved = sum(spent[operator] for operator in ("Transpose", "Slice", "Concat", "Gather"))
+    assert 0 < moved < 0.22 * spent.total(), spent.most_common(5)
 
 
 @pytest.mark.slow
