@@ -66,7 +66,7 @@ def test_a_dry_picture_stays_dry(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_step_computes_and_does_not_shuffle(name: str, tmp_path: Path) -> None:
-    """Version 3 of the sharper model spent a third of its time on transposing, version 4 more than a quarter on copying."""
+    """Of the sharper model, version 3 spent a third of its time on transposing, version 4 a quarter on copying."""
     path = champions(PRETRAINED)[name]
     forecaster = load_forecaster(path, "cpu")
     options = ort.SessionOptions()
