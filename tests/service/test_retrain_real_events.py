@@ -23,7 +23,7 @@ from training.__main__ import main as training
 from training.decisions import read_decisions
 
 CONFIG = """
-lead_minutes = 30
+lead_minutes = 15
 test_starts = 4
 [parts]
 newest_days = 0
