@@ -272,7 +272,7 @@ def test_the_loss_is_the_champions(folder: Path) -> None:
 
 def test_what_is_retrained_keeps_dry_pixels_clear_of_rain_unless_told_otherwise() -> None:
     card = read_card_of(champions(PRETRAINED)["ms-preciplstm"])
-    usual = fit_config(RetrainConfig(fit={"loss": {"quantile": 0.6}}), card)
+    usual = fit_config(RetrainConfig(fit={"loss": {"quantile": 0.6}}), card, {})
     assert (usual.network, usual.framing) == (card.spec, card.framing)
     assert (usual.loss.quantile, usual.loss.dry_slack) == (0.6, 0.5)
-    assert fit_config(RetrainConfig(fit={"loss": {"dry_slack": 1.0}}), card).loss.dry_slack == 1.0
+    assert fit_config(RetrainConfig(fit={"loss": {"dry_slack": 1.0}}), card, {}).loss.dry_slack == 1.0

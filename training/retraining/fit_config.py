@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any
 
 from models.card import ModelCard
@@ -19,9 +18,7 @@ _EVENTS = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_
 """Settings of [data] that the archive decides; the rest is kept."""
 
 
-def fit_config(
-    config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any] = MappingProxyType({}), data_sha256: str = ""
-) -> FitConfig:
+def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], data_sha256: str = "") -> FitConfig:
     """What `fit` is to do, on the data set of that digest.
 
     Parameters

@@ -141,7 +141,7 @@ def _about(job: Job) -> dict[str, Any]:
         "parent_sha256": sha256_of(path),
         "configuration": job.config.content,
         "configuration_sha256": job.config.sha256,
-        "seed": fit_config(job.config, read_card_of(path)).optimiser.seed,
+        "seed": fit_config(job.config, read_card_of(path), {}).optimiser.seed,
         "archive": str(job.archive.absolute()),
         "code_commit": code_commit(),
         "environment": environment(),
