@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+REFLECTIVITY = ("RX", "WX", "EX")
+
 
 def digest(north_up: Any) -> dict[str, object]:
     """Of float32 values with one kind of NaN, and statistics that help when digests differ."""
@@ -39,7 +41,7 @@ def place(dataset: Any) -> dict[str, object]:
 def of_radolan(wradlib: Any, source: Any) -> dict[str, object]:
     """Rain in mm/h: the stored amount x 12; reflectivity in dBZ, NaN also where there is clutter."""
     stored, attributes = wradlib.io.read_radolan_composite(source, missing=np.nan)
-    if attributes["producttype"] == "RX":
+    if attributes["producttype"] in REFLECTIVITY:
         values = np.asarray(stored, np.float64) / 2 - 32.5
         values.flat[attributes["cluttermask"]] = np.nan
     else:
@@ -50,7 +52,7 @@ def of_radolan(wradlib: Any, source: Any) -> dict[str, object]:
 
 
 def unit(attributes: dict[str, Any]) -> str:
-    return "dBZ" if attributes["producttype"] == "RX" else "mm/h"
+    return "dBZ" if attributes["producttype"] in REFLECTIVITY else "mm/h"
 
 
 def of_odim(path: Path) -> dict[str, object]:
@@ -69,14 +71,16 @@ def main(folder: Path) -> dict[str, object]:
     warnings.filterwarnings("ignore")
     found: dict[str, object] = {}
     for path in sorted(folder.glob("dwd/**/raa01-*")):
-        found[path.name] = of_radolan(wradlib, str(path))
+        if path.parent.name != "not_frames":
+            found[path.name] = of_radolan(wradlib, str(path))
     for path in sorted(folder.glob("dwd/*.h5")):
         found[path.name] = of_odim(path)
-    with tarfile.open(next(folder.glob("dwd/*.tar.bz2"))) as archive:
-        for member in archive.getmembers():
-            opened = archive.extractfile(member)
-            assert opened is not None
-            found[member.name] = of_radolan(wradlib, io.BytesIO(opened.read()))
+    for path in sorted(folder.glob("dwd/*.tar.bz2")):
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                opened = archive.extractfile(member)
+                assert opened is not None
+                found[member.name] = of_radolan(wradlib, io.BytesIO(opened.read()))
     return found
 
 

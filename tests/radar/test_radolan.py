@@ -257,7 +257,7 @@ def test_text_is_no_radolan() -> None:
 
 
 def real_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("dwd/**/raa01-[ry][yw]*.gz"))
+    return sorted(path for product in ("ry", "yw") for path in folder.glob(f"dwd/**/raa01-{product}*.gz"))
 
 
 def test_real_files_decode_to_the_stored_values_and_are_written_back(real_data: Path) -> None:
