@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from radar.errors import UnreadableFile
-
-LARGEST_FRAME_FILE = 16 * 2**20
-"""Bytes, decompressed, of a file that holds one frame; the largest of DWD's has 4.2 MB."""
+from radar.limits import UPLOADED
 
 _PIECE = 2**18
 _FEWEST_MEMBERS = 32
@@ -29,7 +27,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def decompressed(data: bytes, name: str, limit: int = LARGEST_FRAME_FILE) -> bytes:
+def decompressed(data: bytes, name: str, limit: int = UPLOADED.frame_bytes) -> bytes:
     """`data` itself, or what it holds if its first bytes say gzip or bzip2.
 
     Parameters

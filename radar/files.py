@@ -11,6 +11,7 @@ from radar.compression import beginning, decompressed
 from radar.errors import RaincellError, UnreadableFile
 from radar.frame import Frame, file_label, forecast_refused, observed, sequence_of
 from radar.hdf5 import is_hdf5
+from radar.limits import UPLOADED, Limits
 from radar.netcdf_reader import is_netcdf, netcdf_refused, read_netcdf
 from radar.odim import is_odim_file, read_composite
 from radar.radolan import read_radolan
@@ -18,7 +19,7 @@ from radar.radolan_header import is_radolan
 from radar.rv import read_archive
 from radar.rydl import is_rydl_file, read_rydl
 from radar.sequence import FrameSequence
-from radar.tar import LARGEST_ARCHIVE, is_tar
+from radar.tar import is_tar
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def read_frames(data: bytes, name: str) -> list[Frame]:
     return list(iter_frames(data, name))
 
 
-def iter_frames(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite) -> Iterator[Frame]:
+def iter_frames(
+    data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite, limits: Limits = UPLOADED
+) -> Iterator[Frame]:
     """The frames that one file's bytes hold, in the file's order, one in memory at a time.
 
     Parameters
@@ -97,6 +100,8 @@ def iter_frames(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame]
         The file's name for messages; folders are cut off.
     read_hdf5 : callable
         Reads the bytes of one HDF5 file, given its name, e.g. in another process.
+    limits : Limits
+        How large it may be.
 
     Raises
     ------
@@ -105,9 +110,9 @@ def iter_frames(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame]
     """
     label = file_label(name)
     if is_tar(beginning(data, label, 512)):
-        yield from read_archive(data, label, read_hdf5)
+        yield from read_archive(data, label, read_hdf5, limits)
         return
-    content = decompressed(data, label)
+    content = decompressed(data, label, limits.frame_bytes)
     if is_radolan(content):
         yield read_radolan(content, label)
     elif is_hdf5(content):
@@ -121,16 +126,48 @@ def _not_read(content: bytes, label: str) -> UnreadableFile:
         return netcdf_refused(label)
     return UnreadableFile(
         expected=f"a RADOLAN binary or an ODIM HDF5 composite in {label}",
-        got="no bytes" if not content else "neither",
+        got="no bytes" if not content else _kind_of(content),
         remedy="send RY or YW files as DWD publishes them",
     )
+
+
+_KINDS = {
+    b"PK\x03\x04": "a zip archive, which has to be unpacked",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
+    b"\x89PNG": "a PNG image",
+    b"GIF8": "a GIF image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GRIB": "a GRIB file",
+    b"BUFR": "a BUFR file",
+    b"<!doctype html": "a page of HTML, perhaps a server's error",
+    b"<html": "a page of HTML, perhaps a server's error",
+    b"<?xml": "an XML file",
+    b"ncols": "a grid as ASCII text",
+}
+"""What else people send, by its first bytes in small letters."""
+
+
+def _kind_of(content: bytes) -> str:
+    start = content[:16].lstrip()
+    named = (name for magic, name in _KINDS.items() if start.startswith(magic) or start.lower().startswith(magic))
+    return next(named, "neither")
 
 
 def _frames(source: Source) -> Iterator[Frame]:
     if isinstance(source, NamedBytes):
         return iter_frames(source.data, source.name)
-    path = Path(source)
-    return iter_frames(_contents(path), path.name)
+    # Here, since it reads frames by this module's own iter_frames.
+    from radar.own_files import own_frames
+
+    return _opened_frames(Path(source), own_frames)
+
+
+def _opened_frames(path: Path, read: Callable[[Path], Iterator[Frame]]) -> Iterator[Frame]:
+    try:
+        yield from read(path)
+    except OSError as error:
+        raise _not_opened(path, error) from None
 
 
 def _whole_sequence(path: Path, start: datetime | None, end: datetime | None) -> FrameSequence | None:
@@ -149,8 +186,8 @@ def holds_sequence(path: Path) -> bool:
     return not beginning.startswith(b"\x89HDF") or not is_odim_file(path)
 
 
-def _contents(path: Path, limit: int = LARGEST_ARCHIVE + 1) -> bytes:
-    """At most one byte more than an archive may have, so that a larger one is refused, not read."""
+def _contents(path: Path, limit: int) -> bytes:
+    """The first bytes of a file."""
     try:
         with path.open("rb") as file:
             return file.read(limit)

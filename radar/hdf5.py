@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.errors import RaincellError, UnreadableFile
+from radar.limits import LARGEST_FRAME_PIXELS
 
-LARGEST_FRAME_PIXELS = 4_000_000
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_LINKS = 500
 _MOST_CHUNKS = 10_000
 _LARGEST_ATTRIBUTE = 4096
-_DEFLATE, _SHUFFLE = 1, 2
+_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
+_CHECKSUM_BYTES = 4
 
 
 def is_hdf5(data: bytes) -> bool:
@@ -38,18 +39,23 @@ def opened(data: bytes, name: str) -> Iterator[h5py.File]:
     Raises
     ------
     UnreadableFile
-        Links to other places, or whatever goes wrong inside the `with` block: damaged files fail anywhere.
+        A damaged file, links to other places, or whatever goes wrong inside the `with` block: damage may lie anywhere.
     """
     try:
-        with h5py.File.in_memory(data) as file:
+        file = h5py.File.in_memory(data)
+    except Exception:
+        raise _unreadable(name, "a sound HDF5 file", "a damaged one, which does not open") from None
+    try:
+        with file:
             _check_links(file, name)
             yield file
     except RaincellError:
         raise
     except MemoryError:
         raise _unreadable(name, "a sound HDF5 file", "one that asks for too much memory") from None
-    except Exception:  # h5py raises nearly every type there is on damaged bytes
-        raise _unreadable(name, "a sound HDF5 file", "a damaged one, or one without the parts of a composite") from None
+    except Exception as error:  # h5py raises nearly every type there is on damaged bytes
+        got = f"one with parts that cannot be read ({type(error).__name__})"
+        raise _unreadable(name, "a sound HDF5 file", got) from None
 
 
 def _check_links(file: h5py.File, name: str) -> None:
@@ -67,27 +73,57 @@ def _check_links(file: h5py.File, name: str) -> None:
         raise _unreadable(name, "a file of plain groups and data sets", str(problem))
 
 
-def text(group: h5py.Group, attribute: str, default: str | None = None) -> str:
-    """A string attribute; KeyError if there is none and no default."""
-    if default is not None and attribute not in group.attrs:
+class Attributes:
+    """Attributes of an object that may also stand in the objects above it; the nearest counts, one by one.
+
+    Parameters
+    ----------
+    file : h5py.File
+    paths : sequence of str
+        Groups, the nearest first, e.g. "dataset1/data1/what". Those that are not there have none.
+    name : str
+        The file's name for messages.
+    """
+
+    def __init__(self, file: h5py.File, paths: Sequence[str], name: str) -> None:
+        self._paths, self._name = paths, name
+        found = (file.get(path) for path in paths)
+        self._groups = [group for group in found if isinstance(group, h5py.Group)]
+
+    def text(self, attribute: str, default: str | None = None) -> str:
+        """A string, without the blanks and zero bytes around it; UnreadableFile if there is none and no default."""
+        value = self._scalar(attribute, default)
+        said = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        return said.strip(" \0\t\r\n")
+
+    def number(self, attribute: str, *, finite: bool = True) -> float:
+        """A number; UnreadableFile if there is none, or, unless that is allowed, one that is not finite."""
+        value = self._scalar(attribute, None)
+        try:
+            number = float(value)
+        except (ValueError, TypeError, OverflowError):
+            number, finite = math.nan, True
+        if finite and not math.isfinite(number):
+            raise _unreadable(self._name, f"a finite number as attribute {attribute}", str(value)[:40])
+        return number
+
+    def _scalar(self, attribute: str, default: str | None) -> Any:  # noqa: ANN401  text or a number, as the file has it
+        for group in self._groups:
+            if attribute in group.attrs:
+                return _scalar(group, attribute, self._name)
+        if default is None:
+            above = f" or above it ({', '.join(self._paths[1:])})" if len(self._paths) > 1 else ""
+            got = f"no attribute {attribute} in {self._paths[0]}{above}"
+            raise _unreadable(self._name, f"attribute {attribute}", got)
         return default
-    value = _scalar(group, attribute)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def number(group: h5py.Group, attribute: str) -> float:
-    """A numeric attribute as float; ValueError if it is no finite number."""
-    value = float(_scalar(group, attribute))
-    if not math.isfinite(value):
-        raise ValueError(attribute)
-    return value
-
-
-def _scalar(group: h5py.Group, attribute: str) -> Any:  # noqa: ANN401  text or a number, as the file has it
+def _scalar(group: h5py.Group, attribute: str, name: str) -> Any:  # noqa: ANN401  text or a number, as the file has it
     described = group.attrs.get_id(attribute)
     plain = described.dtype.kind in "iufS" or h5py.check_string_dtype(described.dtype) is not None
     if not plain or math.prod(described.shape) != 1 or described.get_storage_size() > _LARGEST_ATTRIBUTE:
-        raise ValueError(attribute)
+        got = f"an array of {'x'.join(map(str, described.shape))}" if described.shape else "something else"
+        raise _unreadable(name, f"a number or a short text as attribute {attribute}", got)
     return np.asarray(group.attrs[attribute]).reshape(-1)[0]
 
 
@@ -98,11 +134,13 @@ def array(group: h5py.Group, dataset_name: str, shape: tuple[int, int], name: st
     ------
     UnreadableFile
         Another shape, too many pixels, objects instead of numbers, storage outside the file, virtual data
-        sets, filters other than deflate and shuffle, missing or oversized chunks.
+        sets, filters other than deflate, shuffle and checksums, a checksum that does not fit, missing or oversized
+        chunks.
     """
-    dataset = group[dataset_name]
+    dataset = group.get(dataset_name)
     if not isinstance(dataset, h5py.Dataset):
-        raise _unreadable(name, "a data set of pixels", "something else")
+        got = "no such data set" if dataset is None else "something else"
+        raise _unreadable(name, f"a data set of pixels {group.name[1:]}/{dataset_name}", got)
     _check_dataset(dataset, shape, name)
     if dataset.chunks is None:
         return np.asarray(dataset[()])
@@ -120,7 +158,7 @@ def _check_dataset(dataset: h5py.Dataset, shape: tuple[int, int], name: str) -> 
     if dataset.chunks is None and dataset.id.get_storage_size() != dataset.nbytes:
         raise _unreadable(name, f"{dataset.nbytes:,} bytes of pixels", f"{dataset.id.get_storage_size():,}")
     filters = [filter_code for filter_code, _flags in _filters(dataset)]
-    if any(code not in (_DEFLATE, _SHUFFLE) for code in filters):
+    if any(code not in (_DEFLATE, _SHUFFLE, _FLETCHER32) for code in filters):
         raise _unreadable(name, "pixels compressed by deflate", f"HDF5 filters {filters}")
 
 
@@ -153,13 +191,38 @@ def _from_chunks(dataset: h5py.Dataset, name: str) -> npt.NDArray[Any]:
 
 def _unfiltered(raw: bytes, mask: int, dataset: h5py.Dataset, size: int, name: str) -> bytes:
     """One chunk's bytes before the filters, which are undone last first; a bit of `mask` skips a filter."""
-    for index, (code, _flags) in reversed(list(enumerate(_filters(dataset)))):
-        if mask >> index & 1:
-            continue
-        raw = _inflated(raw, size, name) if code == _DEFLATE else _unshuffled(raw, dataset.dtype.itemsize)
+    applied = [code for index, (code, _flags) in enumerate(_filters(dataset)) if not mask >> index & 1]
+    for index, code in reversed(list(enumerate(applied))):
+        if code == _DEFLATE:
+            raw = _inflated(raw, size + _CHECKSUM_BYTES * applied[:index].count(_FLETCHER32), name)
+        elif code == _FLETCHER32:
+            raw = _checked(raw, name)
+        else:
+            raw = _unshuffled(raw, dataset.dtype.itemsize)
     if len(raw) != size:
         raise _unreadable(name, f"chunks of {size:,} bytes", f"{len(raw):,}")
     return raw
+
+
+def _checked(raw: bytes, name: str) -> bytes:
+    """The bytes before their Fletcher checksum, which must fit."""
+    content, stored = raw[:-_CHECKSUM_BYTES], int.from_bytes(raw[-_CHECKSUM_BYTES:], "little")
+    expected, got = ((value >> 16) % 65535 << 16 | (value & 65535) % 65535 for value in (stored, fletcher32(content)))
+    if len(raw) < _CHECKSUM_BYTES or expected != got:
+        raise _unreadable(name, "pixels that fit their checksum", "others: the file is damaged")
+    return content
+
+
+def fletcher32(content: bytes) -> int:
+    """HDF5's checksum: sums of big-endian 16-bit words and of these sums, modulo 65535, in one number."""
+    words = np.frombuffer(content + b"\0" * (len(content) % 2), ">u2").astype(np.uint64)
+    # Blocks keep the products of the second sum within 64 bits.
+    first = second = 0
+    for start in range(0, len(words), 2**20):
+        block = words[start : start + 2**20]
+        second += len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
+        first += int(block.sum())
+    return second % 65535 << 16 | first % 65535
 
 
 def _inflated(raw: bytes, size: int, name: str) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -23,8 +23,10 @@ import numpy.typing as npt
 from radar.errors import GridMismatch, InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label
 from radar.grid import Grid, recognise
-from radar.hdf5 import LARGEST_FRAME_PIXELS, array, is_hdf5, number, opened, text
+from radar.hdf5 import Attributes, array, is_hdf5, opened
+from radar.limits import LARGEST_FRAME_PIXELS
 from radar.netcdf_reader import netcdf_refused
+from radar.products import PRODUCTS, is_forecast, product_code, refusal
 from radar.sequence import Float32
 
 Quantity = Literal["RATE", "ACRR"]
@@ -75,81 +77,112 @@ def read_odim(data: bytes, name: str) -> Frame:
 
     Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time; where that
     is later than the file's nominal time, or the product is RV, the frame is a forecast made at the nominal time.
-    Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and floats of any width.
+    Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and floats of any width. An
+    attribute that dataset1/data1 has not is that of dataset1, or of the file. The product is the one that `prodname`
+    begins with.
 
     Raises
     ------
     UnreadableFile
-        No composite, another quantity, a damaged file, or one that reaches outside itself.
+        No composite, a product or quantity that is no rain rate, an attribute that is missing (it is named), a damaged
+        file, or one that reaches outside itself.
     """
     name = file_label(name)
     with opened(data, name) as file:
-        what = file["dataset1/what"]
-        if text(file["what"], "object") != "COMP":
-            raise _unreadable(name, "a composite (COMP)", text(file["what"], "object"))
-        start, end = (_time(what, edge) for edge in ("start", "end"))
-        grid = _grid(file["where"], name)
-        minutes = _interval_minutes(start, end, name)
-        product, nominal = _product(what, name), _time(file["what"], "")
+        what, where = _inherited(file, "what", name), _inherited(file, "where", name)
+        product = _product(what, name)
+        if what.text("object") != "COMP":
+            raise _unreadable(name, "a composite (COMP)", what.text("object"))
+        start, end = (_time(what, edge, name) for edge in ("start", "end"))
+        minutes = _interval_minutes(start, end, product, name)
+        grid = _grid(where, name)
+        nominal = _time(Attributes(file, ["what"], name), "", name)
         return Frame(
-            rain_rate=_rain_rate(file["dataset1/data1"], what, grid.shape, minutes, name),
+            rain_rate=_rain_rate(file, what, grid.shape, minutes, name),
             valid_time=end,
             grid=grid,
             timestep_minutes=minutes,
             product=product,
             source=name,
-            reference_time=nominal if end > nominal or product == "RV" else None,
+            reference_time=nominal if end > nominal or is_forecast(product) else None,
         )
 
 
-def _time(what: h5py.Group, edge: str) -> datetime:
+def _inherited(file: h5py.File, kind: str, name: str) -> Attributes:
+    """Attributes "what" or "where" of the first quantity, which those of its data set and of the file stand in for."""
+    return Attributes(file, [f"dataset1/data1/{kind}", f"dataset1/{kind}", kind], name)
+
+
+def _time(what: Attributes, edge: str, name: str) -> datetime:
     """The time at an edge of the interval, "start" or "end"; or the nominal time, ""."""
-    stamp = text(what, f"{edge}date") + text(what, f"{edge}time")
-    return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    stamp = what.text(f"{edge}date") + what.text(f"{edge}time")
+    try:
+        return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise _unreadable(name, f"{edge}date YYYYMMDD and {edge}time HHMMSS", repr(stamp)) from None
 
 
-def _interval_minutes(start: datetime, end: datetime, name: str) -> int:
+def _interval_minutes(start: datetime, end: datetime, product: str, name: str) -> int:
     seconds = (end - start).total_seconds()
-    if seconds % 60 or not 60 <= seconds <= 1800:
-        raise _unreadable(name, "an interval of 1 to 30 whole minutes", f"{seconds / 60:g}")
+    known = PRODUCTS.get(product)
+    longest = 60 * max(30, known.timestep_minutes if known else 0)
+    if seconds % 60 or not 60 <= seconds <= longest:
+        got = f"{seconds / 60:g} minutes of product {product}"
+        raise _unreadable(name, f"an interval of 1 to {longest // 60} whole minutes", got)
     return int(seconds // 60)
 
 
-def _product(what: h5py.Group, name: str) -> str:
-    product = text(what, "prodname", "RATE").upper()
+def _product(what: Attributes, name: str) -> str:
+    """The product; UnreadableFile for one that holds no rain rates."""
+    product = product_code(what.text("prodname", "RATE"))
+    known = PRODUCTS.get(product)
+    if known and known.refused:
+        raise refusal(known, name)
     if not re.fullmatch(r"[A-Z0-9_-]{1,16}", product):
         raise _unreadable(name, "a product name of letters and digits", repr(product[:20]))
     return product
 
 
-def _rain_rate(data: h5py.Group, what: h5py.Group, shape: tuple[int, int], minutes: int, name: str) -> Float32:
-    # ODIM lets data1/what override dataset1/what.
-    own = data.get("what", what)
-    quantity = text(own, "quantity")
+def _rain_rate(file: h5py.File, what: Attributes, shape: tuple[int, int], minutes: int, name: str) -> Float32:
+    quantity = what.text("quantity")
     if quantity not in ("RATE", "ACRR"):
         raise _unreadable(name, "quantity RATE or ACRR", quantity)
+    # Float pixels may be missing as NaN or as infinity.
+    gain, offset = what.number("gain"), what.number("offset")
+    no_data, undetect = (what.number(key, finite=False) for key in ("nodata", "undetect"))
+    data = file.get("dataset1/data1")
+    if not isinstance(data, h5py.Group):
+        raise _unreadable(name, "a group dataset1/data1", "none")
     raw = array(data, "data", shape, name)
-    gain, offset = number(own, "gain"), number(own, "offset")
     factor = 60 / minutes if quantity == "ACRR" else 1.0
     with np.errstate(all="ignore"):
         rate = ((raw * np.float64(gain) + offset) * factor).astype(np.float32)
-    rate[raw == number(own, "undetect")] = 0
-    rate[raw == number(own, "nodata")] = np.nan
+    rate[_equal(raw, undetect)] = 0
+    rate[_equal(raw, no_data)] = np.nan
     if np.isinf(rate).any() or (rate < 0).any():
         raise _unreadable(name, "rain rates of 0 mm/h or more", "negative or infinite ones")
     return rate
 
 
-def _grid(where: h5py.Group, name: str) -> Grid:
-    size = [number(where, key) for key in ("ysize", "xsize", "xscale", "yscale")]
+def _equal(raw: npt.NDArray[Any], value: float) -> npt.NDArray[np.bool_]:
+    """Where pixels are a value of the file's attributes, NaN included."""
+    return np.isnan(raw) if math.isnan(value) else np.asarray(raw == value)
+
+
+def _grid(where: Attributes, name: str) -> Grid:
+    size = [where.number(key) for key in ("ysize", "xsize", "xscale", "yscale")]
     rows, columns = int(size[0]), int(size[1])
     if min(rows, columns) < 1 or rows * columns > LARGEST_FRAME_PIXELS:
         raise _unreadable(name, f"at most {LARGEST_FRAME_PIXELS:,} pixels", f"{rows}x{columns}")
     if not (10 <= size[2] <= 100_000 and abs(size[2] - size[3]) < 0.001 * size[2]):
         raise _unreadable(name, "square pixels of 10 m to 100 km", f"{size[2]:g} x {size[3]:g} m")
-    corner = number(where, "UL_lat"), number(where, "UL_lon")
-    projection = _safe_projection(text(where, "projdef"), name)
-    return _placed(projection, (rows, columns), size[2], corner)
+    projection = _safe_projection(where.text("projdef"), name)
+    corner = where.number("UL_lat"), where.number("UL_lon")
+    try:
+        return _placed(projection, (rows, columns), size[2], corner)
+    except (ValueError, RuntimeError):  # pyproj's errors are RuntimeErrors
+        got = f"{corner[0]:g} N {corner[1]:g} E in {projection[:40]}"
+        raise _unreadable(name, "an upper left corner within the projection", got) from None
 
 
 @lru_cache(maxsize=8)
@@ -253,6 +286,6 @@ def _set(target: h5py.HLObject, attributes: Mapping[str, str | float]) -> None:
 def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
     return UnreadableFile(
         expected=f"{expected} in {name}",
-        got=got[:80] or "an empty text",
+        got=got[:120] or "an empty text",
         remedy="send a composite of rain rates such as DWD's RY",
     )

@@ -7,6 +7,7 @@ Kompositformat.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 from functools import lru_cache
 
@@ -16,25 +17,13 @@ import numpy.typing as npt
 from radar.errors import InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.radolan_header import Header, grid_of, parse_header, unreadable
+from radar.products import PRODUCTS, READ, Product, is_forecast, refusal
+from radar.radolan_header import Header, grid_of, parse_header, product_in, unreadable
 from radar.rain import RainScaling
 from radar.sequence import Float32
 
 WRITTEN_PRODUCTS = ("RY", "YW", "RZ", "RV")
 """Products that `write_radolan` writes: mm in 5 minutes."""
-
-_REFLECTIVITY = ("RX", "WX", "EX")
-_READ = "RY, YW, RZ, RX, RW or RV"
-_TOO_COARSE = "sums of hours or days are too coarse to be frames; send RY or YW files"
-_REFUSED = {
-    "RE": "it is the solid fraction of precipitation, not a rain rate; send RY files",
-    "RQ": "it is a forecast of hourly sums; send RY or RV files",
-    "RS": "it is a forecast of hourly sums; send RY or RV files",
-    "RD": "it is the difference of two products, not a rain rate; send RY files",
-    "HG": "it is the kind of precipitation, not a rain rate; send RY files",
-    "WN": "forecasts of reflectivity are not supported; send RX, RY or RV files",
-    **dict.fromkeys(("SF", "SH", "SQ", "W1", "W2", "W3", "W4", "RH", "RB", "RL", "RU", "EH", "EB", "EW"), _TOO_COARSE),
-}
 
 _NO_DATA = 0x29C4
 _NO_DATA_VALUES = (2490, 2500)
@@ -73,10 +62,20 @@ def read_radolan(data: bytes, name: str) -> Frame:
         Not what the header says, or a product that holds no rain rates.
     """
     name = file_label(name)
-    header = parse_header(data, name)
-    if header.product in _REFUSED:
-        raise _refused(header.product, _REFUSED[header.product], name)
-    reflectivity = header.product in _REFLECTIVITY
+    product = product_in(data, name)
+    known = PRODUCTS.get(product)
+    # A product is recognised before its header is judged: what is no frame has other headers.
+    if known and known.refused:
+        raise refusal(known, name, _other_name(known, name))
+    try:
+        header = parse_header(data, name)
+    except UnreadableFile as error:
+        if known:
+            raise
+        raise UnreadableFile(
+            expected=error.expected, got=f"product {product}, which is not known, and {error.got}", remedy=error.remedy
+        ) from None
+    reflectivity = known is not None and known.reflectivity
     grid = grid_of(header, 1 if reflectivity else 2, name)
     rates = _reflectivity_rates(header, name) if reflectivity else _amount_rates(header, name)
     pixels = np.frombuffer(data, "u1" if reflectivity else "<u2", offset=header.body_offset).reshape(grid.shape)
@@ -88,7 +87,7 @@ def read_radolan(data: bytes, name: str) -> Frame:
         timestep_minutes=header.interval_minutes,
         product=header.product,
         source=name,
-        reference_time=header.time if lead or header.product == "RV" else None,
+        reference_time=header.time if lead or is_forecast(header.product) else None,
     )
 
 
@@ -111,7 +110,8 @@ def _reflectivity_rates(header: Header, name: str) -> Float32:
 def _amount_rates(header: Header, name: str) -> Float32:
     """The rain rate in mm/h of each pixel code, if the header says amounts in a product's own interval."""
     precision, minutes = header.precision, header.interval_minutes
-    wanted = 60 if header.product == "RW" else 5
+    known = PRODUCTS.get(header.product)
+    wanted = known.timestep_minutes if known else 5
     # Whole numbers are how codes of other meanings are declared: only products that are known to be mm may have them.
     coarsest = 0 if header.product in (*WRITTEN_PRODUCTS, "RW") else -1
     if minutes == wanted and -3 <= precision <= coarsest:
@@ -196,5 +196,11 @@ def _is_sphere(grid: Grid) -> bool:
     return "6370040" in (grid.projection or "")
 
 
+def _other_name(product: Product, name: str) -> str:
+    """The product in a name as DWD gives it, if it is another than the header's; it serves the message only."""
+    found = re.match(r"raa\d\d-([a-z%][a-z0-9])", name.lower())
+    return found[1].upper() if found and found[1].upper() != product.code else ""
+
+
 def _refused(product: str, remedy: str, name: str) -> UnreadableFile:
-    return UnreadableFile(expected=f"{_READ} in {name}", got=f"product {product}", remedy=remedy)
+    return UnreadableFile(expected=f"{READ} in {name}", got=f"product {product}", remedy=remedy)

@@ -13,7 +13,7 @@ from radar.errors import UnreadableFile
 from radar.grid import KNOWN_GRIDS, Grid
 
 _LONGEST_HEADER = 2048
-_START = re.compile(rb"([A-Z][A-Z0-9])(\d{2})(\d{2})(\d{2})\d{5}(\d{2})(\d{2})(?=BY)")
+_START = re.compile(rb"([A-Z%][A-Z0-9])(\d{2})(\d{2})(\d{2})\d{5}(\d{2})(\d{2})(?=BY)")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ def is_radolan(data: bytes) -> bool:
     return _START.match(data) is not None
 
 
+def product_in(data: bytes, name: str) -> str:
+    """The product of a file, without any judgement of the rest; UnreadableFile if the bytes are no RADOLAN file."""
+    start = _START.match(data)
+    if start is None:
+        raise unreadable(name, "a RADOLAN header", "none")
+    return start[1].decode("ascii")
+
+
 def parse_header(data: bytes, name: str) -> Header:
     """Parse and check the header by its tags, whose widths and order vary between versions.
 
@@ -51,7 +59,7 @@ def parse_header(data: bytes, name: str) -> Header:
     end = data.find(b"\x03", 0, _LONGEST_HEADER)
     start = _START.match(data)
     if start is None or end < 0:
-        raise unreadable(name, "a RADOLAN header", "none")
+        raise unreadable(name, "a RADOLAN header of at most 2,048 bytes", "none" if start is None else "no end of it")
     product = start[1].decode("ascii")
     # The list of radars after MS is free text; nothing in it is a tag.
     tags = data[start.end() : end].split(b"MS", 1)[0]

@@ -18,6 +18,7 @@ from typing import Literal
 from radar.errors import InvalidRain, UnreadableFile
 from radar.frame import Frame, file_label, frames_of
 from radar.hdf5 import is_hdf5
+from radar.limits import UPLOADED, Limits
 from radar.odim import Bits, read_composite, write_odim
 from radar.radolan import read_radolan, write_radolan
 from radar.radolan_header import is_radolan
@@ -29,7 +30,9 @@ ArchiveForm = Literal["binary", "odim"]
 _NEW_NAME = re.compile(r"composite_rv_(\d{8}_\d{4})_(\d{3})-hd5")
 
 
-def read_archive(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite) -> Iterator[Frame]:
+def read_archive(
+    data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame] = read_composite, limits: Limits = UPLOADED
+) -> Iterator[Frame]:
     """The frames of a tar archive one by one, in its order; nothing of it is unpacked to a disk.
 
     Parameters
@@ -40,6 +43,8 @@ def read_archive(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame
         Its name for messages; frames are named after their members.
     read_hdf5 : callable
         Reads the bytes of one HDF5 member, given its name, e.g. in another process.
+    limits : Limits
+        How large the archive and its files may be.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def read_archive(data: bytes, name: str, read_hdf5: Callable[[bytes, str], Frame
         As `radar.tar.members`; a member that is neither, that is damaged, or that belongs to another run or lead
         time than its name says.
     """
-    for path, contents in members(data, file_label(name)):
+    for path, contents in members(data, file_label(name), limits):
         member = file_label(path)
         if is_radolan(contents):
             yield read_radolan(contents, member)

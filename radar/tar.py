@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from radar.compression import LARGEST_FRAME_FILE, is_compressed, pieces
+from radar.compression import is_compressed, pieces
 from radar.errors import UnreadableFile
-
-LARGEST_ARCHIVE = 128 * 2**20
-"""Bytes, decompressed; two hours of RV have 66 MB as binaries."""
-MOST_MEMBERS = 64
+from radar.limits import UPLOADED, Limits
 
 _BLOCK = 512
 _LARGEST_EXTENSION = 16 * 1024
@@ -27,7 +24,7 @@ def is_tar(beginning: bytes) -> bool:
     return len(beginning) >= _BLOCK and beginning[257:262] == b"ustar"
 
 
-def members(data: bytes, name: str, limit: int = LARGEST_ARCHIVE) -> Iterator[tuple[str, bytes]]:
+def members(data: bytes, name: str, limits: Limits = UPLOADED) -> Iterator[tuple[str, bytes]]:
     """The files of a tar archive (plain, gzip or bzip2) one by one, as (name, contents), in the archive's order.
 
     Parameters
@@ -35,34 +32,35 @@ def members(data: bytes, name: str, limit: int = LARGEST_ARCHIVE) -> Iterator[tu
     data : bytes
     name : str
         The archive's name for messages.
-    limit : int
-        The most bytes to decompress.
+    limits : Limits
+        The most files, and bytes to decompress.
 
     Raises
     ------
     UnreadableFile
-        More than `limit` bytes or `MOST_MEMBERS` files, links, devices or folders, absolute or parent paths, the same
+        More bytes or files than the limits, links, devices or folders, absolute or parent paths, the same
         name twice, or a damaged archive.
     """
+    limit, most = limits.archive_bytes, limits.archive_files
     if not is_compressed(data) and len(data) > limit:
         raise _unreadable(name, f"at most {limit:,} bytes", f"{len(data):,}")
     reader = _Reader(pieces(data, name, limit) if is_compressed(data) else _slices(data))
     seen: set[str] = set()
     extensions = 0
     while any(header := reader.read(_BLOCK)):
-        size, kind = _checked(header, name)
+        size, kind = _checked(header, name, limits.frame_bytes)
         contents = reader.read(-(-size // _BLOCK) * _BLOCK)
         if len(contents) < size:
             raise _unreadable(name, "a whole archive", "one that ends too early")
         if kind in _EXTENSIONS:
             extensions += 1
-            if extensions > 2 * MOST_MEMBERS:
-                raise _unreadable(name, f"at most {2 * MOST_MEMBERS} extended headers", "more")
+            if extensions > 2 * most:
+                raise _unreadable(name, f"at most {2 * most} extended headers", "more")
             continue
         path = _safe_path(header, name)
-        if path in seen or len(seen) == MOST_MEMBERS:
+        if path in seen or len(seen) == most:
             got = f"{path!r} twice" if path in seen else "more"
-            raise _unreadable(name, f"at most {MOST_MEMBERS} files of different names", got)
+            raise _unreadable(name, f"at most {most} files of different names", got)
         seen.add(path)
         yield path, contents[:size]
     if reader.drain(_LONGEST_PADDING) > _LONGEST_PADDING:
@@ -98,14 +96,14 @@ def _slices(data: bytes) -> Iterator[bytes]:
     return (data[start : start + 2**18] for start in range(0, len(data), 2**18))
 
 
-def _checked(header: bytes, name: str) -> tuple[int, bytes]:
+def _checked(header: bytes, name: str, largest_file: int) -> tuple[int, bytes]:
     """Size and type of a member whose header is sound and of a kind that is read."""
     if not is_tar(header) or _octal(header[148:156]) != sum(header[:148]) + 8 * 0x20 + sum(header[156:]):
         raise _unreadable(name, "a sound tar archive", "a damaged one")
     size, kind = _octal(header[124:136]), header[156:157]
     if kind not in _REGULAR + _EXTENSIONS:
         raise _unreadable(name, "regular files only", "a link, a folder or something else")
-    largest = LARGEST_FRAME_FILE if kind in _REGULAR else _LARGEST_EXTENSION
+    largest = largest_file if kind in _REGULAR else _LARGEST_EXTENSION
     if not 0 <= size <= largest:
         raise _unreadable(name, f"files of at most {largest:,} bytes", f"{size:,}")
     return size, kind

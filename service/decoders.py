@@ -20,7 +20,7 @@ from radar import errors as radar_errors
 from radar.errors import Overloaded, RaincellError, UnreadableFile
 from radar.frame import Frame
 from radar.grid import Grid
-from radar.hdf5 import LARGEST_FRAME_PIXELS
+from radar.limits import LARGEST_FRAME_PIXELS
 from service.decode_child import LONGEST_TEXT, receive, send
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")

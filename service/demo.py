@@ -14,12 +14,12 @@ from anyio.to_thread import run_sync
 from radar.demo import floor_to_step
 from radar.errors import RaincellError
 from radar.grid import grid_named
+from radar.products import DEMO
 from radar.sequence import Float32, FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.last_good import History
 
-PRODUCT, GRID, STEP_MINUTES = "DEMO", "radolan", 5
-"""A product of its own, so that no forecast mixes it with observations or passes it off as one."""
+PRODUCT, GRID, STEP_MINUTES = DEMO, "radolan", 5
 FIRST_FRAMES = 13
 """An hour, both ends included."""
 _SEED = 20

@@ -9,8 +9,8 @@ from functools import partial
 from models.card import ModelCard
 from models.recurrent import check_fit
 from radar.errors import InvalidRequest
+from radar.products import attribution
 from radar.sequence import FrameSequence
-from service import demo
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.bodies.posted import Hints, Posted
@@ -21,8 +21,6 @@ from service.history import choose_series, unknown_product
 from service.runs.inputs import forecaster_for, gather_inputs, together
 from service.runs.run import Method
 from service.worker import Done, Worker
-
-DWD_PRODUCTS = frozenset({"RY", "YW", "RX", "RW", "RZ", "RV", "RQ", "RE", "EY"})
 
 
 @dataclass(frozen=True)
@@ -116,13 +114,6 @@ def dress(service: Service, question: Question, start: Start, predicted: FrameSe
         assumed=start.posted.assumed,
         method=start.method,
     )
-
-
-def attribution(product: str) -> str | None:
-    """Whose data it is; None where the product is not known to be anybody's."""
-    if product == demo.PRODUCT:
-        return "Synthetic rain made by Raincell (RAINCELL_DEMO), not an observation"
-    return "Data basis: Deutscher Wetterdienst" if product in DWD_PRODUCTS else None
 
 
 def _newest(frames: FrameSequence, count: int) -> FrameSequence:

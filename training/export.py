@@ -22,6 +22,7 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
 from models.repository import FILES, check_name, model_names, set_alias, sha256_of, write_json
 from radar.durable import sync
+from radar.products import OWNERS, SYNTHETIC
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
 from training.environment import code_commit, environment
@@ -36,11 +37,6 @@ _TOLERANCES: dict[str, dict[str, float]] = {
     "float16": {"cpu": 1e-2, "cuda": 1e-2},
 }
 """By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
-_LICENCES = {
-    "knmi": DataSource(name="KNMI radar composite", owner="KNMI", licence="CC BY 4.0"),
-    "fmi": DataSource(name="FMI radar composite", owner="Finnish Meteorological Institute", licence="CC BY 4.0"),
-    "dwd": DataSource(name="RADOLAN and RADKLIM", owner="Deutscher Wetterdienst", licence="CC BY 4.0"),
-}
 
 
 @dataclass(frozen=True)
@@ -227,10 +223,11 @@ def make_card(
 
 def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
     """Whose data is in the weights: those of the configuration's events, after those of the parent."""
-    owners = [_LICENCES[key] for key in _LICENCES if any(name.startswith(key) for name in config.data.train)]
+    owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
     if config.data.synthetic:
-        owners.append(DataSource(name="synthetic storms", owner="this project", licence="Apache-2.0"))
-    return tuple(dict.fromkeys((*origin.data, *owners)))
+        owners.append(SYNTHETIC)
+    sources = (DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners)
+    return tuple(dict.fromkeys((*origin.data, *sources)))
 
 
 def golden_case(network: Network, card: ModelCard) -> GoldenCase:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,15 +12,13 @@ from radar.archive import Archive
 from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame, archived
 from radar.archive_manifest import sha256
-from radar.compression import LARGEST_FRAME_FILE, beginning
 from radar.errors import RaincellError
-from radar.files import holds_sequence, iter_frames, open_sequence
-from radar.frame import Frame, file_label, frames_of
+from radar.files import holds_sequence, open_sequence
+from radar.frame import Frame, frames_of
 from radar.netcdf_reader import netcdf_times
-from radar.rv import of_run
+from radar.own_files import own_frames
 from radar.rydl import is_rydl_file, rydl_sequences
 from radar.sequence import FrameSequence
-from radar.tar import is_tar
 from training.prepare_plan import Piece, Task
 
 _FRAMES_AT_ONCE = 12
@@ -77,7 +72,7 @@ def _one(writer: _Writer, piece: Piece) -> Record:
             writer.take(frame)
         if piece.is_first:
             record = replace(record, sha256=sha256(Path(piece.path)))
-    except (RaincellError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except RaincellError as error:
         problems.append(_named(error))
     except OSError as error:  # the disk, not the file: worth another try
         problems.append(_named(error))
@@ -101,12 +96,11 @@ def _frames(piece: Piece, problems: list[str]) -> Iterator[Frame]:
     if piece.start is not None and piece.end is not None:
         for sequence in _sequences(path, piece.start, piece.end):
             yield from frames_of(sequence)
-    elif piece.size > LARGEST_FRAME_FILE or _is_tar(path):
-        yield from _tar_frames(path, problems)
     elif holds_sequence(path):  # one that could not be opened when the work was planned
         yield from frames_of(open_sequence([path]))
     else:
-        yield from iter_frames(path.read_bytes(), path.name)
+        # Bad files in an archive are named, and passed by.
+        yield from own_frames(path, lambda error: problems.append(str(error)))
 
 
 def _sequences(path: Path, start: datetime, end: datetime) -> Iterator[FrameSequence]:
@@ -121,28 +115,6 @@ def _sequences(path: Path, start: datetime, end: datetime) -> Iterator[FrameSequ
         count = next((k for k in range(1, len(chosen)) if chosen[k] - chosen[k - 1] != step), len(chosen))
         run, chosen = chosen[:count][:_FRAMES_AT_ONCE], chosen[min(count, _FRAMES_AT_ONCE) :]
         yield open_sequence([path], start=run[0], end=run[-1])
-
-
-def _is_tar(path: Path) -> bool:
-    return is_tar(beginning(path.read_bytes(), path.name, 512))
-
-
-def _tar_frames(path: Path, problems: list[str]) -> Iterator[Frame]:
-    """The frames of a tar archive of any size, streamed; bad members are named in `problems`, and passed by.
-
-    An operator's archive, unlike an upload, may hold a month; nothing of it is unpacked to a disk, either.
-    """
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is None:
-                continue
-            name = file_label(member.name)
-            try:
-                for frame in iter_frames(content.read(LARGEST_FRAME_FILE + 1), name):
-                    yield of_run(frame)
-            except RaincellError as error:
-                problems.append(str(error))
 
 
 class _Writer:

@@ -10,6 +10,7 @@ from typing import Any
 
 from radar.neighbourhood import half_width_km
 from radar.netcdf import Quantity, to_netcdf
+from radar.products import attribution
 from radar.sequence import Float32, FrameSequence, iso
 from service.answers.arrays import Encoding, frames_json, npy_of, to_json
 from service.answers.cog import to_cog
@@ -17,7 +18,6 @@ from service.answers.images import PROBABILITY_COLOURS, to_png, to_webp
 from service.answers.large import Content
 from service.answers.nowcast import Nowcast, describe_grid
 from service.answers.render import JSON, WRITERS, printable
-from service.predict import attribution
 from service.runs.probability import METHOD, members, probabilities
 from service.runs.reader import THRESHOLDS, RunReader, Window
 from service.runs.region import part_of

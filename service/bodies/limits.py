@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from radar.errors import InvalidRequest
 from radar.frame import Frame
+from radar.limits import LARGEST_FRAME_PIXELS
 
 MOST_FILES = 64
 MOST_FRAMES = 64
-MOST_PIXELS = 4_500_000
-"""Of one frame; Europe at 2 km fits."""
 MOST_VALUES = 32_000_000
 """Of all frames together: 128 MB as float32, two hours of Germany's largest composite."""
 MOST_ANSWERED_VALUES = 2 * MOST_VALUES
@@ -28,7 +27,7 @@ def check_shape(shape: tuple[int, ...]) -> None:
             remedy="stack the frames along a first axis",
         )
     frames, rows, columns = shape
-    if frames > MOST_FRAMES or rows * columns > MOST_PIXELS or frames * rows * columns > MOST_VALUES:
+    if frames > MOST_FRAMES or rows * columns > LARGEST_FRAME_PIXELS or frames * rows * columns > MOST_VALUES:
         raise _too_many(f"shape {shape}"[:80])
 
 
@@ -53,7 +52,7 @@ def check_files(count: int) -> None:
 
 def _too_many(got: str) -> InvalidRequest:
     return InvalidRequest(
-        expected=f"at most {MOST_FRAMES} frames of {MOST_PIXELS} pixels, {MOST_VALUES} values together",
+        expected=f"at most {MOST_FRAMES} frames of {LARGEST_FRAME_PIXELS} pixels, {MOST_VALUES} values together",
         got=got,
         remedy="send only the newest frames, or a part of the grid",
     )

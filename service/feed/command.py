@@ -14,6 +14,7 @@ from typing import NamedTuple
 from radar.archive import Archive
 from radar.errors import InvalidRequest
 from radar.files import iter_frames
+from radar.limits import FOLLOWED
 from service import log
 from service.context import now_utc
 from service.decoders import Decoders
@@ -79,7 +80,7 @@ def ingest(settings: Settings, options: Options) -> int:
         An unknown product, a source that is none, or no Redis.
     """
     stop, decoders = Stop(), Decoders(size=1)
-    follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read))
+    follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read, limits=FOLLOWED))
     log.set_up(settings.log_format, sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.ask())

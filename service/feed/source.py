@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from radar.compression import LARGEST_FRAME_FILE
 from radar.errors import RaincellError, UnreadableFile
-from radar.tar import LARGEST_ARCHIVE
+from radar.limits import FOLLOWED
+from radar.products import is_forecast
 from service.feed.names import Listed
 
 MOST_FILES = 5000
@@ -67,7 +67,7 @@ class Source(Protocol):
 
 def largest(product: str) -> int:
     """The most bytes that a file of a product may have."""
-    return LARGEST_ARCHIVE if product == "RV" else LARGEST_FRAME_FILE
+    return FOLLOWED.archive_bytes if is_forecast(product) else FOLLOWED.frame_bytes
 
 
 def too_large(name: str, limit: int) -> UnreadableFile:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from radar.errors import InvalidRequest
+from radar.products import attribution
 from radar.sequence import iso
 from service.answers.render import JSON
 from service.answers.run import age_seconds
@@ -18,7 +19,6 @@ from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
 from service.context import Parts, Service
 from service.documentation import reference
 from service.errors import UnsupportedBody
-from service.predict import attribution
 from service.problems import documented, first_fault
 from service.remembered_route import RememberedRoute
 from service.routes.query import GridName, Product

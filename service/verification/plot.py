@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from radar.ledger import DWD, EXTRAPOLATION, PERSISTENCE
-from service.predict import attribution
+from radar.products import attribution
 from service.verification.drawing import Drawing, Point, Text
 from service.verification.schema import ScoreAnswer, VerificationAnswer
 

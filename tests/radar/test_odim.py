@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -184,11 +185,11 @@ def _inflating(into: int) -> bytes:
         (_linked(h5py.ExternalLink("/etc/hostname", "/")), "got a soft or external link"),
         (_linked(h5py.SoftLink("/where")), "got a soft or external link"),
         (_crowded(), "got more than 500 objects"),
-        (_huge(), "at most 4,000,000 pixels in f, got 60000x60000"),
+        (_huge(), "at most 4,500,000 pixels in f, got 60000x60000"),
         (_inflating(1300), "chunks of 1,200 bytes in f, got more"),
         (_inflating(10), "chunks of 1,200 bytes in f, got 10"),
         (with_pixels(shape=(5000, 5000), chunks=(100, 100), compression="gzip"), "20x30 pixels"),
-        (with_pixels(chunks=(20, 30), fletcher32=True), "deflate in f, got HDF5 filters"),
+        (with_pixels(chunks=(20, 30), scaleoffset=0), "deflate in f, got HDF5 filters"),
         (with_pixels(chunks=(20, 30), compression="lzf"), "deflate in f, got HDF5 filters"),
         (with_pixels(dtype=h5py.string_dtype()), "pixels that are numbers"),
         (with_pixels(dtype=h5py.vlen_dtype(np.uint16)), "pixels that are numbers"),
@@ -201,16 +202,16 @@ def _inflating(into: int) -> bytes:
         (_attribute("dataset1/data1/what", "gain", -1.0), "rain rates of 0 mm/h or more"),
         (_attribute("dataset1/data1/what", "offset", -5.0), "rain rates of 0 mm/h or more"),
         (_attribute("dataset1/data1/what", "offset", 1e300), "rain rates of 0 mm/h or more"),
-        (_attribute("dataset1/data1/what", "gain", np.nan), "a sound HDF5 file"),
+        (_attribute("dataset1/data1/what", "gain", np.nan), "a finite number as attribute gain in f, got nan"),
         (_attribute("dataset1/what", "starttime", np.bytes_(b"120000")), "1 to 30 whole minutes in f, got 0"),
-        (_attribute("dataset1/what", "endtime", np.bytes_(b"noon")), "a sound HDF5 file"),
+        (_attribute("dataset1/what", "endtime", np.bytes_(b"noon")), "endtime HHMMSS in f, got '20260601noon'"),
         (_attribute("dataset1/what", "prodname", np.bytes_(b"../../RY")), "a product name of letters"),
         (_attribute("where", "projdef", np.bytes_(b"+init=/etc/passwd:1")), "a plain PROJ projection"),
         (_attribute("where", "projdef", np.bytes_(b"+proj=pipeline +step")), "a plain PROJ projection"),
-        (_attribute("where", "projdef", np.bytes_(b"+proj=nothing")), "a sound HDF5 file"),
+        (_attribute("where", "projdef", np.bytes_(b"+proj=nothing")), "an upper left corner within the projection"),
         (_attribute("where", "xscale", 1.0), "square pixels"),
-        (_attribute("where", "UL_lat", np.inf), "a sound HDF5 file"),
-        (_attribute("where", "UL_lat", np.zeros(5000)), "a sound HDF5 file"),
+        (_attribute("where", "UL_lat", np.inf), "a finite number as attribute UL_lat in f, got inf"),
+        (_attribute("where", "UL_lat", np.zeros(5000)), "attribute UL_lat in f, got an array of 5000"),
     ],
 )
 def test_what_reaches_outside_or_lies_is_refused(data: bytes, text: str) -> None:
@@ -267,3 +268,124 @@ def test_dwds_composite(real_data: Path) -> None:
         stored = file["dataset1/data1/data"][()]  # by the HDF5 library's own way through the filters
     np.testing.assert_array_equal(read.rain_rate, np.where(stored == 65535, np.nan, stored * 0.01).astype(np.float32))
     np.testing.assert_array_equal(read_odim(write_odim(read), "again").rain_rate, read.rain_rate)
+
+
+def _moved(file: h5py.File, source: str, target: str, *keys: str) -> None:
+    for key in keys or list(file[source].attrs):
+        file[target].attrs[key] = file[source].attrs[key]
+        del file[source].attrs[key]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda file: _moved(file, "dataset1/data1/what", "dataset1/what", "gain", "offset", "nodata", "undetect"),
+        lambda file: _moved(file, "dataset1/data1/what", "what"),
+        lambda file: _moved(file, "dataset1/what", "dataset1/data1/what", "startdate", "starttime", "prodname"),
+        lambda file: file.move("where", "dataset1/where"),
+        lambda file: file.move("where", "dataset1/data1/where"),
+    ],
+)
+def test_attributes_are_inherited_one_by_one(move: Callable[[h5py.File], None]) -> None:
+    read = read_odim(changed(move), "f")
+    assert (read.valid_time, read.product, read.timestep_minutes, read.grid.shape) == (TIME, "RY", 5, SMALL.shape)
+    np.testing.assert_array_equal(read.rain_rate, read_odim(changed(lambda _: None), "f").rain_rate)
+
+
+def test_the_nearest_attribute_counts() -> None:
+    def change(file: h5py.File) -> None:
+        file["dataset1/data1/data"][0, 0] = 100
+        file["dataset1/what"].attrs["gain"] = 5.0
+
+    assert read_odim(changed(change), "f").rain_rate[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [(f"dataset1/data1/{kind}", key) for kind, key in (("what", "undetect"), ("what", "nodata"), ("what", "gain"))]
+    + [("dataset1/data1/what", "offset"), ("dataset1/data1/what", "quantity")]
+    + [("dataset1/what", f"{edge}{part}") for edge in ("start", "end") for part in ("date", "time")]
+    + [("where", key) for key in ("projdef", "xsize", "ysize", "xscale", "yscale", "UL_lat", "UL_lon")]
+    + [("what", key) for key in ("object", "date", "time")],
+)
+def test_an_attribute_that_is_missing_is_named(path: str, key: str) -> None:
+    def change(file: h5py.File) -> None:
+        del file[path].attrs[key]
+
+    with pytest.raises(UnreadableFile, match=f"got no attribute {key} in ") as caught:
+        read_odim(changed(change), "f")
+    assert path in caught.value.got
+    assert "damaged" not in str(caught.value)
+
+
+def test_damaged_is_said_of_files_that_do_not_open() -> None:
+    with pytest.raises(UnreadableFile, match="damaged one, which does not open"):
+        read_odim(write_odim(frame())[:1000], "f")
+
+
+@pytest.mark.parametrize("value", [b"RY  ", b" RY\0\0", b"ry", b"RY_top_view", b"RY-5min"])
+def test_a_product_is_known_by_the_beginning_of_its_name(value: bytes) -> None:
+    assert read_odim(_attribute("dataset1/what", "prodname", np.bytes_(value)), "f").product == "RY"
+
+
+def test_rv_as_dwd_names_it_is_a_forecast_lead_0_included() -> None:
+    read = read_odim(_attribute("dataset1/what", "prodname", np.bytes_(b"RV_top_view")), "f")
+    assert (read.product, read.reference_time) == ("RV", TIME)
+
+
+def test_the_sum_of_an_hour_is_read_as_rw_and_of_no_other_product() -> None:
+    def change(file: h5py.File) -> None:
+        file["dataset1/what"].attrs.update(prodname=np.bytes_(b"RW"), starttime=np.bytes_(b"110000"))
+        file["dataset1/data1/what"].attrs["quantity"] = np.bytes_(b"ACRR")
+        file["dataset1/data1/data"][0, 0] = 120
+
+    read = read_odim(changed(change), "f")
+    assert (read.product, read.timestep_minutes, read.rain_rate[0, 0]) == ("RW", 60, np.float32(1.2))
+
+    def other(file: h5py.File) -> None:
+        change(file)
+        file["dataset1/what"].attrs["prodname"] = np.bytes_(b"MINE")
+
+    with pytest.raises(UnreadableFile, match="1 to 30 whole minutes in f, got 60 minutes of product MINE"):
+        read_odim(changed(other), "f")
+
+
+@pytest.mark.parametrize("name", [b"SF", b"WN_top_view", b"HG"])
+def test_a_composite_that_holds_no_rain_rates_is_refused_by_its_product(name: bytes) -> None:
+    with pytest.raises(UnreadableFile, match=f"got product {name[:2].decode()}; it is "):
+        read_odim(_attribute("dataset1/what", "prodname", np.bytes_(name)), "f")
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf, -9999.0])
+def test_no_data_need_not_be_a_finite_number(missing: float) -> None:
+    pixels = np.full((20, 30), 150.0, np.float32)
+    pixels[0, :2] = missing, 0
+
+    def change(file: h5py.File) -> None:
+        del file["dataset1/data1/data"]
+        file["dataset1/data1/data"] = pixels
+        file["dataset1/data1/what"].attrs["nodata"] = missing
+
+    rain = read_odim(changed(change), "f").rain_rate
+    np.testing.assert_array_equal(rain[0, :3], np.array([np.nan, 0, 1.5], np.float32))
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}])
+def test_chunks_with_checksums_are_read_and_checked(options: dict[str, Any]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 100, (20, 30)).astype("u2")
+    data = with_pixels(data=pixels, chunks=(7, 11), fletcher32=True, **options)
+    np.testing.assert_array_equal(read_odim(data, "f").rain_rate, (pixels * 0.01).astype(np.float32))
+    stream = io.BytesIO(data)
+    with h5py.File(stream, "r+") as file:
+        dataset = file["dataset1/data1/data"]
+        mask, raw = dataset.id.read_direct_chunk((0, 0))
+        dataset.id.write_direct_chunk((0, 0), raw[:-1] + bytes([raw[-1] ^ 1]), mask)
+    with pytest.raises(UnreadableFile, match="pixels that fit their checksum in f"):
+        read_odim(stream.getvalue(), "f")
+
+
+def test_the_largest_composites_that_networks_publish_are_read() -> None:
+    shape = (2200, 1900)
+    grid = Grid("opera", shape, 2.0, KNOWN_GRIDS["de1200"].projection, (-2_000_000.0, 0.0))
+    large = replace(frame(), rain_rate=np.zeros(shape, np.float32), grid=grid)
+    assert read_odim(write_odim(large), "f").rain_rate.shape == shape

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from radar.errors import InvalidRain, RaincellError, UnreadableFile
 from radar.frame import Frame
 from radar.grid import KNOWN_GRIDS, Grid
+from radar.products import READ
 from radar.radolan import read_radolan, write_radolan
 from radar.radolan_header import is_radolan, parse_header
 
@@ -35,7 +36,6 @@ RX_2014 = (
     b"MS 66<boo,ros,emd,hnr,umd,pro,ess,asd,neu,nhb,oft,tur,isn,fbg,mem,bdy> \x03"
 )
 """Headers of real files, as DWD wrote them."""
-READ = "RY, YW, RZ, RX, RW or RV"
 SMALL_BODY = bytes(2 * 900 * 900)
 
 
@@ -129,8 +129,8 @@ def test_rain_and_grids_that_do_not_fit_are_not_written() -> None:
     [
         (b"RE", "product RE; it is the solid fraction of precipitation"),
         (b"RQ", "product RQ; it is a forecast of hourly sums; send RY or RV files"),
-        (b"SF", "product SF; sums of hours or days are too coarse"),
-        (b"WN", "product WN; forecasts of reflectivity are not supported"),
+        (b"SF", "product SF; it is a sum of a day, too coarse to be a frame; send RY or YW files"),
+        (b"WN", "product WN; it is a forecast of reflectivity; send RX, RY or RV files"),
     ],
 )
 def test_other_products_are_refused_by_name(product: bytes, text: str) -> None:

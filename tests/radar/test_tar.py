@@ -9,7 +9,8 @@ import tracemalloc
 import pytest
 
 from radar.errors import UnreadableFile
-from radar.tar import LARGEST_ARCHIVE, is_tar, members
+from radar.limits import UPLOADED
+from radar.tar import is_tar, members
 
 
 def entry(name: str = "a", size: int = 3, **header: object) -> tarfile.TarInfo:
@@ -96,7 +97,7 @@ def test_a_bomb_takes_no_more_than_a_member(compress: type[bytes]) -> None:
     assert len(bomb) < 500_000
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableFile, match=f"at most {LARGEST_ARCHIVE:,} decompressed bytes"):
+        with pytest.raises(UnreadableFile, match=f"at most {UPLOADED.archive_bytes:,} decompressed bytes"):
             for _ in members(bomb, "f"):
                 pass
         assert tracemalloc.get_traced_memory()[1] < 80 * 2**20
@@ -105,7 +106,7 @@ def test_a_bomb_takes_no_more_than_a_member(compress: type[bytes]) -> None:
 
 
 def test_a_bomb_behind_the_last_member_is_not_undone() -> None:
-    bomb = gzip.compress(archive(entry()) + bytes(LARGEST_ARCHIVE // 2))
+    bomb = gzip.compress(archive(entry()) + bytes(UPLOADED.archive_bytes // 2))
     with pytest.raises(UnreadableFile, match="at most 1,048,576 bytes after the last file"):
         list(members(bomb, "f"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis.strategies import text
 
 from radar.errors import InvalidRequest, UnreadableFile
+from radar.limits import FOLLOWED
 from service.feed.backoff import BackOff
 from service.feed.folder import FolderSource
 from service.feed.http import HttpSource
@@ -167,7 +169,7 @@ def test_retry_after_is_told(server: FeedServer, http_source: MakeSource) -> Non
 def test_a_file_that_is_not_there_and_one_that_is_too_large(
     server: FeedServer, monkeypatch: Any, http_source: MakeSource
 ) -> None:
-    monkeypatch.setattr("service.feed.source.LARGEST_FRAME_FILE", 999)
+    monkeypatch.setattr("service.feed.source.FOLLOWED", replace(FOLLOWED, frame_bytes=999))
     source = http_source(server.url, "RY")
     server.put(NAME, b"x" * 1000)
     (file,) = source.files()

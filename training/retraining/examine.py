@@ -10,6 +10,7 @@ from models.card import DataSource
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster
 from radar.errors import ArtifactRejected
+from radar.products import owner_of
 from training.event_scores import EventScores
 from training.export import Origin, export
 from training.proved import prove
@@ -19,8 +20,6 @@ from training.retraining.plan import Plan
 from training.retraining.run_folder import RunFolder
 from training.retraining.trial import in_order_of_time, measure_of, score_test_part, seconds_of_both
 from training.score_table import Score, mean_scores
-
-_DWD = ("RY", "YW", "RV", "RX", "RW", "RZ")
 
 
 def examine(run: RunFolder, plan: Plan) -> None:
@@ -71,13 +70,11 @@ def _origin(plan: Plan) -> Origin:
 
 def _owners(series: list[tuple[str, str]]) -> tuple[DataSource, ...]:
     """Whose frames the archive holds, as far as their products tell."""
-    dwd = DataSource(name="RADOLAN and RADKLIM", owner="Deutscher Wetterdienst", licence="CC BY 4.0")
+    unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
     sources = [
-        dwd
-        if product in _DWD
-        else DataSource(
-            name=f"{product} on {grid}", owner="as the archive's operator knows", licence="as its owner says"
-        )
+        DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)
+        if (owner := owner_of(product))
+        else DataSource(name=f"{product} on {grid}", **unknown)
         for product, grid in series
     ]
     return tuple(dict.fromkeys(sources))
