@@ -64,9 +64,12 @@ def _ingest(options: argparse.Namespace) -> int:
 
     names = ("source", "product", "once", "interval_seconds", "quarantine", "force", "service", "heartbeat")
     return ingest(
-        _settings(options, "redis_url", "archive", "archive_days"),
+        _settings(options, "redis_url", "archive", "archive_days", *(f"feed_{name}" for name in _FEED)),
         Options(**{name: getattr(options, name) for name in names}),
     )
+
+
+_FEED = ("quiet_minutes", "metrics_port", "metrics_host")
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         How many days of a product the feed leaves there, counted from its newest frame; all if None.
     feed_key : str or None
         The API key with which the feed sends frames to a service.
+    feed_quiet_minutes : float
+        How long the feed may find nothing new before it warns.
+    feed_metrics_port : int or None
+        Where the feed answers GET /metrics; None for nowhere.
+    feed_metrics_host : str
+        On which address it does.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     deadline_seconds : float
@@ -112,6 +118,9 @@ class Settings(BaseSettings):
     archive: Path | None = None
     archive_days: int | None = Field(default=None, ge=1, le=36600)
     feed_key: SecretStr | None = None
+    feed_quiet_minutes: float = Field(default=30, gt=0, le=7 * 24 * 60)
+    feed_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    feed_metrics_host: str = "127.0.0.1"
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)

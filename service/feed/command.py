@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,9 +24,10 @@ from service.feed.bad_files import BadFiles
 from service.feed.destination import FeedHistory
 from service.feed.folder import FolderSource
 from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
-from service.feed.follower import Follower
+from service.feed.follower import Follower, Look
 from service.feed.http import HttpSource
 from service.feed.intake import Intake
+from service.feed.metrics import FeedMetrics, QuietWatch
 from service.feed.reading import Reader
 from service.feed.remote import ServiceHistory
 from service.feed.source import Source
@@ -87,8 +89,24 @@ def ingest(settings: Settings, options: Options) -> int:
     with closing(decoders), closing(follower.source):
         if options.once:
             return look_once(follower)
-        follow(follower, BackOff(options.interval_seconds), beating(stop.wait, options.heartbeat))
+        note = _watched(settings, follower)
+        follow(follower, BackOff(options.interval_seconds), beating(stop.wait, options.heartbeat), note)
         return ALL_TAKEN
+
+
+def _watched(settings: Settings, follower: Follower) -> Callable[[Look, bool], None]:
+    """Counts every look, and watches for a source that has gone quiet."""
+    metrics, quiet = FeedMetrics(), QuietWatch(settings.feed_quiet_minutes, now_utc)
+    follower.quarantined.listener = lambda reason: metrics.quarantined.labels(reason).inc()
+    if settings.feed_metrics_port is not None:
+        metrics.serve(settings.feed_metrics_host, settings.feed_metrics_port)
+
+    def note(look: Look, failed: bool) -> None:
+        metrics.note(look, failed, now_utc())
+        quiet.note(bool(look.taken))
+        metrics.quiet.set(quiet.quiet)
+
+    return note
 
 
 def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader = iter_frames) -> Follower:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from service.feed.names import Listed, dated_or_latest, listed, naming_of
-from service.feed.source import MOST_FILES, Fetched, FileGone, SourceUnavailable, largest, too_large
+from service.feed.source import MOST_FILES, Fetched, FileGone, Others, SourceUnavailable, largest, others_of, too_large
 
 
 class FolderSource:
@@ -21,17 +21,19 @@ class FolderSource:
 
     def __init__(self, folder: Path, product: str) -> None:
         self._folder = folder
-        self._naming = naming_of(product)
+        self.naming = naming_of(product)
+        self.others = Others()
         self._largest = largest(product)
 
     def files(self) -> list[Listed]:
         """See Source; a file's version is its size and the time of its last change."""
         try:
             with os.scandir(self._folder) as entries:
-                found = [file for entry in entries if (file := self._listed(entry))]
+                listed_names = {entry.name: self._listed(entry) for entry in entries}
         except OSError as error:
             raise _failed("a folder that can be listed", error) from None
-        return dated_or_latest(found)[-MOST_FILES:]
+        self.others = others_of(name for name, file in listed_names.items() if file is None)
+        return dated_or_latest(self.naming, [file for file in listed_names.values() if file])[-MOST_FILES:]
 
     def fetch(self, file: Listed, tag: str = "") -> Fetched | None:
         """See Source."""
@@ -53,7 +55,7 @@ class FolderSource:
         """See Source; there is nothing to let go of."""
 
     def _listed(self, entry: os.DirEntry[str]) -> Listed | None:
-        file = listed(self._naming, entry.name, "")
+        file = listed(self.naming, entry.name, "")
         try:
             if file is None or not entry.is_file(follow_symlinks=False):
                 return None

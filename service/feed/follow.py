@@ -11,8 +11,8 @@ from service.feed.backoff import BackOff
 from service.feed.follower import Follower, Look
 from service.feed.source import SourceUnavailable
 
-ALL_TAKEN, UNAVAILABLE, SOME_BAD = 0, 1, 3
-"""Exit statuses of one look; 3 as of `python -m training prepare`."""
+ALL_TAKEN, UNAVAILABLE, SOME_BAD, NOTHING_THERE = 0, 1, 3, 4
+"""Exit statuses of one look; 3 and 4 as of `python -m training prepare`."""
 
 _REACTION_SECONDS = 0.2
 
@@ -42,10 +42,22 @@ def look_once(follower: Follower) -> int:
     look, error = _look(follower)
     if error is not None:
         return UNAVAILABLE
-    return SOME_BAD if look.quarantined else ALL_TAKEN
+    if look.quarantined:
+        return SOME_BAD
+    if look.found_nothing:
+        _logger.warning("nothing to take: %s", look.found_nothing)
+        return NOTHING_THERE
+    if not look.taken:
+        _logger.info("nothing new: %d files listed, all of them known or too old to be kept", look.listed)
+    return ALL_TAKEN
 
 
-def follow(follower: Follower, back_off: BackOff, wait: Callable[[float], bool]) -> None:
+def follow(
+    follower: Follower,
+    back_off: BackOff,
+    wait: Callable[[float], bool],
+    note: Callable[[Look, bool], None] = lambda _look, _failed: None,
+) -> None:
     """Look again and again.
 
     Parameters
@@ -54,9 +66,16 @@ def follow(follower: Follower, back_off: BackOff, wait: Callable[[float], bool])
     back_off : BackOff
     wait : callable
         Waits for so many seconds, or until it is time to stop; whether it is.
+    note : callable
+        Is told of every look, and whether it failed.
     """
+    told = ""
     while True:
-        _, error = _look(follower)
+        look, error = _look(follower)
+        note(look, error is not None)
+        if look.found_nothing != told:  # once, not at every look
+            told = look.found_nothing
+            _logger.warning("nothing to take: %s" if told else "the source has files of the product now%s", told)
         if error is None:
             seconds = back_off.succeeded()
         else:

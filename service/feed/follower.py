@@ -14,7 +14,7 @@ from radar.sequence import iso
 from service.errors import FrameQuarantined
 from service.feed.bad_files import BadFiles
 from service.feed.intake import ArchiveUnavailable, Intake, NotKept
-from service.feed.names import Listed
+from service.feed.names import Listed, one_of_each_time, why_not
 from service.feed.reading import reason_of
 from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
 from service.quarantine import Counts, QuarantineEntry
@@ -24,6 +24,8 @@ RETRY_AFTER = timedelta(seconds=60)
 MOST_FAILURES = 3
 """Files that may fail one after the other before a look is given up."""
 
+_NAMED = 5
+"""Files that are named in a message."""
 _logger = logging.getLogger("raincell")
 
 
@@ -34,8 +36,12 @@ class Look:
     Parameters
     ----------
     listed : int
-        Files of the product that the source has.
+        Files of the product that the source has, one for each time.
     taken, quarantined : int
+    newest : datetime or None
+        Time of the newest frame that was taken.
+    found_nothing : str
+        Why there was nothing to take, if the source has no file of the product.
     failure : RaincellError or None
         Of the last file that could not be fetched or archived, if any.
     """
@@ -44,6 +50,8 @@ class Look:
     taken: int = 0
     quarantined: int = 0
     failure: RaincellError | None = None
+    newest: datetime | None = None
+    found_nothing: str = ""
 
 
 @dataclass
@@ -95,9 +103,12 @@ class Follower:
         StoreUnavailable
             The history cannot be read or written now. The rest is still to be done.
         """
-        files = self.source.files()
+        listed = self.source.files()
+        files = one_of_each_time(listed, self._spoilt())
         look, failures = Look(listed=len(files)), 0
-        for file in self._due(files):
+        if not listed:
+            look.found_nothing = self._nothing()
+        for file in self._due(files, listed):
             if self.stopping() or failures == MOST_FAILURES:
                 break
             try:
@@ -120,9 +131,24 @@ class Follower:
         self._failed.add(file.name)
         _logger.warning("failed, to be tried again: %s: %s", file.name, error)
 
-    def _due(self, files: list[Listed]) -> list[Listed]:
+    def _spoilt(self) -> set[str]:
+        """Names of files that were tried, and are bad: the same time in another form may be good."""
+        return {name for name, known in self._known.items() if not known.taken}
+
+    def _nothing(self) -> str:
+        """What was looked for, what was seen instead, and why that was left out."""
+        others = self.source.others
+        seen = "no files" if not others.total else f"{others.total} others"
+        named = "; ".join(why_not(name) for name in others.names[:_NAMED])
+        more = f"; and {others.total - _NAMED} more" if others.total > _NAMED else ""
+        return (
+            f"expected files of {self.intake.product} ({self.source.naming.shown}), got {seen}"
+            f"{': ' * bool(named)}{named}{more}; correct --source or --product"
+        )
+
+    def _due(self, files: list[Listed], listed: list[Listed]) -> list[Listed]:
         """The files to fetch, in order."""
-        self._forget_lost(files)
+        self._forget_lost(listed)
         unknown = [file for file in files if file.name not in self._known]
         done = self.intake.done(unknown)
         self._known |= {file.name: _Known(file.version) for file in unknown if file.name in done}
@@ -178,6 +204,7 @@ class Follower:
             return
         self._known[file.name] = _Known(file.version, fetched.tag, digest)
         look.taken += 1
+        look.newest = max(time, look.newest or time)
         _logger.info("took %s of %s from %s", self.intake.product, iso(time), file.name)
 
     def _put_aside(self, file: Listed, fetched: Fetched, error: RaincellError, look: Look, digest: str = "?") -> None:

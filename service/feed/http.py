@@ -13,7 +13,7 @@ import httpx
 from radar.errors import InvalidRequest, UnreadableFile
 from service.feed.listing import read_index
 from service.feed.names import Listed, dated_or_latest, listed, naming_of
-from service.feed.source import MOST_FILES, Fetched, FileGone, SourceUnavailable, largest, too_large
+from service.feed.source import MOST_FILES, Fetched, FileGone, Others, SourceUnavailable, largest, others_of, too_large
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 LONGEST_SECONDS = 120.0
@@ -52,7 +52,8 @@ class HttpSource:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = address(url, "--source")
-        self._naming = naming_of(product)
+        self.naming = naming_of(product)
+        self.others = Others()
         self._largest = largest(product)
         self._longest_seconds, self._clock = longest_seconds, clock
         # Compressed answers could be bombs, and radar files are compressed already.
@@ -66,15 +67,16 @@ class HttpSource:
         try:
             fetched = self._get("", LARGEST_LISTING, tag)
         except FileGone:  # a server that lists nothing may still hand out the newest file
-            return [Listed(self._naming.latest, None, "")]
+            return [Listed(self.naming.latest[0], None, "")]
         except UnreadableFile as error:
             raise SourceUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
         if fetched is None:
             return known
         names = read_index(fetched.data.decode("utf-8", "replace"))
-        found = [file for name, after in names if (file := listed(self._naming, name, after))]
+        found = [file for name, after in names if (file := listed(self.naming, name, after))]
         unique = list({file.name: file for file in found}.values())
-        files = dated_or_latest(unique)[-MOST_FILES:]
+        self.others = others_of(name for name, _ in names if name not in {file.name for file in unique})
+        files = dated_or_latest(self.naming, unique)[-MOST_FILES:]
         self._index = (fetched.tag, files)
         return files
 

@@ -1,19 +1,27 @@
-"""Names out of the HTML in which web servers list a directory ("Index of"), as nginx and Apache write it."""
+"""Names out of the pages in which web servers list a directory ("Index of"), as nginx, Apache, IIS and S3 do."""
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 _LONGEST_VERSION = 80
+_S3_KEY = re.compile("<Key>([^<]*)</Key>")
+_ABSOLUTE = re.compile(r"^(?:(?:[a-z][a-z0-9+.-]*:)?//[^/]*/(?:.*/)?|/(?:.*/)?)", re.IGNORECASE)
 
 
 def read_index(html: str) -> list[tuple[str, str]]:
     """The linked names and what stands after each link, e.g. date and size; folders and links elsewhere left out.
 
-    A name is the link's own text, not what is shown, which servers cut off. It may still be anything without a slash:
-    callers take only names they know.
+    A name is the link's own text, not what is shown, which servers cut off. Some servers write absolute paths or whole
+    addresses: of these the last part counts, since nothing but a name within the directory is ever asked for. A
+    relative link into another folder is left out. A name may still be anything without a slash: callers take only names
+    they know.
     """
+    if "<ListBucketResult" in html[:1000]:
+        return [(name, "") for key in _S3_KEY.findall(html) if (name := unescape(key).rsplit("/", 1)[-1])]
     parser = _Index()
     parser.feed(html)
     parser.close()
@@ -33,8 +41,8 @@ class _Index(HTMLParser):
         if tag != "a":
             return
         target = (dict(attrs).get("href") or "").split("?")[0].split("#")[0]
-        name = unquote(target.removeprefix("./"))
-        self._named, self._inside = bool(name) and "/" not in name and "\\" not in name, True
+        name = unquote(_ABSOLUTE.sub("", target.strip().removeprefix("./"), count=1))
+        self._named, self._inside = name not in ("", ".", "..") and not {"/", "\\"} & set(name), True
         if self._named:
             self.found.append((name, ""))
 

@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from radar.errors import InvalidRequest
+from radar.products import PRODUCTS
 
-_TIMES = {10: "%y%m%d%H%M", 13: "%Y%m%d_%H%M"}
+_TIMES = {10: "%y%m%d%H%M", 12: "%Y%m%d%H%M", 13: "%Y%m%d_%H%M"}
 """strptime's format by the length of the stamp."""
 
 
 class Naming(NamedTuple):
-    """How DWD names the files of a product.
+    """How DWD names the files of a product; case does not count.
 
     Parameters
     ----------
     dated : tuple of pattern
         One group: the time.
-    latest : str
-        The name under which the newest file is to be had as well.
+    latest : tuple of str
+        Names under which the newest file is to be had as well, the usual one first.
+    shown : str
+        The same names for people.
     """
 
     dated: tuple[re.Pattern[str], ...]
-    latest: str
+    latest: tuple[str, ...]
+    shown: str
 
 
-def _radolan(product: str) -> re.Pattern[str]:
-    """RADOLAN binaries, and RADKLIM's with their version after the product."""
-    return re.compile(rf"raa01-{product}[0-9.]{{0,12}}_10000-(\d{{10}})-dwd---bin(?:\.gz|\.bz2)?")
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE | re.ASCII)
+
+
+def _of_minutes(product: str) -> Naming:
+    """RADOLAN binaries and RADKLIM's, with its version after the product, and the same as ODIM HDF5."""
+    dated = (
+        _pattern(rf"raa01-{product}[0-9.]{{0,12}}_10000-(\d{{10}}|\d{{12}})-dwd---bin(?:\.gz|\.bz2|\.hdf5|\.h5)?"),
+        _pattern(rf"composite_{product}_(\d{{8}}_\d{{4}})(?:-hd5|\.hdf5|\.h5)"),
+        _pattern(rf"(\d{{8}}_\d{{4}})_{product}\.(?:h5|hdf5)"),
+    )
+    latest = tuple(f"raa01-{product}_10000-latest-dwd---bin{end}" for end in (".bz2", ".hdf5", ".gz", ".h5", ""))
+    shown = f"raa01-{product}_10000-YYMMDDHHMM-dwd---bin[.bz2|.gz|.hdf5], composite_{product}_YYYYMMDD_HHMM-hd5"
+    return Naming(dated, (*latest, f"composite_{product}_LATEST-hd5"), shown)
 
 
 NAMINGS = {
     "RV": Naming(
         (
-            re.compile(r"composite_rv_(\d{8}_\d{4})\.tar(?:\.gz|\.bz2)?"),
-            re.compile(r"DE1200_RV(\d{10})\.tar(?:\.gz|\.bz2)?"),
+            _pattern(r"composite_rv_(\d{8}_\d{4})\.tar(?:\.gz|\.bz2)?"),
+            _pattern(r"DE1200_RV(\d{10})\.tar(?:\.gz|\.bz2)?"),
         ),
-        "composite_rv_LATEST.tar",
+        (*(f"composite_rv_LATEST.tar{end}" for end in ("", ".bz2", ".gz")), "DE1200_RV_LATEST.tar.bz2"),
+        "composite_rv_YYYYMMDD_HHMM.tar, DE1200_RVYYMMDDHHMM.tar.bz2",
     ),
-    "RY": Naming(
-        (
-            _radolan("ry"),
-            re.compile(r"composite_ry_(\d{8}_\d{4})-hd5"),
-            re.compile(r"(\d{8}_\d{4})_RY\.h5"),
-        ),
-        "raa01-ry_10000-latest-dwd---bin.bz2",
-    ),
-    "YW": Naming((_radolan("yw"),), "raa01-yw_10000-latest-dwd---bin.bz2"),
+    "RY": _of_minutes("ry"),
+    "YW": _of_minutes("yw"),
 }
 """By product; of these the feed can follow."""
 
@@ -84,7 +94,7 @@ def naming_of(product: str) -> Naming:
 
 def listed(naming: Naming, name: str, version: str) -> Listed | None:
     """The file of that name; None if it is none of the product's, or says a time that is none."""
-    if name == naming.latest:
+    if name.lower() in (latest.lower() for latest in naming.latest):
         return Listed(name, None, version)
     for pattern in naming.dated:
         if found := pattern.fullmatch(name):
@@ -96,7 +106,44 @@ def listed(naming: Naming, name: str, version: str) -> Listed | None:
     return None
 
 
-def dated_or_latest(files: list[Listed]) -> list[Listed]:
-    """The files with a time, oldest first; where there is none, the newest file's other name."""
-    dated = sorted((file for file in files if file.time), key=lambda file: (str(file.time), file.name))
-    return dated or files[:1]
+def dated_or_latest(naming: Naming, files: list[Listed]) -> list[Listed]:
+    """The files with a time, oldest first; where there is none, the newest file's other name.
+
+    Of one time in several forms the binary comes first: its grid is that of the files before.
+    """
+    dated = sorted((file for file in files if file.time), key=lambda f: (str(f.time), is_hdf5_name(f.name), f.name))
+    usual = [name.lower() for name in naming.latest]
+    return dated or sorted(files, key=lambda file: usual.index(file.name.lower()))[:1]
+
+
+def is_hdf5_name(name: str) -> bool:
+    """Whether a name says ODIM HDF5."""
+    return name.lower().endswith(("hd5", ".hdf5", ".h5"))
+
+
+def one_of_each_time(files: list[Listed], spoilt: Container[str]) -> list[Listed]:
+    """Of the files of one time the first, unless that one is spoilt and another is not; order stays.
+
+    Parameters
+    ----------
+    files : list of Listed
+        Files of one time follow each other, the best form first.
+    spoilt : container of str
+        Names of files that were tried, and are bad.
+    """
+    chosen: dict[object, Listed] = {}
+    for file in files:
+        key = file.time or file.name
+        if key not in chosen or (chosen[key].name in spoilt and file.name not in spoilt):
+            chosen[key] = file
+    return list(chosen.values())
+
+
+def why_not(name: str) -> str:
+    """Why a name is none of those looked for, as far as it says: which product it is, or that it says none."""
+    found = re.match(r"(?:raa\d\d-|composite_|DE1200_)?([a-z%][a-z0-9])(?=[0-9._-])", name, re.IGNORECASE)
+    code = found[1].upper() if found else ""
+    known = PRODUCTS.get(code)
+    if known is None:
+        return f"{name}: its name says no product that is known"
+    return f"{name}: product {code} by its name, {known.name}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from radar.errors import RaincellError, UnreadableFile
 from radar.limits import FOLLOWED
 from radar.products import is_forecast
-from service.feed.names import Listed
+from service.feed.names import Listed, Naming
 
 MOST_FILES = 5000
 """Of one listing; DWD keeps two days, 576 files of five minutes."""
@@ -38,11 +39,33 @@ class Fetched(NamedTuple):
     tag: str
 
 
+class Others(NamedTuple):
+    """What a source lists besides the files of the product: how many names, and the first of them."""
+
+    total: int = 0
+    names: tuple[str, ...] = ()
+
+
+MOST_OTHERS = 20
+"""Names that are kept to be told."""
+
+
+def others_of(names: Iterable[str]) -> Others:
+    """The names that are no files of the product, for messages."""
+    listed = sorted(set(names))
+    return Others(len(listed), tuple(listed[:MOST_OTHERS]))
+
+
 class Source(Protocol):
     """A directory of radar files of one product."""
 
+    naming: Naming
+    others: Others
+
     def files(self) -> list[Listed]:
         """All files of the product, oldest first; the newest file's other name alone if there is no other.
+
+        What else was listed is in `others` then. A time may come in several forms, one after the other.
 
         Raises
         ------

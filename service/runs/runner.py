@@ -14,6 +14,7 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from radar.errors import Overloaded, RaincellError, StoreUnavailable
+from radar.sequence import iso
 from service.catalogue import Catalogue
 from service.codec import Series
 from service.errors import RunExpired, UnknownRun
@@ -176,6 +177,7 @@ class Runner:
             return False
 
     async def _make(self, series: Series, wanted: Plan, token: str) -> None:
+        began = time.monotonic()
         before = await run_sync(self._coverage_before, series, wanted)
         inputs = await run_sync(read_inputs, wanted)
         making = asyncio.create_task(self._worker.run(partial(make_forecast, wanted, inputs)))
@@ -188,6 +190,7 @@ class Runner:
             making.cancel()
         whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
+            _tell(whole.run, time.monotonic() - began)
             self._on_run(whole.run.method)
             self._follow_up(whole)
         else:
@@ -232,6 +235,15 @@ class Runner:
             await asyncio.sleep(self._lock_seconds / 3)
             with contextlib.suppress(StoreUnavailable):
                 await run_sync(self._lock, series, token)
+
+
+def _tell(run: Run, seconds: float) -> None:
+    """A run is one line in the log."""
+    _logger.info(
+        "run %s of %s on %s at %s: %d leads by %s (%s %s) in %.1f s%s",
+        *(run.id, run.product, run.grid.key, iso(run.reference_time), len(run.lead_minutes), run.method),
+        *(run.model, run.version, seconds, f"; degraded: {run.degraded}" if run.degraded else ""),
+    )
 
 
 def _unexpected(error: Exception) -> Exception | None:

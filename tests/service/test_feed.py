@@ -16,16 +16,19 @@ import pytest
 
 from radar.archive import Archive
 from radar.errors import InvalidRequest, StoreUnavailable
-from radar.grid import grid_named
+from radar.frame import Frame
+from radar.grid import KNOWN_GRIDS, grid_named
+from radar.odim import write_odim
 from radar.sequence import FrameSequence
 from service.codec import Series
 from service.feed.backoff import BackOff
 from service.feed.bad_files import MOST_KEPT, BadFiles
 from service.feed.folder import FolderSource
-from service.feed.follow import ALL_TAKEN, SOME_BAD, UNAVAILABLE, Stop, follow, look_once
-from service.feed.follower import Follower
+from service.feed.follow import ALL_TAKEN, NOTHING_THERE, SOME_BAD, UNAVAILABLE, Stop, follow, look_once
+from service.feed.follower import Follower, Look
 from service.feed.http import HttpSource
 from service.feed.intake import ArchiveUnavailable, Intake, NotKept
+from service.feed.metrics import FeedMetrics, QuietWatch
 from service.feed.source import Source, SourceUnavailable
 from service.history import EncodedHistory, MemoryHistory
 from service.quarantine import MemoryQuarantine, QuarantineEntry
@@ -619,3 +622,70 @@ def test_a_frame_that_the_history_does_not_take_keeps_no_other_waiting(
     assert (look.taken, look.quarantined) == (1, 0)
     assert isinstance(look.failure, NotKept)
     assert feed.times() == [later]
+
+
+def test_a_source_without_a_file_of_the_product_says_what_it_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Feed(FolderSource(tmp_path, "RY"), "RY")
+    with caplog.at_level("WARNING", "raincell"):
+        assert look_once(feed.follower) == NOTHING_THERE
+        assert "got no files" in caplog.text
+        (tmp_path / "raa01-rw_10000-1708160150-dwd---bin.gz").write_bytes(b"x")
+        assert look_once(feed.follower) == NOTHING_THERE
+    assert "expected files of RY (raa01-ry_10000-YYMMDDHHMM-dwd---bin" in caplog.text
+    assert "product RW by its name, the sum of an hour" in caplog.text
+
+
+def test_while_it_follows_it_says_once_that_there_is_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    feed, looks = Feed(FolderSource(tmp_path, "RY"), "RY"), list[tuple[int, bool]]()
+    caplog.set_level("WARNING", "raincell")
+
+    def wait(_seconds: float) -> bool:
+        if len(looks) == 3:
+            (tmp_path / ry_name(START)).write_bytes(ry_file(START))
+        return len(looks) == 4
+
+    follow(feed.follower, BackOff(1), wait, lambda look, failed: looks.append((look.taken, failed)))
+    assert looks == [(0, False)] * 3 + [(1, False)]
+    assert caplog.text.count("nothing to take") == 1
+    assert caplog.text.count("the source has files of the product now") == 1
+
+
+def test_a_bad_file_is_made_good_by_the_same_time_in_another_form(tmp_path: Path) -> None:
+    (tmp_path / ry_name(START)).write_bytes(b"nonsense")
+    feed = Feed(FolderSource(tmp_path, "RY"), "RY")
+    assert feed.look() == 0
+    frame = Frame(np.full((1200, 1100), 0.12, np.float32), START, KNOWN_GRIDS["de1200"], 5, "RY", "")
+    (tmp_path / f"composite_ry_{START:%Y%m%d_%H%M}-hd5").write_bytes(write_odim(frame))
+    assert feed.look() == 1
+    assert feed.times("de1200") == [START]
+
+
+def test_a_quiet_source_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "raincell")
+    now = [START]
+    watch = QuietWatch(30, lambda: now[0])
+    states = []
+    for minutes, taken in ((29, False), (31, False), (60, False), (61, True), (90, False)):
+        now[0] = START + timedelta(minutes=minutes)
+        watch.note(taken)
+        states.append(watch.quiet)
+    assert states == [False, True, True, False, False]
+    assert caplog.text.count("the source is quiet: expected a new frame within 30 minutes") == 1
+    assert caplog.text.count("the source brings frames again, after 61 minutes") == 1
+
+
+def test_looks_are_counted(tmp_path: Path) -> None:
+    feed, metrics = Feed(FolderSource(tmp_path, "RY"), "RY"), FeedMetrics()
+    metrics.note(feed.follower.look(), False, START)
+    (tmp_path / ry_name(START)).write_bytes(ry_file(START))
+    metrics.note(feed.follower.look(), False, START)
+    metrics.note(Look(), True, START)
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"raincell_feed_{name}", labels)
+
+    assert [value("looks_total", outcome=o) for o in ("nothing there", "taken", "failed")] == [1, 1, 1]
+    assert (value("taken_files_total"), value("listed_files")) == (1, 1)
+    assert value("newest_frame_timestamp_seconds") == START.timestamp()

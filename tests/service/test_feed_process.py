@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,11 @@ import pytest
 
 from radar.archive import Archive
 from radar.files import open_sequence
+from radar.sequence import iso
+from service.codec import Series
+from service.redis_client import connect
 from service.redis_history import RedisHistory
+from service.redis_references import RedisReferences
 from tests.service.conftest import RedisServer, ServiceProcess, wait_until
 from tests.service.feed_server import FeedServer, feed_server, ry_file, ry_name, shower
 
@@ -218,3 +224,51 @@ def stored(service: ServiceProcess) -> list[str]:
 def quarantined(service: ServiceProcess) -> list[dict[str, str]]:
     listed: list[dict[str, str]] = httpx.get(f"{service.url}/frames", timeout=30).json()["quarantined"]
     return listed
+
+
+def test_rv_as_dwd_publishes_it_becomes_frames_leads_and_an_answer(
+    real_data: Path,
+    server: FeedServer,
+    redis_server: RedisServer,
+    start_feed: START_FEED,
+    service_process: Callable[..., ServiceProcess],
+) -> None:
+    path = real_data / "dwd" / "composite_rv_20250923_0855.tar"
+    made = datetime(2025, 9, 23, 8, 55, tzinfo=UTC)
+    server.put(path.name, path.read_bytes())
+    server.put("composite_rv_LATEST.tar", path.read_bytes())
+    url = redis_server.url
+    status, errors = finished(start_feed("--source", server.url, "--product", "RV", "--redis-url", url, "--once"))
+    assert status == 0, errors
+    assert f"took RV of {iso(made)} from {path.name}" in errors
+    assert RedisHistory(url, timedelta(hours=6)).times("RV", "de1200") == [made]
+    leads = RedisReferences(connect(url)).get(Series("RV", "de1200"), made)
+    assert leads is not None
+    assert leads.lead_minutes == (50,)  # the archive has two of DWD's 25 members
+    service = service_process(RAINCELL_REDIS_URL=url)
+    wait_until(lambda: httpx.get(f"{service.url}/nowcast", timeout=60).status_code == 200, "the run")
+    place = httpx.get(f"{service.url}/nowcast/point?lat=52.5&lon=13.4", timeout=60).json()
+    assert (place["product"], place["grid"], place["reference_time"]) == ("RV", "de1200", iso(made))
+    assert place["coverage"] == "ok"
+    assert place["attribution"] == "Data basis: Deutscher Wetterdienst"
+
+
+def test_what_it_counts_is_served(server: FeedServer, redis_server: RedisServer, start_feed: START_FEED) -> None:
+    (moment,) = put_frames(server, 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ("--product", "RY", "--redis-url", redis_server.url, "--interval", "0.2", "--quiet-minutes", "0.01")
+    start_feed("--source", server.url, *arguments, "--metrics-port", port)
+
+    def metrics() -> str:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        except httpx.HTTPError:
+            return ""
+
+    wait_until(lambda: "raincell_feed_quiet 1.0" in metrics(), "the quiet")
+    assert "raincell_feed_taken_files_total 1.0" in metrics()
+    newest = re.search(r"^raincell_feed_newest_frame_timestamp_seconds (\S+)$", metrics(), re.MULTILINE)
+    assert newest is not None
+    assert float(newest[1]) == moment.timestamp()

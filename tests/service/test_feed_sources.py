@@ -21,7 +21,7 @@ from service.feed.backoff import BackOff
 from service.feed.folder import FolderSource
 from service.feed.http import HttpSource
 from service.feed.listing import read_index
-from service.feed.names import NAMINGS, Listed, listed, naming_of
+from service.feed.names import NAMINGS, Listed, dated_or_latest, listed, naming_of, one_of_each_time, why_not
 from service.feed.source import FileGone, SourceUnavailable
 from tests.service.feed_server import FeedServer, feed_server
 
@@ -93,7 +93,67 @@ def test_a_listing_gives_whole_names_and_what_stands_after_them() -> None:
         '<a href="../">../</a>\n<a href="a%2Dname.tar">a-na..&gt;</a>   04-Jun-2025 16:33   12\n'
         '<a href="./b">b</a> 1<a href="/other/c">c</a><a href="http://elsewhere/d">d</a><a href="..\\e">e</a><a>f</a>'
     )
-    assert read_index(html) == [("a-name.tar", "04-Jun-2025 16:33 12"), ("b", "1")]
+    assert read_index(html) == [("a-name.tar", "04-Jun-2025 16:33 12"), ("b", "1"), ("c", ""), ("d", "")]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="{0}">x</a>',
+        "<A HREF='./{0}'>x</A>",
+        "<a href={0}>x</a>",
+        '<a href="/weather/radar/{0}">x</a>',
+        '<a href="https://mirror.example:8443/radar/{0}?raw=1#top">x</a>',
+        '<a href="//mirror.example/{0}">x</a>',
+        '<?xml version="1.0"?><ListBucketResult><Contents><Key>radar/rv/{0}</Key></Contents></ListBucketResult>',
+    ],
+)
+def test_names_are_found_in_every_form_of_link(link: str) -> None:
+    assert [name for name, _ in read_index(link.format(NAME))] == [NAME]
+
+
+@pytest.mark.parametrize("link", ["old/{0}", "../{0}", "..\\{0}", "/radar/{0}/", "https://mirror.example/"])
+def test_links_to_other_folders_are_no_files(link: str) -> None:
+    assert read_index(f'<a href="{link.format(NAME)}">x</a>') == []
+
+
+@pytest.mark.parametrize(
+    ("product", "name", "time"),
+    [
+        ("RY", "raa01-ry_10000-2506041630-dwd---bin.hdf5", "2025-06-04T16:30"),
+        ("RY", "RAA01-RY_10000-2506041630-DWD---BIN.BZ2", "2025-06-04T16:30"),
+        ("RY", "raa01-ry_10000-2506041630-dwd---bin.h5", "2025-06-04T16:30"),
+        ("RY", "composite_ry_20250604_1630-hd5", "2025-06-04T16:30"),
+        ("YW", "raa01-yw_10000-2506041630-dwd---bin.hdf5", "2025-06-04T16:30"),
+        ("YW", "raa01-yw2017.002_10000-1708160150-dwd---bin.gz", "2017-08-16T01:50"),
+        ("RV", "composite_rv_20250923_0855.tar", "2025-09-23T08:55"),
+        ("RV", "composite_RV_20250923_0855.tar.bz2", "2025-09-23T08:55"),
+        ("RY", "raa01-ry_10000-latest-dwd---bin.hdf5", None),
+        ("RV", "composite_rv_latest.tar", None),
+    ],
+)
+def test_names_that_dwd_gives_are_known(product: str, name: str, time: str | None) -> None:
+    found = listed(naming_of(product), name, "v")
+    assert found == Listed(name, datetime.fromisoformat(f"{time}:00+00:00") if time else None, "v")
+
+
+def test_of_one_time_in_several_forms_the_binary_is_taken_and_the_other_if_it_is_bad() -> None:
+    naming = naming_of("RY")
+    names = [f"raa01-ry_10000-25060416{minute}-dwd---bin{end}" for minute in ("30", "35") for end in (".hdf5", ".bz2")]
+    files = dated_or_latest(naming, [file for name in names if (file := listed(naming, name, ""))])
+    assert [file.name for file in one_of_each_time(files, set())] == [names[1], names[3]]
+    assert [file.name for file in one_of_each_time(files, {names[3]})] == [names[1], names[2]]
+    assert [file.name for file in one_of_each_time(files, set(names))] == [names[1], names[3]]
+
+
+def test_what_is_left_out_is_kept_to_be_told(tmp_path: Path) -> None:
+    for name in (NAME, "raa01-rw_10000-1708160150-dwd---bin.gz", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    source = FolderSource(tmp_path, "RY")
+    assert [file.name for file in source.files()] == [NAME]
+    assert (source.others.total, source.others.names) == (2, ("notes.txt", "raa01-rw_10000-1708160150-dwd---bin.gz"))
+    assert "product RW by its name, the sum of an hour" in why_not(source.others.names[1])
+    assert why_not("notes.txt") == "notes.txt: its name says no product that is known"
 
 
 @given(text())

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from service.feed.metrics import FeedMetrics
 from tests.service.conftest import Client
 
 ROOT = Path(__file__).parents[2]
@@ -36,9 +38,9 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture
 def exposed(make_client: Callable[..., Client], tmp_path: Path) -> set[str]:
-    """Every name that the service's /metrics has, samples of histograms included."""
+    """Every name that the /metrics of service and feed have, samples of histograms included."""
     client = make_client(verification=tmp_path)
-    text = client.get("/metrics").text
+    text = client.get("/metrics").text + generate_latest(FeedMetrics().registry).decode()
     declared = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
     names = {name for name, _ in declared}
     for name, kind in declared:
