@@ -84,7 +84,7 @@ def packing_of(dtype: np.dtype[Any], attributes: Mapping[str, Any]) -> Packing:
     scale, offset = (float(_numbers(attributes, name, usual)[0]) for name, usual in _USUAL)
     if not (np.isfinite([scale, offset]).all() and scale):
         raise NotRead("a finite scale_factor that is not 0, and a finite add_offset", f"{scale:g} and {offset:g}")
-    wraps = meant.kind == "u" and dtype.kind == "i"
+    wraps = meant.kind != dtype.kind
     packed, values = _valid(meant, attributes, wraps)
     return Packing(meant, scale, offset, _marks(marks, meant, wraps), packed, values)
 
@@ -131,7 +131,7 @@ def _meant(packed: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 def _alike(said: npt.NDArray[Any], meant: np.dtype[Any], wraps: bool) -> npt.NDArray[Any]:
     """Attributes as the numbers are meant: a float32 -999.9 is not the double -999.9.
 
-    Where `_Unsigned` says that integers are (`wraps`), the -1 of a signed byte is 255.
+    Where `_Unsigned` says otherwise than the type (`wraps`), so it is for them: the -1 of a signed byte is 255.
     """
     if meant.kind == "f":
         with np.errstate(over="ignore"):
