@@ -80,7 +80,7 @@ def prepare(
             now |= {record.key: record for record in records}
             _write(journal, records)
             bar.update(len(records))
-    every = before | now
+    every = _of_last_variable({**{key: r for key, r in before.items() if key not in now}, **now})
     Archive(root).write_manifest(_sources(every))
     return Summary(
         files=len({record.path for record in now.values()}),
@@ -100,8 +100,15 @@ def read_journal(root: Path) -> dict[str, Record]:
             record = Record(**json.loads(line))
         except (ValueError, TypeError):
             continue
+        records.pop(record.key, None)  # to the end
         records[record.key] = record
-    return records
+    return _of_last_variable(records)
+
+
+def _of_last_variable(records: dict[str, Record]) -> dict[str, Record]:
+    """Without what was said of a file before another of its variables was named; later records come last."""
+    last = {record.path: record.variable for record in records.values()}
+    return {key: record for key, record in records.items() if record.variable == last[record.path]}
 
 
 def _asked_alike(record: Record, product: str | None, variable: str | None) -> bool:
