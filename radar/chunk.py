@@ -1,4 +1,4 @@
-"""Arrays as HDF5 stores a chunk of them with the filters shuffle and deflate: written as that, nothing is copied twice."""
+"""Arrays as HDF5 stores a chunk of them with the filters shuffle and deflate; written as that, they are copied once."""
 
 from __future__ import annotations
 

@@ -115,8 +115,9 @@ def write_dimensions(file: h5py.File, grid: Grid, valid_times: Sequence[datetime
     times = [int(time.timestamp()) for time in valid_times]
     centre, projected = {"units": "m", "long_name": "pixel centre"}, grid.projection is not None
     for axis, values in (("y", grid.y_metres), ("x", grid.x_metres)):
-        named = {"standard_name": f"projection_{axis}_coordinate"} if projected else {}
-        write_variable(file, axis, values, (), {**centre, **named, "axis": axis.upper()})
+        # An axis Y without a standard_name is taken for a latitude.
+        named = {"standard_name": f"projection_{axis}_coordinate", "axis": axis.upper()} if projected else {}
+        write_variable(file, axis, values, (), {**centre, **named})
     write_variable(
         file,
         "time",

@@ -12,7 +12,7 @@ from radar.netcdf_times import NotRead
 
 def unpack(values: Any, dtype: str, **attributes: Any) -> list[float]:
     raw = np.array(values, dtype)
-    return packing_of(raw.dtype, attributes).unpack(raw).tolist()
+    return list(map(float, packing_of(raw.dtype, attributes).unpack(raw)))
 
 
 NAN = np.nan
