@@ -113,10 +113,10 @@ def _write_intervals(file: h5py.File, sequence: FrameSequence) -> None:
 def write_dimensions(file: h5py.File, grid: Grid, valid_times: Sequence[datetime]) -> None:
     """The dimension scales time, y and x of a CF file."""
     times = [int(time.timestamp()) for time in valid_times]
-    centre, projected = {"units": "m", "long_name": "pixel centre"}, grid.projection is not None
+    centre = {"units": "m", "long_name": "pixel centre"}
     for axis, values in (("y", grid.y_metres), ("x", grid.x_metres)):
-        # An axis Y without a standard_name is taken for a latitude.
-        named = {"standard_name": f"projection_{axis}_coordinate", "axis": axis.upper()} if projected else {}
+        # Of an unknown projection, too: an axis Y without a standard_name is taken for a latitude.
+        named = {"standard_name": f"projection_{axis}_coordinate", "axis": axis.upper()}
         write_variable(file, axis, values, (), {**centre, **named})
     write_variable(
         file,

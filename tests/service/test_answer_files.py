@@ -12,8 +12,8 @@ import rioxarray  # noqa: F401  (adds .rio)
 import xarray as xr
 from compliance_checker.runner import CheckSuite
 
-from tests.service.conftest import SMALL, Client, Site
-from tests.service.test_predict import post_npy, rain
+from tests.service.conftest import SMALL, Client, Site, rain
+from tests.service.test_predict import post_npy
 
 NETCDF = "application/netcdf"
 
