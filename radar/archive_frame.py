@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from radar.chunk import shuffled
 from radar.errors import UnreadableFile
 from radar.sequence import Float32, iso
 
@@ -94,7 +95,7 @@ def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
     counts = np.where(known, np.minimum(exact, LARGEST_COUNT), MISSING).astype("<u2")
     return ArchivedFrame(
         valid_time=valid_time,
-        chunk=zlib.compress(_shuffled(counts), DEFLATE_LEVEL),
+        chunk=zlib.compress(shuffled(counts), DEFLATE_LEVEL),
         wet_pixels=int(np.count_nonzero(known & (counts >= WET_FROM))),
         missing_pixels=int(known.size - np.count_nonzero(known)),
         saturated_pixels=int(np.count_nonzero(saturated)),
@@ -104,8 +105,3 @@ def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
 def same_rain(one: ArchivedFrame, other: ArchivedFrame, shape: tuple[int, int]) -> bool:
     """Whether two frames hold the same counts, whatever compressed them."""
     return one.chunk == other.chunk or bool((one.counts(shape) == other.counts(shape)).all())
-
-
-def _shuffled(counts: Counts) -> bytes:
-    """HDF5's shuffle: all low bytes, then all high bytes, which are nearly all 0."""
-    return np.ascontiguousarray(counts).view(np.uint8).reshape(-1, 2).T.tobytes()

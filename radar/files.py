@@ -39,6 +39,7 @@ def open_sequence(
     start: datetime | None = None,
     end: datetime | None = None,
     observations_only: bool = False,
+    variable: str | None = None,
 ) -> FrameSequence:
     """Read radar files into one sequence, ordered by their own times.
 
@@ -52,6 +53,8 @@ def open_sequence(
         Leave out earlier and later frames. NetCDF and RYDL files then read no others.
     observations_only : bool
         Refuse forecasts, lead 0 included: for callers that need history.
+    variable : str or None
+        The variable of rain in a NetCDF file that has several; other files have none.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def open_sequence(
     """
     listed = list(sources)
     if len(listed) == 1 and not isinstance(listed[0], NamedBytes):
-        whole = _whole_sequence(Path(listed[0]), start, end)
+        whole = _whole_sequence(Path(listed[0]), start, end, variable)
         if whole is not None:
             if observations_only and whole.reference_time is not None:
                 raise forecast_refused(whole.reference_time, f"in {file_label(Path(listed[0]).name)}")
@@ -170,12 +173,15 @@ def _opened_frames(path: Path, read: Callable[[Path], Iterator[Frame]]) -> Itera
         raise _not_opened(path, error) from None
 
 
-def _whole_sequence(path: Path, start: datetime | None, end: datetime | None) -> FrameSequence | None:
+def _whole_sequence(
+    path: Path, start: datetime | None, end: datetime | None, variable: str | None
+) -> FrameSequence | None:
     """What a file holds that is a sequence by itself; None if it is none."""
     if not holds_sequence(path):
         return None
-    read = read_rydl if is_rydl_file(path) else read_netcdf
-    return read(path, start=start, end=end)
+    if is_rydl_file(path):
+        return read_rydl(path, start=start, end=end)
+    return read_netcdf(path, start=start, end=end, variable=variable)
 
 
 def holds_sequence(path: Path) -> bool:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from radar.errors import IncompleteHistory, InvalidRain, RaincellError, UnreadableFile
 from radar.frame import file_label
-from radar.grid import KNOWN_GRIDS, Grid, recognise
+from radar.grid import KNOWN_GRIDS, Grid
+from radar.netcdf_grid import Placed, find_grid
+from radar.netcdf_packing import packing_of
+from radar.netcdf_times import NotRead, cf_times
+from radar.netcdf_variable import RainVariable, find_rain
+from radar.quality import HEAVIEST_MM_PER_HOUR
 from radar.sequence import Float32, FrameSequence, iso
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_RATE_UNITS = frozenset({"mm h-1", "mm/h", "mm h^-1", "mm hr-1", "mm/hr", "kg m-2 h-1"})
-_AMOUNT_UNITS = frozenset({"mm", "kg m-2", "kg m^-2", "kg/m2", "kg/m^2"})
-_NEAR_DEGREES = 0.01
-"""Of latitude: one pixel, whether a file gives pixels' centres or corners."""
+_USUAL_SECONDS = 300.0
+_INTERVALS = {"RY": 5, "RZ": 5, "EY": 5, "EZ": 5, "YW": 5, "RV": 5, "RW": 60}
+"""Minutes in which DWD's products give amounts."""
 
 
 def is_netcdf(beginning: bytes) -> bool:
@@ -39,14 +44,15 @@ def netcdf_refused(name: str) -> UnreadableFile:
     )
 
 
-def read_netcdf(path: str | Path, *, start: datetime | None = None, end: datetime | None = None) -> FrameSequence:
+def read_netcdf(
+    path: str | Path, *, start: datetime | None = None, end: datetime | None = None, variable: str | None = None
+) -> FrameSequence:
     """Read a sequence of rain from one CF NetCDF file.
 
-    The file has one variable with dimensions time, y and x: a rainfall_rate in mm h-1, or a rainfall_amount in mm (kg
-    m-2) in the interval between two times, as RADKLIM has. x and y are pixel centres in metres or km; without a
-    projection a known grid is recognised by two-dimensional latitudes and longitudes. Rows are turned north up;
-    `_FillValue` and what is below valid_min become NaN. Times are ends of intervals: the upper bounds, where the file
-    has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads of
+    docs/formats.md says what is read: the one variable of rain, a rate or an amount between two times, in any order of
+    its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows are turned
+    north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds, where the
+    file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads of
     NetCDF are not read.
 
     Parameters
@@ -54,19 +60,21 @@ def read_netcdf(path: str | Path, *, start: datetime | None = None, end: datetim
     path : str or Path
     start, end : datetime or None
         Read frames from `start` to `end` only, both included: a month of RADKLIM does not fit into memory.
+    variable : str or None
+        The variable of rain, where there are several.
 
     Raises
     ------
     UnreadableFile
-        No such variable, other units, unevenly spaced pixels, or a damaged file.
+        No such variable, other units, times or axes that are not read, values that are no rain, or a damaged file.
     IncompleteHistory
         Times that are not evenly spaced, or none between `start` and `end`.
     """
     with _opened(path) as dataset:
-        return _sequence(dataset, start, end, file_label(Path(path).name))
+        return _sequence(dataset, start, end, file_label(Path(path).name), variable)
 
 
-def netcdf_times(path: str | Path) -> tuple[datetime, ...]:
+def netcdf_times(path: str | Path, variable: str | None = None) -> tuple[datetime, ...]:
     """The times of all frames in a file, as `read_netcdf` gives them; no pixel is read, and gaps are no error.
 
     Raises
@@ -75,11 +83,12 @@ def netcdf_times(path: str | Path) -> tuple[datetime, ...]:
         As `read_netcdf`.
     """
     with _opened(path) as dataset:
-        return tuple(_valid_times(dataset, _rain_variable(dataset, file_label(Path(path).name))[0]))
+        return tuple(end for _, end in _intervals(dataset, find_rain(dataset, variable)))
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[xr.Dataset]:
+    """The file as it is, nothing decoded: xarray leaves limits, other calendars and coarse times as they come."""
     name = file_label(Path(path).name)
     # xarray takes most of a second to import; a service that reads uploads never needs it, and its images have none.
     try:
@@ -91,22 +100,30 @@ def _opened(path: str | Path) -> Iterator[xr.Dataset]:
             got=f"an installation without {error.name}",
             remedy="pip install 'raincell[netcdf]'",
         ) from None
+    opened = False
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
+        with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as dataset:
+            opened = True
             yield dataset
-    except InvalidRain as error:
-        raise _unreadable(name, error.expected, error.got) from None
+    except (InvalidRain, NotRead) as error:
+        raise _unreadable(name, error.expected, error.got, error.remedy) from None
     except RaincellError:
         raise
     except Exception as error:  # the engine raises many types on damaged files
-        raise _unreadable(name, "a CF NetCDF file", f"one that does not open ({type(error).__name__})") from None
+        got = f"one that {'cannot be read to its end' if opened else 'does not open'} ({type(error).__name__})"
+        raise _unreadable(name, "a CF NetCDF file", got, "fetch it again") from None
 
 
-def _sequence(dataset: xr.Dataset, start: datetime | None, end: datetime | None, name: str) -> FrameSequence:
-    rain, is_amount = _rain_variable(dataset, name)
-    grid, north_up = _grid(dataset, rain, name)
-    times = _valid_times(dataset, rain)
-    minutes = _timestep_minutes(dataset, times, is_amount, name)
+def _sequence(
+    dataset: xr.Dataset, start: datetime | None, end: datetime | None, name: str, variable: str | None
+) -> FrameSequence:
+    rain = find_rain(dataset, variable)
+    placed = find_grid(dataset, rain)
+    intervals = _intervals(dataset, rain)
+    product = _product(dataset, rain)
+    minutes = _timestep_minutes(dataset, intervals, rain.unit.is_amount, product)
+    product = product or _radklim_product(placed.grid, minutes, rain.unit.is_amount)
+    times = [time for _, time in intervals]
     chosen = [k for k, time in enumerate(times) if (start or time) <= time <= (end or time)]
     if times and not chosen:
         raise IncompleteHistory(
@@ -114,141 +131,112 @@ def _sequence(dataset: xr.Dataset, start: datetime | None, end: datetime | None,
             got=f"none; it reaches from {iso(times[0])} to {iso(times[-1])}",
             remedy="ask for another time",
         )
-    made = dataset["forecast_reference_time"].values if "forecast_reference_time" in dataset else None
     return FrameSequence(
-        rain_rate=_frames(rain, chosen, 60 / minutes if is_amount else 1.0, north_up),
+        rain_rate=_frames(rain, chosen, rain.unit.factor * (60 / minutes if rain.unit.is_amount else 1), placed),
         valid_times=tuple(times[k] for k in chosen),
-        grid=grid,
+        grid=placed.grid,
         timestep_minutes=minutes,
-        product=_product(dataset, is_amount, grid, minutes),
-        reference_time=None if made is None else _utc(made),
+        product=product,
+        reference_time=_reference_time(dataset),
     )
 
 
-def _product(dataset: xr.Dataset, is_amount: bool, grid: Grid, minutes: int) -> str:
-    """What the file says, or RADKLIM's product of that interval."""
-    radklim = {5: "YW", 60: "RW"} if is_amount and grid == KNOWN_GRIDS["radklim"] else {}
-    return str(dataset.attrs.get("product", radklim.get(minutes, "")))
+def _product(dataset: xr.Dataset, rain: RainVariable) -> str:
+    """What the file says: by itself, as radolan_to_netcdf has it, or by the variable's name, as wradlib has it."""
+    said = str(dataset.attrs.get("product", dataset.attrs.get("producttype", "")))
+    return said or (rain.name if rain.name in _INTERVALS else "")
 
 
-def _rain_variable(dataset: xr.Dataset, name: str) -> tuple[xr.DataArray, bool]:
-    """The one variable of rain, and whether it is an amount instead of a rate."""
-    for kind, units in (("rainfall_rate", _RATE_UNITS), ("rainfall_amount", _AMOUNT_UNITS)):
-        found = [v for key, v in dataset.data_vars.items() if kind in (key, v.attrs.get("standard_name"))]
-        if not found:
-            continue
-        if len(found) != 1 or found[0].dims != ("time", "y", "x"):
-            break
-        if found[0].attrs.get("units") not in units:
-            wanted = "rain in mm h-1" if units is _RATE_UNITS else "amounts of rain in mm or kg m-2"
-            raise _unreadable(name, wanted, f"units {found[0].attrs.get('units', 'missing')!r}")
-        return found[0], kind == "rainfall_amount"
-    wanted = "one variable rainfall_rate(time, y, x) or rainfall_amount(time, y, x)"
-    raise _unreadable(name, wanted, ", ".join(map(str, dataset.data_vars)) or "none")
+def _radklim_product(grid: Grid, minutes: int, is_amount: bool) -> str:
+    """RADKLIM's product of that interval; its files do not name it."""
+    return {5: "YW", 60: "RW"}.get(minutes, "") if is_amount and grid == KNOWN_GRIDS["radklim"] else ""
 
 
-def _frames(rain: xr.DataArray, chosen: list[int], factor: float, north_up: bool) -> Float32:
-    """The frames in mm/h, decoded one by one: as float64 a long event would take twice the memory at once."""
-    lowest = _lowest_valid(rain)
-    frames = np.empty((len(chosen), *rain.shape[1:]), np.float32)
+def _frames(rain: RainVariable, chosen: list[int], factor: float, placed: Placed) -> Float32:
+    """The frames in mm/h, unpacked one by one: as float64 a long event would take twice the memory at once."""
+    packing = packing_of(rain.values.dtype, rain.values.attrs)
+    frames = np.empty((len(chosen), *placed.grid.shape), np.float32)
     for place, index in enumerate(chosen):
-        frame = rain[index].values
-        frame = np.where(frame < lowest, np.nan, frame)
-        frame = frame if factor == 1 else frame.astype(np.float64) * factor
-        frames[place] = frame if north_up else frame[::-1]
+        packed = (rain.values[index] if rain.values.ndim == 3 else rain.values).values
+        rates = packing.unpack(packed) * factor
+        _check_rates(rates)
+        frames[place] = rates[:: 1 if placed.north_up else -1, :: 1 if placed.west_first else -1]
     return frames
 
 
-def _lowest_valid(rain: xr.DataArray) -> float:
-    """The attribute valid_min, which CF gives in packed units; what lies below is missing."""
-    packed = float(rain.attrs.get("valid_min", -np.inf))
-    return packed * float(rain.encoding.get("scale_factor", 1)) + float(rain.encoding.get("add_offset", 0))
+def _check_rates(rates: npt.NDArray[np.float64]) -> None:
+    """Raise NotRead for what fell nowhere: -999 and the like mean something that the file does not say."""
+    wanted = f"rain rates of 0 to {HEAVIEST_MM_PER_HOUR:g} mm/h, NaN where there is no data"
+    remedy = "name what marks a missing value in _FillValue, missing_value or valid_range, or correct the units"
+    if (rates < 0).any() or np.isinf(rates).any():
+        worst = float(np.nanmin(rates)) if (rates < 0).any() else float(np.nanmax(rates))
+        raise NotRead(wanted, f"negative or infinite values, e.g. {worst:g}", remedy)
+    if (rates > HEAVIEST_MM_PER_HOUR).any():
+        raise NotRead(wanted, f"{float(np.nanmax(rates)):g} mm/h", remedy)
 
 
-def _grid(dataset: xr.Dataset, rain: xr.DataArray, name: str) -> tuple[Grid, bool]:
-    """The grid, and whether row 0 of the file is north."""
-    projection = _projection(dataset, rain)
-    if projection is None and (known := _known_by_places(dataset)) is not None:
-        return known
-    x, y = (_metres(dataset[axis]) for axis in ("x", "y"))
-    north_up = len(y) < 2 or bool(y[0] > y[-1])
-    step = _even_step(x, name)
-    if abs(_even_step(y if not north_up else y[::-1], name) - step) > 0.001 * step:
-        raise _unreadable(name, "square pixels", f"{step:g} m wide and of another height")
-    north_west = (float(x[0]), float(y[0] if north_up else y[-1]))
-    shape, pixel_size_km = (len(y), len(x)), step / 1000
-    if projection is None:
-        return Grid("unreferenced", shape, pixel_size_km, None, north_west), north_up
-    return recognise(Grid(f"{shape[0]}x{shape[1]}", shape, pixel_size_km, projection, north_west)), north_up
+def _intervals(dataset: xr.Dataset, rain: RainVariable) -> list[tuple[datetime | None, datetime]]:
+    """Beginning, where the file has bounds, and end of each frame's interval, UTC."""
+    times = dataset[rain.time]
+    bounds = str(times.attrs.get("bounds", ""))
+    if bounds not in dataset.variables:
+        return [(None, time) for time in _decoded(times, times.attrs)]
+    edges = dataset[bounds]
+    # CF lets bounds leave out the attributes that they share with their variable.
+    both = [_decoded(edges[..., column], {**times.attrs, **edges.attrs}) for column in (0, 1)]
+    return [(min(pair), max(pair)) for pair in zip(*both, strict=True)]
 
 
-def _metres(axis: xr.DataArray) -> npt.NDArray[np.float64]:
-    return axis.values.astype(np.float64) * (1000 if axis.attrs.get("units") == "km" else 1)
+def _decoded(variable: xr.DataArray, said: Mapping[str, Any]) -> list[datetime]:
+    raw = np.atleast_1d(variable.values)
+    packing = packing_of(raw.dtype, said)
+    coarse = raw.dtype == np.float32 and len(raw) and np.isfinite(raw).all()
+    resolution = float(np.spacing(np.abs(raw).max())) * packing.scale if coarse else 0.0
+    return cf_times(packing.unpack(raw), str(said.get("units", "")), str(said.get("calendar", "standard")), resolution)
 
 
-def _known_by_places(dataset: xr.Dataset) -> tuple[Grid, bool] | None:
-    """The known grid nearest to the file's two-dimensional latitudes and longitudes, and whether row 0 is north."""
-    if not all(key in dataset.variables and dataset[key].ndim == 2 for key in ("lat", "lon")):
+def _reference_time(dataset: xr.Dataset) -> datetime | None:
+    """When a forecast was made; None for observations."""
+    kind = "forecast_reference_time"
+    found = [dataset[name] for name, v in dataset.variables.items() if kind in (name, v.attrs.get("standard_name"))]
+    if not found:
         return None
-    edge = np.ix_([0, -1], [0, -1])
-    lat, lon = (dataset[key].values[edge] for key in ("lat", "lon"))
-    north_up = bool(lat[0, 0] > lat[1, 0])
-    places = np.stack([lat, lon], axis=-1)[:: 1 if north_up else -1].reshape(4, 2)
-    candidates = [grid for grid in KNOWN_GRIDS.values() if grid.shape == dataset["lat"].shape]
-    # A degree of longitude is half as long as one of latitude at 60 N.
-    degrees = [float(np.abs((grid.corners() - places) * (1, 0.5)).max()) for grid in candidates]
-    if not candidates or not min(degrees) < _NEAR_DEGREES:
-        return None
-    # The 900x900 grids of the two earths lie one and a half pixels apart, hence the nearest.
-    return candidates[degrees.index(min(degrees))], north_up
+    made = set(_decoded(found[0], found[0].attrs))
+    if len(made) != 1:
+        raise NotRead("a forecast that was made at one time", f"{len(made)} times in {kind}")
+    return made.pop()
 
 
-def _even_step(centres: npt.NDArray[np.float64], name: str) -> float:
-    steps = np.diff(centres)
-    if len(steps) == 0:
-        raise _unreadable(name, "at least 2x2 pixels", "fewer")
-    mean = float(steps.mean())
-    if mean <= 0 or np.abs(steps - mean).max() > 0.001 * mean:
-        raise _unreadable(name, "evenly spaced pixels, x growing", f"steps of {steps.min():g} to {steps.max():g} m")
-    return round(mean, 6)
-
-
-def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
-    mapping = rain.attrs.get("grid_mapping", rain.encoding.get("grid_mapping", ""))
-    if mapping not in dataset.variables:
-        return None
-    attributes = dataset[mapping].attrs
-    if "crs_wkt" in attributes:
-        return str(attributes["crs_wkt"])
-    from pyproj import CRS
-
-    return str(CRS.from_cf(attributes).to_wkt())
-
-
-def _valid_times(dataset: xr.Dataset, rain: xr.DataArray) -> list[datetime]:
-    """The ends of the intervals."""
-    bounds = dataset["time"].attrs.get("bounds", dataset["time"].encoding.get("bounds", ""))
-    ends = dataset[bounds].values[:, 1] if bounds in dataset.variables else rain["time"].values
-    return [_utc(time) for time in ends]
-
-
-def _timestep_minutes(dataset: xr.Dataset, times: list[datetime], is_amount: bool, name: str) -> int:
-    if len(times) < 2 and is_amount and "time_step_s" not in dataset.attrs:
-        raise _unreadable(name, "amounts of two times or more, or time_step_s", f"{len(times)} without an interval")
-    seconds = (times[1] - times[0]).total_seconds() if len(times) > 1 else float(dataset.attrs.get("time_step_s", 300))
+def _timestep_minutes(
+    dataset: xr.Dataset, intervals: list[tuple[datetime | None, datetime]], is_amount: bool, product: str
+) -> int:
+    """Minutes between two frames: the least, so that a gap is found as one."""
+    times = sorted(time for _, time in intervals)
+    steps = [step for before, after in pairwise(times) if (step := (after - before).total_seconds())]
+    widths = {(end - start).total_seconds() for start, end in intervals if start is not None}
+    usual = _INTERVALS[product] * 60.0 if product in _INTERVALS else _USUAL_SECONDS
+    if is_amount and not steps and not widths and "time_step_s" not in dataset.attrs and product not in _INTERVALS:
+        wanted = "amounts of two times or more, or time_step_s"
+        raise NotRead(wanted, f"{len(times)} without an interval")
+    seconds = min(steps) if steps else float(dataset.attrs.get("time_step_s", min(widths, default=usual)))
     if seconds % 60 or seconds < 60:
-        raise _unreadable(name, "frames whole minutes apart, oldest first", f"{seconds:g} s")
+        raise NotRead("frames whole minutes apart, oldest first", f"{seconds:g} s")
+    if is_amount:
+        _check_interval(seconds, widths or ({usual} if product in _INTERVALS else {seconds}), product)
     return int(seconds // 60)
 
 
-def _utc(time: np.datetime64 | npt.NDArray[np.datetime64]) -> datetime:
-    seconds = np.asarray(time).astype("datetime64[s]").astype(np.int64)
-    return datetime.fromtimestamp(int(seconds), UTC)
+def _check_interval(seconds: float, intervals: set[float], product: str) -> None:
+    """Amounts become rates by the time in which they fell, which is not always that between two frames."""
+    if intervals != {seconds}:
+        said = " and ".join(f"{interval / 60:g}" for interval in sorted(intervals))
+        got = f"{product or 'amounts'} of {said} minutes, {seconds / 60:g} minutes apart"
+        raise NotRead("amounts of rain between one frame and the next", got)
 
 
-def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
+def _unreadable(name: str, expected: str, got: str, remedy: str = "") -> UnreadableFile:
     return UnreadableFile(
         expected=f"{expected} in {name}",
-        got=got[:120],
-        remedy="write the file as in docs/formats.md, or with radar.netcdf.to_netcdf",
+        got=got[:160],
+        remedy=remedy or "write the file as in docs/formats.md, or with radar.netcdf.to_netcdf",
     )

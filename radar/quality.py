@@ -15,6 +15,9 @@ import numpy as np
 
 from radar.sequence import Float32, FrameSequence
 
+HEAVIEST_MM_PER_HOUR = 1000.0
+"""More is no rain rate: such numbers are of another unit, or mark something."""
+
 Reason = Literal["maximum", "wet_area", "frozen", "missing"]
 
 

@@ -18,9 +18,7 @@ CODINGS = ("zstd", "gzip")
 MEDIA_TYPES = frozenset(
     {
         "application/json",
-        "application/netcdf",
         "application/problem+json",
-        "application/x-netcdf",
         "application/x-npy",
         "text/css",
         "text/html",
@@ -28,7 +26,7 @@ MEDIA_TYPES = frozenset(
         "text/plain",
     }
 )
-"""That gain by it: images and GeoTIFF are compressed already."""
+"""That gain by it: images, GeoTIFF and NetCDF are compressed already."""
 LEAST_BYTES = 1024
 _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
 """Radar fields gain little beyond these, and they are many megabytes."""

@@ -82,6 +82,7 @@ def evaluate_events(
     thresholds: Sequence[float] = THRESHOLDS,
     stride: int = 1,
     fss_km: Sequence[float] = FSS_KM,
+    variable: str | None = None,
 ) -> list[EventScores]:
     """Forecast from every `stride`-th start of each event and compare with what came.
 
@@ -99,7 +100,7 @@ def evaluate_events(
     def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> EventScores:
         return score_event(named, event, sequence, lead_minutes, measure, stride)
 
-    return _over_events(forecasters, events, score)
+    return _over_events(forecasters, events, score, variable)
 
 
 def evaluate_as_authors(
@@ -109,25 +110,27 @@ def evaluate_as_authors(
     lead_minutes: int,
     thresholds: Sequence[float] = THRESHOLDS,
     stride: int = 1,
+    variable: str | None = None,
 ) -> list[AuthorsScore]:
     """As `evaluate_events`, but by the protocol of `training.authors_protocol`."""
 
     def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> list[AuthorsScore]:
         return score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
 
-    return [row for rows in _over_events(forecasters, events, score) for row in rows]
+    return [row for rows in _over_events(forecasters, events, score, variable) for row in rows]
 
 
 def _over_events(
     forecasters: Sequence[Forecaster],
     events: Sequence[Path],
     score: Callable[[Mapping[str, Forecaster], str, FrameSequence], Result],
+    variable: str | None,
 ) -> list[Result]:
     """What `score` says of the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
     results: list[Result] = []
     for path in tqdm(events, "evaluate", unit=" events"):
-        sequence = open_sequence([path], observations_only=True)
+        sequence = open_sequence([path], observations_only=True, variable=variable)
         fitting = _fitting(named, path.stem, sequence)
         try:
             if fitting:

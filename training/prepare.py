@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -36,7 +36,13 @@ class Summary:
 
 
 def prepare(
-    sources: Iterable[Path], root: Path, *, product: str | None = None, client: Client | None = None, show: bool = True
+    sources: Iterable[Path],
+    root: Path,
+    *,
+    product: str | None = None,
+    variable: str | None = None,
+    client: Client | None = None,
+    show: bool = True,
 ) -> Summary:
     """Put the observed frames of all sources into the archive at `root`, and write its manifest.
 
@@ -51,6 +57,8 @@ def prepare(
         Of the archive.
     product : str or None
         Take this product only.
+    variable : str or None
+        The variable of rain in NetCDF files that have several.
     client : distributed.Client or None
         Whose workers do the work, and see the same paths; None works in this process.
     show : bool
@@ -64,15 +72,15 @@ def prepare(
     files = find_files(sources)
     root.mkdir(parents=True, exist_ok=True)
     before = read_journal(root)
-    settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product)}
-    tasks = plan(files, settled)
+    settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product, variable)}
+    tasks = plan(files, settled, variable)
     now: dict[str, Record] = {}
     with _journal(root) as journal, tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
-        for records in _results(str(root), tasks, product, client):
+        for records in _results(tasks, partial(run_task, str(root), product=product, variable=variable), client):
             now |= {record.key: record for record in records}
             _write(journal, records)
             bar.update(len(records))
-    every = before | now
+    every = _of_last_variable({**{key: r for key, r in before.items() if key not in now}, **now})
     Archive(root).write_manifest(_sources(every))
     return Summary(
         files=len({record.path for record in now.values()}),
@@ -92,22 +100,30 @@ def read_journal(root: Path) -> dict[str, Record]:
             record = Record(**json.loads(line))
         except (ValueError, TypeError):
             continue
+        records.pop(record.key, None)  # to the end
         records[record.key] = record
-    return records
+    return _of_last_variable(records)
 
 
-def _asked_alike(record: Record, product: str | None) -> bool:
-    """Whether a file was done for this question: one of which frames were left out is read again for all products."""
-    return record.product in (None, product)
+def _of_last_variable(records: dict[str, Record]) -> dict[str, Record]:
+    """Without what was said of a file before another of its variables was named; later records come last."""
+    last = {record.path: record.variable for record in records.values()}
+    return {key: record for key, record in records.items() if record.variable == last[record.path]}
 
 
-def _results(root: str, tasks: Sequence[Task], product: str | None, client: Client | None) -> Iterator[list[Record]]:
-    for task, done in run_all(partial(_run, root, product), tasks, client):
+def _asked_alike(record: Record, product: str | None, variable: str | None) -> bool:
+    """Whether a file was done for this question: one of which frames were left out is read again for all products.
+
+    One that was refused for its several variables is read again once one is named.
+    """
+    return record.product in (None, product) and record.variable == variable
+
+
+def _results(
+    tasks: Sequence[Task], run: Callable[[Task], list[Record]], client: Client | None
+) -> Iterator[list[Record]]:
+    for task, done in run_all(run, tasks, client):
         yield _failed(task, done) if isinstance(done, BaseException) else done
-
-
-def _run(root: str, product: str | None, task: Task) -> list[Record]:
-    return run_task(root, task, product)
 
 
 def _failed(task: Task, error: BaseException) -> list[Record]:

@@ -58,7 +58,7 @@ def find_files(sources: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def plan(files: Sequence[Path], done: Iterable[str]) -> list[Task]:
+def plan(files: Sequence[Path], done: Iterable[str], variable: str | None = None) -> list[Task]:
     """Tasks of at most a day of files each; files whose names say one day go together, so that it is written once.
 
     A name only groups; what a frame is, the file says.
@@ -70,7 +70,7 @@ def plan(files: Sequence[Path], done: Iterable[str]) -> list[Task]:
         piece = Piece(str(path), status.st_size, status.st_mtime_ns)
         if piece.key not in left_out:
             groups[_day_in_name(path)].append(piece)
-    tasks = (task for day in sorted(groups) for task in _tasks(groups[day]))
+    tasks = (task for day in sorted(groups) for task in _tasks(groups[day], variable))
     return [left for task in tasks if (left := tuple(piece for piece in task if piece.key not in left_out))]
 
 
@@ -86,11 +86,11 @@ def _day_in_name(path: Path) -> str:
     return match[1] if match else ""
 
 
-def _tasks(pieces: Sequence[Piece]) -> Iterator[Task]:
+def _tasks(pieces: Sequence[Piece], variable: str | None) -> Iterator[Task]:
     small: list[Piece] = []
     for piece in pieces:
         if _holds_sequence(Path(piece.path)):
-            yield from ((part,) for part in _days(piece))
+            yield from ((part,) for part in _days(piece, variable))
         else:
             small.append(piece)
     for first in range(0, len(small), _FILES_AT_ONCE):
@@ -104,11 +104,11 @@ def _holds_sequence(path: Path) -> bool:
         return False  # it will be named as unreadable when its turn comes
 
 
-def _days(piece: Piece) -> Iterator[Piece]:
+def _days(piece: Piece, variable: str | None) -> Iterator[Piece]:
     """A file of years, day by day; one that cannot be opened stays whole, and fails when its turn comes."""
     path = Path(piece.path)
     try:
-        times = sorted(rydl_times(path) if is_rydl_file(path) else netcdf_times(path))
+        times = sorted(rydl_times(path) if is_rydl_file(path) else netcdf_times(path, variable))
     except RaincellError:
         times = []
     if not times:

@@ -44,6 +44,8 @@ class Record:
         Whether the same file need not be read again: done, or bad in itself.
     product : str or None
         The only product that was asked for.
+    variable : str or None
+        The variable of NetCDF files that was named.
     """
 
     key: str
@@ -55,20 +57,22 @@ class Record:
     error: str = ""
     settled: bool = True
     product: str | None = None
+    variable: str | None = None
 
 
-def run_task(root: str, task: Task, product: str | None = None) -> list[Record]:
+def run_task(root: str, task: Task, product: str | None = None, variable: str | None = None) -> list[Record]:
     """Put the observed frames of a task's files into the archive at `root`; a bad file is a record with an error."""
     writer = _Writer(Archive(root), product)
-    records = [_one(writer, piece) for piece in task]
+    records = [_one(writer, piece, variable) for piece in task]
     refused = writer.flush()
     return [replace(r, frames=0, error=r.error or refused) for r in records] if refused else records
 
 
-def _one(writer: _Writer, piece: Piece) -> Record:
-    record, before, problems = Record(piece.key, piece.path, product=writer.product), writer.counts(), list[str]()
+def _one(writer: _Writer, piece: Piece, variable: str | None) -> Record:
+    record = Record(piece.key, piece.path, product=writer.product, variable=variable)
+    before, problems = writer.counts(), list[str]()
     try:
-        for frame in _frames(piece, problems):
+        for frame in _frames(piece, problems, variable):
             writer.take(frame)
         if piece.is_first:
             record = replace(record, sha256=sha256(Path(piece.path)))
@@ -90,31 +94,31 @@ def _shortened(problems: list[str]) -> str:
     return "; ".join(problems[:_PROBLEMS_NAMED]) + more
 
 
-def _frames(piece: Piece, problems: list[str]) -> Iterator[Frame]:
+def _frames(piece: Piece, problems: list[str], variable: str | None) -> Iterator[Frame]:
     """The frames of a file, one by one, whatever it is."""
     path = Path(piece.path)
     if piece.start is not None and piece.end is not None:
-        for sequence in _sequences(path, piece.start, piece.end):
+        for sequence in _sequences(path, piece.start, piece.end, variable):
             yield from frames_of(sequence)
     elif holds_sequence(path):  # one that could not be opened when the work was planned
-        yield from frames_of(open_sequence([path]))
+        yield from frames_of(open_sequence([path], variable=variable))
     else:
         # Bad files in an archive are named, and passed by.
         yield from own_frames(path, lambda error: problems.append(str(error)))
 
 
-def _sequences(path: Path, start: datetime, end: datetime) -> Iterator[FrameSequence]:
+def _sequences(path: Path, start: datetime, end: datetime, variable: str | None) -> Iterator[FrameSequence]:
     """Pieces of a file of years that fit into memory; its gaps are no error."""
     if is_rydl_file(path):
         yield from rydl_sequences(path, start=start, end=end, longest=_FRAMES_AT_ONCE)
         return
-    times = netcdf_times(path)
+    times = netcdf_times(path, variable)
     step = times[1] - times[0] if len(times) > 1 else timedelta()
     chosen = [time for time in times if start <= time <= end]
     while chosen:
         count = next((k for k in range(1, len(chosen)) if chosen[k] - chosen[k - 1] != step), len(chosen))
         run, chosen = chosen[:count][:_FRAMES_AT_ONCE], chosen[min(count, _FRAMES_AT_ONCE) :]
-        yield open_sequence([path], start=run[0], end=run[-1])
+        yield open_sequence([path], start=run[0], end=run[-1], variable=variable)
 
 
 class _Writer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from radar.errors import InvalidRequest
 from radar.netcdf import to_netcdf
-from radar.sequence import Float32
+from radar.sequence import Float32, iso
 from service.answers.large import Base64, Content
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_LISTED_VALUES
@@ -75,4 +75,6 @@ def to_netcdf_file(nowcast: Nowcast) -> Content:
     attributes = {name: said[name] for name in wanted if said[name] is not None}
     attributes["history_times"] = " ".join(said["history_times"])
     attributes["assumed"] = "; ".join(said["assumed"])
+    attributes["source"] = f"Raincell: {nowcast.model} {nowcast.version}, {nowcast.method}"
+    attributes["history"] = f"{iso(nowcast.made_at)} forecast made by Raincell from {len(nowcast.history_times)} frames"
     return [to_netcdf(nowcast.forecast, attributes=attributes)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, iso
+from service.answers.placement import placement
 
 WET_FROM = 0.1
 """mm/h from which a pixel counts as wet in the summary."""
@@ -81,13 +82,14 @@ class Nowcast:
 
 
 def describe_grid(grid: Grid) -> dict[str, Any]:
-    """A grid as answers name it; `north_west` is the centre of pixel (0, 0) in metres of the projection."""
+    """A grid as answers name it: see GridAnswer."""
     return {
         "name": grid.key,
         "shape": list(grid.shape),
         "pixel_size_km": grid.pixel_size_km,
         "projection": grid.projection,
         "north_west": list(grid.north_west),
+        **placement(grid),
     }
 
 

@@ -10,6 +10,7 @@ from service.answers.arrays import Encoding, to_json, to_netcdf_file, to_npy
 from service.answers.images import to_geotiff, to_png, to_webp
 from service.answers.large import Content, LargeResponse
 from service.answers.nowcast import Nowcast
+from service.answers.placement import placement_headers
 
 JSON = "application/json"
 
@@ -47,7 +48,8 @@ def _headers(nowcast: Nowcast) -> dict[str, str]:
         "X-Raincell-Assumed": "; ".join(said["assumed"]),
         "X-Raincell-Attribution": said["attribution"],
     }
-    return {name: printable(value) for name, value in headers.items() if value}
+    placed = placement_headers(nowcast.forecast.grid)
+    return {name: printable(value) for name, value in (headers | placed).items() if value}
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from service.answers.cog import to_cog
 from service.answers.images import PROBABILITY_COLOURS, to_png, to_webp
 from service.answers.large import Content
 from service.answers.nowcast import Nowcast, describe_grid
+from service.answers.placement import placement_headers
 from service.answers.render import JSON, WRITERS, printable
 from service.runs.probability import METHOD, members, probabilities
 from service.runs.reader import THRESHOLDS, RunReader, Window
@@ -124,6 +125,8 @@ def probability_content(
         return [to_cog(sequence, said["attribution"], quantity)]
     attributes = {name: str(said[name]) for name in ("run", "method", "degraded", "attribution") if said[name]}
     attributes["runs"] = " ".join(said["runs"])
+    attributes["source"] = f"Raincell: {part.run.model} {part.run.version}, {said['method']}"
+    attributes["history"] = f"{iso(part.run.made_at)} run made by Raincell"
     return [to_netcdf(sequence, attributes=attributes, quantity=_probability(threshold))]
 
 
@@ -141,7 +144,8 @@ def headers_of(part: Part) -> dict[str, str]:
         "X-Raincell-Degraded": part.degraded,
         "X-Raincell-Attribution": attribution(run.product),
     }
-    return {name: printable(value) for name, value in headers.items() if value}
+    placed = placement_headers(part_of(run.grid, part.window))
+    return {name: printable(value) for name, value in (headers | placed).items() if value}
 
 
 def age_seconds(run: Run, now: datetime) -> int:

@@ -9,14 +9,36 @@ from pydantic import BaseModel
 from service.verification.schema import AlertAnswer
 
 
+class DegreesAnswer(BaseModel):
+    """A place in degrees (WGS84)."""
+
+    lat: float
+    lon: float
+
+
+class CornersAnswer(BaseModel):
+    """The outer corners of a grid, half a pixel outside of the outermost pixels' centres."""
+
+    north_west: DegreesAnswer
+    north_east: DegreesAnswer
+    south_east: DegreesAnswer
+    south_west: DegreesAnswer
+
+
 class GridAnswer(BaseModel):
-    """A grid; `north_west` is the centre of pixel (0, 0) in metres of the projection."""
+    """A grid; `north_west` is the centre of pixel (0, 0) in metres of the projection.
+
+    `bounds` (west, south, east, north in metres), `corners` and `centre` are null for a grid of unknown place.
+    """
 
     name: str
     shape: tuple[int, int]
     pixel_size_km: float
     projection: str | None
     north_west: tuple[float, float]
+    bounds: tuple[float, float, float, float] | None
+    corners: CornersAnswer | None
+    centre: DegreesAnswer | None
 
 
 class LeadSummary(BaseModel):

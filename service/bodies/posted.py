@@ -11,10 +11,10 @@ import numpy as np
 
 from radar.errors import GridMismatch, InvalidRain, InvalidRequest, ProductMismatch
 from radar.grid import Grid, grid_named, grid_of_shape
+from radar.quality import HEAVIEST_MM_PER_HOUR
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from service.bodies.limits import check_shape
 
-HEAVIEST_MM_PER_HOUR = 1000.0
 LATEST_AHEAD = timedelta(minutes=10)
 _EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 

@@ -43,7 +43,7 @@ def test_the_preferred_coding_is_chosen(accepted: str | None, chosen: str | None
     assert choose_coding(accepted) == chosen
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "application/x-npy", "application/netcdf"])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-npy"])
 @pytest.mark.parametrize("coding", ["zstd", "gzip"])
 def test_a_forecast_is_the_same_compressed(client: Client, media_type: str, coding: str) -> None:
     answers = {}

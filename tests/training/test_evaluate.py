@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import netCDF4
 import numpy as np
 import onnx
 import pytest
@@ -341,3 +342,16 @@ def test_thresholds_that_are_none_are_refused_with_what_they_should_be(
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, "models", "event.nc", "--thresholds", "1;5")
     assert "expected numbers separated by commas, got '1;5'; write them as 0.1,1,5" in capsys.readouterr().err
+
+
+def test_of_several_variables_the_named_one_is_scored(
+    event: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = tmp_path / "several.nc"
+    several.write_bytes(event.read_bytes())
+    with netCDF4.Dataset(several, "a") as file:
+        calm = file.createVariable("calm", "f4", ("time", "y", "x"))
+        calm.units, calm.grid_mapping, calm[:] = "mm h-1", "crs", 0
+    options = ["--variable", "calm", "--baselines", "persistence", "--lead-minutes", "10", "--json"]
+    assert run(monkeypatch, several, *options, tmp_path / "scores.json") == 0
+    assert {row["mae"] for row in json.loads((tmp_path / "scores.json").read_text())} == {0}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -159,6 +160,23 @@ def test_one_product_may_be_asked_for_and_the_others_later(binaries: Path, tmp_p
     assert prepare([binaries], root, product="YW", show=False).frames == 0
     assert Archive(root).products() == []
     assert prepare([binaries], root, show=False).frames == 6
+
+
+def test_of_several_variables_one_is_named_and_the_refused_file_is_read_again(tmp_path: Path) -> None:
+    source, root = tmp_path / "event.nc", tmp_path / "archive"
+    source.write_bytes(to_netcdf(_storm(2)))
+    with netCDF4.Dataset(source, "a") as file:
+        file.renameVariable("rainfall_rate", "raw")
+        del file["raw"].standard_name
+        corrected = file.createVariable("corrected", "f4", ("time", "y", "x"))
+        corrected.units, corrected.grid_mapping, corrected[:] = "mm h-1", "crs", 2.4
+    refused = prepare([source], root, show=False)
+    assert "got raw, corrected; name one: --variable raw" in refused.bad[0].error
+    named = prepare([source], root, variable="corrected", show=False)
+    assert (named.frames, named.bad) == (2, ())
+    assert np.unique(Archive(root).read("RY", "radolan", _START, _START + _FIVE).rain_rate).tolist() == [
+        np.float32(2.4)
+    ]
 
 
 def test_a_tar_of_more_files_than_an_upload_may_have_loses_only_its_bad_member(binaries: Path, tmp_path: Path) -> None:

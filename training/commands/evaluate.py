@@ -34,6 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=FSS_KM,
         help="widths of the neighbourhoods of FSS, separated by commas, the main one first",
     )
+    evaluate.add_argument("--variable", metavar="NAME", help="the variable of rain, where NetCDF files have several")
     evaluate.add_argument("--json", type=Path, help="write every score here, too")
     evaluate.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write a page with plots, and FILE.json with every number"
@@ -85,6 +86,7 @@ def _as_this_project(
         thresholds=arguments.thresholds,
         stride=arguments.stride,
         fss_km=arguments.fss_km,
+        variable=arguments.variable,
     )
     scores = [row for event in scored for row in event.rows()]
     print(markdown_tables(scores))
@@ -111,6 +113,7 @@ def _as_the_authors(arguments: argparse.Namespace, forecasters: list[Forecaster]
         lead_minutes=arguments.lead_minutes,
         thresholds=arguments.thresholds,
         stride=arguments.stride,
+        variable=arguments.variable,
     )
     print(authors_table(rows))
     if arguments.json:

@@ -21,6 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     prepare.add_argument("sources", metavar="SOURCE", type=Path, nargs="+", help="radar files, and folders of them")
     prepare.add_argument("--out", metavar="ARCHIVE", type=Path, required=True, help="folder of the archive")
     prepare.add_argument("--product", help="take this product only, e.g. RY")
+    prepare.add_argument("--variable", metavar="NAME", help="the variable of rain, where NetCDF files have several")
     add_pool(prepare)
     prepare.set_defaults(command=_prepare)
 
@@ -31,7 +32,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
     sources, out = arguments.sources, arguments.out.absolute()
     with pool(arguments.dask, arguments.workers) as client:
-        summary = prepare(sources, out, product=arguments.product, client=client)
+        summary = prepare(sources, out, product=arguments.product, variable=arguments.variable, client=client)
     print(
         f"{summary.files} files read, {summary.done_before} done before; {summary.frames} frames archived, "
         f"{summary.forecasts} forecasts left out; {len(summary.bad)} bad files"
