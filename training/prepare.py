@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,13 +27,19 @@ _JOURNAL = "sources.jsonl"
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files."""
+    """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files.
+
+    `found` counts the frames in files of now by what became of them; see Record. `kept_before` are frames that the
+    archive has from files which were done before.
+    """
 
     files: int
     done_before: int
     frames: int
     forecasts: int
     bad: tuple[Record, ...]
+    found: Mapping[str, int]
+    kept_before: int
 
 
 def prepare(
@@ -88,6 +95,8 @@ def prepare(
         frames=sum(record.frames for record in now.values()),
         forecasts=sum(record.forecasts for record in now.values()),
         bad=tuple(record for record in every.values() if record.error),
+        found=sum((Counter(record.found) for record in now.values()), Counter[str]()),
+        kept_before=sum(record.frames for key, record in every.items() if key not in now),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Record:
         The only product that was asked for.
     variable : str or None
         The variable of NetCDF files that was named.
+    found : dict of str to int
+        Frames by what became of them: "kept RY", "product RW, not asked for", "forecasts of RV".
     """
 
     key: str
@@ -58,6 +60,7 @@ class Record:
     settled: bool = True
     product: str | None = None
     variable: str | None = None
+    found: dict[str, int] = field(default_factory=dict)
 
 
 def run_task(root: str, task: Task, product: str | None = None, variable: str | None = None) -> list[Record]:
@@ -65,12 +68,12 @@ def run_task(root: str, task: Task, product: str | None = None, variable: str | 
     writer = _Writer(Archive(root), product)
     records = [_one(writer, piece, variable) for piece in task]
     refused = writer.flush()
-    return [replace(r, frames=0, error=r.error or refused) for r in records] if refused else records
+    return [replace(r, frames=0, found={}, error=r.error or refused) for r in records] if refused else records
 
 
 def _one(writer: _Writer, piece: Piece, variable: str | None) -> Record:
     record = Record(piece.key, piece.path, product=writer.product, variable=variable)
-    before, problems = writer.counts(), list[str]()
+    problems, before, found = list[str](), writer.counts(), writer.found.copy()
     try:
         for frame in _frames(piece, problems, variable):
             writer.take(frame)
@@ -82,7 +85,10 @@ def _one(writer: _Writer, piece: Piece, variable: str | None) -> Record:
         problems.append(_named(error))
         record = replace(record, settled=False)
     frames, forecasts, others = (now - then for now, then in zip(writer.counts(), before, strict=True))
-    return replace(record, frames=frames, forecasts=forecasts, others=others, error=_shortened(problems))
+    now_found = dict(writer.found - found)
+    return replace(
+        record, frames=frames, forecasts=forecasts, others=others, error=_shortened(problems), found=now_found
+    )
 
 
 def _named(error: Exception) -> str:
@@ -128,6 +134,7 @@ class _Writer:
         self._archive, self.product = archive, product
         self._waiting: dict[Series, list[ArchivedFrame]] = defaultdict(list)
         self._taken = self._forecasts = self._others = 0
+        self.found: Counter[str] = Counter()
 
     def counts(self) -> tuple[int, int, int]:
         return self._taken, self._forecasts, self._others
@@ -135,10 +142,13 @@ class _Writer:
     def take(self, frame: Frame) -> None:
         if self.product is not None and frame.product != self.product:
             self._others += 1
+            self.found[f"product {frame.product or 'without a name'}, not asked for"] += 1
         elif frame.reference_time is not None and frame.valid_time != frame.reference_time:
             self._forecasts += 1
+            self.found[f"forecasts of {frame.product or 'a product without a name'}"] += 1
         else:
             self._taken += 1
+            self.found[f"kept {frame.product or 'a product without a name'}"] += 1
             series = Series(frame.product, frame.grid, frame.timestep_minutes)
             self._waiting[series].append(archived(frame.rain_rate, frame.valid_time))
             if sum(map(len, self._waiting.values())) >= 2 * _FRAMES_KEPT:

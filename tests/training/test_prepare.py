@@ -130,6 +130,20 @@ def test_a_bad_file_is_named_and_the_others_are_archived(binaries: Path, tmp_pat
     assert prepare([folder], root, show=False).files == 0
 
 
+def test_nothing_kept_is_told_with_what_was_there_and_has_a_status(binaries: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = subprocess.run(_command(empty, "--out", tmp_path / "a", "--workers", "0"), capture_output=True, text=True)
+    assert done.returncode == 4
+    assert "nothing was kept: expected observed frames of rain" in done.stderr
+    assert "got no files" in done.stderr
+    options = ("--out", tmp_path / "b", "--workers", "0", "--product", "RW")
+    done = subprocess.run(_command(binaries, *options), capture_output=True, text=True)
+    assert done.returncode == 4
+    assert "product RY, not asked for" in done.stdout
+    assert "nothing was kept: expected observed frames of RW" in done.stderr
+
+
 def test_every_container_is_read_and_of_forecasts_only_lead_0(tmp_path: Path) -> None:
     folder, root = tmp_path / "files", tmp_path / "archive"
     folder.mkdir()

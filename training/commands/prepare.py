@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.commands.pool import add_pool
 
-_BAD_FILES = 3
-"""The exit status of a run that is complete but for bad files."""
+if TYPE_CHECKING:
+    from training.prepare import Summary
+
+_BAD_FILES, _NOTHING_KEPT = 3, 4
+"""The exit statuses of a run that is complete but for bad files, and of one after which the archive has nothing."""
 _NAMED = 20
 
 
@@ -37,8 +41,23 @@ def _prepare(arguments: argparse.Namespace) -> int:
         f"{summary.files} files read, {summary.done_before} done before; {summary.frames} frames archived, "
         f"{summary.forecasts} forecasts left out; {len(summary.bad)} bad files"
     )
+    for what, count in sorted(summary.found.items()):
+        print(f"{count:>9,}  {what}")
     for record in summary.bad[:_NAMED]:
         print(f"bad: {record.path}: {record.error}", file=sys.stderr)
     if len(summary.bad) > _NAMED:
         print(f"bad: {len(summary.bad) - _NAMED} more; see manifest.json in the archive", file=sys.stderr)
+    if not summary.frames and not summary.kept_before:
+        print(_nothing(summary, arguments), file=sys.stderr)
+        return _NOTHING_KEPT
     return _BAD_FILES if summary.bad else 0
+
+
+def _nothing(summary: Summary, arguments: argparse.Namespace) -> str:
+    """What was looked for, and what was there instead."""
+    wanted = f"observed frames of {arguments.product}" if arguments.product else "observed frames of rain"
+    there = [f"{count} frames: {what}" for what, count in sorted(summary.found.items())]
+    there += [f"{len(summary.bad)} files that are refused (above)"] * bool(summary.bad)
+    sources = ", ".join(str(source) for source in arguments.sources)
+    got = "; ".join(there) or ("no files" if not summary.files else f"{summary.files} files without a frame")
+    return f"nothing was kept: expected {wanted} in {sources}, got {got}; correct the sources or --product"
