@@ -18,6 +18,7 @@ from radar import errors as radar_errors
 from radar.errors import RaincellError
 from service import errors as service_errors
 from service.documentation import reference
+from service.unrouted import allowed_methods, without_slash
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -174,10 +175,13 @@ async def _handle_validation(_: Request, error: Exception) -> Response:
 
 async def _handle_http(request: Request, error: Exception) -> Response:
     raised = cast(HTTPException, error)
+    if raised.status_code == 404 and (moved := without_slash(request)):
+        return moved
     expected, remedy = _HTTP_TEXTS.get(raised.status_code, ("a request that can be answered", "see /docs"))
     got = f"{request.method} {request.url.path[:100]}"
     name = {404: "NotFound", 405: "MethodNotAllowed"}.get(raised.status_code, "HttpError")
-    return problem_response(raised.status_code, name, expected, got, remedy, raised.headers)
+    headers = {"Allow": allowed_methods(request)} if raised.status_code == 405 else raised.headers
+    return problem_response(raised.status_code, name, expected, got, remedy, headers)
 
 
 _HTTP_TEXTS = {

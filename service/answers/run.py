@@ -48,14 +48,14 @@ class Part:
         )
 
 
-def run_url(run: Run) -> str:
-    """Where a run's index is, which never changes."""
-    return f"/nowcast/{run.id}"
+def run_url(run: Run, root_path: str) -> str:
+    """Where a run's index is, which never changes, below the path at which callers reach the service."""
+    return f"{root_path}/nowcast/{run.id}"
 
 
-def index_json(run: Run, degraded: str | None) -> Content:
+def index_json(run: Run, degraded: str | None, root_path: str = "") -> Content:
     """See RunAnswer."""
-    url = run_url(run)
+    url = run_url(run, root_path)
 
     def frame(minutes: int) -> dict[str, Any]:
         probability = f"{url}/probability/{minutes}?threshold=1" if minutes > 0 else None

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from radar.sequence import Float32
 from service.bodies.limits import MOST_FRAMES, MOST_LISTED_VALUES, check_shape
 from service.bodies.posted import Hints, Posted, frames_of_array
 from service.problems import first_fault
-from service.times import UtcTime
+from service.times import utc_time
 
 
 class Base64Frames(BaseModel):
@@ -45,8 +46,10 @@ class JsonFrames(BaseModel):
     frames: Annotated[
         Annotated[Base64Frames, Tag("base64")] | Annotated[ListedFrames, Tag("lists")], Discriminator(_form)
     ] = Field(description="base64 of float32, or, for at most 1,000,000 values, nested lists with null = no data")
-    valid_time: UtcTime | None = Field(default=None, description="UTC time of the last frame")
-    valid_times: list[UtcTime] | None = Field(
+    valid_time: Annotated[datetime, utc_time("valid_time")] | None = Field(
+        default=None, description="UTC time of the last frame"
+    )
+    valid_times: list[Annotated[datetime, utc_time("valid_times")]] | None = Field(
         default=None, description="UTC time of each frame", max_length=MOST_FRAMES
     )
     grid: str | None = Field(default=None, description="name of a known grid, e.g. radolan")

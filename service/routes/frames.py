@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated
 
 from anyio.to_thread import run_sync
@@ -20,13 +21,15 @@ from service.errors import UnknownFrame
 from service.inventory import list_frames
 from service.problems import documented
 from service.routes.query import FrameQuery, GridName, Product, frames_body
-from service.times import UtcTime
+from service.times import utc_time
 
 router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
 Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
-TimePath = Annotated[UtcTime, Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])]
+TimePath = Annotated[
+    datetime, utc_time("time"), Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])
+]
 
 
 @router.post(

@@ -18,6 +18,7 @@ from service.context import Parts, Service
 from service.documentation import reference
 from service.problems import documented
 from service.remembered_route import RememberedRoute
+from service.root_path import root_path_of
 from service.routes.query import GridName, Product
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
 
@@ -133,9 +134,9 @@ async def _whole(
     run, cut = found.run, window(found.run, bbox)
     if media_type == JSON:
         part = Part(run, run.lead_minutes, cut, found.degraded)
-        return await answer(
-            request, service, found, part, media_type, ("index",), partial(index_json, run, found.degraded)
-        )
+        root_path = root_path_of(request.scope)
+        make = partial(index_json, run, found.degraded, root_path)
+        return await answer(request, service, found, part, media_type, ("index", root_path), make)
     minutes = run.lead_minutes
     if media_type in _IMAGES:
         usual = min(_USUAL_PICTURE_MINUTES, run.lead_minutes[-1])

@@ -11,7 +11,7 @@ from fastapi import Query
 from service.bodies.json_body import JsonFrames
 from service.bodies.posted import Hints
 from service.documentation import reference
-from service.times import UtcTime
+from service.times import utc_time
 
 Product = Annotated[
     str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="product of the frames, e.g. RY", examples=["RY"])
@@ -20,7 +20,8 @@ GridName = Annotated[
     str, Query(max_length=80, description="grid of the frames, e.g. radolan, radklim, de1200", examples=["radolan"])
 ]
 ValidTime = Annotated[
-    UtcTime,
+    datetime,
+    utc_time("valid_time"),
     Query(
         description="UTC time of the last frame of an array; now, floored to the timestep, if not given",
         examples=["2017-08-16T01:15:00Z"],
