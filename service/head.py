@@ -9,7 +9,7 @@ _STATE = "raincell.head"
 
 def is_head(scope: Scope) -> bool:
     """Whether only the headers of an answer will be sent, so that nothing need be made for its body alone."""
-    return scope["method"] == "HEAD" or _STATE in scope
+    return scope.get("method") == "HEAD" or _STATE in scope
 
 
 class Head:

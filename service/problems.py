@@ -35,6 +35,7 @@ STATUS: dict[type[RaincellError], int] = {
     service_errors.RunExpired: 410,
     service_errors.BodyTooLarge: 413,
     service_errors.UnsupportedBody: 415,
+    service_errors.RangeNotSatisfiable: 416,
     radar_errors.UnreadableFile: 422,
     radar_errors.InvalidRain: 422,
     radar_errors.GridMismatch: 422,
@@ -135,6 +136,7 @@ _DESCRIPTIONS = {
     410: "A run that has expired",
     413: "The body is too large",
     415: "The body's media type is not read",
+    416: "No byte of the answer is in the Range that was asked for",
     422: "The request or the frames in it cannot be used; the problem says why",
     429: "More requests in a minute than the caller may make; see Retry-After",
     500: "A fault of the service",
@@ -148,7 +150,7 @@ async def _handle_disconnect(_: Request, __: Exception) -> Response:
 
 
 async def _handle_raincell(_: Request, error: Exception) -> Response:
-    response = raincell_response(cast(RaincellError, error))
+    response = raincell_response(cast(RaincellError, error), getattr(error, "headers", None))
     if response.status_code == 500:
         _logger.error("unexpected error", exc_info=error)
     return response

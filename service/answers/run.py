@@ -19,7 +19,7 @@ from service.answers.nowcast import Nowcast, describe_grid
 from service.answers.render import JSON, WRITERS, printable
 from service.predict import attribution
 from service.runs.probability import METHOD, members, probabilities
-from service.runs.reader import THRESHOLDS, RunReader, Window
+from service.runs.reader import THRESHOLDS, WHOLE, RunReader, Window
 from service.runs.region import part_of
 from service.runs.run import Run
 
@@ -142,6 +142,16 @@ def headers_of(part: Part) -> dict[str, str]:
         "X-Raincell-Attribution": attribution(run.product),
     }
     return {name: printable(value) for name, value in headers.items() if value}
+
+
+def file_words(part: Part) -> list[str]:
+    """What a file with this part is called by: product, base time, model, and the minutes of a single frame."""
+    run = part.run
+    words = [run.product, f"{run.reference_time:%Y%m%dT%H%MZ}", f"{run.model}-{run.version}"]
+    if len(part.minutes) == 1:
+        (minutes,) = part.minutes
+        words.append(f"{minutes:03d}min" if minutes >= 0 else f"{-minutes:03d}min-ago")
+    return words if part.window == WHOLE else [*words, "box"]
 
 
 def age_seconds(run: Run, now: datetime) -> int:
