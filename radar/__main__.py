@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from radar.errors import RaincellError
+from radar.errors import InvalidRequest, RaincellError
+from radar.times import parse_time
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,8 +33,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    try:
+        return parse_time(text)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _demo(folder: Path, end: datetime, seed: int) -> None:

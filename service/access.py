@@ -17,6 +17,7 @@ from service.exchange import exchange_of
 from service.keys import INGEST, PREDICT, READ, Key, KeyFile
 from service.limits import Quotas
 from service.problems import raincell_response
+from service.root_path import route_path
 
 OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
 _OPEN_BELOW = "/static-offline-docs/"
@@ -69,7 +70,7 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request; open routes are neither checked nor counted."""
-        needed = scope_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        needed = scope_of(scope["method"], route_path(scope)) if scope["type"] == "http" else None
         if needed is None:
             await self._app(scope, receive, send)
             return

@@ -19,33 +19,24 @@ from fastapi_offline import FastAPIOffline
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
 from service import log
-from service.access import Access, Policy
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
-from service.body_limit import MEBIBYTE, BodyLimit
-from service.coded_answer import CodedAnswer
+from service.body_limit import MEBIBYTE
 from service.context import Service, now_utc
-from service.cross_origin import CrossOrigin
-from service.decoded_body import DecodedBody
 from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
-from service.drain import Draining, DrainingServer
-from service.failures import Failures
+from service.drain import DrainingServer
 from service.history import MemoryHistory
-from service.keys import KeyFile
 from service.last_good import History
-from service.limits import Quotas
 from service.metrics import Metrics
+from service.middleware import add_middleware
 from service.model_watch import ModelWatch
-from service.observed import Observed
-from service.patience import Patience
 from service.problems import Problem, add_handlers
 from service.quarantine import Counts, MemoryQuarantine
 from service.redis_client import connect
 from service.redis_history import RedisHistory
-from service.redis_limits import RedisLimits
 from service.redis_quarantine import RedisQuarantine
 from service.routes import docs, frames, health, metrics, models, nowcast, points, predict, verification
 from service.routes.points import PlaceQuestion
@@ -57,8 +48,7 @@ from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
 from service.security_documentation import add_security
-from service.security_headers import SecurityHeaders
-from service.settings import Settings, anonymous_scopes, check_exposure
+from service.settings import Settings, check_exposure
 from service.state_metrics import StateCollector
 from service.verification import drift, input_watch
 from service.verification.gauges import VerificationCollector
@@ -93,44 +83,19 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=partial(_lifespan, settings=settings),
         docs_url=None,  # service.routes.docs
         redoc_url=None,
+        redirect_slashes=False,  # service.unrouted
     )
     app.state.service = service
     groups = (points, nowcast, predict, frames, models, verification, health, metrics, docs)
     for group in groups:  # the most asked for first
         # Not include_router, whose matching takes a millisecond in a dozen routes: groups need nothing of their own.
         app.router.routes.extend(group.router.routes)
-    _add_middleware(app, settings, service)
+    add_middleware(app, settings, service)
     add_handlers(app)
     read_or_written_by_hand = (FieldAnswer, JsonFrames, NowcastAnswer, PlaceAnswer, PlaceQuestion, Problem, RunAnswer)
     add_schemas(app, (*read_or_written_by_hand, RunsPlacesAnswer, VerificationAnswer))
     add_security(app)
     return app
-
-
-def _add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
-    """What every request passes through, from the inside out: each added one is around those before it."""
-    largest = settings.max_body_mb * MEBIBYTE
-    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
-    app.add_middleware(DecodedBody)  # outside of the limit, which counts what bodies decode to
-    app.add_middleware(CodedAnswer)
-    app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
-    app.add_middleware(Failures)
-    if settings.cors_origins:
-        app.add_middleware(CrossOrigin, origins=settings.cors_origins)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(Draining, drain=service.drain)
-    app.add_middleware(Patience, seconds=settings.client_seconds)
-    app.add_middleware(Observed, metrics=service.metrics)
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(
-        keys=KeyFile(settings.api_keys) if settings.api_keys else None,
-        anonymous=anonymous_scopes(settings),
-        anonymous_per_minute=settings.anonymous_per_minute,
-        origins=settings.cors_origins,
-        quotas=Quotas(RedisLimits(settings.redis_url) if settings.redis_url else None),
-    )
 
 
 def make_service(settings: Settings) -> Service:
@@ -214,8 +179,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         log_config=None,
         access_log=False,  # service.observed writes it
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # service.middleware
     )
     DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
     if service.worker.alive:

@@ -40,7 +40,7 @@ def validators(tag: str, modified: datetime) -> dict[str, str]:
     return {
         "ETag": tag,
         "Last-Modified": format_datetime(modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
-        "Vary": "Accept",
+        "Accept-Ranges": "bytes",
     }
 
 

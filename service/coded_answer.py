@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.answers.negotiate import qualities
+from service.head import is_head
 
 CODINGS = ("zstd", "gzip")
 """That are made, the preferred one first."""
@@ -48,7 +49,8 @@ class CodedAnswer:
 
     The same content in another coding is another representation, so its strong ETag is another: `"abc"` becomes
     `"abc-zstd"`. In If-None-Match the suffix of the coding that the caller would get is taken off again: routes see
-    their own tags only, and a 304 names the tag with its suffix, as the 200 did.
+    their own tags only, and a 304 names the tag with its suffix, as the 200 did. Ranges are of
+    the bytes without coding: a 206 goes out as it is, with the tag of those.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,29 +62,30 @@ class CodedAnswer:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        coding = choose_coding(headers.get("accept-encoding")) if scope["method"] != "HEAD" else None
+        coding = choose_coding(headers.get("accept-encoding"))
         known = headers.get("if-none-match", "")
         if coding and known:
             bare = known.replace(f'-{coding}"', '"').encode("latin-1")
             others = [header for header in scope["headers"] if header[0] != b"if-none-match"]
-            scope = {**scope, "headers": [*others, (b"if-none-match", bare)]}
-        await self._app(scope, receive, _Sender(send, coding, known))
+            scope["headers"] = [*others, (b"if-none-match", bare)]
+        await self._app(scope, receive, _Sender(send, coding, known, empty=is_head(scope)))
 
 
 class _Sender:
-    """A send function that compresses one answer, or leaves it as it is."""
+    """A send function that compresses one answer, or leaves it as it is; `empty` is for HEAD: the headers alone."""
 
-    def __init__(self, send: Send, coding: str | None, known_tags: str) -> None:
+    def __init__(self, send: Send, coding: str | None, known_tags: str, *, empty: bool) -> None:
         self._send = send
         self._coding = coding
         self._known_tags = known_tags
+        self._empty = empty
         self._compress: Compress | None = None
 
     async def __call__(self, message: Message) -> None:
         """Send a message on."""
         if message["type"] == "http.response.start":
             message = {**message, "headers": self._start(message["status"], list(message.get("headers", [])))}
-        elif message["type"] == "http.response.body" and self._compress:
+        elif message["type"] == "http.response.body" and self._compress and not self._empty:
             body, last = message.get("body", b""), not message.get("more_body", False)
             small = len(body) < _AT_ONCE_BYTES
             coded = self._compress(body, last) if small else await run_sync(self._compress, body, last)
@@ -95,11 +98,11 @@ class _Sender:
         """The headers as they go out; decides whether the body is compressed."""
         headers = MutableHeaders(raw=raw)
         compressible = _is_compressible(headers)
-        if compressible or status == 304:
+        if compressible or status == 304:  # a part of what could be compressed as well, although it never is itself
             headers.add_vary_header("Accept-Encoding")
         tag = headers.get("etag", "")
         coded_tag = f'{tag[:-1]}-{self._coding}"' if tag.startswith('"') else tag
-        if self._coding and compressible and _is_large(headers):
+        if self._coding and compressible and status != 206 and _is_large(headers):
             self._compress = _COMPRESSORS[self._coding]()
             headers["Content-Encoding"] = self._coding
             del headers["Content-Length"]

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Send
 
 from service.problems import problem_response
 
-_ASKED = ("Authorization", "X-API-Key", "Content-Type", "Content-Encoding", "X-Request-ID", "If-None-Match")
+_ASKED = (
+    "Authorization",
+    "X-API-Key",
+    "Content-Type",
+    "Content-Encoding",
+    "X-Request-ID",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "If-Modified-Since",
+)
 _TOLD = (
     "ETag",
     "Last-Modified",
+    "Accept-Ranges",
+    "Content-Range",
+    "Content-Encoding",
+    "Content-Disposition",
+    "Allow",
+    "Link",
+    "Location",
     "Retry-After",
     "RateLimit",
     "RateLimit-Policy",
     "Server-Timing",
+    "WWW-Authenticate",
     "X-Request-ID",
-    "X-Raincell-Model",
-    "X-Raincell-Product",
-    "X-Raincell-Grid",
-    "X-Raincell-Reference-Time",
-    "X-Raincell-Lead-Minutes",
-    "X-Raincell-Age-Seconds",
-    "X-Raincell-Degraded",
-    "X-Raincell-Assumed",
-    "X-Raincell-Attribution",
 )
+_OURS = "x-raincell-"
+"""What an answer has of these is told besides: there is no second list of them to be forgotten."""
+_EXPOSED = "Access-Control-Expose-Headers"
 
 
 class CrossOrigin(CORSMiddleware):
@@ -40,11 +52,24 @@ class CrossOrigin(CORSMiddleware):
         super().__init__(
             app,
             allow_origins=sorted(origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=_ASKED,
             expose_headers=_TOLD,
             max_age=600,
         )
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Pass a message on, with what a page may read of its headers."""
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if _EXPOSED in headers:
+                    ours = sorted({name for name in headers if name.startswith(_OURS)})
+                    headers[_EXPOSED] = ", ".join([*_TOLD, *ours])
+            await send(message)
+
+        await super().send(message, telling, request_headers)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """The answer to a browser that asks before it sends a page's request."""

@@ -22,6 +22,8 @@ def add_schemas(app: FastAPI, models: tuple[type[BaseModel], ...]) -> None:
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema:  # made before, and entitled
+            return app.openapi_schema
         document = describe()
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
         for operation in (operation for path in document["paths"].values() for operation in path.values()):

@@ -2,6 +2,7 @@
 
 RaincellError
 ├── NotAcceptable          no media type that the caller accepts can be made
+├── RangeNotSatisfiable    bytes beyond the end of an answer
 ├── UnsupportedBody        a body of a media type that is not read
 ├── BodyTooLarge           more bytes than a body may have
 ├── SlowBody               a body that does not come
@@ -34,6 +35,16 @@ from service.limits import Allowance
 
 class NotAcceptable(RaincellError):
     """No media type that the caller accepts can be made."""
+
+
+class RangeNotSatisfiable(RaincellError):
+    """Bytes beyond the end of an answer of `size` bytes."""
+
+    def __init__(self, got: str, size: int) -> None:
+        super().__init__(
+            expected=f"bytes from 0 to {size - 1}", got=got, remedy="ask for bytes that are there, or leave Range away"
+        )
+        self.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
 
 
 class UnsupportedBody(RaincellError):

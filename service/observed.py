@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access import OPEN
 from service.exchange import Exchange, begin, request_id
 from service.metrics import Metrics
+from service.root_path import route_path
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -55,13 +56,14 @@ class Observed:
         self._answered(method, route, str(exchange.status)).inc()
         self._took(method, route).observe(seconds)
         about = {"method": method, "route": route, "status": exchange.status, "ms": round(1000 * seconds, 1)}
-        level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+        level = logging.DEBUG if route_path(scope) in _QUIET else logging.INFO
         message = f"{method} {route} {exchange.status} in {1000 * seconds:.1f} ms"
         _logger.log(level, message, extra={**about, "key": exchange.key})
 
 
 def route_template(scope: Scope) -> str:
     """E.g. /frames/{product}/{time}; "none" for what no route took: paths as they come are without number."""
-    if scope["path"] in OPEN:
-        return str(scope["path"])
+    path = route_path(scope)
+    if path in OPEN:
+        return path
     return str(getattr(scope.get("route"), "path", None) or "none")

@@ -18,6 +18,7 @@ from radar import errors as radar_errors
 from radar.errors import RaincellError
 from service import errors as service_errors
 from service.documentation import reference
+from service.unrouted import allowed_methods, without_slash
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -34,6 +35,7 @@ STATUS: dict[type[RaincellError], int] = {
     service_errors.RunExpired: 410,
     service_errors.BodyTooLarge: 413,
     service_errors.UnsupportedBody: 415,
+    service_errors.RangeNotSatisfiable: 416,
     radar_errors.UnreadableFile: 422,
     radar_errors.InvalidRain: 422,
     radar_errors.GridMismatch: 422,
@@ -134,6 +136,7 @@ _DESCRIPTIONS = {
     410: "A run that has expired",
     413: "The body is too large",
     415: "The body's media type is not read",
+    416: "No byte of the answer is in the Range that was asked for",
     422: "The request or the frames in it cannot be used; the problem says why",
     429: "More requests in a minute than the caller may make; see Retry-After",
     500: "A fault of the service",
@@ -147,7 +150,7 @@ async def _handle_disconnect(_: Request, __: Exception) -> Response:
 
 
 async def _handle_raincell(_: Request, error: Exception) -> Response:
-    response = raincell_response(cast(RaincellError, error))
+    response = raincell_response(cast(RaincellError, error), getattr(error, "headers", None))
     if response.status_code == 500:
         _logger.error("unexpected error", exc_info=error)
     return response
@@ -174,10 +177,13 @@ async def _handle_validation(_: Request, error: Exception) -> Response:
 
 async def _handle_http(request: Request, error: Exception) -> Response:
     raised = cast(HTTPException, error)
+    if raised.status_code == 404 and (moved := without_slash(request)):
+        return moved
     expected, remedy = _HTTP_TEXTS.get(raised.status_code, ("a request that can be answered", "see /docs"))
     got = f"{request.method} {request.url.path[:100]}"
     name = {404: "NotFound", 405: "MethodNotAllowed"}.get(raised.status_code, "HttpError")
-    return problem_response(raised.status_code, name, expected, got, remedy, raised.headers)
+    headers = {"Allow": allowed_methods(request)} if raised.status_code == 405 else raised.headers
+    return problem_response(raised.status_code, name, expected, got, remedy, headers)
 
 
 _HTTP_TEXTS = {

@@ -15,6 +15,7 @@ from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
 from service.keys import SCOPES
 from service.log import LogFormat
+from service.root_path import check_prefix
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
@@ -41,7 +42,9 @@ class Settings(BaseSettings):
     anonymous_per_minute : int or None
         Requests that one address without a key may make.
     trusted_proxies : tuple of str
-        Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
+        Addresses and networks whose X-Forwarded-For, -Proto and -Prefix are believed.
+    root_path : str
+        Below which path of their host callers reach the service, e.g. "/radar"; see service.root_path.
     cors_origins : set of str
         Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
     log_format : "text" or "json"
@@ -111,6 +114,7 @@ class Settings(BaseSettings):
     api_keys: Path | None = None
     anonymous_per_minute: int | None = Field(default=None, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    root_path: str = ""
     cors_origins: Annotated[frozenset[str], NoDecode] = frozenset()
     log_format: LogFormat = "text"
     demo: bool = False
@@ -158,6 +162,11 @@ class Settings(BaseSettings):
         for proxy in proxies:
             ipaddress.ip_network(proxy)  # a ValueError that says what is wrong
         return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def _prefix(cls, path: str) -> str:
+        return check_prefix(path, "RAINCELL_ROOT_PATH")
 
     @field_validator("cors_origins")
     @classmethod

@@ -37,7 +37,7 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
         raise NotAcceptable(
             expected="Accept to allow one of " + ", ".join(offered),
             got=accept[:80],
-            remedy="name one of these, or leave Accept away for JSON",
+            remedy="name one of these, leave Accept away for JSON, or add format= to the query",
         )
     return best
 

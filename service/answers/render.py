@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import Response
 
 from service.answers.arrays import Encoding, to_json, to_netcdf_file, to_npy
+from service.answers.formats import disposition
 from service.answers.images import to_geotiff, to_png, to_webp
 from service.answers.large import Content, LargeResponse
 from service.answers.nowcast import Nowcast
@@ -29,7 +30,9 @@ MEDIA_TYPES = (JSON, *WRITERS)
 def render(nowcast: Nowcast, media_type: str, encoding: Encoding) -> Response:
     """The whole answer; takes tens of milliseconds, so not on the event loop."""
     content = to_json(nowcast, encoding) if media_type == JSON else WRITERS[media_type](nowcast)
-    return LargeResponse(content, media_type, _headers(nowcast))
+    start, model = nowcast.history_times[-1], f"{nowcast.model}-{nowcast.version}"
+    named = disposition(media_type, nowcast.forecast.product, f"{start:%Y%m%dT%H%MZ}", model)
+    return LargeResponse(content, media_type, _headers(nowcast) | named)
 
 
 def _headers(nowcast: Nowcast) -> dict[str, str]:

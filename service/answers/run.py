@@ -20,7 +20,7 @@ from service.answers.nowcast import Nowcast, describe_grid
 from service.answers.placement import placement_headers
 from service.answers.render import JSON, WRITERS, printable
 from service.runs.probability import METHOD, members, probabilities
-from service.runs.reader import THRESHOLDS, RunReader, Window
+from service.runs.reader import THRESHOLDS, WHOLE, RunReader, Window
 from service.runs.region import part_of
 from service.runs.run import Run
 
@@ -49,14 +49,14 @@ class Part:
         )
 
 
-def run_url(run: Run) -> str:
-    """Where a run's index is, which never changes."""
-    return f"/nowcast/{run.id}"
+def run_url(run: Run, root_path: str) -> str:
+    """Where a run's index is, which never changes, below the path at which callers reach the service."""
+    return f"{root_path}/nowcast/{run.id}"
 
 
-def index_json(run: Run, degraded: str | None) -> Content:
+def index_json(run: Run, degraded: str | None, root_path: str = "") -> Content:
     """See RunAnswer."""
-    url = run_url(run)
+    url = run_url(run, root_path)
 
     def frame(minutes: int) -> dict[str, Any]:
         probability = f"{url}/probability/{minutes}?threshold=1" if minutes > 0 else None
@@ -146,6 +146,16 @@ def headers_of(part: Part) -> dict[str, str]:
     }
     placed = placement_headers(part_of(run.grid, part.window))
     return {name: printable(value) for name, value in (headers | placed).items() if value}
+
+
+def file_words(part: Part) -> list[str]:
+    """What a file with this part is called by: product, base time, model, and the minutes of a single frame."""
+    run = part.run
+    words = [run.product, f"{run.reference_time:%Y%m%dT%H%MZ}", f"{run.model}-{run.version}"]
+    if len(part.minutes) == 1:
+        (minutes,) = part.minutes
+        words.append(f"{minutes:03d}min" if minutes >= 0 else f"{-minutes:03d}min-ago")
+    return words if part.window == WHOLE else [*words, "box"]
 
 
 def age_seconds(run: Run, now: datetime) -> int:

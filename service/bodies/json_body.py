@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from radar.errors import InvalidRain, InvalidRequest, UnreadableFile
 from radar.sequence import Float32
 from service.bodies.limits import MOST_FRAMES, MOST_LISTED_VALUES, check_shape
-from service.bodies.posted import Hints, Posted, frames_of_array, utc
+from service.bodies.posted import Hints, Posted, frames_of_array
 from service.problems import first_fault
+from service.times import utc_time
 
 
 class Base64Frames(BaseModel):
@@ -45,8 +46,10 @@ class JsonFrames(BaseModel):
     frames: Annotated[
         Annotated[Base64Frames, Tag("base64")] | Annotated[ListedFrames, Tag("lists")], Discriminator(_form)
     ] = Field(description="base64 of float32, or, for at most 1,000,000 values, nested lists with null = no data")
-    valid_time: datetime | None = Field(default=None, description="UTC time of the last frame")
-    valid_times: list[datetime] | None = Field(
+    valid_time: Annotated[datetime, utc_time("valid_time")] | None = Field(
+        default=None, description="UTC time of the last frame"
+    )
+    valid_times: list[Annotated[datetime, utc_time("valid_times")]] | None = Field(
         default=None, description="UTC time of each frame", max_length=MOST_FRAMES
     )
     grid: str | None = Field(default=None, description="name of a known grid, e.g. radolan")
@@ -76,16 +79,15 @@ def read_json(body: bytes, hints: Hints) -> Posted:
     if posted.valid_time and posted.valid_times:
         raise InvalidRequest(expected="valid_time or valid_times", got="both", remedy="send one of them")
     rain_rate = _listed(posted.frames) if isinstance(posted.frames, list) else _decoded(posted.frames)
-    times = [utc(time) for time in posted.valid_times] if posted.valid_times else None
-    return frames_of_array(rain_rate, _merged(hints, posted), times)
+    return frames_of_array(rain_rate, _merged(hints, posted), posted.valid_times)
 
 
 def _merged(hints: Hints, posted: JsonFrames) -> Hints:
     said: dict[str, Any] = {
-        name: value for name in ("grid", "product", "timestep_minutes") if (value := getattr(posted, name)) is not None
+        name: value
+        for name in ("valid_time", "grid", "product", "timestep_minutes")
+        if (value := getattr(posted, name)) is not None
     }
-    if posted.valid_time:
-        said["valid_time"] = utc(posted.valid_time)
     return replace(hints, **said)
 
 

@@ -16,7 +16,6 @@ from radar.sequence import Float32, FrameSequence, iso, times_after
 from service.bodies.limits import check_shape
 
 LATEST_AHEAD = timedelta(minutes=10)
-_EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -120,20 +119,6 @@ def check_plausible(frames: FrameSequence, now: datetime) -> None:
             got=iso(frames.valid_times[-1]),
             remedy="check the clock and the time zone: times are UTC",
         )
-
-
-def utc(time: datetime) -> datetime:
-    """A time in UTC to the second, taken as UTC if it names no zone; raises InvalidRequest before 1950."""
-    try:
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        usable = time >= _EARLIEST and time <= datetime.max.replace(tzinfo=UTC) - timedelta(days=366)
-    except OverflowError:
-        usable = False
-    if not usable:
-        raise InvalidRequest(
-            expected="a time since 1950 in ISO 8601, e.g. 2024-06-01T12:05:00Z", got=str(time)[:40], remedy="correct it"
-        )
-    return time.replace(microsecond=0)
 
 
 def _timestep(hints: Hints, valid_times: Sequence[datetime] | None, assumed: list[str]) -> int:

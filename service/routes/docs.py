@@ -6,10 +6,11 @@ import base64
 import hashlib
 import re
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
+from service.root_path import root_path_of
 from service.security_headers import content_policy
 
 router = APIRouter()
@@ -19,14 +20,16 @@ _ASSETS = "/static-offline-docs"
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs() -> HTMLResponse:
+async def docs(request: Request) -> HTMLResponse:
     """Swagger UI; of scripts within a page, its policy allows just the one that starts it."""
+    root_path = root_path_of(request.scope)
+    assets = f"{root_path}{_ASSETS}"
     page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{root_path}/openapi.json",
         title="Raincell",
-        swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-        swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+        swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+        swagger_css_url=f"{assets}/swagger-ui.css",
+        swagger_favicon_url=f"{assets}/favicon.png",
     )
     page.headers["Content-Security-Policy"] = content_policy(script_src=f"'self' {_hashes(bytes(page.body))}")
     return page

@@ -13,7 +13,7 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.belief import believe
-from service.bodies.posted import Hints, utc
+from service.bodies.posted import Hints
 from service.bodies.read import Body, decode, receive
 from service.checked_route import CheckedRoute
 from service.context import Parts, Service
@@ -21,12 +21,15 @@ from service.errors import UnknownFrame
 from service.inventory import list_frames
 from service.problems import documented
 from service.routes.query import FrameQuery, GridName, Product, frames_body
+from service.times import utc_time
 
 router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
 Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
-TimePath = Annotated[datetime, Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])]
+TimePath = Annotated[
+    datetime, utc_time("time"), Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])
+]
 
 
 @router.post(
@@ -62,7 +65,6 @@ async def frames(service: Parts, product: Product | None = None, grid: GridName 
 @router.delete("/{product}/{time}", responses=documented(404, 422, 500, 503))
 async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -> WithdrawnAnswer:
     """Take a frame away, on all grids."""
-    time = utc(time)
     if not await run_sync(service.history.withdraw, product, time):
         raise UnknownFrame(
             expected="a stored frame", got=f"{product} at {iso(time)}", remedy="GET /frames lists what is stored"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from service.answers.schema import ReadyAnswer
 from service.context import Parts
 from service.inventory import readiness
 from service.problems import documented
+from service.root_path import root_path_of
 
 router = APIRouter(tags=["health"])
 
@@ -33,6 +34,6 @@ async def readyz(service: Parts, response: Response) -> ReadyAnswer:
 
 
 @router.get("/", include_in_schema=False)
-async def front_door() -> RedirectResponse:
+async def front_door(request: Request) -> RedirectResponse:
     """The documentation, until there is a page."""
-    return RedirectResponse("/docs")
+    return RedirectResponse(f"{root_path_of(request.scope)}/docs")

@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from service.answers.arrays import Encoding
-from service.answers.negotiate import choose
+from service.answers.formats import Chosen, Format, choose_form
 from service.answers.render import JSON, MEDIA_TYPES, WRITERS
 from service.answers.run import Part, frames_content, index_json, probability_content
 from service.answers.run_schema import FieldAnswer, RunAnswer
@@ -18,6 +18,7 @@ from service.context import Parts, Service
 from service.documentation import reference
 from service.problems import documented
 from service.remembered_route import RememberedRoute
+from service.root_path import root_path_of
 from service.routes.query import GridName, Product
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
 
@@ -40,9 +41,10 @@ _USUAL_PICTURE_MINUTES = 60
 def _answers(schema: type[Any], description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {JSON: {"schema": reference(schema)}, **dict.fromkeys(WRITERS, _BINARY)}
     unchanged: dict[int | str, dict[str, Any]] = {
-        304: {"description": "As the entity tag or the time in the request says"}
+        206: {"description": "The bytes that Range asks for"},
+        304: {"description": "As the entity tag or the time in the request says"},
     }
-    return {200: {"description": description, "content": content}, **unchanged, **documented(*statuses)}
+    return {200: {"description": description, "content": content}, **unchanged, **documented(*statuses, 416)}
 
 
 _WHOLE = "The run's index; in other media types all its frames, in images one"
@@ -56,11 +58,12 @@ async def latest_run(
     grid: GridName | None = None,
     bbox: Bbox | None = None,
     lead_minutes: Picture = None,
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """The latest run of a product, or of the only one: its index, or all its frames."""
-    media_type = choose(accept, MEDIA_TYPES)
-    return await _whole(request, service, await latest(service, product, grid), media_type, bbox, lead_minutes)
+    chosen = choose_form(format, accept, MEDIA_TYPES)
+    return await _whole(request, service, await latest(service, product, grid), chosen, bbox, lead_minutes)
 
 
 @router.get("/{run}", response_class=Response, responses=_answers(RunAnswer, _WHOLE, 404, 406, 410, 422, 500, 503))
@@ -70,11 +73,12 @@ async def one_run(
     run: RunPath,
     bbox: Bbox | None = None,
     lead_minutes: Picture = None,
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """A run by its id: its index, or all its frames. It never changes."""
-    media_type = choose(accept, MEDIA_TYPES)
-    return await _whole(request, service, await named(service, run), media_type, bbox, lead_minutes)
+    chosen = choose_form(format, accept, MEDIA_TYPES)
+    return await _whole(request, service, await named(service, run), chosen, bbox, lead_minutes)
 
 
 @router.get(
@@ -89,14 +93,15 @@ async def frame(
     minutes: Minutes,
     bbox: Bbox | None = None,
     encoding: FrameEncoding = "base64",
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """One frame of a run; of the past hour (0 and below) as it was observed."""
-    media_type = choose(accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, MEDIA_TYPES)
     found = await named(service, run)
     check_minutes(found.run, minutes, (*found.run.observed_minutes, *found.run.lead_minutes))
     part = Part(found.run, (minutes,), window(found.run, bbox), found.degraded)
-    return await _frames(request, service, found, part, media_type, encoding)
+    return await _frames(request, service, found, part, chosen, encoding)
 
 
 @router.get(
@@ -112,10 +117,11 @@ async def probability(
     threshold: Threshold = "1",
     bbox: Bbox | None = None,
     encoding: FrameEncoding = "base64",
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """The probability that the rain rate is at or above a threshold at a lead time."""
-    media_type = choose(accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, MEDIA_TYPES)
     found = await named(service, run)
     check_minutes(found.run, lead, found.run.lead_minutes)
     part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
@@ -123,29 +129,29 @@ async def probability(
     # The earlier runs that are pooled expire before this one, so this is no answer for ever.
     found = found._replace(cache_control="max-age=60")
     question = ("probability", threshold, encoding, [other.id for other in earlier])
-    make = partial(probability_content, service.reader, part, earlier, float(threshold), media_type, encoding)
-    return await answer(request, service, found, part, media_type, question, make)
+    make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.media_type, encoding)
+    return await answer(request, service, found, part, chosen, question, make, f"probability-{threshold}mmh")
 
 
 async def _whole(
-    request: Request, service: Service, found: Found, media_type: str, bbox: str | None, picture: int | None
+    request: Request, service: Service, found: Found, chosen: Chosen, bbox: str | None, picture: int | None
 ) -> Response:
     run, cut = found.run, window(found.run, bbox)
-    if media_type == JSON:
+    if chosen.media_type == JSON:
         part = Part(run, run.lead_minutes, cut, found.degraded)
-        return await answer(
-            request, service, found, part, media_type, ("index",), partial(index_json, run, found.degraded)
-        )
+        root_path = root_path_of(request.scope)
+        make = partial(index_json, run, found.degraded, root_path)
+        return await answer(request, service, found, part, chosen, ("index", root_path), make)
     minutes = run.lead_minutes
-    if media_type in _IMAGES:
+    if chosen.media_type in _IMAGES:
         usual = min(_USUAL_PICTURE_MINUTES, run.lead_minutes[-1])
         known = (*run.observed_minutes, *run.lead_minutes)
         minutes = (check_minutes(run, usual if picture is None else picture, known),)
-    return await _frames(request, service, found, Part(run, minutes, cut, found.degraded), media_type, "base64")
+    return await _frames(request, service, found, Part(run, minutes, cut, found.degraded), chosen, "base64")
 
 
 async def _frames(
-    request: Request, service: Service, found: Found, part: Part, media_type: str, encoding: Encoding
+    request: Request, service: Service, found: Found, part: Part, chosen: Chosen, encoding: Encoding
 ) -> Response:
-    make = partial(frames_content, service.reader, part, media_type, encoding)
-    return await answer(request, service, found, part, media_type, ("frames", encoding), make)
+    make = partial(frames_content, service.reader, part, chosen.media_type, encoding)
+    return await answer(request, service, found, part, chosen, ("frames", encoding), make)

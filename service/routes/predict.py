@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from service.answers.arrays import Encoding
-from service.answers.negotiate import choose
+from service.answers.formats import Format, choose_form
 from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
 from service.attendance import while_attended
@@ -42,10 +42,11 @@ async def predict(
     model: Annotated[str | None, Query(max_length=80, description="see GET /models; its default if not given")] = None,
     lead_minutes: Annotated[int, Query(ge=1, le=1440, description="a multiple of the model's timestep")] = 60,
     encoding: Annotated[Encoding, Query(description="of the frames in JSON")] = "base64",
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))] = None,
 ) -> Response:
     """Forecast the frames that follow those in the body, or the newest stored ones of `product`."""
-    media_type = choose(accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, MEDIA_TYPES)
     served = service.catalogue.get(model)
     card = served.forecaster.card
     steps = steps_for(card, lead_minutes)
@@ -59,6 +60,8 @@ async def predict(
         nowcast = dress(service, question, start, predicted)
         for shortfall in start.shortfalls:
             service.metrics.degraded.labels(shortfall).inc()
-        response = await run_sync(timings.measured("encode", partial(render, nowcast, media_type, encoding)))
+        response = await run_sync(timings.measured("encode", partial(render, nowcast, chosen.media_type, encoding)))
     response.headers["Server-Timing"] = timings.header()
+    if chosen.vary:
+        response.headers["Vary"] = chosen.vary
     return response

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from service.bodies.json_body import JsonFrames
-from service.bodies.posted import Hints, utc
+from service.bodies.posted import Hints
 from service.documentation import reference
+from service.times import utc_time
 
 Product = Annotated[
     str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="product of the frames, e.g. RY", examples=["RY"])
@@ -20,6 +21,7 @@ GridName = Annotated[
 ]
 ValidTime = Annotated[
     datetime,
+    utc_time("valid_time"),
     Query(
         description="UTC time of the last frame of an array; now, floored to the timestep, if not given",
         examples=["2017-08-16T01:15:00Z"],
@@ -41,7 +43,7 @@ class FrameQuery:
         """The same for the decoder, with what is assumed otherwise."""
         return Hints(
             now=now,
-            valid_time=utc(self.valid_time) if self.valid_time else None,
+            valid_time=self.valid_time,
             grid=self.grid,
             product=self.product,
             timestep_minutes=self.timestep_minutes,

@@ -8,11 +8,13 @@ from typing import Annotated, NamedTuple
 from anyio.to_thread import run_sync
 from fastapi import Path, Query, Request, Response
 
-from service.answers.large import Content, LargeResponse
-from service.answers.run import Part, age_seconds, headers_of
+from service.answers.formats import Chosen, disposition
+from service.answers.large import Content, LargeResponse, size_of
+from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.caching import BRIEFLY, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
 from service.errors import UnknownFrame
+from service.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
 from service.runs.region import parse_bbox, window_of
@@ -41,6 +43,7 @@ class Found(NamedTuple):
 class _Written(NamedTuple):
     content: Content
     headers: dict[str, str]
+    size: int
 
 
 async def latest(service: Service, product: str | None, grid: str | None) -> Found:
@@ -82,26 +85,35 @@ async def answer(
     service: Service,
     found: Found,
     part: Part,
-    media_type: str,
+    chosen: Chosen,
     question: tuple[object, ...],
     make: Callable[[], Content],
+    field: str = "",
 ) -> Response:
-    """A part of a run as `make` writes it, or 304; written once for all who ask the same `question`."""
-    run = found.run
+    """A part of a run as `make` writes it, or 304, or 206; written once for all who ask the same `question`.
+
+    `field` is what a file of it is called by besides, where it is not rain.
+    """
+    run, media_type = found.run, chosen.media_type
     key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
-    told = {"Cache-Control": found.cache_control, "X-Raincell-Age-Seconds": str(age_seconds(run, service.clock()))}
+    now = service.clock()
+    told = {"Cache-Control": found.cache_control, "X-Raincell-Age-Seconds": str(age_seconds(run, now))}
+    if chosen.vary:
+        told["Vary"] = chosen.vary
     if unchanged(request, tag, run.made_at):
         return Response(status_code=304, headers={**validators(tag, run.made_at), **headers_of(part), **told})
     if written is None:
+        named = disposition(media_type, *file_words(part), field)
         async with service.encoders:
-            written = await run_sync(service.answers.get, key, lambda: _write(part, tag, make()))
-    return LargeResponse(written.content, media_type, {**written.headers, **told})
+            written = await run_sync(service.answers.get, key, lambda: _write(part, tag, named, make()))
+    only = part_asked_for(request, tag, run.made_at, now, written.size)
+    return LargeResponse(written.content, media_type, {**written.headers, **told}, only)
 
 
-def _write(part: Part, tag: str, content: Content) -> tuple[_Written, int]:
+def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tuple[_Written, int]:
     """What is kept of an answer, and its size."""
-    headers = {**validators(tag, part.run.made_at), **headers_of(part)}
-    size = sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in content)
-    return _Written(content, headers), size + _HEADERS_SIZE
+    headers = {**validators(tag, part.run.made_at), **headers_of(part), **named}
+    size = size_of(content)
+    return _Written(content, headers, size), size + _HEADERS_SIZE

@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Query, Response
 
 from radar.errors import StoreUnavailable
-from service.answers.negotiate import choose as choose_media_type
+from service.answers.formats import Format, choose_form, disposition
 from service.checked_route import CheckedRoute
 from service.codec import Series
 from service.context import Parts, Service
@@ -49,18 +49,20 @@ async def verification(
     period: WhichPeriod = "24h",
     lead_minutes: Lead | None = None,
     threshold: Threshold = "1",
+    format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """Scores of all models, baselines and shadows against the frames that came in, on the same pixels."""
-    media_type = choose_media_type(accept, MEDIA_TYPES)
+    media_type, vary = choose_form(format, accept, MEDIA_TYPES)
 
-    def make() -> bytes:
+    def make() -> Response:
         verification = _kept(service)
         series = choose(_known(service, verification), product, grid)
         answer = report(verification, series, period, lead_minutes)
-        return _written(answer, media_type, float(threshold))
+        headers = disposition(media_type, "verification", series.product, period) | ({"Vary": vary} if vary else {})
+        return Response(_written(answer, media_type, float(threshold)), media_type=media_type, headers=headers)
 
-    return Response(await run_sync(make), media_type=media_type, headers={"Vary": "Accept"})
+    return await run_sync(make)
 
 
 def _kept(service: Service) -> Verification:

@@ -1,0 +1,26 @@
+"""How every time that a caller sends is read, in a query, a path or a body."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BeforeValidator
+
+from radar.errors import InvalidRequest
+from radar.times import parse_time
+
+
+def utc_time(name: str) -> BeforeValidator:
+    """Reads a `datetime` that the caller knows by this name: UTC, to the second; raises InvalidRequest.
+
+    Pydantic alone takes digits for seconds since 1970.
+    """
+
+    def read(text: object) -> datetime:
+        try:
+            return parse_time(text)
+        except InvalidRequest as error:
+            expected = f"{name} to be {error.expected}"
+            raise InvalidRequest(expected=expected, got=error.got, remedy=error.remedy) from None
+
+    return BeforeValidator(read)
