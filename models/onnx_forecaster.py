@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from models.card import ModelCard
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.recurrent import RecurrentForecaster
+from radar.cpus import usable_cpus
 from radar.errors import ArtifactRejected, ProviderMissing
 from radar.sequence import Float32
 
@@ -107,7 +108,7 @@ def _open(path: Path, provider: Provider, threads: int | None = None) -> ort.Inf
     if provider == "cuda":
         _check_cuda()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or usable_cpus()
     if provider == "cpu":
         options.log_severity_level = 3  # no word about constants of float16 that it does not fold
     if provider == "cuda":

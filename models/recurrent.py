@@ -92,7 +92,7 @@ class RecurrentForecaster:
             for unit, one in zip(units, prediction[:, 0], strict=True):
                 unit[lead] = one
         parts = zip(observed, units, motions, strict=True)
-        return [forecast_after(past, self._to_rain(unit, past.rain_rate[-1], motion)) for past, unit, motion in parts]
+        return [forecast_after(past, self._to_rain(unit, past.rain_rate, motion)) for past, unit, motion in parts]
 
     def _predictions(
         self, observed: Sequence[FrameSequence], motions: Sequence[Float32 | None], steps: int
@@ -108,9 +108,16 @@ class RecurrentForecaster:
         )
         return roll_out(self.step, np.stack(inputs, axis=1), base, self.card.pad_multiple)
 
-    def _to_rain(self, units: Float32, last: Float32, motion: Float32 | None) -> Float32:
-        """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory."""
+    def _to_rain(self, units: Float32, past: Float32, motion: Float32 | None) -> Float32:
+        """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory.
+
+        Where the network read no rain at all there is none to move or to grow: what it says then is its bias.
+        """
+        last = past[-1]
         missing = np.isnan(last)
+        if not (past >= self.card.scaling.dry_below).any():
+            units[:] = np.where(missing, np.float32(np.nan), np.float32(0))
+            return units
         rates = (np.where(missing, np.float32(np.nan), self.card.scaling.from_network(unit)) for unit in units)
         for lead, rate in enumerate(hold_inflow(self.card.framing.outputs(rates, motion), last)):
             units[lead] = rate

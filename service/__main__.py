@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,9 +81,11 @@ def _demo(options: argparse.Namespace) -> int:
     from service.demo_feed import feed_storms
     from service.feed.follow import Stop
     from service.heartbeat import beating
+    from service.unknown_settings import warn_of_unknown_settings
 
     settings, stop = _settings(options), Stop()
     log.set_up(settings.log_format, sys.stderr)
+    warn_of_unknown_settings(os.environ)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.ask())
     feed_storms(settings, options.hours, now_utc, beating(stop.wait, options.heartbeat))

@@ -17,12 +17,13 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
-from radar.errors import StoreUnavailable
+from radar.errors import StoreUnavailable, UnknownModel
 from service import log
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE
+from service.catalogue import Catalogue
 from service.context import Service, now_utc
 from service.decoders import Decoders
 from service.demo import Demo
@@ -50,6 +51,7 @@ from service.runs.store import MemoryRuns
 from service.security_documentation import add_security
 from service.settings import Settings, check_exposure
 from service.state_metrics import StateCollector
+from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
 from service.verification.gauges import VerificationCollector
 from service.verification.make import Parts, make_verification
@@ -103,6 +105,8 @@ def make_service(settings: Settings) -> Service:
     counts = Metrics()
     load = partial(load_forecaster, provider=settings.provider)
     watch = ModelWatch(settings.model_repository, load)
+    if settings.default_model is not None:
+        _prefer(watch.catalogue, settings.default_model)
     history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
@@ -139,7 +143,7 @@ def make_service(settings: Settings) -> Service:
         provider=settings.provider,
         store_kind="redis" if settings.redis_url else "memory",
         runs=runs,
-        latest=Latest(history, runs),
+        latest=Latest(history, runs, settings.default_product),
         reader=RunReader(runs, cache),
         answers=cache,
         runner=runner if settings.runs else None,
@@ -169,6 +173,7 @@ def serve(settings: Settings) -> None:
     """
     check_exposure(settings)
     log.set_up(settings.log_format)
+    warn_of_unknown_settings(os.environ)
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()
@@ -193,6 +198,14 @@ def _leave() -> None:
     """
     logging.shutdown()
     os._exit(0)
+
+
+def _prefer(catalogue: Catalogue, name: str) -> None:
+    try:
+        catalogue.prefer(name)
+    except UnknownModel as error:
+        remedy = f"correct RAINCELL_DEFAULT_MODEL; {error.remedy.removeprefix('see GET /models').lstrip('; ')}"
+        raise UnknownModel(expected=error.expected, got=error.got, remedy=remedy.rstrip("; ")) from None
 
 
 def _worker(settings: Settings, counts: Metrics) -> Worker:

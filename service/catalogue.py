@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +45,19 @@ class Catalogue:
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self.models: Mapping[str, ServedModel] = dict(models)
+        self._preferred = PREFERRED
         self.rejected: tuple[Rejection, ...] = ()
 
     @property
     def default(self) -> str:
         """The name of the model that answers where none is named."""
-        return default_of(self.models)
+        models = self.models
+        return self._preferred if self._preferred in models else default_of(models)
+
+    def prefer(self, name: str) -> None:
+        """Make a model the default; UnknownModel if there is none of that name."""
+        self.get(name)
+        self._preferred = name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,12 +67,13 @@ class Catalogue:
     def get(self, name: str | None) -> ServedModel:
         """A model, or the default for None; raises UnknownModel."""
         models = self.models
-        found = models.get(default_of(models) if name is None else name)
+        found = models.get(self.default if name is None else name)
         if found is None:
+            near = difflib.get_close_matches(str(name), models, 1)
             raise UnknownModel(
                 expected="one of the models " + ", ".join(models),
                 got=f"{str(name)[:60]!r}",
-                remedy="see GET /models",
+                remedy="see GET /models" + (f"; {near[0]} may be meant" if near else ""),
             )
         return found
 

@@ -17,6 +17,7 @@ from radar.grid import grid_named
 from radar.products import DEMO
 from radar.sequence import Float32, FrameSequence, times_after
 from radar.synthetic import storm_frames
+from service.codec import series_of
 from service.last_good import History
 
 PRODUCT, GRID, STEP_MINUTES = DEMO, "radolan", 5
@@ -50,6 +51,7 @@ class Demo:
             product=PRODUCT,
         )
         self._history.append(frames)
+        self._history.mark_fed(series_of(frames))
         self._next_time = frames.valid_times[-1] + timedelta(minutes=STEP_MINUTES)
 
     async def run(self) -> None:

@@ -96,6 +96,14 @@ class EncodedHistory(ABC):
     def withdrawn(self, series: Series) -> dict[datetime, float]:
         """The times of withdrawn frames, and when they were withdrawn."""
 
+    @abstractmethod
+    def mark_fed(self, series: Series) -> None:
+        """Remember that the feed brings this series, for a while."""
+
+    @abstractmethod
+    def fed(self) -> set[Series]:
+        """The series that the feed brings."""
+
     def now(self) -> float:
         """Seconds since 1970 by the clock that says what was stored and withdrawn first."""
         return time.time()
@@ -149,6 +157,7 @@ class MemoryHistory(EncodedHistory):
         super().__init__(retention)
         self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
         self._withdrawn: dict[tuple[Series, datetime], float] = {}
+        self._fed: set[Series] = set()
         self._lock = threading.Lock()
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
@@ -212,6 +221,14 @@ class MemoryHistory(EncodedHistory):
         """See EncodedHistory."""
         return {time: at for (known, time), at in self._withdrawn.copy().items() if known == series}
 
+    def mark_fed(self, series: Series) -> None:
+        """See EncodedHistory."""
+        self._fed = {*self._fed, series}
+
+    def fed(self) -> set[Series]:
+        """See EncodedHistory."""
+        return self._fed
+
     def known(self) -> set[Series]:
         """Every series of which there are frames, or were before they were withdrawn."""
         return {*self._frames.copy(), *(series for series, _ in self._withdrawn.copy())}
@@ -250,11 +267,17 @@ def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> F
         ) from None
 
 
-def choose_series(known: Iterable[Series], product: str, grid: str | None) -> Series:
-    """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named."""
+def choose_series(
+    known: Iterable[Series], product: str, grid: str | None, fed: Container[Series] = frozenset()
+) -> Series:
+    """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named.
+
+    Of several grids the one that the feed brings is meant.
+    """
     found = [series for series in known if series.product == product and grid in (None, series.grid)]
     if not found:
         raise unknown_product(product, grid)
+    found = only_fed(found, fed)
     if len(found) > 1:
         raise InvalidRequest(
             expected=f"the grid of {product}, one of " + ", ".join(series.grid for series in found),
@@ -262,6 +285,12 @@ def choose_series(known: Iterable[Series], product: str, grid: str | None) -> Se
             remedy="add grid= to the query",
         )
     return found[0]
+
+
+def only_fed(found: list[Series], fed: Container[Series]) -> list[Series]:
+    """Of several series the one that the feed brings, if it brings just one of them."""
+    brought = [series for series in found if series in fed]
+    return brought if len(brought) == 1 else found
 
 
 def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:

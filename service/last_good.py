@@ -54,6 +54,7 @@ class History:
         self._clock = clock
         self._asked_again_from = float("-inf")
         self._epoch = ""
+        self._fed: set[Series] = set()
 
     def append(self, frames: FrameSequence) -> None:
         """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
@@ -89,6 +90,19 @@ class History:
     def products(self) -> Reading[list[Series]]:
         """Every product and grid of which there are frames."""
         return self._read(lambda store: store.products())
+
+    def fed(self) -> set[Series]:
+        """The series that the feed brings; none while that cannot be asked."""
+        try:
+            found: set[Series] = self._ask(self._store.fed)
+        except StoreUnavailable:
+            return self._fed
+        self._fed = found
+        return found
+
+    def mark_fed(self, series: Series) -> None:
+        """Remember that a series is the feed's own."""
+        self._ask(lambda: self._store.mark_fed(series))
 
     def timestep_minutes(self, series: Series) -> int:
         """Minutes between frames, as the newest says; 0 where there is none."""

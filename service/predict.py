@@ -17,7 +17,7 @@ from service.bodies.posted import Hints, Posted
 from service.bodies.read import Body, decode
 from service.catalogue import ServedModel
 from service.context import Service
-from service.history import choose_series, unknown_product
+from service.history import unknown_product
 from service.runs.inputs import forecaster_for, gather_inputs, together
 from service.runs.run import Method
 from service.worker import Done, Worker
@@ -124,7 +124,7 @@ def _newest(frames: FrameSequence, count: int) -> FrameSequence:
 
 def _stored(service: Service, question: Question) -> Start:
     hints = question.hints
-    if not hints.product:
+    if not (hints.product or service.latest.default_product or service.history.fed()):
         raise InvalidRequest(
             expected="frames in the body, or product= to start from the stored history",
             got="neither",
@@ -136,7 +136,7 @@ def _stored(service: Service, question: Question) -> Start:
             got="one",
             remedy="leave it away: the forecast starts from the newest stored frame",
         )
-    series = choose_series(service.history.products().value, hints.product, hints.grid)
+    series = service.latest.meant_now(hints.product, hints.grid)
     model = question.model.forecaster
     reading = service.history.newest(series, model.input_length + 1)
     if not reading.value:  # withdrawn a moment ago

@@ -25,9 +25,13 @@ from service.redis_client import connect, store_errors
 
 _IDLE = timedelta(days=7)
 """Series to which nothing was added for this long go; everything else goes by the retention."""
+_FED_FOR = timedelta(days=1)
+"""How long a feed may be away before its series is one of many."""
 _EPOCH = "raincell:epoch"
 _SERIES = "raincell:series"
 _WITHDRAWALS = "raincell:withdrawals"
+_FED = "raincell:fed"
+"""A sorted set: what the feed brings, and when it last did."""
 
 
 class RedisHistory(EncodedHistory):
@@ -125,6 +129,19 @@ class RedisHistory(EncodedHistory):
         with store_errors():
             found = self._redis.hgetall(_key(series, "withdrawn"))
             return {datetime.fromtimestamp(int(time), UTC): float(at) for time, at in found.items()}
+
+    def mark_fed(self, series: Series) -> None:
+        """See EncodedHistory."""
+        with store_errors():
+            now = self.now()
+            self._redis.zadd(_FED, {"|".join(series): now})
+            self._redis.zremrangebyscore(_FED, "-inf", now - _FED_FOR.total_seconds())
+
+    def fed(self) -> set[Series]:
+        """See EncodedHistory."""
+        with store_errors():
+            since = self.now() - _FED_FOR.total_seconds()
+            return {Series(*each.decode().split("|", 1)) for each in self._redis.zrangebyscore(_FED, since, "+inf")}
 
     def now(self) -> float:
         """Redis's own clock."""

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     cors_origins : set of str
         Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
     log_format : "text" or "json"
+    default_product : str or None
+        The product that is meant where a request names none; else the only one there is, or that the feed brings.
+    default_model : str or None
+        The model that makes runs, and answers where a request names none; else ms-convlstm, or the first by name.
     demo : bool
         Keep a synthetic storm over Germany in the history.
     queue : int
@@ -117,6 +121,8 @@ class Settings(BaseSettings):
     root_path: str = ""
     cors_origins: Annotated[frozenset[str], NoDecode] = frozenset()
     log_format: LogFormat = "text"
+    default_product: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,32}$")] | None = None
+    default_model: str | None = None
     demo: bool = False
     queue: int = Field(default=8, ge=1, le=1000)
     archive: Path | None = None

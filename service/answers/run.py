@@ -54,8 +54,9 @@ def run_url(run: Run, root_path: str) -> str:
     return f"{root_path}/nowcast/{run.id}"
 
 
-def index_json(run: Run, degraded: str | None, root_path: str = "") -> Content:
+def index_json(part: Part, root_path: str = "") -> Content:
     """See RunAnswer."""
+    run = part.run
     url = run_url(run, root_path)
 
     def frame(minutes: int) -> dict[str, Any]:
@@ -75,11 +76,11 @@ def index_json(run: Run, degraded: str | None, root_path: str = "") -> Content:
         "version": run.version,
         "method": run.method,
         "history_times": [iso(time) for time in run.history_times],
-        "degraded": degraded,
+        "degraded": part.degraded,
         "attribution": attribution(run.product),
         "thresholds": list(THRESHOLDS),
         "observed": [frame(minutes) for minutes in run.observed_minutes],
-        "forecast": [frame(minutes) for minutes in run.lead_minutes],
+        "forecast": [frame(minutes) for minutes in part.minutes],
     }
     return [json.dumps(answer).encode()]
 

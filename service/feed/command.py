@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -39,6 +40,7 @@ from service.redis_quarantine import RedisQuarantine
 from service.redis_references import RedisReferences
 from service.reference_forecasts import ReferenceForecasts
 from service.settings import Settings
+from service.unknown_settings import warn_of_unknown_settings
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ def ingest(settings: Settings, options: Options) -> int:
     InvalidRequest
         An unknown product, a source that is none, or no Redis.
     """
+    log.set_up(settings.log_format, sys.stderr)
+    warn_of_unknown_settings(os.environ)
     stop, decoders = Stop(), Decoders(size=1)
     follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read, limits=FOLLOWED))
-    log.set_up(settings.log_format, sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.ask())
     with closing(decoders), closing(follower.source):

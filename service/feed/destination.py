@@ -26,5 +26,8 @@ class FeedHistory(Protocol):
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """The newest `count` frames, to compare with; none where the history does the comparing."""
 
+    def mark_fed(self, series: Series) -> None:
+        """Remember that the feed brings this series: it is the one that is meant where none is named."""
+
     def append(self, frames: FrameSequence) -> None:
         """Keep frames; InvalidRequest if they could not be kept, FrameQuarantined if they are not believed."""

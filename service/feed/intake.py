@@ -129,6 +129,7 @@ class Intake:
         if forecast is not None and self._references is not None:
             self._references.put(forecast)
         self._append_to_history(observed)
+        self.history.mark_fed(series_of(observed))
         self.quarantine.clear(self.product, observed.valid_times)
         self._append_to_archive(observed)
         return observed.valid_times[0]

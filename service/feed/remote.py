@@ -87,6 +87,9 @@ class ServiceHistory:
         if answer.status_code != httpx.codes.CREATED:
             raise _refusal(answer, frames.valid_times[-1])
 
+    def mark_fed(self, series: Series) -> None:
+        """See FeedHistory: over HTTP nobody tells it; RAINCELL_DEFAULT_PRODUCT of the service does the same."""
+
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()

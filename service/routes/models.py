@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.answers.schema import ModelAnswer, ModelsAnswer
-from service.catalogue import ServedModel, default_of
+from service.catalogue import ServedModel
 from service.checked_route import CheckedRoute
 from service.context import Parts
 from service.inventory import rejected_models
@@ -21,7 +21,7 @@ async def models(service: Parts) -> ModelsAnswer:
     """All models that answer, and which of them by default."""
     models = service.catalogue.models  # one state of it, should it be exchanged meanwhile
     return ModelsAnswer(
-        default=default_of(models),
+        default=service.catalogue.default,
         models=[_describe(model) for model in models.values()],
         rejected=rejected_models(service.catalogue),
     )

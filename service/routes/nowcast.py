@@ -19,15 +19,21 @@ from service.documentation import reference
 from service.problems import documented
 from service.remembered_route import RememberedRoute
 from service.root_path import root_path_of
-from service.routes.query import GridName, Product
+from service.routes.query import GridName, ModelName, Product
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
+from service.runs.run import Run
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
 
 Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
-Picture = Annotated[
+LeadMinutes = Annotated[
     int | None,
-    Query(ge=-1440, le=1440, description="which frame an image shows; an hour ahead, or the last, if not given"),
+    Query(
+        ge=-1440,
+        le=1440,
+        description="how far the forecast reaches, in minutes; an image shows its last frame, an hour ahead, or the"
+        " last, if not given; 0 and below, for images only: a frame of the past",
+    ),
 ]
 FrameEncoding = Annotated[Encoding, Query(description="of the frames in JSON")]
 Minutes = Annotated[int, Path(ge=-1440, le=1440, description="lead time; 0 and below: observed", examples=[30])]
@@ -56,14 +62,15 @@ async def latest_run(
     service: Parts,
     product: Product | None = None,
     grid: GridName | None = None,
+    model: ModelName | None = None,
     bbox: Bbox | None = None,
-    lead_minutes: Picture = None,
+    lead_minutes: LeadMinutes = None,
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """The latest run of a product, or of the only one: its index, or all its frames."""
     chosen = choose_form(format, accept, MEDIA_TYPES)
-    return await _whole(request, service, await latest(service, product, grid), chosen, bbox, lead_minutes)
+    return await _whole(request, service, await latest(service, product, grid, model), chosen, bbox, lead_minutes)
 
 
 @router.get("/{run}", response_class=Response, responses=_answers(RunAnswer, _WHOLE, 404, 406, 410, 422, 500, 503))
@@ -72,7 +79,7 @@ async def one_run(
     service: Parts,
     run: RunPath,
     bbox: Bbox | None = None,
-    lead_minutes: Picture = None,
+    lead_minutes: LeadMinutes = None,
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
@@ -134,20 +141,29 @@ async def probability(
 
 
 async def _whole(
-    request: Request, service: Service, found: Found, chosen: Chosen, bbox: str | None, picture: int | None
+    request: Request, service: Service, found: Found, chosen: Chosen, bbox: str | None, lead_minutes: int | None
 ) -> Response:
     run, cut = found.run, window(found.run, bbox)
-    if chosen.media_type == JSON:
-        part = Part(run, run.lead_minutes, cut, found.degraded)
-        root_path = root_path_of(request.scope)
-        make = partial(index_json, run, found.degraded, root_path)
-        return await answer(request, service, found, part, chosen, ("index", root_path), make)
-    minutes = run.lead_minutes
     if chosen.media_type in _IMAGES:
         usual = min(_USUAL_PICTURE_MINUTES, run.lead_minutes[-1])
         known = (*run.observed_minutes, *run.lead_minutes)
-        minutes = (check_minutes(run, usual if picture is None else picture, known),)
-    return await _frames(request, service, found, Part(run, minutes, cut, found.degraded), chosen, "base64")
+        minutes: tuple[int, ...] = (check_minutes(run, usual if lead_minutes is None else lead_minutes, known),)
+    else:
+        minutes = _until(run, lead_minutes)
+    part = Part(run, minutes, cut, found.degraded)
+    if chosen.media_type == JSON:
+        root_path = root_path_of(request.scope)
+        make = partial(index_json, part, root_path)
+        return await answer(request, service, found, part, chosen, ("index", root_path), make)
+    return await _frames(request, service, found, part, chosen, "base64")
+
+
+def _until(run: Run, lead_minutes: int | None) -> tuple[int, ...]:
+    """The lead times up to one of them; raises UnknownFrame for what is none."""
+    if lead_minutes is None:
+        return run.lead_minutes
+    check_minutes(run, lead_minutes, run.lead_minutes)
+    return tuple(lead for lead in run.lead_minutes if lead <= lead_minutes)
 
 
 async def _frames(

@@ -21,9 +21,10 @@ from service.documentation import reference
 from service.errors import UnsupportedBody
 from service.problems import documented, first_fault
 from service.remembered_route import RememberedRoute
-from service.routes.query import GridName, Product
-from service.routes.run_answer import Found, latest
-from service.runs.points import describe_places
+from service.routes.query import GridName, ModelName, Product
+from service.routes.run_answer import Found, latest, stale
+from service.runs.inputs import together
+from service.runs.points import ahead_of, describe_places
 from service.runs.probability import METHOD
 from service.runs.run import Run
 
@@ -75,14 +76,16 @@ async def point(
     lon: Lon,
     product: Product | None = None,
     grid: GridName | None = None,
+    model: ModelName | None = None,
 ) -> Response:
     """The rain at a place: the past hour, the forecast, when it starts and when it ends."""
-    found = await latest(service, product, grid)
-    key = (found.run.id, "place", lat, lon)
+    found = await latest(service, product, grid, model)
+    minutes_ago = _minutes_ago(service, found.run)
+    key = (found.run.id, "place", lat, lon, minutes_ago)
     kept = service.answers.find(key)
     if kept is None:
         async with service.encoders:
-            kept = await run_sync(_one, service, found.run, lat, lon)
+            kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago)
         service.answers.keep(key, kept, 2 * len(kept))
     return _json(service, found, kept)
 
@@ -118,16 +121,21 @@ def _read(content_type: str, body: bytes) -> list[PlaceQuestion]:
         ) from None
 
 
-def _one(service: Service, run: Run, lat: float, lon: float) -> str:
+def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int) -> str:
     earlier = service.reader.earlier(run)
-    (place,) = describe_places(service.reader, run, earlier, [lat], [lon])
+    (place,) = describe_places(service.reader, run, earlier, [lat], [lon], minutes_ago)
     return json.dumps({**_source(run, earlier), "name": None, "lat": lat, "lon": lon, **place})
+
+
+def _minutes_ago(service: Service, run: Run) -> int:
+    """Whole minutes since the run's reference time, at most one past its end: nothing changes after that."""
+    return min(age_seconds(run, service.clock()) // 60, ahead_of(run) + 1)
 
 
 def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
-    told = describe_places(service.reader, found.run, earlier, lat, lon)
+    told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(service, found.run))
     listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
     return _json(service, found, json.dumps({**_source(found.run, earlier), "points": listed}))
 
@@ -152,6 +160,8 @@ def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:
 
 def _json(service: Service, found: Found, text: str) -> Response:
     """The rest of an answer, whose text may have been kept for a while, with what changes meanwhile before it."""
-    changing = {"age_seconds": age_seconds(found.run, service.clock()), "degraded": found.degraded}
+    now = service.clock()
+    degraded = together(found.degraded, stale(found.run, now))
+    changing = {"age_seconds": age_seconds(found.run, now), "degraded": degraded}
     content = f"{json.dumps(changing)[:-1]}, {text[1:]}"
     return Response(content, headers={"Cache-Control": found.cache_control}, media_type=JSON)

@@ -19,6 +19,9 @@ Product = Annotated[
 GridName = Annotated[
     str, Query(max_length=80, description="grid of the frames, e.g. radolan, radklim, de1200", examples=["radolan"])
 ]
+ModelName = Annotated[
+    str, Query(max_length=80, description="name of a model, see GET /models", examples=["ms-convlstm"])
+]
 ValidTime = Annotated[
     datetime,
     utc_time("valid_time"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from anyio.to_thread import run_sync
 from fastapi import Path, Query, Request, Response
 
+from radar.errors import InvalidRequest
+from radar.sequence import iso
 from service.answers.formats import Chosen, disposition
 from service.answers.large import Content, LargeResponse, size_of
 from service.answers.run import Part, age_seconds, file_words, headers_of
@@ -46,14 +49,33 @@ class _Written(NamedTuple):
     size: int
 
 
-async def latest(service: Service, product: str | None, grid: str | None) -> Found:
-    """The latest run; raises as `Latest.find`."""
+async def latest(service: Service, product: str | None, grid: str | None, model: str | None = None) -> Found:
+    """The latest run; raises as `Latest.find`, and for a model by which no runs are made."""
     reading = service.latest.at_hand(product, grid)
     if reading is None:
         reading = await run_sync(service.latest.find, product, grid)
     run = reading.value
+    _check_model(service, run, model)
     cache_control = BRIEFLY if reading.degraded else until_next_run(run, service.clock())
     return Found(run, together(run.degraded, reading.degraded), cache_control)
+
+
+def _check_model(service: Service, run: Run, model: str | None) -> None:
+    """Raise UnknownModel for a model that there is not, InvalidRequest for one by which no runs are made."""
+    if model is None or model == run.model:
+        return
+    service.catalogue.get(model)
+    raise InvalidRequest(
+        expected=f"model={run.model}, which makes the runs here",
+        got=repr(model[:60]),
+        remedy="ask POST /predict with it; the operator chooses the model of runs by RAINCELL_DEFAULT_MODEL",
+    )
+
+
+def stale(run: Run, now: datetime) -> str | None:
+    """What is said of a run whose end has passed."""
+    end = run.valid_time(max(run.lead_minutes, default=0))
+    return f"stale: the latest run ended at {iso(end)}, and no newer frames have come" if end <= now else None
 
 
 async def named(service: Service, run_id: str) -> Found:

@@ -16,7 +16,6 @@ from service.documentation import reference
 from service.errors import VerificationOff
 from service.problems import documented
 from service.routes.query import GridName, Product
-from service.runs.latest import choose
 from service.verification.plot import plot
 from service.verification.report import report
 from service.verification.schema import VerificationAnswer
@@ -57,7 +56,7 @@ async def verification(
 
     def make() -> Response:
         verification = _kept(service)
-        series = choose(_known(service, verification), product, grid)
+        series = service.latest.meant(_known(service, verification), product, grid)
         answer = report(verification, series, period, lead_minutes)
         headers = disposition(media_type, "verification", series.product, period) | ({"Vary": vary} if vary else {})
         return Response(_written(answer, media_type, float(threshold)), media_type=media_type, headers=headers)

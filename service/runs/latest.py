@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable, UnknownProduct
 from service.codec import Series
 from service.errors import NoRunYet
-from service.history import choose_series
+from service.history import choose_series, only_fed
 from service.last_good import History, Reading
 from service.runs.run import Run
 from service.runs.runs import FRESH_SECONDS, Runs
@@ -19,15 +19,25 @@ class Latest:
 
     Parameters
     ----------
+    default_product : str or None
+        What is meant where no product is named; None where the frames decide.
     clock : callable
         Seconds, monotonic.
     """
 
-    def __init__(self, history: History, runs: Runs, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        history: History,
+        runs: Runs,
+        default_product: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.default_product = default_product
         self._history = history
         self._runs = runs
         self._clock = clock
         self._known: tuple[float, list[Series]] = (float("-inf"), [])
+        self._fed: set[Series] = set()
 
     def at_hand(self, product: str | None, grid: str | None) -> Reading[Run] | None:
         """As `find`, but None where the stores would have to be asked: takes no time."""
@@ -35,7 +45,7 @@ class Latest:
         if self._clock() >= until:
             return None
         try:
-            reading = self._runs.fresh(choose(known, product, grid))
+            reading = self._runs.fresh(choose(known, product or self.default_product, grid, self._fed))
         except RaincellError:
             return None  # it may have come a moment ago
         return Reading(reading.value, reading.degraded) if reading and reading.value else None
@@ -53,7 +63,7 @@ class Latest:
             Frames are there, but no run.
         StoreUnavailable
         """
-        series = choose(self._series(), product, grid)
+        series = self.meant(self._series(), product, grid)
         run, degraded = self._runs.latest(series)
         if run is None:
             raise NoRunYet(
@@ -63,9 +73,18 @@ class Latest:
             )
         return Reading(run, degraded)
 
+    def meant(self, known: Iterable[Series], product: str | None, grid: str | None) -> Series:
+        """The series that a request means; raises as `find`."""
+        return choose(known, product or self.default_product, grid, self._fed)
+
+    def meant_now(self, product: str | None, grid: str | None) -> Series:
+        """The series that a request means, of those that there are now; raises as `find`."""
+        return self.meant(self._series(), product, grid)
+
     def _series(self) -> list[Series]:
         try:
             known = self._history.products().value
+            self._fed = self._history.fed()
         except StoreUnavailable:
             known = self._runs.series()
             if not known:
@@ -74,10 +93,15 @@ class Latest:
         return known
 
 
-def choose(known: Iterable[Series], product: str | None, grid: str | None) -> Series:
-    """The series meant; raises UnknownProduct if there is none, InvalidRequest if more must be said."""
+def choose(
+    known: Iterable[Series], product: str | None, grid: str | None, fed: Container[Series] = frozenset()
+) -> Series:
+    """The series meant: the only one, or of several the one that the feed brings.
+
+    Raises UnknownProduct if there is none, InvalidRequest if more must be said.
+    """
     if product is not None:
-        return choose_series(known, product, grid)
+        return choose_series(known, product, grid, fed)
     found = [series for series in known if grid in (None, series.grid)]
     if not found:
         raise UnknownProduct(
@@ -85,10 +109,11 @@ def choose(known: Iterable[Series], product: str | None, grid: str | None) -> Se
             got="none",
             remedy="add frames with POST /frames",
         )
+    found = only_fed(found, fed)
     if len(found) > 1:
         raise InvalidRequest(
             expected="one of " + ", ".join(f"product={series.product}&grid={series.grid}" for series in found),
             got="no product, or no grid",
-            remedy="add product= and grid= to the query",
+            remedy="add product= and grid= to the query; the operator may set RAINCELL_DEFAULT_PRODUCT",
         )
     return found[0]

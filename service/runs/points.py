@@ -37,9 +37,21 @@ class _Sample:
 
 
 def describe_places(
-    reader: RunReader, run: Run, earlier: Sequence[Run], lat: Sequence[float], lon: Sequence[float]
+    reader: RunReader,
+    run: Run,
+    earlier: Sequence[Run],
+    lat: Sequence[float],
+    lon: Sequence[float],
+    minutes_ago: int = 0,
 ) -> list[Place]:
-    """What a run tells of each place, given in degrees; raises UnknownGrid if the run's grid has no place."""
+    """What a run tells of each place, given in degrees; raises UnknownGrid if the run's grid has no place.
+
+    Parameters
+    ----------
+    minutes_ago : int
+        How long ago the run began: whether it rains now is asked of the step that holds this minute, and not at all
+        once the run's end has passed.
+    """
     positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
     nearest = np.floor(positions + 0.5)
     limits = np.array(run.grid.shape)[:, None]
@@ -49,7 +61,7 @@ def describe_places(
         rows, columns = nearest[:, inside].astype(np.int64)
         sample = _sample(reader, run, earlier, rows, columns)
         for index, place in enumerate(np.flatnonzero(inside)):
-            places[place] = _describe(run, sample, index)
+            places[place] = _describe(run, sample, index, max(0, minutes_ago))
     return places
 
 
@@ -69,7 +81,7 @@ def _sample(
     return _Sample(observed, run.lead_minutes, rates, chances, reader.covered(run)[rows, columns])
 
 
-def _describe(run: Run, sample: _Sample, index: int) -> Place:
+def _describe(run: Run, sample: _Sample, index: int, minutes_ago: int) -> Place:
     rates = {minutes: _number(values[index]) for minutes, values in sample.rates.items()}
     past = [_step(run, minutes, rates.get(minutes)) for minutes in sample.observed]
     forecast = [
@@ -78,7 +90,8 @@ def _describe(run: Run, sample: _Sample, index: int) -> Place:
     ]
     seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
     coverage = "ok" if rates[0] is not None else "missing_data" if seen else "no_coverage"
-    when = _when(run, _rains(rates[0]), [_rains(rates[lead]) for lead in sample.leads])
+    known = [_rains(rates[minutes]) for minutes in (0, *sample.leads)]
+    when = _when(run, known, minutes_ago)
     return {"coverage": coverage, **when, "observed": past, "forecast": forecast}
 
 
@@ -90,25 +103,37 @@ def _outside(run: Run) -> Place:
     """A place that the grid does not reach."""
     past = [_step(run, minutes, None) for minutes in range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)]
     forecast = [{**_step(run, lead, None), "probabilities": dict(_NO_PROBABILITY)} for lead in run.lead_minutes]
-    return {"coverage": "no_coverage", **_when(run, None, []), "observed": past, "forecast": forecast}
+    return {"coverage": "no_coverage", **_when(run, [None], 0), "observed": past, "forecast": forecast}
 
 
-def _when(run: Run, now: bool | None, wet: Sequence[bool | None]) -> dict[str, bool | int | None]:
-    """When rain starts, and when the rain that falls now or starts next ends, in minutes after the reference time."""
+def _when(run: Run, rains: Sequence[bool | None], minutes_ago: int) -> dict[str, bool | int | None]:
+    """Whether it rains now, when it starts, and when the rain that falls now or starts next ends; minutes from now.
+
+    `rains` is of the reference time and of each lead time. After the run's end all is None, since
+    what has passed is no forecast.
+    """
+    step = run.timestep_minutes
+    passed, rest = divmod(minutes_ago, step)
+    left = rains[passed:]
+    now, ahead = (left[0], left[1:]) if left and (ahead_of(run) > minutes_ago or not minutes_ago) else (None, [])
     start = 0 if now else None
     if now is False:
-        dry = len(list(takewhile(lambda rains: rains is False, wet)))
-        start = dry if dry < len(wet) and wet[dry] else None
+        dry = len(list(takewhile(lambda rains: rains is False, ahead)))
+        start = dry if dry < len(ahead) and ahead[dry] else None
     end = None
     if start is not None:
-        last = start + len(list(takewhile(lambda rains: rains is True, wet[start:])))
-        end = last if last < len(wet) and wet[last] is False else None
-    step = run.timestep_minutes
+        last = start + len(list(takewhile(lambda rains: rains is True, ahead[start:])))
+        end = last if last < len(ahead) and ahead[last] is False else None
     return {
         "rain_now": now,
-        "starts_in_minutes": None if start is None or now else start * step,
-        "ends_in_minutes": None if end is None else end * step,
+        "starts_in_minutes": None if start is None or now else max(0, start * step - rest),
+        "ends_in_minutes": None if end is None else max(0, end * step - rest),
     }
+
+
+def ahead_of(run: Run) -> int:
+    """Minutes from the reference time to the run's end."""
+    return max(run.lead_minutes, default=0)
 
 
 def _step(run: Run, minutes: int, rate: float | None) -> dict[str, Any]:

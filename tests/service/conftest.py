@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -348,6 +349,10 @@ class Site:
 
     def get(self, url: str, accept: str = "application/json", **headers: str) -> httpx.Response:
         return self.client.get(url, headers={"Accept": accept, **headers})
+
+    def look_at(self, time: datetime) -> None:
+        """Set the clock by which answers are given."""
+        self.client.app.state.service = replace(self.client.app.state.service, clock=lambda: time)
 
     def add(self, frames: FrameSequence) -> str:
         """Add frames, and wait for their run, of which the id is given."""

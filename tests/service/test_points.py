@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
+from service.codec import Series
 from tests.service.conftest import END, SMALL, STEP, Site, sequence
 from tests.service.test_predict import check_problem
 
@@ -20,6 +25,7 @@ def at(site: Site, lat: float = LAT, lon: float = LON, rest: str = "") -> dict[s
 
 
 def test_a_place_has_its_pixels_rain(site: Site) -> None:
+    site.look_at(END + timedelta(minutes=4))
     answer = at(site)
     rain = sequence(6, end=END).rain_rate[:, 12, 9]
     assert [step["rate"] for step in answer["observed"]][-6:] == pytest.approx(rain, abs=1e-3)
@@ -55,6 +61,58 @@ def test_places_without_radar_are_answered_with_200(site: Site) -> None:
     frames.rain_rate[:] = float("nan")
     site.add(frames)
     assert at(site)["coverage"] == "missing_data"
+
+
+def test_a_run_whose_end_has_passed_says_nothing_about_now(site: Site) -> None:
+    site.look_at(END + timedelta(minutes=30, seconds=-1))
+    assert at(site)["degraded"] is None
+    for late in (timedelta(minutes=30), timedelta(hours=9), timedelta(days=3000)):
+        site.look_at(END + late)
+        answer = at(site)
+        assert (answer["rain_now"], answer["starts_in_minutes"], answer["ends_in_minutes"]) == (None, None, None)
+        assert answer["degraded"].startswith("stale: the latest run ended at 2017-08-16T01:45:00Z")
+        many = site.client.post("/nowcast/points", json=[{"lat": LAT, "lon": LON}]).json()
+        assert (many["degraded"], many["points"][0]["rain_now"]) == (answer["degraded"], None)
+
+
+def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable[..., Site]) -> None:
+    site = make_site(run_lead_minutes=30)
+    run = site.add(sequence(6, end=END))
+    site.service.history.mark_fed(Series("RY", SMALL.key))
+    site.add(replace(sequence(6, end=END), product="MINE"))
+    assert at(site)["run"] == run
+    assert site.get("/nowcast").json()["run"] == run
+    assert site.client.post("/predict?lead_minutes=5").json()["product"] == "RY"
+    assert at(site, rest="&product=MINE")["product"] == "MINE"
+    site.service.history.mark_fed(Series("MINE", SMALL.key))  # two feeds: which is meant nobody knows
+    time.sleep(0.1)
+    check_problem(site.get("/nowcast"), 422)
+
+
+def test_a_default_product_is_meant_where_none_is_named(make_site: Callable[..., Site]) -> None:
+    site = make_site(run_lead_minutes=30, default_product="MINE")
+    check_problem(site.get("/nowcast"), 404)
+    site.add(sequence(6, end=END))
+    check_problem(site.get(f"/nowcast/point?lat={LAT}&lon={LON}"), 404)
+    run = site.add(replace(sequence(6, end=END), product="MINE"))
+    assert at(site)["run"] == site.get("/nowcast").json()["run"] == run
+    assert site.client.post("/predict?lead_minutes=5").json()["product"] == "MINE"
+
+
+def test_runs_are_asked_for_by_their_model(site: Site) -> None:
+    assert at(site, rest="&model=still")["model"] == "still"
+    problem = check_problem(site.get("/nowcast?model=stil"), 404)
+    assert "still may be meant" in problem["remedy"]
+
+
+def test_lead_minutes_is_how_far_a_run_reaches(site: Site) -> None:
+    index = site.get("/nowcast?lead_minutes=15").json()
+    assert [frame["lead_minutes"] for frame in index["forecast"]] == [5, 10, 15]
+    array = np.load(io.BytesIO(site.get("/nowcast?lead_minutes=15", "application/x-npy").content))
+    assert len(array) == 3
+    check_problem(site.get("/nowcast?lead_minutes=17", "application/x-npy"), 404)
+    check_problem(site.get("/nowcast?lead_minutes=-10"), 404)
+    assert site.get("/nowcast?lead_minutes=-10", "image/png").status_code == 200
 
 
 def test_many_places_keep_their_order_and_names(site: Site) -> None:
@@ -116,6 +174,7 @@ def test_a_product_that_is_not_there(site: Site) -> None:
 def test_the_run_of_an_incomplete_history_says_so_at_places_too(make_site: Callable[..., Site]) -> None:
     site = make_site()
     site.add(sequence(2, end=END - timedelta(minutes=5)))
+    site.look_at(END)
     answer = at(site)
     assert answer["method"] == "extrapolation"
     assert answer["degraded"] == "2 of 5 frames: extrapolation instead of model still"

@@ -14,7 +14,7 @@ from radar.sequence import FrameSequence, iso, times_after
 from service.codec import encode
 from service.runs.cache import Cache
 from service.runs.coverage import covered_by, pack
-from service.runs.points import describe_places
+from service.runs.points import _when, describe_places
 from service.runs.probability import members, probabilities, weight
 from service.runs.reader import THRESHOLDS, RunReader
 from service.runs.run import WholeRun, earlier_runs
@@ -179,3 +179,26 @@ def test_an_earlier_run_that_went_meanwhile_is_left_out() -> None:
     reader = reader_of(now)
     alone = probabilities(reader, now.run, [], 5)
     np.testing.assert_array_equal(probabilities(reader, now.run, [gone.run], 5), alone)
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "rain_now", "starts", "ends"),
+    [
+        (0, False, 10, 20),
+        (4, False, 6, 16),
+        (5, False, 5, 15),
+        (14, False, 0, 6),
+        (15, True, None, 5),
+        (19, True, None, 1),
+        (25, False, None, None),
+        (29, False, None, None),
+        (30, None, None, None),
+        (500, None, None, None),
+    ],
+)
+def test_what_is_told_counts_from_now(
+    minutes_ago: int, rain_now: bool | None, starts: int | None, ends: int | None
+) -> None:
+    run = uniform_run([0.0, 0.0], [0] * 6).run
+    when = _when(run, [False, False, False, True, True, False, False], minutes_ago)
+    assert (when["rain_now"], when["starts_in_minutes"], when["ends_in_minutes"]) == (rain_now, starts, ends)

@@ -1,0 +1,55 @@
+"""How many processors this process may use: the affinity mask, and the quota of its control group."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+
+def usable_cpus(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> int:
+    """Whole processors, at least one: those of the affinity mask, or fewer where a quota allows fewer.
+
+    A container with a quota (docker --cpus, limits of Kubernetes) sees all cores of its machine; as many threads would
+    only stop each other. Both versions of control groups are read, from the process's own group up to the root.
+
+    Parameters
+    ----------
+    groups : Path
+        Which groups the process is in, as Linux tells it.
+    mounted : Path
+        Where their file systems are mounted.
+    """
+    quotas = [quota for folder in _folders(groups, mounted) if (quota := _quota(folder)) is not None]
+    return max(1, int(min([float(len(os.sched_getaffinity(0))), *quotas])))
+
+
+def _folders(groups: Path, mounted: Path) -> list[Path]:
+    """The groups whose quotas bind the process; within a container its own is the mount itself."""
+    try:
+        lines = groups.read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [mounted, mounted / "cpu", mounted / "cpu,cpuacct"]
+    for line in lines:
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not controllers:
+            roots = [mounted, mounted / "unified"]
+        elif "cpu" in controllers.split(","):
+            roots = [mounted / "cpu", mounted / controllers]
+        else:
+            continue
+        own = PurePosixPath(path.lstrip("/"))
+        found += [root / each for root in roots for each in (own, *own.parents) if ".." not in each.parts]
+    return list(dict.fromkeys(found))
+
+
+def _quota(folder: Path) -> float | None:
+    """Processors that a group may use; None where nothing bounds it."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 and int(period) > 0 else None
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
