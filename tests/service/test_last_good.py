@@ -184,8 +184,3 @@ def test_no_password_is_in_the_error() -> None:
     with pytest.raises(StoreUnavailable) as raised:
         history.products()
     assert "secret" not in str(raised.value)
-
-
-def test_a_url_that_is_none_is_an_error_of_the_store() -> None:
-    with pytest.raises(StoreUnavailable, match="RAINCELL_REDIS_URL"):
-        history_on("http://nonsense")
