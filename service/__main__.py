@@ -15,6 +15,8 @@ from radar.errors import RaincellError
 from service.feed.arguments import add_arguments
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from service.settings import Settings
 
 
@@ -47,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.do(options))
     except ValidationError as error:
-        faults = "; ".join(f"RAINCELL_{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
-        return _refuse(faults)
+        return _refuse("; ".join(map(_told, error.errors())))
     except RaincellError as error:
         return _refuse(str(error))
 
@@ -129,6 +130,11 @@ def _settings(options: argparse.Namespace, *names: str) -> Settings:
     from service.settings import read_settings
 
     return read_settings(**{name: value for name in names if (value := getattr(options, name)) is not None})
+
+
+def _told(fault: ErrorDetails) -> str:
+    """A setting that is wrong by its name, without its value, which may be a password."""
+    return f"RAINCELL_{fault['loc'][0]}".upper() + f": {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _refuse(why: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from service.history import EncodedHistory, MemoryHistory, decode_history, stamp
 from service.quarantine import frame_before
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("raincell")
 
 PAUSE_SECONDS = 5.0
 """How long a store that failed is left alone before it is asked again."""
@@ -55,6 +58,7 @@ class History:
         self._asked_again_from = float("-inf")
         self._epoch = ""
         self._fed: set[Series] = set()
+        self._fault = ""
 
     def append(self, frames: FrameSequence) -> None:
         """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
@@ -139,12 +143,25 @@ class History:
             )
         try:
             self._agree()
-            return work()
+            done = work()
         except StoreFull:
             raise  # it can be read
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             self._asked_again_from = self._clock() + PAUSE_SECONDS
+            self._tell(str(error))
             raise
+        self._tell("")
+        return done
+
+    def _tell(self, fault: str) -> None:
+        """Log what is wrong with the store when that is news, and that it answers again."""
+        if fault == self._fault:
+            return
+        self._fault = fault
+        if fault:
+            _logger.warning("the history store fails: %s", fault)
+        else:
+            _logger.warning("the history store answers again")
 
     def _agree(self) -> None:
         """Where the store has lost its frames, or others have withdrawn some, let it and memory learn of each other."""

@@ -16,6 +16,7 @@ from radar.errors import InvalidRequest, RaincellError
 from service.keys import SCOPES
 from service.log import LogFormat
 from service.root_path import check_prefix
+from service.redis_url import check_redis_url
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
@@ -28,7 +29,7 @@ class Settings(BaseSettings):
     host, port
         Where to listen.
     redis_url : str or None
-        E.g. redis://localhost:6379/0; None keeps the history in this process's memory.
+        E.g. redis://localhost:6379/0, see service.redis_url; None keeps the history in this process's memory.
     provider : "cpu" or "cuda"
         What ONNX Runtime computes with; "cuda" refuses to start without a GPU.
     model_repository : Path
@@ -106,11 +107,14 @@ class Settings(BaseSettings):
         By what share of its width a usual range is widened.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RAINCELL_", frozen=True, extra="ignore")
+    # What is empty is not set, as `NAME=` in a file of settings means it. Errors show no value: it may be a password.
+    model_config = SettingsConfigDict(
+        env_prefix="RAINCELL_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    redis_url: str | None = None
+    redis_url: str | None = Field(default=None, repr=False)
     provider: Literal["cpu", "cuda"] = "cpu"
     model_repository: Path = PRETRAINED
     max_body_mb: int = Field(default=64, ge=1, le=4096)
@@ -154,6 +158,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+    @field_validator("redis_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        try:
+            return check_redis_url(url) if url is not None else None
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("allow_anonymous")
     @classmethod

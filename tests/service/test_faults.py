@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from redis import Redis
 
 from models.repository import set_alias
 from radar.sequence import iso
@@ -26,6 +28,7 @@ from tests.service.conftest import (
     write_repository,
     write_version,
 )
+from tests.service.redis_front import Front
 
 START = Callable[..., ServiceProcess]
 NPY = {"Content-Type": "application/x-npy"}
@@ -132,6 +135,34 @@ def test_a_wrong_password_is_labelled_and_told_to_nobody(
     ready = get(server.url, "/readyz")
     assert ready.status_code == 200
     assert ready.json()["history_answers"] is False
+
+
+def test_a_fail_over_behind_one_address(service_process: START, make_redis: Callable[..., RedisServer]) -> None:
+    at_once = ("--repl-diskless-sync-delay", "0")
+    old, new = make_redis(*at_once), make_redis(*at_once)
+    front = Front(old.port)
+    with Redis(port=old.port) as of_before, Redis(port=new.port) as of_now:
+        of_now.replicaof("127.0.0.1", str(old.port))
+        server = service_process(RAINCELL_REDIS_URL=f"redis://127.0.0.1:{front.port}/0")
+        assert post_frames(server.url, rain(), FIRST).status_code == 201
+        wait_until(lambda: of_before.dbsize() == of_now.dbsize(), "the frames to be replicated")
+        of_now.replicaof("NO", "ONE")
+        of_before.replicaof("127.0.0.1", str(new.port))  # it goes on answering whoever is connected
+        refused = post_frames(server.url, rain(1), FIRST + timedelta(minutes=5))
+        check_refusal(refused)
+        assert "READONLY" in refused.text
+        assert predict(server.url).status_code == 200
+        front.target = new.port
+        began = time.monotonic()
+        later = rain(1, seed=7)
+        wait_until(
+            lambda: post_frames(server.url, later, FIRST + timedelta(minutes=5)).status_code == 201, "the new primary"
+        )
+        assert time.monotonic() - began < 10
+        assert len(get(server.url, "/frames").json()["series"][0]["times"]) == 6
+        assert predict(server.url).json().get("degraded") is None
+        assert of_now.zcard(f"raincell:{{RY|{SMALL.key}}}:times") == 6
+    front.close()
 
 
 PRODUCTS = [f"P{number}" for number in range(10)]

@@ -186,6 +186,18 @@ def test_no_password_is_in_the_error() -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_a_url_that_is_none_is_an_error_of_the_store() -> None:
-    with pytest.raises(StoreUnavailable, match="RAINCELL_REDIS_URL"):
-        history_on("http://nonsense")
+def test_what_is_wrong_with_the_store_is_logged_once_and_its_end_too(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    history = history_on(redis_server.url, clock)
+    history.append(sequence(1, end=END))
+    redis_server.kill()
+    for _ in range(3):
+        assert history.times(SERIES).degraded
+        clock.seconds += PAUSE_SECONDS
+    redis_server.start()
+    assert history.times(SERIES).degraded is None
+    failed, well = [record.message for record in caplog.records if "history store" in record.message]
+    assert "Connection refused" in failed
+    assert "answers again" in well
