@@ -6,8 +6,8 @@ Starts the real server and, in a second process, a bare FastAPI route that reads
 many bytes (benchmarks/bare.py), and asks both in turn with the same client. Prints for each media type the median over
 the repeats, in milliseconds: the whole request, the forecaster (motion field, advection and ONNX Runtime), what is
 outside it, of which the server names decoding and encoding (its Server-Timing header), the bare route, and how many
-times the bare route's time is spent outside the forecaster. Status 1 if npy or JSON (not what is deflated or drawn) miss a
-limit: 12 s the whole, 200 ms outside the forecaster, twice the bare route.
+times the bare route's time is spent outside the forecaster. Status 1 if npy or JSON (not NetCDF and images)
+miss a limit: 12 s the whole, 200 ms outside the forecaster, twice the bare route.
 """
 
 from __future__ import annotations
