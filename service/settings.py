@@ -15,8 +15,8 @@ from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
 from service.keys import SCOPES
 from service.log import LogFormat
-from service.root_path import check_prefix
 from service.redis_url import check_redis_url
+from service.root_path import check_prefix
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 

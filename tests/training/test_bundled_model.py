@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
@@ -14,6 +15,8 @@ import pytest
 
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import PRETRAINED, champions, read_manifest
+from radar.grid import Grid
+from radar.sequence import FrameSequence, times_after
 from training.config import FitConfig, load_config, make_config
 from training.evaluate import BASELINES, evaluate_events, open_forecasters
 
