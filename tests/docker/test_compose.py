@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"setup", "redis", "service", "proxy"}
 PROFILES = {
+    "": {"feed"},  # none is chosen
     "live": {"feed"},
     "demo": {"storms"},
     "retrain": {"retrain"},
@@ -39,13 +40,14 @@ def test_each_profile_has_exactly_its_services(services: dict[str, Any]) -> None
     assert named == set(PROFILES)
 
 
-def test_the_committed_environment_chooses_live() -> None:
-    lines = [line for line in (ROOT / ".env").read_text().splitlines() if not line.startswith("#")]
-    assert lines == ["COMPOSE_PROFILES=live"]
+def test_the_feed_runs_where_no_profile_is_chosen(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert ("" in service.get("profiles", [])) is (name == "feed")
 
 
 def _config(*options: str) -> subprocess.CompletedProcess[str]:
-    command = ["docker", "compose", "--project-directory", str(ROOT), "-f", str(ROOT / "docker-compose.yml"), *options]
+    command = ["docker", "compose", "--project-directory", str(ROOT), "--env-file", "/dev/null", "-f"]
+    command += [str(ROOT / "docker-compose.yml"), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -57,12 +59,14 @@ needs_compose = pytest.mark.skipif(
 
 
 @needs_compose
-@pytest.mark.parametrize("profile", [*PROFILES, None])
-def test_compose_lists_the_same(profile: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("chosen", [False, True])
+def test_compose_lists_the_same(profile: str, chosen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMPOSE_PROFILES", raising=False)
-    options = ("--profile", profile) if profile else ()  # without one, .env's
-    answer = _config(*options, "config", "--services")
-    assert set(answer.stdout.split()) == ALWAYS | PROFILES[profile or "live"], answer.stderr
+    if chosen:
+        monkeypatch.setenv("COMPOSE_PROFILES", profile)
+    answer = _config(*(("--profile", profile) if profile and not chosen else ()), "config", "--services")
+    assert set(answer.stdout.split()) == ALWAYS | PROFILES[profile], answer.stderr
 
 
 @needs_compose

@@ -64,7 +64,12 @@ def container(name: str) -> dict[str, Any]:
 
 
 def environment(name: str) -> dict[str, str]:
-    return {variable["name"]: variable["value"] for variable in container(name).get("env", [])}
+    """What the files give to a container: those of the ConfigMaps that are there, then its own."""
+    found: dict[str, str] = {}
+    for source in container(name).get("envFrom", []):
+        if source["configMapRef"]["name"] == "defaults":
+            found |= one("ConfigMap", "defaults")["data"]
+    return found | {variable["name"]: variable["value"] for variable in container(name).get("env", [])}
 
 
 def test_there_is_what_a_deployment_needs() -> None:
@@ -123,6 +128,17 @@ def test_variables_are_settings_with_values_that_they_take(name: str) -> None:
     assert set(named) <= set(known) | {"RAINCELL_SECRETS"}
     assert "RAINCELL_REDIS_URL" not in named
     Settings(**{known[key]: value for key, value in named.items() if key in known})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["service", "feed"])
+def test_an_operators_settings_go_before_the_defaults_and_no_upgrade_brings_them(name: str) -> None:
+    last = container(name)["envFrom"][-1]
+    assert last == {"configMapRef": {"name": "settings", "optional": True}}
+    assert ("ConfigMap", "settings") not in [(thing["kind"], thing["metadata"]["name"]) for thing in documents()]
+    own = {variable["name"].removeprefix("RAINCELL_") for variable in container(name)["env"]}
+    of_files = {"HOST", "PORT", "SECRETS", "API_KEYS", "MODEL_REPOSITORY", "ARCHIVE", "SHUTDOWN_SECONDS"}
+    assert own <= of_files | {"FEED_METRICS_HOST", "FEED_METRICS_PORT"}
+    assert "create configmap settings --from-env-file=" in (ROOT / "docs" / "scaling.md").read_text()
 
 
 @every_workload
