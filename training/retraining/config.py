@@ -16,6 +16,7 @@ from training.tables import (
     ABOVE_0,
     FROM_0,
     FROM_1,
+    IN_NO_FILE,
     Range,
     check_ranges,
     check_settings,
