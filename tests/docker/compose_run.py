@@ -28,6 +28,7 @@ from tests.docker.deployment import (
     MODEL,
     PLACE,
     PROJECT,
+    QUEUE,
     ROOT,
     Deployment,
     Failed,
@@ -147,6 +148,11 @@ def _answers(deployment: Deployment) -> None:
             "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000/metrics').read().decode())",
         )
         hold('raincell_newest_frame_age_seconds{grid="radolan",product="DEMO"}' in text, "the age of frames")
+    with _step("a setting of the operator's file is in force in every replica"):
+        hold(f"raincell_places {QUEUE}.0" in text, f"{QUEUE} places for forecasts")
+        for service in ("service", "storms"):
+            said = deployment.python(service, "import os; print(os.environ['RAINCELL_QUEUE'])").strip()
+            hold(said == str(QUEUE), f"{service} has it")
 
 
 def _monitoring(deployment: Deployment) -> None:

@@ -17,6 +17,8 @@ PROJECT = "raincell-test"
 URL = "http://127.0.0.1:18000"
 PLACE = "/nowcast/point?lat=52.52&lon=13.40"
 MODEL = "rain"
+QUEUE = 5
+"""A setting that docker-compose.yml knows nothing of."""
 
 
 class Failed(Exception):
@@ -29,11 +31,15 @@ class Deployment:
     def __init__(self, overrides: list[str], retrain: Path, inbox: Path) -> None:
         self.inbox = inbox
         files = [ROOT / "docker-compose.yml", *map(Path, overrides)]
+        settings = inbox.with_name("settings")  # an operator's `.env` beside docker-compose.yml is not this project's
+        settings.write_text(f"RAINCELL_QUEUE={QUEUE}\n")
         self._command = ["docker", "compose", "-p", PROJECT, "--project-directory", str(ROOT)]
+        self._command += ["--env-file", str(settings)]
         for file in files:
             self._command += ["-f", str(file)]
         self._environment = os.environ | {
             "COMPOSE_PROFILES": "demo",
+            "RAINCELL_ENV_FILE": str(settings),
             "RAINCELL_HTTP": "127.0.0.1:18000",
             "RAINCELL_HTTPS": "127.0.0.1:18443",
             "RAINCELL_REPLICAS": "2",
