@@ -14,7 +14,7 @@ OTHERS = frozenset(
         *("SECRETS", "DEMO_HOURS", "TEST_DATA", "TEST_GOLDEN"),
         *("HTTP", "HTTPS", "TLS", "REPLICAS", "REDIS_MEMORY", "SOURCE", "PRODUCT", "INBOX", "GRAFANA"),
         *("RETRAIN_MODEL", "RETRAIN_CONFIG", "RETRAIN_AT", "VERSION", "COMMIT", "TORCH_INDEX"),
-        *("SERVICE_IMAGE", "TRAINING_IMAGE", "COMPOSE_OVERRIDE", "ENV_FILE"),
+        *("SERVICE_IMAGE", "TRAINING_IMAGE", "SERVICE_GPU_IMAGE", "TRAINING_GPU_IMAGE", "COMPOSE_OVERRIDE", "ENV_FILE"),
     }
 )
 """Names that others than the service read: Docker Compose, the Makefile, tests."""
