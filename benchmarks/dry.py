@@ -37,11 +37,16 @@ def main() -> None:
 
 
 def after_dry_frames(forecaster: Forecaster, steps: int = max(STEPS)) -> Float32:
-    """Rain rates (steps, H, W), mm/h, that are forecast after frames without rain or missing pixels."""
+    """Rain rates (steps, H, W), mm/h, that are forecast after frames without missing pixels, and all but without rain.
+
+    One pixel of the first frame has a little: frames without any are answered without the network, which is asked here.
+    """
     grid = Grid("dry", (SIZE, SIZE), 1.0, "+proj=laea +lat_0=50 +lon_0=10", (0.0, 0.0))
     length = forecaster.input_length
     times = times_after(datetime(2026, 1, 1, tzinfo=UTC), length, 5)
-    dry = FrameSequence(np.zeros((length, *grid.shape), np.float32), times, grid, 5, "RY")
+    rain_rate = np.zeros((length, *grid.shape), np.float32)
+    rain_rate[0, 0, 0] = 0.2
+    dry = FrameSequence(rain_rate, times, grid, 5, "RY")
     return forecaster.forecast(dry, steps).rain_rate
 
 
