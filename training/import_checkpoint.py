@@ -15,7 +15,6 @@ from models.zoo import build
 from training.authors_weights import convert_parameters
 from training.checkpoint import save_checkpoint
 from training.config import DataConfig, FitConfig
-from training.parameter_names import without_wrappers
 from training.reference import reference_spec
 
 _WRAPPERS = ("state_dict", "model", "net", "model_state_dict")
@@ -54,8 +53,7 @@ def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> P
     Parameters
     ----------
     weights : Path
-        A state_dict saved by torch.save, its keys with or without `module.` and `_orig_mod.`; nothing but tensors is
-        unpickled.
+        A state_dict saved by torch.save, its keys with or without `module.`; nothing but tensors is unpickled.
     model : str
         As "MS-PrecipLSTM".
     out : Path
@@ -121,7 +119,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"expected a state_dict of tensors in {path.name}, got {type(content).__name__} of others")
-    return without_wrappers({str(key): value.float() for key, value in content.items()})
+    return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
 
 
 def _channels(parameters: Mapping[str, Tensor], said: int | None) -> int:
