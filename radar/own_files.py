@@ -1,43 +1,57 @@
 """Radar files that an operator has on a disk of his own: archives of any size and depth, read as a stream.
 
-A month of RADKLIM comes as a tar file of tar.gz files, one for each day with 288 frames. Nothing is unpacked to a disk,
-and one frame is in memory at a time. Uploads are read by `radar.tar`, which takes much less.
+A month of RADKLIM comes as a tar file of tar.gz files, one for each day with 288 frames. Nothing is unpacked to a disk.
+Unlike `radar.tar`, which reads what strangers send, this goes through folders, long names and links, and on behind a
+damaged member.
 """
 
 from __future__ import annotations
 
-import io
+import bz2
+import gzip
 import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, cast
 
-from radar.compression import beginning, is_compressed
 from radar.errors import RaincellError, UnreadableFile
 from radar.files import iter_frames
 from radar.frame import Frame, file_label
-from radar.limits import OWN
+from radar.limits import OWN, Limits
 from radar.rv import of_run
-from radar.tar import is_tar
 
 _DEEPEST = 4
 """Archives within archives: a tar of years, of months, of days."""
-_LARGEST_INNER_BYTES = 2**30
-"""Of a compressed archive within an archive, which is held in memory."""
 
-Problem = Callable[[RaincellError], None]
+Report = Callable[[RaincellError], None]
+"""Told of a bad file, which the error names; it raises where one bad file spoils the whole."""
+
+_OPENERS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
+    b"\x1f\x8b": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file)),
+    b"BZh": lambda file: cast(IO[bytes], bz2.BZ2File(file)),
+    b"\xfd7zXZ\0": lambda file: cast(IO[bytes], lzma.LZMAFile(file)),  # noqa: SIM115  nothing to close
+}
+_BLOCK = tarfile.BLOCKSIZE
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
 
 
-def own_frames(path: Path, problem: Problem | None = None) -> Iterator[Frame]:
+class Readable(Protocol):
+    """A file of which only the next bytes can be read."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, all that are left if negative; none at the end."""
+
+
+def own_frames(path: Path, report: Report | None = None) -> Iterator[Frame]:
     """The frames of a file, or of an archive and all archives in it, one by one.
 
     Parameters
     ----------
     path : Path
         RADOLAN, ODIM HDF5, or a tar archive: plain, gzip, bzip2 or xz.
-    problem : callable or None
+    report : callable or None
         Is told of each bad file in an archive, after which the next one is read; None raises at the first.
 
     Raises
@@ -47,69 +61,154 @@ def own_frames(path: Path, problem: Problem | None = None) -> Iterator[Frame]:
     OSError
         The disk, not the file.
     """
-    label = file_label(path.name)
+    label, told = file_label(path.name), report or raise_it
     with path.open("rb") as file:
-        head = file.read(2**20)
-        file.seek(0)
-        if _begins_archive(head, label):
-            yield from _archive(file, label, problem or _raise, 1)
-        else:
-            content = file.read(OWN.frame_bytes + 1)
-            yield from iter_frames(content, label, limits=OWN)
+        for name, content in frame_files(file, label, OWN, told):
+            try:
+                for frame in iter_frames(content, name, limits=OWN):
+                    yield of_run(frame) if name != label else frame
+            except RaincellError as error:
+                if name == label:
+                    raise
+                told(error)
 
 
-def _raise(error: RaincellError) -> None:
+def raise_it(error: RaincellError) -> None:
+    """The report of those who take a file whole or not at all."""
     raise error
 
 
-def _begins_archive(head: bytes, label: str) -> bool:
-    """Whether the first bytes, which may be cut anywhere, are those of a tar archive."""
-    if head.startswith(b"\xfd7zXZ\x00"):
-        return True  # xz is only ever read as an archive
+def frame_files(
+    file: Readable, name: str, limits: Limits, report: Report = raise_it, depth: int = 0
+) -> Iterator[tuple[str, bytes]]:
+    """The files of one frame each in a file, as (name, decompressed contents): itself, or those in its archives.
+
+    Parameters
+    ----------
+    file : readable
+        Read once from the beginning to the end: gzip, bzip2, xz, tar, these in each other, or anything else.
+    name : str
+        Its name for messages, and of what is no archive.
+    limits : Limits
+    report : callable
+        Told of members that are damaged or too large; the others go on.
+    depth : int
+        In how many archives the file lies.
+
+    Raises
+    ------
+    UnreadableFile
+        The file itself is damaged or too large.
+    OSError
+        The disk fails.
+    """
     try:
-        return is_tar(beginning(head, label, 512))
-    except UnreadableFile:  # cut short, or damaged: whoever reads it whole says what is wrong
+        head, plain = _undone(file)
+        if not _is_tar(head):
+            yield name, _whole(plain, name, limits.frame_bytes)
+        elif depth == _DEEPEST:
+            raise _unreadable(name, f"archives in archives, {_DEEPEST} deep at most,", "more")
+        else:
+            yield from _members(plain, name, limits, report, depth)
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not the file
+            raise
+        raise _unreadable(name, "a whole file", f"a damaged one ({error})") from None
+
+
+def _members(file: Readable, name: str, limits: Limits, report: Report, depth: int) -> Iterator[tuple[str, bytes]]:
+    def damaged_header() -> None:
+        report(_unreadable(name, "a sound tar archive", "a damaged header, whose file is passed by"))
+
+    class Entry(_Entry):
+        on_damage = staticmethod(damaged_header)
+
+    count = 0
+    # Zeros are ignored, so that what stands behind a damaged header or another archive's end is found.
+    with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|", tarinfo=Entry, ignore_zeros=True) as archive:
+        for entry in archive:
+            cast(Any, archive).members.clear()  # which tarfile keeps, to go back to
+            member = archive.extractfile(entry) if entry.isreg() else None
+            if member is None:
+                continue
+            count += 1
+            if count > limits.archive_files:
+                raise _unreadable(name, f"at most {limits.archive_files:,} files", "more")
+            label = file_label(entry.name)
+            try:
+                yield from frame_files(member, label, limits, report, depth + 1)
+            except RaincellError as error:
+                report(error)
+
+
+class _Entry(tarfile.TarInfo):
+    """A header that tells of damage, which tarfile takes for the end of an archive."""
+
+    on_damage: Callable[[], None]
+    _in_damage = False
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> _Entry:
+        try:
+            entry = super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            kind = type(error).__name__
+            if kind == "TruncatedHeaderError":
+                raise tarfile.ReadError("it ends within a header") from None
+            if kind == "InvalidHeaderError" and not cls._in_damage:
+                cls._in_damage = True
+                cls.on_damage()
+            raise
+        cls._in_damage = False
+        return entry
+
+
+class _Joined:
+    """What was read of a file already, and then the rest of it."""
+
+    def __init__(self, head: bytes, rest: Readable) -> None:
+        self._head, self._rest = head, rest
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        if size < 0:
+            taken, self._head = self._head + self._rest.read(), b""
+        else:
+            taken, self._head = self._head[:size], self._head[size:]
+        return taken
+
+
+def _undone(file: Readable) -> tuple[bytes, Readable]:
+    """The first block of what a file holds once all compression is undone, and the file from its beginning."""
+    for _ in range(len(_OPENERS)):
+        head = file.read(_BLOCK)
+        file = _Joined(head, file)
+        opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
+        if opener is None:
+            break
+        file = opener(cast(IO[bytes], file))
+    return head, file
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether a first block is a tar header by its checksum: the oldest archives have no magic word."""
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
         return False
+    return True
 
 
-def _archive(stream: IO[bytes], label: str, problem: Problem, depth: int) -> Iterator[Frame]:
-    """The frames of one archive; Python's reader knows long names and extended headers, which operators' files have."""
-    try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    yield from _member(content, member.size, file_label(member.name), problem, depth)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise UnreadableFile(
-            expected=f"a whole tar archive {label}", got=f"a damaged one ({error})"[:120], remedy="fetch it again"
-        ) from None
+def _whole(file: Readable, name: str, limit: int) -> bytes:
+    pieces, size = list[bytes](), 0
+    while size <= limit and (piece := file.read(min(limit + 1 - size, 2**20))):
+        pieces.append(piece)
+        size += len(piece)
+    if size > limit:
+        raise _unreadable(name, f"at most {limit:,} decompressed bytes", "more")
+    return b"".join(pieces)
 
 
-def _member(content: Any, size: int, label: str, problem: Problem, depth: int) -> Iterator[Frame]:  # noqa: ANN401  tarfile's own stream
-    try:
-        if is_tar(content.peek(512)):
-            yield from _inner(content, label, problem, depth)
-            return
-        data = content.read(_LARGEST_INNER_BYTES + 1)
-        if is_compressed(data) and is_tar(beginning(data, label, 512)):
-            if size > _LARGEST_INNER_BYTES:
-                raise UnreadableFile(
-                    expected=f"at most {_LARGEST_INNER_BYTES:,} bytes of a compressed archive in an archive, {label}",
-                    got=f"{size:,}",
-                    remedy="take it out of the archive around it",
-                )
-            yield from _inner(io.BytesIO(data), label, problem, depth)
-            return
-        for frame in iter_frames(data, label, limits=OWN):
-            yield of_run(frame)
-    except RaincellError as error:
-        problem(error)
-
-
-def _inner(stream: IO[bytes], label: str, problem: Problem, depth: int) -> Iterator[Frame]:
-    if depth == _DEEPEST:
-        raise UnreadableFile(
-            expected=f"archives in archives, {_DEEPEST} deep at most", got=f"{label} below these", remedy="unpack it"
-        )
-    yield from _archive(stream, label, problem, depth + 1)
+def _unreadable(name: str, expected: str, got: str) -> UnreadableFile:
+    return UnreadableFile(expected=f"{expected} in {name}", got=got[:120], remedy="fetch the file again")

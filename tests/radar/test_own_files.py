@@ -107,7 +107,7 @@ def test_an_archive_that_ends_too_early_is_refused_and_what_came_before_is_not_l
         for frame in own_frames(path):
             came.append(frame.valid_time)
 
-    with pytest.raises(UnreadableFile, match=r"a whole tar archive month\.tar\.gz"):
+    with pytest.raises(UnreadableFile, match="a whole file in .*, got a damaged one"):
         all_frames()
     assert len(came) > 10
 
@@ -119,3 +119,21 @@ def test_what_is_too_much_for_an_upload_is_read_from_a_path(tmp_path: Path) -> N
     assert len(open_sequence([path])) == 70
     with pytest.raises(UnreadableFile):
         open_sequence([NamedBytes("day.tar", content)])
+
+
+def test_a_damaged_header_costs_one_file_and_is_told(tmp_path: Path) -> None:
+    content = bytearray(tar(frames(6), tarfile.USTAR_FORMAT))
+    third = [start for start in range(0, len(content), 512) if content[start + 257 : start + 262] == b"ustar"][3]
+    content[third + 20] ^= 0xFF
+    problems: list[RaincellError] = []
+    assert len(read(tmp_path, bytes(content), problems)) == 5
+    assert len(problems) == 1
+    assert "a damaged header" in str(problems[0])
+
+
+def test_archives_one_after_the_other_and_streams_in_parts_lose_nothing(tmp_path: Path) -> None:
+    first, both = tar(frames(3)), tar(frames(6))
+    assert len(read(tmp_path, first + both)) == 9
+    half = len(both) // 2
+    for compress in (gzip.compress, bz2.compress):
+        assert len(read(tmp_path, compress(both[:half]) + compress(both[half:]))) == 6
