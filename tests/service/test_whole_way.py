@@ -29,7 +29,7 @@ def test_an_hour_of_real_frames_becomes_a_run_in_every_format(
     assert main(["ingest", "--source", str(folder), "--product", "YW", "--redis-url", redis_server.url, "--once"]) == 0
     # The frames are seven years old: retention and runs count from them, not from this machine's clock.
     service = service_process(RAINCELL_REDIS_URL=redis_server.url, RAINCELL_RUN_LEAD_MINUTES="30")
-    wait_until(lambda: get(service, "/nowcast").status_code == 200, "the run")
+    wait_until(lambda: get(service, "/nowcast").json().get("method") == "model", "the run")
     run = get(service, "/nowcast").json()
     assert (run["product"], run["reference_time"], run["method"]) == ("YW", iso(observed.valid_times[-1]), "model")
     assert [frame["lead_minutes"] for frame in run["forecast"]] == [5, 10, 15, 20, 25, 30]
