@@ -107,7 +107,7 @@ def test_an_archive_that_ends_too_early_is_refused_and_what_came_before_is_not_l
         for frame in own_frames(path):
             came.append(frame.valid_time)
 
-    with pytest.raises(UnreadableFile, match="a whole file in .*, got a damaged one"):
+    with pytest.raises(UnreadableFile, match=r"a whole file in .*, got a damaged one"):
         all_frames()
     assert len(came) > 10
 
