@@ -225,13 +225,13 @@ def test_a_nationwide_forecast_is_written_quickly() -> None:
     written = to_netcdf(twelve)  # latitudes and longitudes are worked out once
     assert len(written) < twelve.rain_rate.nbytes / 3
     fastest = min(_seconds(twelve) for _ in range(5))
-    assert fastest < 2  # 0.2 s on an idle core
+    assert fastest < 1  # of processor time, which other work on the machine does not lengthen; 0.2 s on an idle core
 
 
 def _seconds(sequence: FrameSequence) -> float:
-    start = perf_counter()
+    start = process_time()
     to_netcdf(sequence)
-    return perf_counter() - start
+    return process_time() - start
 
 
 @pytest.mark.parametrize(
