@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import netCDF4
 import numpy as np
@@ -225,7 +225,7 @@ def test_a_nationwide_forecast_is_written_quickly() -> None:
     written = to_netcdf(twelve)  # latitudes and longitudes are worked out once
     assert len(written) < twelve.rain_rate.nbytes / 3
     fastest = min(_seconds(twelve) for _ in range(5))
-    assert fastest < 1  # of processor time, which other work on the machine does not lengthen; 0.2 s on an idle core
+    assert fastest < 1  # of processor time; 0.2 s on an idle core
 
 
 def _seconds(sequence: FrameSequence) -> float:
