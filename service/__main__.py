@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.do(options))
     except ValidationError as error:
-        return _refuse("; ".join(map(_told, error.errors())))
+        from service.unknown_settings import unknown_settings
+
+        return _refuse("; ".join([*map(_told, error.errors()), *unknown_settings(os.environ)]))
     except RaincellError as error:
         return _refuse(str(error))
 

@@ -171,9 +171,9 @@ def serve(settings: Settings) -> None:
     KeysRejected
         See `service.keys`.
     """
-    check_exposure(settings)
     log.set_up(settings.log_format)
-    warn_of_unknown_settings(os.environ)
+    warn_of_unknown_settings(os.environ)  # before anything is refused: a mistyped name may be why
+    check_exposure(settings)
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()

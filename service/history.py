@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
-from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
+from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence, check_spacing, iso
 from service.codec import Series, StoredFrame, decode, encode, series_of
 from service.errors import StoredHistoryIncomplete
+from service.series import unknown_product
 
 MOST_SERIES = 32
 """Products times grids that are kept at a time."""
@@ -267,32 +268,6 @@ def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> F
         ) from None
 
 
-def choose_series(
-    known: Iterable[Series], product: str, grid: str | None, fed: Container[Series] = frozenset()
-) -> Series:
-    """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named.
-
-    Of several grids the one that the feed brings is meant.
-    """
-    found = [series for series in known if series.product == product and grid in (None, series.grid)]
-    if not found:
-        raise unknown_product(product, grid)
-    found = only_fed(found, fed)
-    if len(found) > 1:
-        raise InvalidRequest(
-            expected=f"the grid of {product}, one of " + ", ".join(series.grid for series in found),
-            got="none",
-            remedy="add grid= to the query",
-        )
-    return found[0]
-
-
-def only_fed(found: list[Series], fed: Container[Series]) -> list[Series]:
-    """Of several series the one that the feed brings, if it brings just one of them."""
-    brought = [series for series in found if series in fed]
-    return brought if len(brought) == 1 else found
-
-
 def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:
     """The times missing between the first and the last, at most a thousand."""
     missing: list[datetime] = []
@@ -300,13 +275,3 @@ def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:
     for before, after in pairwise(times):
         missing.extend(before + k * step for k in range(1, min(1000, -(-(after - before) // step))))
     return missing[:1000]
-
-
-def unknown_product(product: str, grid: str | None = None) -> UnknownProduct:
-    """The error for a product without frames, at all or on one grid."""
-    where = f" on grid {grid[:60]!r}" if grid else ""
-    return UnknownProduct(
-        expected="a product of which there are frames (GET /frames lists them)",
-        got=f"{product[:60]!r}{where}",
-        remedy="add frames with POST /frames, or send them in the body",
-    )

@@ -17,8 +17,9 @@ from service.answers.schema import (
 from service.catalogue import Catalogue
 from service.codec import Series
 from service.context import Service
-from service.history import gaps, unknown_product
+from service.history import gaps
 from service.quarantine import QuarantineEntry
+from service.series import unknown_product
 
 
 def list_frames(service: Service, product: str | None, grid: str | None) -> HistoryAnswer:

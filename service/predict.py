@@ -8,7 +8,7 @@ from functools import partial
 
 from models.card import ModelCard
 from models.recurrent import check_fit
-from radar.errors import InvalidRequest
+from radar.errors import InvalidRequest, UnknownProduct
 from radar.products import attribution
 from radar.sequence import FrameSequence
 from service.answers.nowcast import Nowcast
@@ -16,10 +16,11 @@ from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.bodies.posted import Hints, Posted
 from service.bodies.read import Body, decode
 from service.catalogue import ServedModel
+from service.codec import Series
 from service.context import Service
-from service.history import unknown_product
 from service.runs.inputs import forecaster_for, gather_inputs, together
 from service.runs.run import Method
+from service.series import unknown_product
 from service.worker import Done, Worker
 
 
@@ -124,19 +125,13 @@ def _newest(frames: FrameSequence, count: int) -> FrameSequence:
 
 def _stored(service: Service, question: Question) -> Start:
     hints = question.hints
-    if not (hints.product or service.latest.default_product or service.history.fed()):
-        raise InvalidRequest(
-            expected="frames in the body, or product= to start from the stored history",
-            got="neither",
-            remedy="curl -F frames=@FILE ..., or add product=RY to the query (GET /frames lists what is stored)",
-        )
     if hints.valid_time or hints.timestep_minutes:
         raise InvalidRequest(
             expected="no valid_time or timestep_minutes without a body",
             got="one",
             remedy="leave it away: the forecast starts from the newest stored frame",
         )
-    series = service.latest.meant_now(hints.product, hints.grid)
+    series = _meant(service, hints)
     model = question.model.forecaster
     reading = service.history.newest(series, model.input_length + 1)
     if not reading.value:  # withdrawn a moment ago
@@ -145,3 +140,17 @@ def _stored(service: Service, question: Question) -> Start:
     degraded = together(reading.degraded, inputs.degraded)
     shortfalls = ("store",) * bool(reading.degraded) + inputs.shortfalls
     return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)
+
+
+def _meant(service: Service, hints: Hints) -> Series:
+    """The stored series to start from; InvalidRequest where nothing was sent, named or stored."""
+    try:
+        return service.latest.meant_now(hints.product, hints.grid)
+    except UnknownProduct:
+        if hints.product or hints.grid or service.latest.default_product:
+            raise
+    raise InvalidRequest(
+        expected="frames in the body, or product= to start from the stored history",
+        got="neither",
+        remedy="curl -F frames=@FILE ..., or add product=RY to the query (GET /frames lists what is stored)",
+    )

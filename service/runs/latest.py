@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 
-from radar.errors import InvalidRequest, RaincellError, StoreUnavailable, UnknownProduct
+from radar.errors import RaincellError, StoreUnavailable
 from service.codec import Series
 from service.errors import NoRunYet
-from service.history import choose_series, only_fed
 from service.last_good import History, Reading
 from service.runs.run import Run
 from service.runs.runs import FRESH_SECONDS, Runs
+from service.series import choose
 
 
 class Latest:
@@ -91,29 +91,3 @@ class Latest:
                 raise
         self._known = (self._clock() + FRESH_SECONDS, known)
         return known
-
-
-def choose(
-    known: Iterable[Series], product: str | None, grid: str | None, fed: Container[Series] = frozenset()
-) -> Series:
-    """The series meant: the only one, or of several the one that the feed brings.
-
-    Raises UnknownProduct if there is none, InvalidRequest if more must be said.
-    """
-    if product is not None:
-        return choose_series(known, product, grid, fed)
-    found = [series for series in known if grid in (None, series.grid)]
-    if not found:
-        raise UnknownProduct(
-            expected="frames of some product" + (f" on grid {grid[:60]!r}" if grid else ""),
-            got="none",
-            remedy="add frames with POST /frames",
-        )
-    found = only_fed(found, fed)
-    if len(found) > 1:
-        raise InvalidRequest(
-            expected="one of " + ", ".join(f"product={series.product}&grid={series.grid}" for series in found),
-            got="no product, or no grid",
-            remedy="add product= and grid= to the query; the operator may set RAINCELL_DEFAULT_PRODUCT",
-        )
-    return found[0]

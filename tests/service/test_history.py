@@ -14,8 +14,9 @@ from radar.grid import Grid
 from radar.sequence import FrameSequence
 from service.codec import Series, StoredFrame, encode
 from service.errors import StoredHistoryIncomplete
-from service.history import MOST_SERIES, EncodedHistory, MemoryHistory, choose_series, gaps, stamped
+from service.history import MOST_SERIES, EncodedHistory, MemoryHistory, gaps, stamped
 from service.redis_history import RedisHistory
+from service.series import choose_series
 from tests.service.conftest import SMALL, RedisServer, sequence
 
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)

@@ -99,6 +99,10 @@ def test_a_default_product_is_meant_where_none_is_named(make_site: Callable[...,
     assert site.client.post("/predict?lead_minutes=5").json()["product"] == "MINE"
 
 
+def test_the_only_product_is_meant_by_predict_too(site: Site) -> None:
+    assert site.client.post("/predict?lead_minutes=5").json()["product"] == "RY"
+
+
 def test_runs_are_asked_for_by_their_model(site: Site) -> None:
     assert at(site, rest="&model=still")["model"] == "still"
     problem = check_problem(site.get("/nowcast?model=stil"), 404)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.__main__ import main
 from service.unknown_settings import unknown_settings, warn_of_unknown_settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,3 +33,14 @@ def test_what_compose_and_make_read_is_known() -> None:
     names = {name for text in texts for name in re.findall(r"RAINCELL_[A-Z_]*[A-Z]", text)}
     assert len(names) > 20
     assert unknown_settings(dict.fromkeys(names, "x")) == []
+
+
+def test_a_mistyped_name_is_told_when_the_start_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAINCELL_PORT", "x")
+    monkeypatch.setenv("RAINCELL_QUEU", "3")
+    assert main(["run"]) == 1
+    refusal = capsys.readouterr().err
+    assert "RAINCELL_PORT" in refusal
+    assert "RAINCELL_QUEUE may be meant" in refusal
