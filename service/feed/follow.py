@@ -73,7 +73,7 @@ def follow(
     while True:
         look, error = _look(follower)
         note(look, error is not None)
-        if look.found_nothing != told:  # once, not at every look
+        if error is None and look.found_nothing != told:  # once, not at every look
             told = look.found_nothing
             _logger.warning("nothing to take: %s" if told else "the source has files of the product now%s", told)
         if error is None:

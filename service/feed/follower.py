@@ -138,7 +138,7 @@ class Follower:
     def _nothing(self) -> str:
         """What was looked for, what was seen instead, and why that was left out."""
         others = self.source.others
-        seen = "no files" if not others.total else f"{others.total} others"
+        seen = "no files" if not others.total else f"{others.total} other file{'s' * (others.total > 1)}"
         named = "; ".join(why_not(name) for name in others.names[:_NAMED])
         more = f"; and {others.total - _NAMED} more" if others.total > _NAMED else ""
         return (

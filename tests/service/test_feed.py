@@ -652,6 +652,27 @@ def test_while_it_follows_it_says_once_that_there_is_nothing(tmp_path: Path, cap
     assert caplog.text.count("the source has files of the product now") == 1
 
 
+def test_a_look_that_failed_says_nothing_about_what_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    feed, looks = Feed(FolderSource(folder, "RY"), "RY"), list[bool]()
+    caplog.set_level("WARNING", "raincell")
+
+    def wait(_seconds: float) -> bool:
+        folder.rename(tmp_path / "away") if len(looks) == 1 else (tmp_path / "away").rename(folder)
+        return len(looks) == 3
+
+    def note(_look: Look, failed: bool) -> None:
+        looks.append(failed)
+        if len(looks) == 3:
+            folder.rename(tmp_path / "away")
+
+    follow(feed.follower, BackOff(1), wait, note)
+    assert looks == [False, True, False]
+    assert caplog.text.count("nothing to take") == 1
+    assert "has files of the product now" not in caplog.text
+
+
 def test_a_bad_file_is_made_good_by_the_same_time_in_another_form(tmp_path: Path) -> None:
     (tmp_path / ry_name(START)).write_bytes(b"nonsense")
     feed = Feed(FolderSource(tmp_path, "RY"), "RY")
