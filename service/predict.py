@@ -143,10 +143,10 @@ def _stored(service: Service, question: Question) -> Start:
 
 
 def _meant(service: Service, hints: Hints) -> Series:
-    """The stored series to start from; InvalidRequest where nothing was sent, named or stored."""
+    """The stored series to start from; InvalidRequest where nothing was sent or named, and it is not the only one."""
     try:
         return service.latest.meant_now(hints.product, hints.grid)
-    except UnknownProduct:
+    except (UnknownProduct, InvalidRequest):
         if hints.product or hints.grid or service.latest.default_product:
             raise
     raise InvalidRequest(
