@@ -18,6 +18,7 @@ from radar.files import open_sequence
 from radar.frame import Frame
 from radar.odim import write_odim
 from service.__main__ import main as service
+from tests.real_events import placed_events
 from tests.service.conftest import RedisServer
 from training.__main__ import main as training
 from training.decisions import read_decisions
@@ -64,7 +65,7 @@ def test_a_retraining_on_real_events_prints_its_decision_with_the_table(
 ) -> None:
     frames, archive, repository = tmp_path / "frames", tmp_path / "archive", tmp_path / "models"
     frames.mkdir()
-    events = sorted(path for path in (real_data / "events").iterdir() if not path.name.startswith("bom"))
+    events = [path for path in placed_events(real_data) if not path.name.startswith("bom")]
     count = sum(write_frames(event, frames) for event in events)  # those every 5 minutes, of 1 km
     feed = ["--source", str(frames), "--product", "RY", "--redis-url", redis_server.url, "--force", "--once"]
     monkeypatch.setenv("RAINCELL_ARCHIVE", str(archive))
