@@ -24,6 +24,8 @@ def is_added_later(setting: Field[Any], value: object) -> bool:
     return setting.metadata == _ADDED_LATER and value == default
 
 
+CELL_NAMES = ("convlstm", "trajgru", "predrnn", "predrnn++", "mim", "motionrnn", "predrnn-v2", "preciplstm")
+"""The keys of `models.zoo.CELLS`, known without torch."""
 _HALF_RESOLUTION_CELLS = ("motionrnn",)
 """Cells with states at half the resolution of their layer."""
 

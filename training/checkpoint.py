@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from models.network import Network
 from models.zoo import build
 from training.config import FitConfig, make_config
+from training.parameter_names import without_wrappers
 from training.run_state import write_atomically
 
 
@@ -23,13 +25,39 @@ def save_checkpoint(path: Path, network: Network, config: FitConfig, notes: dict
 
 
 def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
-    """The network in evaluation mode, its configuration and notes."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"expected a checkpoint that fit wrote, got {path.name}, which is none") from error
+    """The network in evaluation mode, its configuration and notes.
+
+    Raises
+    ------
+    ValueError
+        No such file, or one that `fit` and `import-checkpoint` do not write; says which command brings it.
+    """
+    content = _content(path)
     about = json.loads(content["about"])
     config = make_config(about["config"])
     network = build(config.network)
-    network.load_state_dict(content["weights"])
+    try:
+        network.load_state_dict(without_wrappers(content["weights"]))
+    except RuntimeError as error:
+        raise ValueError(
+            f"expected the weights of a {config.network.cell} network in {path}, got others; train or import it anew"
+        ) from error
     return network.eval(), config, about["notes"]
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"expected a checkpoint, got no file {path}; check the name")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise ValueError(f"expected a checkpoint that fit wrote, got {path}, which is none; check the name") from error
+    if not isinstance(content, Mapping) or not {"about", "weights"} <= set(content):
+        kind = "the state of a run" if isinstance(content, Mapping) and "digest" in content else "other tensors"
+        remedy = "take model.pt beside it" if kind == "the state of a run" else "bring it with import-checkpoint"
+        raise ValueError(f"expected a checkpoint that fit wrote, got {kind} in {path}; {remedy}")
+    return content

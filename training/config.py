@@ -1,19 +1,21 @@
-"""The configuration of a training run: one TOML file, one frozen dataclass."""
+"""The configuration of a training run: one TOML file, or the JSON beside a run, as one frozen dataclass."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from models.framing import Framing
-from models.spec import NetworkSpec, added_later, is_added_later
-from radar.motion import Smoothing
-from radar.rain import RainScaling
+from models.repository import check_name
+from models.spec import CELL_NAMES, NetworkSpec, added_later, is_added_later
+from radar.errors import ArtifactRejected
+from training.data import DATASETS
 from training.sampling import Schedule
+from training.tables import ABOVE_0, FROM_0, FROM_1, SHARE, Range, check_ranges, make_table, read_tables, settings_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class DataConfig:
     synthetic_share: float = 0.2
     """Share of the crops that come from them."""
     dataset: str = added_later("events")
-    """"events", or a key of `training.data.DATASETS`."""
+    """"events", a key of `training.data.DATASETS`, or "archive", the windows of a retraining."""
     options: dict[str, Any] = added_later({})
     """Settings of that data set."""
     symmetries: bool = added_later(default=True)
@@ -46,6 +48,13 @@ class DataConfig:
     """Odds that a sample loses a frame before its last."""
 
     def __post_init__(self) -> None:
+        check_ranges(self, stride=FROM_1, synthetic=FROM_0, synthetic_share=SHARE, intensity=FROM_0)
+        check_ranges(self, lost_sectors=SHARE, lost_frames=SHARE)
+        known = ("events", "archive", *DATASETS)
+        if self.dataset not in known:
+            near = get_close_matches(self.dataset, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "check the name"
+            raise ValueError(f"expected dataset to be one of {', '.join(known)}, got {self.dataset!r}; {remedy}")
         names = [*self.train, *self.validation, *self.kept_out]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -68,11 +77,8 @@ class LossConfig:
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dry_slack <= 1:
-            raise ValueError(f"expected a dry_slack from 0 to 1, got {self.dry_slack}; correct it")
-
-
-_COUNTS = ("iterations", "batch", "crop", "validate_every", "save_every", "accumulate")
+        check_ranges(self, quantile=Range(0, 1, low_open=True, high_open=True), rain_weight=FROM_0, decoupling=FROM_0)
+        check_ranges(self, dry_slack=SHARE)
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,17 @@ class OptimiserConfig:
     """Compile the step by torch.compile."""
 
     def __post_init__(self) -> None:
-        if min(getattr(self, name) for name in _COUNTS) < 1:
-            raise ValueError(f"expected {', '.join(_COUNTS)} of 1 or more; correct them")
+        check_ranges(self, iterations=FROM_1, batch=FROM_1, crop=FROM_1, validate_every=FROM_1, save_every=FROM_1)
+        check_ranges(self, learning_rate=ABOVE_0, warm_up=FROM_0, clip=FROM_0, seed=FROM_0, accumulate=FROM_1)
+        check_ranges(self, average_decay=Range(0, 1, high_open=True))
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """All that decides the outcome of `fit`."""
+    """All that decides the outcome of `fit`.
+
+    `description` decides nothing: it goes into the card, and neither digest nor comparison counts it.
+    """
 
     name: str
     leads: int
@@ -117,8 +127,16 @@ class FitConfig:
     optimiser: OptimiserConfig = OptimiserConfig()
     zero_head: bool = False
     sampling: Schedule = added_later("none")
+    description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        check_ranges(self, leads=FROM_1)
+        try:
+            check_name(self.name)
+        except ArtifactRejected as error:
+            raise ValueError(f"expected name to be {error.expected}, got {error.got}; {error.remedy}") from None
+        check_network(self.network)
+        check_framing(self.framing)
         warm_up_counts = self.loss.frames == "all" or self.sampling == "reverse"
         if warm_up_counts and self.framing.base != "none":
             raise ValueError(
@@ -132,82 +150,76 @@ class FitConfig:
         return hashlib.sha256(json.dumps(_without_defaults_added_later(self), sort_keys=True).encode()).hexdigest()
 
 
+def check_network(spec: NetworkSpec) -> None:
+    """Raise ValueError for what `models.zoo.build` refuses, before torch is imported."""
+    with settings_of("[network]"):
+        _check_cell(spec)
+        _check_scales(spec)
+
+
+def _check_cell(spec: NetworkSpec) -> None:
+    if spec.cell not in CELL_NAMES:
+        near = get_close_matches(spec.cell.lower().removeprefix("ms-"), CELL_NAMES, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "check the name"
+        raise ValueError(f"expected cell to be one of {', '.join(CELL_NAMES)}, got {spec.cell!r}; {remedy}")
+    if spec.inputs not in (("rain",), ("rain", "coverage")):
+        raise ValueError(f'expected inputs ["rain"] or ["rain", "coverage"], got {list(spec.inputs)}; choose one')
+    check_ranges(spec, channels=FROM_1, kernel_size=FROM_1, patch=FROM_1, attention_window=FROM_1)
+    if spec.kernel_size % 2 == 0:
+        raise ValueError(f"expected an odd kernel_size, got {spec.kernel_size}; correct it")
+    if spec.cell == "motionrnn" and spec.channels % 4:
+        raise ValueError(f"expected channels in multiples of 4 for motionrnn, got {spec.channels}; correct it")
+
+
+def _check_scales(spec: NetworkSpec) -> None:
+    steps = [abs(after - before) for before, after in zip(spec.scales, spec.scales[1:], strict=False)]
+    if not spec.scales or spec.scales[0] or spec.scales[-1] or min(spec.scales) < 0 or max(steps, default=0) > 1:
+        raise ValueError(
+            f"expected scales that begin and end with 0 and change by 1 at most, got {list(spec.scales)}; "
+            "write them as [0, 1, 2, 2, 1, 0]"
+        )
+
+
+def check_framing(framing: Framing) -> None:
+    """Raise ValueError for values out of range, with their table."""
+    scaling = framing.scaling
+    with settings_of("[framing]"):
+        check_ranges(framing, timestep_minutes=FROM_1, pixel_size_km=ABOVE_0, input_length=FROM_1)
+    with settings_of("[framing.scaling]"):
+        check_ranges(scaling, a=ABOVE_0, b=ABOVE_0, dry_below=FROM_0)
+        if not scaling.lowest_dbz < scaling.highest_dbz:
+            got = f"{scaling.highest_dbz:g} and {scaling.lowest_dbz:g}"
+            raise ValueError(f"expected highest_dbz above lowest_dbz, got {got}; exchange them")
+    with settings_of("[framing.smoothing]"):
+        check_ranges(framing.smoothing, km_at_one_hour=FROM_0, exponent=FROM_0)
+
+
 def _without_defaults_added_later(value: Any) -> Any:  # noqa: ANN401
     if not is_dataclass(value):
         return value
     return {
         each.name: _without_defaults_added_later(getattr(value, each.name))
         for each in fields(value)
-        if not is_added_later(each, getattr(value, each.name))
+        if each.compare and not is_added_later(each, getattr(value, each.name))
     }
 
 
 def load_config(path: Path, **optimiser: float | None) -> FitConfig:
-    """Read a TOML file; `optimiser` replaces values of its [optimiser] table (None keeps them).
+    """Read a TOML file, or the config.json of a run; `optimiser` replaces values of its [optimiser] table.
 
     Raises
     ------
     ValueError
-        Names that a table does not know, or values out of range.
+        Names the file and the setting: one that is unknown, absent, of another type or out of range.
     """
-    tables = tomllib.loads(path.read_text())
-    return make_config(tables | {"optimiser": tables.get("optimiser", {}) | _given(optimiser)})
+    tables = read_tables(path)
+    with settings_of(str(path)):
+        given = {key: value for key, value in optimiser.items() if value is not None}
+        own = tables.get("optimiser", {})
+        return make_config(tables | {"optimiser": {**own, **given} if isinstance(own, dict) else own})
 
 
 def make_config(tables: dict[str, Any]) -> FitConfig:
     """The configuration from nested dicts as TOML and JSON give them."""
-    framing = dict(tables.get("framing", {}))
-    for key, kind in (("scaling", RainScaling), ("smoothing", Smoothing)):
-        framing[key] = make_table(kind, framing.get(key, {}))
-    made = {
-        "network": make_table(NetworkSpec, _table(tables, "network")),
-        "framing": make_table(Framing, framing),
-        "data": make_table(DataConfig, _table(tables, "data")),
-        "loss": make_table(LossConfig, tables.get("loss", {})),
-        "optimiser": make_table(OptimiserConfig, tables.get("optimiser", {})),
-    }
-    config: FitConfig = make_table(FitConfig, tables | made)
+    config: FitConfig = make_table(FitConfig, {"framing": {}} | tables)
     return config
-
-
-def make_table(kind: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A dataclass from a table as TOML gives it; raises ValueError for unknown names, absent ones and other types."""
-    known = {field.name for field in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"expected {kind.__name__} with any of {sorted(known)}, got {', '.join(unknown)}; check names")
-    tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    required = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-    absent = sorted(required - set(values))
-    if absent:
-        raise ValueError(f"expected {kind.__name__} with {', '.join(absent)}, got none; add it")
-    for each in fields(kind):
-        _check_number(kind, each.name, each.default, tuples.get(each.name, each.default))
-    _check_words(kind, tuples)
-    return kind(**tuples)
-
-
-def _check_words(kind: type[Any], values: dict[str, Any]) -> None:
-    """Where a setting is one of a few words, so must the value be."""
-    for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and name in values and values[name] not in get_args(hint):
-            raise ValueError(f"expected {name} of {kind.__name__} to be one of {get_args(hint)}, got {values[name]!r}")
-
-
-def _check_number(kind: type[Any], name: str, default: object, value: object) -> None:
-    """Where the default is a number, so must the value be, and counts must be positive."""
-    if isinstance(default, bool) or not isinstance(default, int | float):
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(default, int) and value < 0):
-        raise ValueError(f"expected a number for {name} of {kind.__name__}, got {value!r}; correct it")
-
-
-def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:
-    table = tables.get(name)
-    if not isinstance(table, dict):
-        raise ValueError(f"expected a table [{name}], got none; add it")
-    return table
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}

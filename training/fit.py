@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,8 +22,9 @@ from training.checkpoint import save_checkpoint
 from training.config import FitConfig
 from training.examples import Example
 from training.losses import mean_loss
+from training.resume import check_run_folder, write_run_config
 from training.run_log import RunLog
-from training.run_state import RunState, load_state, save_state
+from training.run_state import Lengthened, Progress, RunState, load_state, save_state
 from training.sampling import draw_reads
 from training.sources import Sources, open_sources
 from training.workers import Worker, joined
@@ -43,7 +43,8 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
     out : Path
         A folder for this run alone.
     resume : bool
-        Go on with the run in `out`; it ends with the weights of an unbroken run.
+        Go on with the run in `out`; it ends with the weights of an unbroken run. With more iterations than it had it is
+        lengthened: learning rate and sampling go on as at that iteration of a run that was as long from the first.
     start : Network, optional
         Weights to begin from, of a network as the configuration's.
 
@@ -60,10 +61,12 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         Data is not in `data`, or there is no run to resume.
     ValueError
         The run to resume has another configuration, or `start` is another network.
+    UnreadableFile
+        Events that nothing can be learnt from, each by its file.
     """
     with joined() as worker:
         resume = resume or _began_before(out, worker)
-        _check_folder(out, resume=resume)
+        check_run_folder(config, out, resume=resume)
         torch.manual_seed(config.optimiser.seed)
         network = build(config.network)
         if config.zero_head:
@@ -75,7 +78,8 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         if worker.leads:
             out.mkdir(parents=True, exist_ok=resume)
             (out / _JOB_FILE).write_text(worker.job)
-            (out / "config.json").write_text(json.dumps(asdict(config), indent=2))
+            if not (out / "config.json").is_file():
+                write_run_config(out, config)
         worker.wait()
         return _Run(config, network.to(worker.device), sources, out, worker).train(resume=resume)
 
@@ -86,15 +90,6 @@ _JOB_FILE = "torchrun_id"
 def _began_before(out: Path, worker: Worker) -> bool:
     """Whether workers of this very torchrun, dead by now, have begun the run in this folder."""
     return worker.restarts > 0 and (out / _JOB_FILE).is_file() and (out / _JOB_FILE).read_text() == worker.job
-
-
-def _check_folder(out: Path, *, resume: bool) -> None:
-    if out.exists() and not resume:
-        raise FileExistsError(
-            f"expected a new folder for the run, got {out}, which exists; choose another, or go on with --resume"
-        )
-    if resume and not out.is_dir():
-        raise FileNotFoundError(f"expected the folder of a run to resume, got no {out}; check the name")
 
 
 def _copy_weights(start: Network, network: Network) -> None:
@@ -123,11 +118,12 @@ class _Run:
         if settings.compile:
             network.stack.compile()
         self.log = RunLog(out, writes=worker.leads)
+        self._lengthened: tuple[Lengthened, ...] = ()
 
     def train(self, *, resume: bool) -> Path:
         """The loop; gives the checkpoint of the best validation."""
         settings = self.config.optimiser
-        done, best = self._begin(resume=resume)
+        done, best, lengthened = self._begin(resume=resume)
         iterations = range(done + 1, settings.iterations + 1)
         bar = tqdm(_ahead(self._draw, iterations), "fit", len(iterations), disable=not self.worker.leads)
         for iteration, samples in zip(iterations, bar, strict=True):
@@ -137,7 +133,7 @@ class _Run:
             if last or iteration % settings.validate_every == 0:
                 best = self._validate(iteration, best, loss)
             if self.worker.leads and (last or iteration % settings.save_every == 0):
-                save_state(self._state_file, self.state, iteration, best, self.config.sha256)
+                save_state(self._state_file, self.state, Progress(iteration, best, lengthened), self.config)
         self.log.close()
         return self._checkpoint
 
@@ -149,14 +145,28 @@ class _Run:
     def _checkpoint(self) -> Path:
         return self.out / "model.pt"
 
-    def _begin(self, *, resume: bool) -> tuple[int, dict[str, float]]:
-        """The last iteration that is done, and the best validation so far."""
+    def _begin(self, *, resume: bool) -> Progress:
+        """How far the run is."""
         if resume and self._state_file.exists():
-            done, best = load_state(self._state_file, self.state, self.config.sha256)
-            self.log.go_on_after(done)
-            return done, best
+            progress = load_state(self._state_file, self.state, self.config)
+            self._go_on(progress)
+            return progress
         self.log.go_on_after(-1)
-        return 0, self._validate(0, {"loss": math.inf})
+        if self.worker.leads:
+            write_run_config(self.out, self.config)
+        return Progress(0, self._validate(0, {"loss": math.inf}))
+
+    def _go_on(self, progress: Progress) -> None:
+        self._lengthened = progress.lengthened
+        self.log.go_on_after(progress.iteration)
+        if not self.worker.leads:
+            return
+        write_run_config(self.out, self.config)
+        if progress.lengthened and progress.lengthened[-1].after == progress.iteration:
+            after, before, now = progress.lengthened[-1]
+            rate = self.config.optimiser.learning_rate * _learning_rate(progress.iteration, self.config)
+            told = f"{before} iterations become {now}: goes on after {after} at a learning rate of {rate:.2g}"
+            tqdm.write(told, file=sys.stderr)
 
     def _draw(self, iteration: int) -> list[Sample]:
         """Draw what is this worker's of an iteration's batch: sample by sample the same, whoever draws it and when."""
@@ -211,8 +221,16 @@ class _Run:
         if not now["loss"] < best["loss"]:
             return best
         if self.worker.leads:
-            save_checkpoint(self._checkpoint, self.average, self.config, {"iteration": iteration, **now})
+            save_checkpoint(
+                self._checkpoint, self.average, self.config, {"iteration": iteration, **now, **self._told()}
+            )
         return now
+
+    def _told(self) -> dict[str, Any]:
+        """What a checkpoint says of its making beyond its configuration."""
+        lengthened = [each._asdict() for each in self._lengthened]
+        data = [event.record() for event in self.sources.events]
+        return ({"lengthened": lengthened} if lengthened else {}) | ({"data": data} if data else {})
 
     def _picture(self, iteration: int) -> None:
         """The last frame, the last target and its forecast, for TensorBoard."""

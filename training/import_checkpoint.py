@@ -15,6 +15,7 @@ from models.zoo import build
 from training.authors_weights import convert_parameters
 from training.checkpoint import save_checkpoint
 from training.config import DataConfig, FitConfig
+from training.parameter_names import without_wrappers
 from training.reference import reference_spec
 
 _WRAPPERS = ("state_dict", "model", "net", "model_state_dict")
@@ -53,7 +54,8 @@ def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> P
     Parameters
     ----------
     weights : Path
-        A state_dict saved by torch.save, its keys with or without `module.`; nothing but tensors is unpickled.
+        A state_dict saved by torch.save, its keys with or without `module.` and `_orig_mod.`; nothing but tensors is
+        unpickled.
     model : str
         As "MS-PrecipLSTM".
     out : Path
@@ -119,7 +121,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError(f"expected a state_dict of tensors in {path.name}, got {type(content).__name__} of others")
-    return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
+    return without_wrappers({str(key): value.float() for key, value in content.items()})
 
 
 def _channels(parameters: Mapping[str, Tensor], said: int | None) -> int:

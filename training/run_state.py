@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,9 @@ import torch
 from torch import nn
 
 from radar.durable import commit
+from training.config import FitConfig, make_config
+from training.parameter_names import without_wrappers
+from training.resume import check_goes_on
 
 
 class RunState(NamedTuple):
@@ -25,37 +30,69 @@ class RunState(NamedTuple):
     optimiser: torch.optim.Optimizer
 
 
-def save_state(path: Path, state: RunState, iteration: int, best: dict[str, float], digest: str) -> None:
-    """Write the state after `iteration` by atomic rename; `digest` names the configuration."""
+class Lengthened(NamedTuple):
+    """A run that was given more iterations: after which one, how many it had, and how many it has."""
+
+    after: int
+    before: int
+    now: int
+
+
+class Progress(NamedTuple):
+    """How far a run is: the last iteration that is done, the best validation so far, and how it was lengthened."""
+
+    iteration: int
+    best: dict[str, float]
+    lengthened: tuple[Lengthened, ...] = ()
+
+
+def save_state(path: Path, state: RunState, progress: Progress, config: FitConfig) -> None:
+    """Write the state after an iteration by atomic rename."""
     content = {
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
-        "iteration": iteration,
-        "best": best,
-        "digest": digest,
+        "iteration": progress.iteration,
+        "best": progress.best,
+        "digest": config.sha256,
+        "config": json.dumps(asdict(config)),
+        "lengthened": [list(each) for each in progress.lengthened],
     }
     write_atomically(path, content)
 
 
-def load_state(path: Path, state: RunState, digest: str) -> tuple[int, dict[str, float]]:
-    """Put a saved state in place; gives its iteration and the best validation so far.
+def load_state(path: Path, state: RunState, config: FitConfig) -> Progress:
+    """Put a saved state in place; `config` may have more iterations than the run began with.
 
     Raises
     ------
     ValueError
-        The file is no such state, or that of another configuration.
+        The file is no such state, or that of another configuration: says of which settings.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        iteration, best, digest = int(content["iteration"]), dict(content["best"]), content["digest"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"expected the state of a run in {path.name}, got something else; begin a new run") from error
-    if content["digest"] != digest:
-        raise ValueError("expected the configuration that the run began with, got another; begin a new run with it")
-    state.network.load_state_dict(content["network"])
-    state.average.load_state_dict(content["average"])
+    lengthened = tuple(Lengthened(*each) for each in content.get("lengthened", ()))
+    if digest != config.sha256:
+        before = _config_of(content)
+        check_goes_on(before, config)
+        lengthened += (Lengthened(iteration, before.optimiser.iterations, config.optimiser.iterations),)
+    for module, key in ((state.network, "network"), (state.average, "average")):
+        module.load_state_dict(without_wrappers(content[key]))
     state.optimiser.load_state_dict(content["optimiser"])
-    return int(content["iteration"]), dict(content["best"])
+    return Progress(iteration, best, lengthened)
+
+
+def _config_of(content: dict[str, Any]) -> FitConfig:
+    """What the run began with; states of earlier versions of this program do not say."""
+    if "config" not in content:
+        raise ValueError(
+            "expected the configuration that the run began with, got another, of a run that an earlier version of this "
+            "program began and that cannot be lengthened; begin a new run with it, --start its model.pt"
+        )
+    return make_config(json.loads(content["config"]))
 
 
 def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from radar.files import open_sequence
 from training.batches import draw_sample
 from training.config import DataConfig, FitConfig
+from training.events import Event, Part, check_event_files, check_events
 from training.examples import Example, SequenceExamples, event_examples, storm_examples
 from training.stored_examples import StoredExamples
 
@@ -20,11 +21,12 @@ _VALIDATION_BATCHES = 8
 
 @dataclass(frozen=True)
 class Sources:
-    """Examples to draw crops from, and the batches of crops that every validation sees."""
+    """Examples to draw crops from, the batches of crops that every validation sees, and the events behind them."""
 
     real: Sequence[Example]
     synthetic: Sequence[Example]
     held_out: Sequence[Sequence[Example]]
+    events: Sequence[Event] = ()
 
 
 def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources:
@@ -34,9 +36,10 @@ def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources
     ------
     FileNotFoundError
         An event is not in `data`, or the data set is not; says what to put there.
-    ValueError
-        Events in another timestep or pixel size than the configuration's.
+    UnreadableFile
+        Events that nothing can be learnt from, each by its file: `training.events`.
     """
+    check_event_files(config, data)
     if config.data.dataset == "events":
         return _from_events(config, data, show)
     if config.data.dataset == "archive":
@@ -52,24 +55,24 @@ def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources
 
 
 def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
-    for name in (*config.data.train, *config.data.validation):
-        if not (data / name).is_file():
-            raise FileNotFoundError(f"expected the event {name} in {data}, got no such file; give --data its folder")
-    if not (config.data.train or config.data.synthetic) or not config.data.validation:
-        raise ValueError("expected events to train on and events to validate on, got none; name them under [data]")
+    events = check_events(config, data, show=show)
     seed = config.optimiser.seed
     storms = storm_examples(config.data.synthetic, config.framing, config.leads, seed)
     return Sources(
-        real=_examples(config, data, config.data.train, show),
+        real=_examples(config, data, events, "train", show),
         synthetic=list(tqdm(storms, "storms", total=config.data.synthetic, disable=not show)),
-        held_out=_held_out(config, _examples(config, data, config.data.validation, show)),
+        held_out=_held_out(config, _examples(config, data, events, "validation", show)),
+        events=events,
     )
 
 
-def _examples(config: FitConfig, data: Path, names: Sequence[str], show: bool) -> list[Example]:
-    events = (open_sequence([data / name], observations_only=True) for name in names)
-    examples = event_examples(events, config.framing, config.leads, config.data.stride)
-    return list(tqdm(examples, "examples", unit=" windows", disable=not show))
+def _examples(config: FitConfig, data: Path, events: Sequence[Event], part: Part, show: bool) -> list[Example]:
+    """Those of one part; most of the time before training goes into these."""
+    chosen = [event for event in events if event.part == part]
+    sequences = (open_sequence([data / event.name], observations_only=True) for event in chosen)
+    examples = event_examples(sequences, config.framing, config.leads, config.data.stride)
+    total = sum(event.windows for event in chosen)
+    return list(tqdm(examples, f"{part} examples", total, unit=" windows", disable=not show))
 
 
 def _held_out(config: FitConfig, examples: Sequence[Example]) -> list[list[Example]]:

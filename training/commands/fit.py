@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.commands.numbers import count, seed
+
+if TYPE_CHECKING:
+    from training.config import FitConfig
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     fit = commands.add_parser("fit", help="train a model by a configuration")
-    fit.add_argument("config", type=Path)
+    fit.add_argument("config", type=Path, help="a .toml file, or the config.json of a run")
     fit.add_argument("--data", type=Path, required=True, help="folder of the events named in the configuration")
     fit.add_argument("--out", type=Path, required=True, help="a new folder for this run")
-    fit.add_argument("--iterations", type=int, help="instead of the configuration's")
-    fit.add_argument("--seed", type=int, help="instead of the configuration's")
+    fit.add_argument("--iterations", type=count, help="instead of the configuration's")
+    fit.add_argument("--seed", type=seed, help="instead of the configuration's")
     fit.add_argument("--start", metavar="FILE.pt", type=Path, help="a checkpoint whose weights to begin from")
-    fit.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    fit.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out, also with more iterations than it had"
+    )
     fit.set_defaults(command=_fit)
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    from training.checkpoint import load_checkpoint
     from training.config import load_config
-    from training.fit import fit
 
     config = load_config(arguments.config, iterations=arguments.iterations, seed=arguments.seed)
+    _check_before_torch(config, arguments)
+
+    from training.checkpoint import load_checkpoint
+    from training.fit import fit
+
     start = load_checkpoint(arguments.start)[0] if arguments.start else None
     print(f"wrote {fit(config, arguments.data, arguments.out, resume=arguments.resume, start=start)}")
+
+
+def _check_before_torch(config: FitConfig, arguments: argparse.Namespace) -> None:
+    """What is missing is said at once, not after torch and every event were read."""
+    from training.events import check_event_files
+    from training.resume import check_run_folder
+
+    if arguments.start and not arguments.start.is_file():
+        raise FileNotFoundError(f"expected a checkpoint for --start, got no file {arguments.start}; check the name")
+    check_event_files(config, arguments.data)
+    if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # torchrun's workers go on by themselves after a death
+        check_run_folder(config, arguments.out, resume=arguments.resume)

@@ -9,7 +9,9 @@ from pathlib import Path
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     bring = commands.add_parser("import-checkpoint", help="bring weights trained with the authors' code")
-    bring.add_argument("weights", metavar="FILE.pth", type=Path, help="a state_dict, with or without `module.`")
+    bring.add_argument(
+        "weights", metavar="FILE.pth", type=Path, help="a state_dict, with or without `module.` and `_orig_mod.`"
+    )
     bring.add_argument("--model", required=True, help="as MS-PrecipLSTM")
     bring.add_argument("--out", type=Path, required=True, help="a new folder")
     bring.add_argument("--channels", type=int, help="by default what the weights say")

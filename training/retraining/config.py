@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from training.config import make_table
+from models.framing import Framing
+from models.spec import NetworkSpec
+from training.config import DataConfig, FitConfig, LossConfig, OptimiserConfig, check_framing, check_network
 from training.retraining.gate import GateConfig
+from training.tables import (
+    ABOVE_0,
+    FROM_0,
+    FROM_1,
+    IN_NO_FILE,
+    Range,
+    check_ranges,
+    check_settings,
+    make_table,
+    read_tables,
+    settings_of,
+)
 
-_FIT_TABLES = ("network", "framing", "data", "loss", "optimiser", "leads", "zero_head", "sampling")
+_FIT_SETTINGS: dict[str, type[Any] | None] = {
+    "network": NetworkSpec,
+    "framing": Framing,
+    "loss": LossConfig,
+    "optimiser": OptimiserConfig,
+    "data": DataConfig,
+    **dict.fromkeys(("leads", "zero_head", "sampling", "description")),
+}
+"""What is taken of a configuration of `fit`: tables with their dataclass, and settings in front of all tables."""
+ARCHIVE_DECIDES = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_share", "dataset", "options")
+"""Settings of [data] that are not: the archive decides them."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +62,12 @@ class PartsConfig:
     """Timesteps from one window's start to the next."""
 
     def __post_init__(self) -> None:
-        shares = (self.test_share, self.validation_share)
-        if min(shares) <= 0 or sum(shares) >= 1:
-            raise ValueError(f"expected shares above 0 that leave some to train on, got {shares}; correct them")
-        if min(self.windows, self.validation_windows, self.tile, self.stride) < 1 or self.block_hours <= 0:
-            raise ValueError("expected windows, tile, stride and block_hours above 0; correct them")
+        inner = Range(0, 1, low_open=True, high_open=True)
+        check_ranges(self, test_share=inner, validation_share=inner, newest_days=FROM_0, separation_hours=FROM_0)
+        check_ranges(self, windows=FROM_1, validation_windows=FROM_1, tile=FROM_1, stride=FROM_1, block_hours=ABOVE_0)
+        if self.test_share + self.validation_share >= 1:
+            both = f"{self.test_share:g} and {self.validation_share:g}"
+            raise ValueError(f"expected test_share and validation_share below 1 together, got {both}; correct them")
 
 
 @dataclass(frozen=True)
@@ -77,7 +101,11 @@ class RetrainConfig:
     keep_runs: int = 10
     parts: PartsConfig = PartsConfig()
     gate: GateConfig = GateConfig()
-    fit: dict[str, Any] = field(default_factory=dict)
+    fit: dict[str, Any] = field(default_factory=dict, metadata=IN_NO_FILE)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, probation_hours=FROM_0, lead_minutes=FROM_0, test_starts=FROM_1)
+        check_ranges(self, keep_versions=FROM_0, keep_runs=FROM_0)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -96,16 +124,30 @@ def load_retrain_config(path: Path | None) -> RetrainConfig:
     Raises
     ------
     ValueError
-        Names that a table does not know, or values out of range.
+        Names the file and the setting: one that is unknown, absent, of another type or out of range.
     """
-    tables = tomllib.loads(path.read_text()) if path else {}
-    known = {each.name for each in fields(RetrainConfig)} - {"fit"}
-    own = {key: value for key, value in tables.items() if key in known}
-    own["parts"] = make_table(PartsConfig, tables.get("parts", {}))
-    own["gate"] = make_table(GateConfig, tables.get("gate", {}))
-    fit = {key: value for key, value in tables.items() if key in _FIT_TABLES}
-    unknown = sorted(set(tables) - known - set(_FIT_TABLES))
-    if unknown:
-        raise ValueError(f"expected any of {sorted(known | set(_FIT_TABLES))}, got {', '.join(unknown)}; check names")
-    config: RetrainConfig = make_table(RetrainConfig, own | {"fit": fit})
-    return config
+    if path is None:
+        return RetrainConfig()
+    tables = read_tables(path)
+    with settings_of(str(path)):
+        fit = {key: value for key, value in tables.items() if key in _FIT_SETTINGS}
+        own = {key: value for key, value in tables.items() if key not in _FIT_SETTINGS}
+        _check_fit(fit)
+        config: RetrainConfig = make_table(RetrainConfig, own, also=_FIT_SETTINGS)
+        return replace(config, fit=fit)
+
+
+def _check_fit(fit: dict[str, Any]) -> None:
+    """What `fit` will be told, as far as it is known before the champion is."""
+    tables = {key: kind for key, kind in _FIT_SETTINGS.items() if kind is not None and key in fit}
+    check_settings(FitConfig, {key: value for key, value in fit.items() if key not in tables})
+    made = {key: make_table(kind, fit[key], key) for key, kind in tables.items()}
+    if "network" in made:
+        check_network(made["network"])
+    if "framing" in made:
+        check_framing(made["framing"])
+    decided = [key for key in fit.get("data", {}) if key in ARCHIVE_DECIDES]
+    if decided:
+        raise ValueError(
+            f"[data]: expected no events in a retraining, got {decided[0]}; the archive decides, remove it"
+        )

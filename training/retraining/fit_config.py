@@ -8,14 +8,12 @@ from typing import Any
 
 from models.card import ModelCard
 from training.config import FitConfig, make_config
-from training.retraining.config import RetrainConfig
+from training.retraining.config import ARCHIVE_DECIDES, RetrainConfig
 
 _FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}
 """Of the optimiser, where the configuration says nothing: weights that are good already move in small steps."""
 _LOSS = {"dry_slack": 0.5}
 """Of the loss, likewise: retrained by the clock, nobody looks whether it drizzles where it is dry."""
-_EVENTS = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_share", "dataset", "options")
-"""Settings of [data] that the archive decides; the rest is kept."""
 
 
 def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], data_sha256: str = "") -> FitConfig:
@@ -52,7 +50,7 @@ def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], 
         "loss": {**loss, **_LOSS, **said.get("loss", {})},
         "optimiser": {**usual, **said.get("optimiser", {})},
         "data": {
-            **{key: value for key, value in said.get("data", {}).items() if key not in _EVENTS},
+            **{key: value for key, value in said.get("data", {}).items() if key not in ARCHIVE_DECIDES},
             "dataset": "archive",
             "options": {"sha256": data_sha256},
         },

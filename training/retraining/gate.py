@@ -15,6 +15,7 @@ from training.read_scores import Sampled, sample
 from training.report.tables import BEST
 from training.score_sums import Sums
 from training.score_table import null_if_nan
+from training.tables import ABOVE_0, FROM_0, Range, check_ranges
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 SCORES = tuple(name for name, best in BEST.items() if best in ("highest", "lowest") and name != "crps")
@@ -40,9 +41,9 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
-            raise ValueError(f"expected the gate's score to be one of {', '.join(SCORES)}, got {self.score!r}")
-        if self.latency_ratio <= 0 or self.heavy_margin < 0 or self.fewest_blocks < 2:
-            raise ValueError("expected latency_ratio > 0, heavy_margin >= 0 and fewest_blocks >= 2; correct them")
+            raise ValueError(f"expected score to be one of {', '.join(SCORES)}, got {self.score!r}; choose one")
+        check_ranges(self, threshold=ABOVE_0, heavy_threshold=ABOVE_0, heavy_margin=FROM_0, latency_ratio=ABOVE_0)
+        check_ranges(self, fewest_blocks=Range(2))
 
     @property
     def thresholds(self) -> tuple[float, ...]:

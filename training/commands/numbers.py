@@ -1,0 +1,58 @@
+"""Numbers that options take; argparse shows what is wrong with one beside the option's name."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
+    return _whole(text, 1)
+
+
+def seed(text: str) -> int:
+    """A whole number of 0 or more."""
+    return _whole(text, 0)
+
+
+def from_0(text: str) -> float:
+    """A number of 0 or more."""
+    return _number(text, "of 0 or more", lowest=0.0)
+
+
+def above_0(text: str) -> float:
+    """A number above 0."""
+    number = _number(text, "above 0", lowest=0.0)
+    if not number:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text[:40]!r}; correct it")
+    return number
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers above 0, separated by commas."""
+    try:
+        return tuple(above_0(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        wanted = f"expected numbers above 0, separated by commas, got {text[:80]!r}; write them as 0.1,1,5"
+        raise argparse.ArgumentTypeError(wanted) from None
+
+
+def _whole(text: str, lowest: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = lowest - 1
+    if number < lowest:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {lowest} or more, got {text[:40]!r}; correct it")
+    return number
+
+
+def _number(text: str, wanted: str, lowest: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < lowest:
+        raise argparse.ArgumentTypeError(f"expected a number {wanted}, got {text[:40]!r}; correct it")
+    return number
