@@ -15,7 +15,7 @@ from service.settings import Settings
 from tests.exported import SIXTEEN, Exported, exported
 from tests.service.conftest import client_of, npy, rain
 from training.checkpoint import load_checkpoint
-from training.export import make_card
+from training.model_card import make_card
 from training.torch_step import torch_forecaster
 
 SHAPE = (29, 43)

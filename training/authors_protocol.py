@@ -26,6 +26,7 @@ from radar.sequence import Float32, FrameSequence
 from radar.verification import ContingencyTable, ErrorSum, contingency, csi, error_sum, far, hss, pod
 from training.examples import window_starts
 from training.score_event import part, window_of
+from training.seen import UNSEEN, marked, remarks, seen_of
 
 PIXELS = RainScaling(dry_below=0.0)
 """Their pixels: every rate above none has one, however small."""
@@ -70,6 +71,7 @@ class AuthorsScore:
     psnr: float
     starts: int
     pixels: int
+    seen: str = UNSEEN
 
 
 class FrameTally:
@@ -101,7 +103,10 @@ class FrameTally:
                 event=event,
                 lead_minutes=lead_minutes,
                 threshold=threshold,
-                **categorical,
+                csi=categorical["csi"],
+                pod=categorical["pod"],
+                far=categorical["far"],
+                hss=categorical["hss"],
                 mse=self.errors.squared / self.starts,
                 mae=self.errors.absolute / self.starts,
                 balanced_mse=self.balanced.squared / self.starts,
@@ -164,12 +169,13 @@ def authors_table(rows: Sequence[AuthorsScore]) -> str:
         group = [row for row in rows if (row.event, row.threshold) == (event, threshold)]
         title = f"**{event}**, authors' protocol, {group[0].starts} starts, threshold {threshold:g} mm/h"
         lines += ["", title, "", f"| mean over frames | frames | {' | '.join(_COLUMNS)} |", "|---" * 12 + "|"]
-        for model in dict.fromkeys(row.model for row in group):
+        for model, seen in seen_of(group).items():
             own = [row for row in group if row.model == model]
             forecast = [row for row in own if row.lead_minutes > 0]
-            lines.append(_line(f"{model}, forecast", forecast))
+            lines.append(_line(f"{marked(model, seen)}, forecast", forecast))
             if len(own) > len(forecast):
-                lines.append(_line(f"{model}, all", own))
+                lines.append(_line(f"{marked(model, seen)}, all", own))
+        lines += [line for remark in remarks(seen_of(group)) for line in ("", remark)]
     return "\n".join(lines[1:])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,8 +23,11 @@ from training.authors_protocol import AuthorsScore, score_as_authors
 from training.event_scores import EventScores
 from training.score_event import part, score_event
 from training.score_table import FSS_KM, THRESHOLDS, Score, mean_scores
+from training.seen import Learnt, seen_before
 
 Result = TypeVar("Result")
+Seen = Mapping[str, str]
+"""By forecaster, what `training.seen.seen_before` says of an event."""
 
 BASELINES: dict[str, Forecaster] = {
     baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
@@ -59,19 +64,28 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def open_forecasters(paths: Iterable[Path]) -> list[Forecaster]:
-    """Models from .onnx files and checkpoints, or the champions of model repositories, on the CPU."""
-    files = [found for path in paths for found in (champions(path).values() if path.is_dir() else [path])]
-    return [_from_checkpoint(path) if path.suffix == ".pt" else load_forecaster(path, "cpu") for path in files]
+def model_files(paths: Iterable[Path]) -> list[Path]:
+    """The files of models: .onnx files and checkpoints as they are, the champions of model repositories."""
+    return [found for path in paths for found in (champions(path).values() if path.is_dir() else [path])]
 
 
-def _from_checkpoint(path: Path) -> Forecaster:
+def open_forecasters(paths: Iterable[Path], lead_minutes: int | None = None) -> list[Forecaster]:
+    """The models of `model_files`, on the CPU; a checkpoint, whose card is not made yet, as far as `lead_minutes`."""
+    return [
+        _from_checkpoint(path, lead_minutes) if path.suffix == ".pt" else load_forecaster(path, "cpu")
+        for path in model_files(paths)
+    ]
+
+
+def _from_checkpoint(path: Path, lead_minutes: int | None) -> Forecaster:
     from training.checkpoint import load_checkpoint
-    from training.export import make_card
+    from training.model_card import make_card
     from training.torch_step import torch_forecaster
 
     network, config, _ = load_checkpoint(path)
-    return torch_forecaster(make_card(network, config, version="checkpoint"), network)
+    card = make_card(network, config, version="checkpoint")
+    longest = max(card.longest_lead_minutes, lead_minutes or 0)
+    return torch_forecaster(card.model_copy(update={"longest_lead_minutes": longest}), network)
 
 
 def evaluate_events(
@@ -83,12 +97,14 @@ def evaluate_events(
     stride: int = 1,
     fss_km: Sequence[float] = FSS_KM,
     variable: str | None = None,
+    learnt: Sequence[Learnt] = (),
 ) -> list[EventScores]:
     """Forecast from every `stride`-th start of each event and compare with what came.
 
     Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an event is too
     short for are left out; so are, with a line that says so, events that are too short for any and, event by
-    event, models that were made for other pixels or another timestep.
+    event, models that were made for other pixels or another timestep. `learnt` says of each forecaster what it has
+    learnt from (none, where it is left out), so that results can be marked.
 
     Raises
     ------
@@ -97,10 +113,10 @@ def evaluate_events(
     """
     measure = Measure(tuple(thresholds), tuple(fss_km))
 
-    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> EventScores:
-        return score_event(named, event, sequence, lead_minutes, measure, stride)
+    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence, seen: Seen) -> EventScores:
+        return replace(score_event(named, event, sequence, lead_minutes, measure, stride), seen=seen)
 
-    return _over_events(forecasters, events, score, variable)
+    return _over_events(forecasters, events, score, learnt, variable)
 
 
 def evaluate_as_authors(
@@ -111,30 +127,35 @@ def evaluate_as_authors(
     thresholds: Sequence[float] = THRESHOLDS,
     stride: int = 1,
     variable: str | None = None,
+    learnt: Sequence[Learnt] = (),
 ) -> list[AuthorsScore]:
     """As `evaluate_events`, but by the protocol of `training.authors_protocol`."""
 
-    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence) -> list[AuthorsScore]:
-        return score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
+    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence, seen: Seen) -> list[AuthorsScore]:
+        rows = score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
+        return [replace(row, seen=seen[row.model]) for row in rows]
 
-    return [row for rows in _over_events(forecasters, events, score, variable) for row in rows]
+    return [row for rows in _over_events(forecasters, events, score, learnt, variable) for row in rows]
 
 
 def _over_events(
     forecasters: Sequence[Forecaster],
     events: Sequence[Path],
-    score: Callable[[Mapping[str, Forecaster], str, FrameSequence], Result],
+    score: Callable[[Mapping[str, Forecaster], str, FrameSequence, Seen], Result],
+    learnt: Sequence[Learnt],
     variable: str | None,
 ) -> list[Result]:
     """What `score` says of the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
+    sources = dict(zip_longest(named, learnt, fillvalue=()))
     results: list[Result] = []
     for path in tqdm(events, "evaluate", unit=" events"):
         sequence = open_sequence([path], observations_only=True, variable=variable)
         fitting = _fitting(named, path.stem, sequence)
         try:
             if fitting:
-                results.append(score(fitting, path.stem, sequence))
+                seen = {name: seen_before(sources[name], path, sequence) for name in fitting}
+                results.append(score(fitting, path.stem, sequence, seen))
         except IncompleteHistory as error:
             _leave_out(path.stem, error)
     if not results:

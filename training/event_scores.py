@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from radar.grid import Grid
@@ -15,6 +15,7 @@ from training.probabilities import Method
 from training.read_scores import Sampled, sample
 from training.score_sums import Sums
 from training.score_table import Score, fss_name
+from training.seen import UNSEEN
 
 _SHOWN = 4
 """How many frames of a forecast a picture has."""
@@ -61,6 +62,8 @@ class EventScores:
         For each lead and threshold, of each forecaster.
     strip : Strip
         The start with the most rain.
+    seen : mapping
+        Whether a forecaster has learnt from the event, and how that is known; "no" where it is left out.
     """
 
     event: str
@@ -75,6 +78,7 @@ class EventScores:
     observed_spectra: list[SpectrumSum]
     reliability: Mapping[str, list[list[ReliabilitySum]]]
     strip: Strip
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     def sampled(self) -> dict[str, Sampled]:
         """Each forecaster's scores, and those of resampled starts, by lead and threshold."""
@@ -105,5 +109,6 @@ def _rows(scored: EventScores, model: str, sampled: Sampled) -> Iterator[Score]:
                 starts=len(scored.reference_times),
                 pixels=int(pixels[lead]),
                 intervals={name: (float(both.low[at]), float(both.high[at])) for name, both in intervals.items()},
+                seen=scored.seen.get(model, UNSEEN),
                 **values,
             )

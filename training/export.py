@@ -6,16 +6,17 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import onnx
+from tqdm import tqdm
 
 from models.aliases import promote, set_challenger
-from models.card import DataSource, Lineage, ModelCard, StateShape
+from models.card import ModelCard
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
@@ -25,40 +26,15 @@ from radar.durable import sync
 from radar.products import OWNERS, SYNTHETIC
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
-from training.environment import code_commit, environment
+from training.events import data_sha256
 from training.float16 import to_float16
 from training.float16_scores import float16_scores
+from training.model_card import NEW, Origin, make_card
+from training.model_card import TOLERANCES as _TOLERANCES
 from training.one_step_graph import one_step_graph
 from training.parity import Parity, check_parity, storm
 from training.torch_step import TorchStep
 
-_TOLERANCES: dict[str, dict[str, float]] = {
-    "float32": {"cpu": 1e-5, "cuda": 1e-4},
-    "float16": {"cpu": 1e-2, "cuda": 1e-2},
-}
-"""By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a card says of where weights came from, beyond their configuration.
-
-    Parameters
-    ----------
-    parent : str, optional
-        As "name/version".
-    data : tuple of DataSource
-        The data of the parent, and of an archive.
-    data_sha256 : str
-        Digest of the data manifest.
-    """
-
-    parent: str | None = None
-    data: tuple[DataSource, ...] = ()
-    data_sha256: str = ""
-
-
-NEW = Origin()
 Alias = Literal["champion", "challenger", "none"]
 
 
@@ -71,16 +47,21 @@ def export(
     float16: bool = True,
     origin: Origin = NEW,
     alias: Alias | None = None,
+    longest_lead_minutes: int | None = None,
 ) -> Path:
     """Write <repository>/<name>/<version>/, once ONNX Runtime agrees with torch.
 
     Parameters
     ----------
+    description : str
+        By default that of the configuration, or what the network is and was trained for.
     float16 : bool
         Also write `model.fp16.onnx`, and into the manifest what half precision costs.
     origin : Origin
     alias : "champion", "challenger" or "none", optional
         The version's role. By default the first version of a model is its champion and others have none.
+    longest_lead_minutes : int, optional
+        How far it may be asked to forecast; by default as far as it was trained for.
 
     Returns
     -------
@@ -98,19 +79,54 @@ def export(
     target = repository / check_name(config.name) / check_name(version)
     if target.exists():
         raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
-    with _staged(target) as staged:
+    origin = _with_events(origin, notes.pop("data", []))
+    steps = _Steps(3 + float16, f"export {config.name}")
+    with _staged(target) as staged, steps:
         path = staged / FILES["float32"]
-        card = write_model(path, network, config, version, description, origin)
+        steps.begin("graph")
+        card = write_model(path, network, config, version, description, origin, longest_lead_minutes)
         manifest: dict[str, Any] = {"parent": origin.parent, "training": notes, "scores": [], "gate": None}
         manifest["configuration"] = asdict(config)
         manifest["lineage"] = card.lineage.model_dump(mode="json")
+        manifest["data"] = list(origin.records)
+        steps.begin("parity with torch")
         manifest["parity"] = _parity_entry(check_parity(path, network, card))
         if float16:
+            steps.begin("float16")
             manifest["float16"] = _write_float16(path, card)
+        steps.begin("files")
         manifest["sha256"] = {file.name: sha256_of(file) for file in sorted(staged.glob("*.onnx"))}
         write_json(staged / "manifest.json", manifest)
     _give_role(repository, config.name, version, alias)
     return target / FILES["float32"]
+
+
+def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
+    """The checkpoint's own events, where the origin tells of no data."""
+    if not events or origin.records:
+        return origin
+    digest = origin.data_sha256 or data_sha256(event["sha256"] for event in events if "sha256" in event)
+    return replace(origin, data_sha256=digest, records=tuple(events))
+
+
+class _Steps:
+    """Progress of an export, of a known number of steps; nothing where nobody watches."""
+
+    def __init__(self, total: int, title: str) -> None:
+        self._bar = tqdm(total=total, desc=title, unit=" steps", disable=None, leave=False)
+        self._begun = False
+
+    def __enter__(self) -> None:
+        return None
+
+    def begin(self, what: str) -> None:
+        """The step before is done, and another begins."""
+        self._bar.update(int(self._begun))
+        self._bar.set_postfix_str(what)
+        self._begun = True
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
 
 
 def _give_role(repository: Path, name: str, version: str, alias: Alias | None) -> None:
@@ -144,11 +160,17 @@ def _staged(target: Path) -> Iterator[Path]:
 
 
 def write_model(
-    path: Path, network: Network, config: FitConfig, version: str, description: str, origin: Origin = NEW
+    path: Path,
+    network: Network,
+    config: FitConfig,
+    version: str,
+    description: str,
+    origin: Origin = NEW,
+    longest_lead_minutes: int | None = None,
 ) -> ModelCard:
     """Write the one-step graph with card and golden case; returns the card."""
     graph = one_step_graph(network)
-    card = make_card(network, config, version, description, _digest(graph), origin)
+    card = make_card(network, config, version, description, _digest(graph), origin, longest_lead_minutes)
     _write(path, graph, card, golden_case(network, card).to_text())
     return card
 
@@ -180,54 +202,6 @@ def _parity_entry(parity: Parity) -> dict[str, Any]:
         "largest_difference_mm_per_hour": parity.mm_per_hour,
         "steps": parity.steps,
     }
-
-
-def make_card(
-    network: Network,
-    config: FitConfig,
-    version: str,
-    description: str = "",
-    graph_sha256: str = "",
-    origin: Origin = NEW,
-) -> ModelCard:
-    """The card of a trained network."""
-    framing = config.framing
-    return ModelCard(
-        name=config.name,
-        version=version,
-        description=description,
-        spec=network.spec,
-        timestep_minutes=framing.timestep_minutes,
-        pixel_size_km=framing.pixel_size_km,
-        input_length=framing.input_length,
-        longest_lead_minutes=2 * config.leads * framing.timestep_minutes,
-        scaling=framing.scaling,
-        coordinates=framing.coordinates,
-        base=framing.base,
-        smoothing=framing.smoothing,
-        states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
-        pad_multiple=network.spec.pad_multiple,
-        tolerances=_TOLERANCES["float32"],
-        data=_sources(config, origin),
-        lineage=Lineage(
-            parent=origin.parent,
-            code_commit=code_commit(),
-            configuration_sha256=config.sha256,
-            data_sha256=origin.data_sha256,
-            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            environment=environment(),
-        ),
-        graph_sha256=graph_sha256,
-    )
-
-
-def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
-    """Whose data is in the weights: those of the configuration's events, after those of the parent."""
-    owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
-    if config.data.synthetic:
-        owners.append(SYNTHETIC)
-    sources = (DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners)
-    return tuple(dict.fromkeys((*origin.data, *sources)))
 
 
 def golden_case(network: Network, card: ModelCard) -> GoldenCase:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +15,13 @@ from tqdm import tqdm
 
 from models.network import Network, roll_out
 from models.zoo import build
+from training.ahead import ahead
 from training.batch_loss import batch_divisor, batch_loss_sum
 from training.batches import Batch, Reads, draw_sample, to_batch
 from training.checkpoint import save_checkpoint
 from training.config import FitConfig
 from training.examples import Example
+from training.learning_rate import learning_rate
 from training.losses import mean_loss
 from training.resume import check_run_folder, write_run_config
 from training.run_log import RunLog
@@ -29,10 +30,16 @@ from training.sampling import draw_reads
 from training.sources import Sources, open_sources
 from training.workers import Worker, joined
 
-T = TypeVar("T")
 
-
-def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start: Network | None = None) -> Path:
+def fit(
+    config: FitConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Network | None = None,
+    learnt: Sequence[Mapping[str, Any]] = (),
+) -> Path:
     """Train a network and keep the weights with the lowest validation loss.
 
     Parameters
@@ -47,6 +54,8 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         lengthened: learning rate and sampling go on as at that iteration of a run that was as long from the first.
     start : Network, optional
         Weights to begin from, of a network as the configuration's.
+    learnt : sequence of mapping
+        What these weights have learnt from; the checkpoint goes on telling it.
 
     Returns
     -------
@@ -74,6 +83,7 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
         if start is not None:
             _copy_weights(start, network)
         sources = open_sources(config, data, show=worker.leads)
+        told = [*learnt, *(event.record() for event in sources.events)]
         worker.wait()  # until all have seen that the folder is new
         if worker.leads:
             out.mkdir(parents=True, exist_ok=resume)
@@ -81,7 +91,7 @@ def fit(config: FitConfig, data: Path, out: Path, *, resume: bool = False, start
             if not (out / "config.json").is_file():
                 write_run_config(out, config)
         worker.wait()
-        return _Run(config, network.to(worker.device), sources, out, worker).train(resume=resume)
+        return _Run(config, network.to(worker.device), sources, out, worker, told).train(resume=resume)
 
 
 _JOB_FILE = "torchrun_id"
@@ -108,7 +118,16 @@ class Sample(NamedTuple):
 class _Run:
     """A run in its folder."""
 
-    def __init__(self, config: FitConfig, network: Network, sources: Sources, out: Path, worker: Worker) -> None:
+    def __init__(
+        self,
+        config: FitConfig,
+        network: Network,
+        sources: Sources,
+        out: Path,
+        worker: Worker,
+        learnt: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._learnt = learnt
         self.config, self.sources, self.out, self.worker = config, sources, out, worker
         settings = config.optimiser
         network.stack.checkpointing = settings.activation_checkpointing
@@ -125,7 +144,7 @@ class _Run:
         settings = self.config.optimiser
         done, best, lengthened = self._begin(resume=resume)
         iterations = range(done + 1, settings.iterations + 1)
-        bar = tqdm(_ahead(self._draw, iterations), "fit", len(iterations), disable=not self.worker.leads)
+        bar = tqdm(ahead(self._draw, iterations), "fit", len(iterations), disable=not self.worker.leads)
         for iteration, samples in zip(iterations, bar, strict=True):
             loss = self._learn(samples, iteration)
             bar.set_postfix(loss=f"{loss:.5f}", best=f"{best['loss']:.5f}")
@@ -164,7 +183,7 @@ class _Run:
         write_run_config(self.out, self.config)
         if progress.lengthened and progress.lengthened[-1].after == progress.iteration:
             after, before, now = progress.lengthened[-1]
-            rate = self.config.optimiser.learning_rate * _learning_rate(progress.iteration, self.config)
+            rate = self.config.optimiser.learning_rate * learning_rate(progress.iteration, self.config)
             told = f"{before} iterations become {now}: goes on after {after} at a learning rate of {rate:.2g}"
             tqdm.write(told, file=sys.stderr)
 
@@ -199,7 +218,7 @@ class _Run:
         if settings.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * _learning_rate(iteration - 1, config)
+            group["lr"] = settings.learning_rate * learning_rate(iteration - 1, config)
         self.optimiser.step()
         _average(self.average, self.network, min(settings.average_decay, iteration / (iteration + 10)))
         return self.worker.total(total)
@@ -229,7 +248,7 @@ class _Run:
     def _told(self) -> dict[str, Any]:
         """What a checkpoint says of its making beyond its configuration."""
         lengthened = [each._asdict() for each in self._lengthened]
-        data = [event.record() for event in self.sources.events]
+        data = list(self._learnt)
         return ({"lengthened": lengthened} if lengthened else {}) | ({"data": data} if data else {})
 
     def _picture(self, iteration: int) -> None:
@@ -257,27 +276,6 @@ def base_loss(batch: Batch, config: FitConfig) -> float:
 
 def _mean(values: Mapping[int, float]) -> float:
     return float(np.mean(list(values.values())))
-
-
-def _ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
-    """make(number) for each, one ahead of who asks."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = None
-        for number in numbers:
-            made, waiting = waiting, pool.submit(make, number)
-            if made is not None:
-                yield made.result()
-        if waiting is not None:
-            yield waiting.result()
-
-
-def _learning_rate(step: int, config: FitConfig) -> float:
-    """A warm-up, then a cosine down to a hundredth; as a share of the configuration's."""
-    settings = config.optimiser
-    if step < settings.warm_up:
-        return (step + 1) / settings.warm_up
-    progress = (step - settings.warm_up) / max(1, settings.iterations - settings.warm_up)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
 @torch.no_grad()

@@ -22,6 +22,8 @@ NETWORK_UNITS = 1e-5
 """Largest difference allowed in what the network itself says."""
 MM_PER_HOUR = 0.01
 """Largest difference allowed in forecasts: near 150 mm/h, 1e-5 network units are about 0.007 mm/h."""
+_LEADS = 12
+"""Of the roll-outs, also where a model is served for less."""
 _SHAPES = ((1, 37, 59), (2, 61, 22))
 """Batch, rows and columns of the roll-outs, which no pyramid divides."""
 
@@ -44,7 +46,7 @@ def check_parity(path: Path, network: Network, card: ModelCard) -> Parity:
     """
     exported, original = load_forecaster(path, "cpu"), torch_forecaster(card, network)
     units = max(network_difference(exported.step, TorchStep(network), card, shape) for shape in _SHAPES)
-    parity = Parity(units, _forecast_difference(exported, original), parity_steps(card))
+    parity = Parity(units, _forecast_difference(exported, original), _LEADS)
     if not (parity.network_units <= NETWORK_UNITS and parity.mm_per_hour <= MM_PER_HOUR):
         raise ArtifactRejected(
             expected=f"ONNX Runtime within {NETWORK_UNITS:g} network units and {MM_PER_HOUR} mm/h of torch",
@@ -55,11 +57,13 @@ def check_parity(path: Path, network: Network, card: ModelCard) -> Parity:
 
 
 def parity_steps(card: ModelCard) -> int:
-    """Steps over which an export is compared with torch: twelve, or as many as the model reaches."""
-    return min(12, card.longest_lead_minutes // card.timestep_minutes)
+    """Steps over which half precision is compared: twelve, or as many as the model reaches."""
+    return min(_LEADS, card.longest_lead_minutes // card.timestep_minutes)
 
 
-def network_difference(one: Step, other: Step, card: ModelCard, shape: tuple[int, int, int], leads: int = 12) -> float:
+def network_difference(
+    one: Step, other: Step, card: ModelCard, shape: tuple[int, int, int], leads: int = _LEADS
+) -> float:
     """The largest difference of two steps over a roll-out for storms of `shape` (B, H, W), in network units."""
     frames, base = network_inputs(card, shape, leads)
     rolled = (np.stack(list(roll_out(step, frames, base, card.pad_multiple))) for step in (one, other))
@@ -89,6 +93,7 @@ def storm(card: ModelCard, shape: tuple[int, int], frames: int, *, seed: int = 7
 
 def _forecast_difference(one: RecurrentForecaster, other: RecurrentForecaster) -> float:
     """The largest difference of two forecasts in mm/h; infinite where they miss different pixels."""
-    history = storm(one.card, (93, 118), one.card.input_length)
-    a, b = (forecaster.forecast(history, parity_steps(one.card)).rain_rate for forecaster in (one, other))
+    card = one.card.model_copy(update={"longest_lead_minutes": _LEADS * one.card.timestep_minutes})
+    history = storm(card, (93, 118), card.input_length)
+    a, b = (RecurrentForecaster(card, each.step).forecast(history, _LEADS).rain_rate for each in (one, other))
     return float(np.nanmax(np.abs(a - b))) if (np.isnan(a) == np.isnan(b)).all() else float("inf")

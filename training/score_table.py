@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from training.seen import UNSEEN, marked, remarks, seen_of
+
 THRESHOLDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """mm/h, unless asked otherwise."""
 FSS_KM = (10.0, 1.0, 5.0, 20.0)
@@ -46,6 +48,8 @@ class Score:
     intervals : mapping
         Low and high of 95 % for the scores above by name, and for `fss_by_km` as "fss_5km" (`radar.bootstrap`);
         NaN where too few starts do not tell.
+    seen : str
+        Whether the model has learnt from the event: `training.seen.seen_before`.
     """
 
     model: str
@@ -74,6 +78,7 @@ class Score:
     pixels: int
     fss_by_km: Mapping[float, float]
     intervals: Mapping[str, tuple[float, float]]
+    seen: str = UNSEEN
 
 
 def fss_name(width_km: float) -> str:
@@ -106,6 +111,7 @@ def mean_scores(scores: Sequence[Score]) -> list[dict[str, Any]]:
     for model, event, threshold in dict.fromkeys((score.model, score.event, score.threshold) for score in scores):
         rows = [row for row in scores if (row.model, row.event, row.threshold) == (model, event, threshold)]
         about = {"model": model, "event": event, "threshold": threshold, "starts": rows[0].starts}
+        about |= {} if rows[0].seen == UNSEEN else {"seen": rows[0].seen}
         leads = {"lead_minutes": [row.lead_minutes for row in rows], "fss_km": rows[0].fss_km}
         averaged = {name: _mean(getattr(row, name) for row in rows) for name in _MEANS.values()}
         means.append(about | leads | {name: None if math.isnan(mean) else mean for name, mean in averaged.items()})
@@ -124,14 +130,16 @@ def markdown_tables(scores: Sequence[Score]) -> str:
             *_by_lead(group),
             "",
             *_means(group),
+            *(line for remark in remarks(seen_of(group)) for line in ("", remark)),
         ]
     return "\n".join(lines[1:])
 
 
 def _by_lead(group: Sequence[Score]) -> list[str]:
     """A row for each lead time; columns are the models, score by score."""
-    models = dict.fromkeys(score.model for score in group)
-    lines = _head(["lead (min)", *(f"{title} {model}" for title in _BY_LEAD for model in models)])
+    models = seen_of(group)
+    titles = [marked(model, seen) for model, seen in models.items()]
+    lines = _head(["lead (min)", *(f"{title} {model}" for title in _BY_LEAD for model in titles)])
     for lead in dict.fromkeys(score.lead_minutes for score in group):
         row = {score.model: score for score in group if score.lead_minutes == lead}
         cells = [_cell(getattr(row[model], name)) for name in _BY_LEAD.values() for model in models]
@@ -142,9 +150,11 @@ def _by_lead(group: Sequence[Score]) -> list[str]:
 def _means(group: Sequence[Score]) -> list[str]:
     """A row for each model: its scores averaged over the lead times where they are defined."""
     lines = _head(["mean over lead times", *_MEANS])
-    for model in dict.fromkeys(score.model for score in group):
+    for model, seen in seen_of(group).items():
         rows = [score for score in group if score.model == model]
-        lines.append(_row([model, *(_cell(_mean(getattr(row, name) for row in rows)) for name in _MEANS.values())]))
+        lines.append(
+            _row([marked(model, seen), *(_cell(_mean(getattr(row, name) for row in rows)) for name in _MEANS.values())])
+        )
     return lines
 
 

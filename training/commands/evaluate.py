@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.numbers import count, numbers
 from training.score_table import FSS_KM, THRESHOLDS
 
 if TYPE_CHECKING:
     from models.forecaster import Forecaster
+    from training.seen import Learnt
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,12 +27,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate.add_argument(
         "--baselines", default="persistence,extrapolation,smoothed", help="separated by commas; '' for none"
     )
-    evaluate.add_argument("--thresholds", type=_numbers, default=THRESHOLDS, help="mm/h, separated by commas")
-    evaluate.add_argument("--lead-minutes", type=int, default=60)
-    evaluate.add_argument("--stride", type=int, default=1, help="timesteps from one start to the next")
+    evaluate.add_argument("--thresholds", type=numbers, default=THRESHOLDS, help="mm/h, separated by commas")
+    evaluate.add_argument("--lead-minutes", type=count, default=60)
+    evaluate.add_argument("--stride", type=count, default=1, help="timesteps from one start to the next")
     evaluate.add_argument(
         "--fss-km",
-        type=_numbers,
+        type=numbers,
         default=FSS_KM,
         help="widths of the neighbourhoods of FSS, separated by commas, the main one first",
     )
@@ -52,29 +54,27 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate.set_defaults(command=_evaluate)
 
 
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        wanted = f"expected numbers separated by commas, got {text[:80]!r}; write them as 0.1,1,5"
-        raise argparse.ArgumentTypeError(wanted) from None
-
-
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from training.evaluate import models_and_events, open_forecasters
+    from training.evaluate import model_files, models_and_events, open_forecasters
+    from training.seen import learnt_by
 
     baselines = _baselines(arguments.baselines)
     _check_files(arguments.json, arguments.report)
     models, events = models_and_events(arguments.paths)
-    forecasters = [*open_forecasters(models), *baselines]
+    forecasters = [*open_forecasters(models, arguments.lead_minutes), *baselines]
+    learnt = [learnt_by(path) for path in model_files(models)]
     if arguments.protocol == "authors":
-        _as_the_authors(arguments, forecasters, events)
+        _as_the_authors(arguments, forecasters, events, learnt)
     else:
-        _as_this_project(arguments, models, forecasters, events)
+        _as_this_project(arguments, models, forecasters, events, learnt)
 
 
 def _as_this_project(
-    arguments: argparse.Namespace, models: list[Path], forecasters: list[Forecaster], events: list[Path]
+    arguments: argparse.Namespace,
+    models: list[Path],
+    forecasters: list[Forecaster],
+    events: list[Path],
+    learnt: list[Learnt],
 ) -> None:
     from training.evaluate import evaluate_events, record
     from training.score_table import markdown_tables, write_json
@@ -87,6 +87,7 @@ def _as_this_project(
         stride=arguments.stride,
         fss_km=arguments.fss_km,
         variable=arguments.variable,
+        learnt=learnt,
     )
     scores = [row for event in scored for row in event.rows()]
     print(markdown_tables(scores))
@@ -101,7 +102,9 @@ def _as_this_project(
         write_report(arguments.report, scored, origins(events), strips=not arguments.no_strips)
 
 
-def _as_the_authors(arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path]) -> None:
+def _as_the_authors(
+    arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path], learnt: list[Learnt]
+) -> None:
     from training.authors_protocol import authors_table, write_authors_json
     from training.evaluate import evaluate_as_authors
 
@@ -114,6 +117,7 @@ def _as_the_authors(arguments: argparse.Namespace, forecasters: list[Forecaster]
         thresholds=arguments.thresholds,
         stride=arguments.stride,
         variable=arguments.variable,
+        learnt=learnt,
     )
     print(authors_table(rows))
     if arguments.json:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.numbers import count
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
@@ -12,7 +14,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     export.add_argument("checkpoint", type=Path)
     export.add_argument("--repository", type=Path, required=True)
     export.add_argument("--version", required=True)
-    export.add_argument("--description", default="")
+    export.add_argument("--description", default="", help="instead of the configuration's")
+    export.add_argument(
+        "--longest-lead-minutes",
+        type=count,
+        metavar="MINUTES",
+        help="how far it may be asked to forecast; by default as far as it was trained for",
+    )
     export.add_argument(
         "--float16", action=argparse.BooleanOptionalAction, default=True, help="also write model.fp16.onnx (default)"
     )
@@ -34,5 +42,6 @@ def _export(arguments: argparse.Namespace) -> None:
         description=arguments.description,
         float16=arguments.float16,
         alias=arguments.alias,
+        longest_lead_minutes=arguments.longest_lead_minutes,
     )
     print(f"wrote {written}")

@@ -36,9 +36,12 @@ def _fit(arguments: argparse.Namespace) -> None:
 
     from training.checkpoint import load_checkpoint
     from training.fit import fit
+    from training.seen import learnt_by
 
     start = load_checkpoint(arguments.start)[0] if arguments.start else None
-    print(f"wrote {fit(config, arguments.data, arguments.out, resume=arguments.resume, start=start)}")
+    learnt = (learnt_by(arguments.start) if arguments.start else None) or ()
+    made = fit(config, arguments.data, arguments.out, resume=arguments.resume, start=start, learnt=learnt)
+    print(f"wrote {made}")
 
 
 def _check_before_torch(config: FitConfig, arguments: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from training.event_scores import EventScores
 from training.read_scores import Sampled
 from training.report.origins import Origin
 from training.score_table import ENDS, json_row, null_if_nan
+from training.seen import UNSEEN
 
 OBSERVED = "observed"
 """The model of a spectrum of the observations."""
@@ -65,6 +66,7 @@ def _event(event: EventScores) -> Row:
         "pixel_size_km": event.grid.pixel_size_km,
         "models": list(event.sums),
         "probabilities": dict(event.methods),
+        "seen": {model: event.seen.get(model, UNSEEN) for model in event.sums},
         "thresholds": list(event.measure.thresholds),
         "fss_km": list(event.measure.fss_km),
         "lead_minutes": list(event.lead_minutes),

@@ -20,6 +20,7 @@ from training.report.tables import (
     html_table,
     score_table,
 )
+from training.seen import remarks
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 1200px; margin: 2em auto;
@@ -100,7 +101,7 @@ def _headline(numbers: dict[str, Any]) -> str:
     parts = [f"<h3>Means over lead times{_at(set(key.values()))}</h3>"]
     for event in events:
         rows = [means[model, event["event"]] for model in models if (model, event["event"]) in means]
-        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, names)}")
+        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, names)}{_seen(event)}")
     return "\n".join(parts)
 
 
@@ -116,6 +117,11 @@ column. A dash is undefined: no such rain was observed or forecast.</p>"""
 def _origin(event: Row) -> str:
     said = [event[key] for key in ("institution", "licence") if key in event]
     return f'<p class="note">Data: {escape(". ".join(said))}</p>\n' if said else ""
+
+
+def _seen(event: Row) -> str:
+    """Which models have learnt from the event: their scores there are no proof."""
+    return "".join(f'<p class="note">{escape(remark)}.</p>\n' for remark in remarks(event["seen"]))
 
 
 def _frames(name: str, strip: Strip | None) -> str:
@@ -134,7 +140,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
     methods = dict.fromkeys(event["probabilities"].values())
     said = "; ".join(_PROBABILITIES[method] for method in methods)
     return f"""<h2 id="{_anchor(event)}">{escape(name)}</h2>
-{_origin(event)}{_frames(name, strip)}
+{_origin(event)}{_seen(event)}{_frames(name, strip)}
 <h3>Scores by lead time</h3>
 {_image(score_figure(rows, event), f"CSI, FSS, bias and Brier score by lead time, {name}")}
 {_image(error_figure(rows, event), f"errors and picture scores by lead time, {name}")}

@@ -80,6 +80,18 @@ class DataSet:
         """The frames of a block."""
         return Archive(self.folder / "archive").read(block.product, block.grid, block.first, block.last)
 
+    def records(self) -> list[dict[str, Any]]:
+        """What was trained on and validated by, a stretch of time of each product and part, as JSON values."""
+        stretches: dict[tuple[str, str, str], list[str]] = {}
+        for part, name in ((TRAINING, "train"), (VALIDATION, "validation")):
+            for block in self.manifest["parts"][part]["blocks"]:
+                key = (name, block["product"], block["grid"])
+                stretches.setdefault(key, []).extend((block["first"], block["last"]))
+        return [
+            {"name": f"{product} on {grid}", "part": part, "product": product, "first": min(ends), "last": max(ends)}
+            for (part, product, grid), ends in stretches.items()
+        ]
+
     def sources(self) -> list[tuple[str, str]]:
         """Product and grid of all frames that it was made from."""
         return [(series["product"], series["grid"]) for series in self.manifest["series"]]

@@ -11,8 +11,10 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster
 from radar.errors import ArtifactRejected
 from radar.products import owner_of
+from training.config import make_config
 from training.event_scores import EventScores
-from training.export import Origin, export
+from training.export import export
+from training.model_card import Origin, described
 from training.proved import prove
 from training.report.write import write_report
 from training.retraining.gate import Evidence, Rule, Verdict, judge
@@ -53,8 +55,22 @@ def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
     if not target.exists():
         run.log("exports the challenger")
         shutil.rmtree(run.export, ignore_errors=True)  # what an interrupted attempt left
-        export(run.fit / "model.pt", run.export, run.version, origin=_origin(plan), description=plan.card.description)
+        export(
+            run.fit / "model.pt",
+            run.export,
+            run.version,
+            origin=_origin(plan),
+            description=_description(plan),
+            longest_lead_minutes=plan.longest_lead_minutes,
+        )
     return prove(run.export, name, run.version)
+
+
+def _description(plan: Plan) -> str:
+    """What the configuration says, or the champion's; not what was made up for the champion's own data."""
+    made_up = described(make_config(plan.trained_by), plan.card.data) if plan.trained_by else ""
+    inherited = "" if plan.card.description == made_up else plan.card.description
+    return str(plan.config.fit.get("description", inherited))
 
 
 def _origin(plan: Plan) -> Origin:
@@ -65,6 +81,7 @@ def _origin(plan: Plan) -> Origin:
         parent=f"{plan.card.name}/{plan.card.version}" if tuned else None,
         data=(*(plan.card.data if tuned else ()), *_owners(data.sources())),
         data_sha256=data.sha256,
+        records=tuple(data.records()),
     )
 
 

@@ -16,7 +16,9 @@ _LOSS = {"dry_slack": 0.5}
 """Of the loss, likewise: retrained by the clock, nobody looks whether it drizzles where it is dry."""
 
 
-def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], data_sha256: str = "") -> FitConfig:
+def fit_config(
+    config: RetrainConfig, card: ModelCard, trained_by: Mapping[str, Any], data_sha256: str = ""
+) -> FitConfig:
     """What `fit` is to do, on the data set of that digest.
 
     Parameters
@@ -24,8 +26,8 @@ def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], 
     config : RetrainConfig
     card : ModelCard
         The champion's.
-    loss : mapping
-        The loss that the champion was trained by; empty where nobody knows.
+    trained_by : mapping
+        The configuration that the champion was trained by, for its leads and loss; empty where nobody knows.
     data_sha256 : str
 
     Raises
@@ -37,7 +39,7 @@ def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], 
     usual = _FINE_TUNING if config.start == "champion" else {}
     own: dict[str, Any] = {
         "name": card.name,
-        "leads": card.longest_lead_minutes // card.timestep_minutes // 2,
+        "leads": trained_by.get("leads") or _leads_of(card),
         "network": asdict(card.spec),
         "framing": asdict(card.framing),
         "zero_head": card.base != "none" and config.start == "anew",
@@ -47,7 +49,7 @@ def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], 
         **said,
         "framing": {**own["framing"], **said.get("framing", {})},
         "network": said.get("network", own["network"]),
-        "loss": {**loss, **_LOSS, **said.get("loss", {})},
+        "loss": {**trained_by.get("loss", {}), **_LOSS, **said.get("loss", {})},
         "optimiser": {**usual, **said.get("optimiser", {})},
         "data": {
             **{key: value for key, value in said.get("data", {}).items() if key not in ARCHIVE_DECIDES},
@@ -56,3 +58,8 @@ def fit_config(config: RetrainConfig, card: ModelCard, loss: Mapping[str, Any], 
         },
     }
     return make_config(tables)
+
+
+def _leads_of(card: ModelCard) -> int:
+    """Of a version without a configuration: it was exported for twice the leads that it was trained for."""
+    return max(1, card.longest_lead_minutes // card.timestep_minutes // 2)

@@ -29,7 +29,7 @@ class Plan:
         Its float32 file.
     card : ModelCard
         The champion's.
-    loss : dict
+    trained_by : dict
         What the champion was trained by; empty where its manifest is older than that it tells.
     config : RetrainConfig
     """
@@ -37,7 +37,7 @@ class Plan:
     run: RunFolder
     champion: Path
     card: ModelCard
-    loss: dict[str, Any]
+    trained_by: dict[str, Any]
     config: RetrainConfig
 
     @property
@@ -45,8 +45,14 @@ class Plan:
         """Lead times that are scored: as many as both models reach, those trained for by default."""
         config = self.trained
         minutes = self.config.lead_minutes or config.leads * config.framing.timestep_minutes
-        reached = min(self.card.longest_lead_minutes, 2 * config.leads * config.framing.timestep_minutes)
+        reached = min(self.card.longest_lead_minutes, self.longest_lead_minutes)
         return max(1, min(minutes, reached) // self.card.timestep_minutes)
+
+    @property
+    def longest_lead_minutes(self) -> int:
+        """Of the challenger: at least the champion's, which clients may ask for."""
+        config, step = self.trained, self.trained.framing.timestep_minutes
+        return max(config.leads, -(-self.card.longest_lead_minutes // step)) * step
 
     @property
     def frames_tested(self) -> int:
@@ -64,11 +70,11 @@ class Plan:
     @property
     def trained(self) -> FitConfig:
         """What is trained, whatever the data set will be."""
-        return fit_config(self.config, self.card, self.loss)
+        return fit_config(self.config, self.card, self.trained_by)
 
     def fit_config(self) -> FitConfig:
         """What is trained, on the run's data set."""
-        return fit_config(self.config, self.card, self.loss, self.data_set().sha256)
+        return fit_config(self.config, self.card, self.trained_by, self.data_set().sha256)
 
 
 def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> Plan:
@@ -76,4 +82,4 @@ def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> Plan:
     about = run.about
     champion = version_file(repository, about["model"], about["parent"])
     trained_by = read_manifest(repository, about["model"], about["parent"]).get("configuration", {})
-    return Plan(run, champion, read_card_of(champion), trained_by.get("loss", {}), config)
+    return Plan(run, champion, read_card_of(champion), trained_by, config)
