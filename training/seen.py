@@ -1,4 +1,4 @@
-"""Which events a model has seen in training, as far as its manifest or checkpoint tells, and how that is known."""
+"""Which events a model has seen in training, and how that is known; needs no torch."""
 
 from __future__ import annotations
 
@@ -7,53 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from models.repository import read_json
 from radar.archive_manifest import sha256
-from radar.errors import ArtifactRejected
 from radar.sequence import FrameSequence
 
 Learnt = Sequence[Mapping[str, Any]] | None
 """Records of what was learnt from (`training.events.Event.record`); None where nobody knows."""
 UNSEEN, UNKNOWN = "no", "unknown"
-_PARTS = {"train": "trained on it", "validation": "chosen by it"}
-
-
-def learnt_by(path: Path) -> Learnt:
-    """What the weights of a model file were made from, those of its parents among it.
-
-    The manifest beside the file tells it, or the checkpoint itself. Events of older manifests have a name alone.
-    """
-    if path.suffix == ".pt":
-        from training.checkpoint import load_checkpoint
-
-        _, config, notes = load_checkpoint(path)
-        data = {"train": config.data.train, "validation": config.data.validation}
-        told = [*notes.get("data", []), *_named(data)]
-        return told or None
-    manifest = path.with_name("manifest.json")
-    return _of_version(manifest, set()) if manifest.is_file() else None
-
-
-def _of_version(path: Path, seen: set[Path]) -> Learnt:
-    """The records of a version and of its parents, as far back as the repository has them."""
-    try:
-        manifest = read_json(path)
-    except (ArtifactRejected, OSError):
-        return None
-    told = [*(manifest.get("data") or []), *_named((manifest.get("configuration") or {}).get("data") or {})]
-    parent = str(manifest.get("parent") or "")
-    if parent:
-        before = path.parents[2] / parent / "manifest.json"
-        known = _of_version(before, {*seen, path}) if before not in seen else None
-        if known is None and not told:
-            return None
-        told += known or []
-    return told or None
-
-
-def _named(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Events that a configuration names."""
-    return [{"name": name, "part": part} for part in _PARTS for name in data.get(part) or ()]
+PARTS = {"train": "trained on it", "validation": "chosen by it"}
+"""What a model did with an event, by its part."""
 
 
 def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
@@ -68,11 +29,11 @@ def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
     if learnt is None:
         return UNKNOWN
     digest = sha256(path)
-    found = [(part, how) for part in _PARTS for record in learnt if (how := _how(record, part, path, digest, sequence))]
-    known = {part: [how for other, how in found if other == part] for part in _PARTS}
+    found = [(part, how) for part in PARTS for record in learnt if (how := _how(record, part, path, digest, sequence))]
+    known = {part: [how for other, how in found if other == part] for part in PARTS}
     for part, hows in known.items():
         if hows:
-            return f"{_PARTS[part]} ({min(hows, key=_SURENESS.index)})"
+            return f"{PARTS[part]} ({min(hows, key=_SURENESS.index)})"
     return UNSEEN
 
 

@@ -56,7 +56,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluate import model_files, models_and_events, open_forecasters
-    from training.seen import learnt_by
+    from training.learnt import learnt_by
 
     baselines = _baselines(arguments.baselines)
     _check_files(arguments.json, arguments.report)

@@ -36,7 +36,7 @@ def _fit(arguments: argparse.Namespace) -> None:
 
     from training.checkpoint import load_checkpoint
     from training.fit import fit
-    from training.seen import learnt_by
+    from training.learnt import learnt_by
 
     start = load_checkpoint(arguments.start)[0] if arguments.start else None
     learnt = (learnt_by(arguments.start) if arguments.start else None) or ()
