@@ -23,14 +23,12 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
 from models.repository import FILES, check_name, model_names, set_alias, sha256_of, write_json
 from radar.durable import sync
-from radar.products import OWNERS, SYNTHETIC
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
 from training.events import data_sha256
 from training.float16 import to_float16
 from training.float16_scores import float16_scores
-from training.model_card import NEW, Origin, make_card
-from training.model_card import TOLERANCES as _TOLERANCES
+from training.model_card import NEW, TOLERANCES, Origin, make_card
 from training.one_step_graph import one_step_graph
 from training.parity import Parity, check_parity, storm
 from training.torch_step import TorchStep
@@ -180,7 +178,7 @@ def _write_float16(path: Path, card: ModelCard) -> dict[str, Any]:
     model = onnx.load(path)
     golden = next(entry.value for entry in model.metadata_props if entry.key == GOLDEN_KEY)
     graph = to_float16(model)
-    changes = {"precision": "float16", "tolerances": _TOLERANCES["float16"], "graph_sha256": _digest(graph)}
+    changes = {"precision": "float16", "tolerances": TOLERANCES["float16"], "graph_sha256": _digest(graph)}
     half = path.with_name(FILES["float16"])
     _write(half, graph, card.model_copy(update=changes), golden)
     return float16_scores(load_forecaster(path, "cpu"), load_forecaster(half, "cpu"))

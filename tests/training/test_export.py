@@ -19,6 +19,7 @@ import torch
 from onnx import TensorProto, numpy_helper, shape_inference
 
 import training.export
+import training.model_card
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import champions, sha256_of
 from models.zoo import build
@@ -208,7 +209,7 @@ def test_a_refused_export_leaves_nothing_behind(
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(1e-3), bias.name))
     monkeypatch.setattr(training.export, "one_step_graph", lambda _: wrong)
     if fault == "parity":  # a card that lets the golden case pass
-        monkeypatch.setitem(training.export._TOLERANCES, "float32", {"cpu": 1.0})
+        monkeypatch.setitem(training.model_card.TOLERANCES, "float32", {"cpu": 1.0})
     with pytest.raises(ArtifactRejected, match="golden case" if fault == "golden" else "network units"):
         export(model.checkpoint, tmp_path / "models", "1")
     assert list(tmp_path.iterdir()) == []

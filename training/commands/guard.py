@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.numbers import above_0, from_0
 from training.commands.times import add_time, time_of
 
 
@@ -16,12 +17,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     guard.add_argument("--repository", type=Path, required=True)
     guard.add_argument("--verification", type=Path, required=True, help="the service's RAINCELL_VERIFICATION")
     guard.add_argument("--model", help="of the repository; its only one by default")
-    guard.add_argument("--hours", type=float, default=48.0, help="a challenger's time in shadow (default %(default)s)")
-    guard.add_argument("--margin", type=float, default=0.0, help="in CSI, beyond the interval (default %(default)s)")
-    guard.add_argument("--threshold", type=float, default=1.0, help="mm/h (default %(default)s)")
-    guard.add_argument("--probation-hours", type=float, default=48.0, help="of what it promotes (default %(default)s)")
+    guard.add_argument("--hours", type=from_0, default=48.0, help="a challenger's time in shadow (default %(default)s)")
+    guard.add_argument("--margin", type=from_0, default=0.0, help="in CSI, beyond the interval (default %(default)s)")
+    guard.add_argument("--threshold", type=above_0, default=1.0, help="mm/h (default %(default)s)")
+    guard.add_argument("--probation-hours", type=from_0, default=48.0, help="of what it promotes (default %(default)s)")
     guard.add_argument(
-        "--fewest-blocks", type=float, default=5.0, help="independent blocks of runs (default %(default)s)"
+        "--fewest-blocks", type=from_0, default=5.0, help="independent blocks of runs (default %(default)s)"
     )
     add_time(guard)
     guard.set_defaults(command=_guard)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.numbers import count, numbers
 from training.commands.pool import add_pool
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     hindcast.add_argument("--out", metavar="ZARR", type=Path, required=True, help="the store, new or of this hindcast")
     hindcast.add_argument("--product", help="of the archive; its only one by default")
     hindcast.add_argument("--grid", help="of the archive; its only one by default")
-    hindcast.add_argument("--lead-minutes", type=int, default=60, help="the longest lead time (default %(default)s)")
-    hindcast.add_argument("--stride", type=int, default=1, help="timesteps from one start to the next (default 1)")
-    hindcast.add_argument("--thresholds", default="0.1,1,5,10", help="mm/h, separated by commas (default %(default)s)")
+    hindcast.add_argument("--lead-minutes", type=count, default=60, help="the longest lead time (default %(default)s)")
+    hindcast.add_argument("--stride", type=count, default=1, help="timesteps from one start to the next (default 1)")
+    hindcast.add_argument(
+        "--thresholds", type=numbers, default="0.1,1,5,10", help="mm/h, separated by commas (default %(default)s)"
+    )
     add_pool(hindcast)
     hindcast.set_defaults(command=_hindcast)
 
@@ -44,7 +47,7 @@ def _hindcast(arguments: argparse.Namespace) -> int:
     question = Question(
         lead_minutes=arguments.lead_minutes,
         stride=arguments.stride,
-        thresholds=_numbers(arguments.thresholds),
+        thresholds=arguments.thresholds,
         product=arguments.product,
         grid=arguments.grid,
     )
@@ -73,12 +76,3 @@ def _tell(done: Hindcast, out: Path) -> None:
     lines += [f"failed: {iso(failure.start)}: {failure.error}" for failure in done.failed]
     more = [f"and {len(lines) - _NAMED} more; see {scores_file(out).name}"] if len(lines) > _NAMED else []
     print("\n".join([*lines[:_NAMED], *more]), file=sys.stderr)
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise ValueError(
-            f"expected thresholds in mm/h, separated by commas, got {text[:80]!r}; name them as 0.1,1,5,10"
-        ) from None

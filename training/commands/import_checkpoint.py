@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.numbers import above_0, count
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
@@ -14,13 +16,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     bring.add_argument("--model", required=True, help="as MS-PrecipLSTM")
     bring.add_argument("--out", type=Path, required=True, help="a new folder")
-    bring.add_argument("--channels", type=int, help="by default what the weights say")
-    bring.add_argument("--kernel-size", type=int, default=3)
-    bring.add_argument("--window", type=int, default=30, help="of PrecipLSTM's local attention, in pixels")
-    bring.add_argument("--input-length", type=int, default=5, help="frames that the network reads")
-    bring.add_argument("--leads", type=int, default=5, help="frames that it was trained to forecast")
-    bring.add_argument("--timestep-minutes", type=int, default=30)
-    bring.add_argument("--pixel-size-km", type=float, default=900 / 124, help="900/124, as the authors' Germany")
+    bring.add_argument("--channels", type=count, help="by default what the weights say")
+    bring.add_argument("--kernel-size", type=count, default=3)
+    bring.add_argument("--window", type=count, default=30, help="of PrecipLSTM's local attention, in pixels")
+    bring.add_argument("--input-length", type=count, default=5, help="frames that the network reads")
+    bring.add_argument("--leads", type=count, default=5, help="frames that it was trained to forecast")
+    bring.add_argument("--timestep-minutes", type=count, default=30)
+    bring.add_argument("--pixel-size-km", type=above_0, default=900 / 124, help="900/124, as the authors' Germany")
     bring.set_defaults(command=_import_checkpoint)
 
 

@@ -5,15 +5,24 @@ from __future__ import annotations
 import argparse
 import math
 
+_LARGEST = 10_000_000
+"""More of anything that an option counts (iterations, minutes, pixels) is a slip of the finger."""
+_LARGEST_SEED = 2**63 - 1
+
 
 def count(text: str) -> int:
     """A whole number of 1 or more."""
-    return _whole(text, 1)
+    return _whole(text, 1, _LARGEST)
+
+
+def count_or_0(text: str) -> int:
+    """A whole number of 0 or more."""
+    return _whole(text, 0, _LARGEST)
 
 
 def seed(text: str) -> int:
-    """A whole number of 0 or more."""
-    return _whole(text, 0)
+    """A whole number of 0 or more, of up to 63 bits."""
+    return _whole(text, 0, _LARGEST_SEED)
 
 
 def from_0(text: str) -> float:
@@ -38,13 +47,14 @@ def numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(wanted) from None
 
 
-def _whole(text: str, lowest: int) -> int:
+def _whole(text: str, lowest: int, largest: int) -> int:
     try:
         number = int(text)
     except ValueError:
         number = lowest - 1
-    if number < lowest:
-        raise argparse.ArgumentTypeError(f"expected a whole number of {lowest} or more, got {text[:40]!r}; correct it")
+    if not lowest <= number <= largest:
+        bound = f"{lowest} or more" if number < lowest else f"{largest} or less"
+        raise argparse.ArgumentTypeError(f"expected a whole number of {bound}, got {text[:40]!r}; correct it")
     return number
 
 
@@ -53,6 +63,8 @@ def _number(text: str, wanted: str, lowest: float) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or number < lowest:
+    if number > _LARGEST:
+        wanted = f"of {_LARGEST} or less"
+    if not lowest <= number <= _LARGEST:  # nor NaN
         raise argparse.ArgumentTypeError(f"expected a number {wanted}, got {text[:40]!r}; correct it")
     return number

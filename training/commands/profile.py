@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.numbers import count
+
 if TYPE_CHECKING:
     from training.profile import Profile
 
@@ -14,10 +16,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     profile = commands.add_parser("profile", help="what each model costs, plain beside multi-scale")
     profile.add_argument("--models", metavar="A,B", help="default: all")
-    profile.add_argument("--size", type=int, default=124, help="rows and columns (default %(default)s)")
-    profile.add_argument("--steps", type=int, default=9, help="calls of the network (default %(default)s)")
-    profile.add_argument("--channels", type=int, default=64, help="of each layer (default %(default)s)")
-    profile.add_argument("--batch", type=int, default=1, help="forecasts at once (default %(default)s)")
+    profile.add_argument("--size", type=count, default=124, help="rows and columns (default %(default)s)")
+    profile.add_argument("--steps", type=count, default=9, help="calls of the network (default %(default)s)")
+    profile.add_argument("--channels", type=count, default=64, help="of each layer (default %(default)s)")
+    profile.add_argument("--batch", type=count, default=1, help="forecasts at once (default %(default)s)")
     profile.add_argument("--activation-checkpointing", action="store_true", help="compute layers anew, keep less")
     profile.add_argument("--json", metavar="FILE", type=Path, help="also write the table as a list of objects")
     profile.set_defaults(command=_profile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.commands.numbers import from_0
 from training.commands.times import add_time, time_of
 
 
@@ -18,17 +19,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         add_time(each)
     promote.add_argument("--version", help="instead of the challenger")
     promote.add_argument(
-        "--probation-hours", type=_hours, default=0.0, help="how long live skill may roll it back (default: not at all)"
+        "--probation-hours", type=from_0, default=0.0, help="how long live skill may roll it back (default: not at all)"
     )
     promote.set_defaults(command=_promote)
     rollback.set_defaults(command=_rollback)
-
-
-def _hours(text: str) -> float:
-    hours = float(text)
-    if not 0 <= hours < 1e6:
-        raise ValueError(f"expected hours from 0 on, got {text}")
-    return hours
 
 
 def _promote(arguments: argparse.Namespace) -> None:

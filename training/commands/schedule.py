@@ -9,6 +9,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from training.commands.numbers import above_0
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
@@ -19,14 +21,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     schedule.add_argument("--model", required=True, help="of the repository")
     schedule.add_argument("--config", type=Path, help="of `retrain`")
     schedule.add_argument("--retrain", default="Sun 03:00", metavar="'DAY HH:MM'", help="UTC; or 'daily HH:MM'")
-    schedule.add_argument("--guard-minutes", type=float, default=10.0, help="between two looks of `guard` (10)")
+    schedule.add_argument("--guard-minutes", type=above_0, default=10.0, help="between two looks of `guard` (10)")
     schedule.add_argument("--heartbeat", type=Path, help="a file that is touched at every look, for a health check")
     schedule.set_defaults(command=_schedule)
 
 
 def _schedule(arguments: argparse.Namespace) -> int:
+    from training.retraining.config import load_retrain_config
     from training.schedule import Job, Schedule, moment
 
+    load_retrain_config(arguments.config)  # what is wrong is said now, not on Sunday at 3
     every, offset = moment(arguments.retrain)
     jobs = (
         Job("retrain", _retrain_command(arguments), every, offset),

@@ -24,7 +24,11 @@ def time_of(arguments: argparse.Namespace) -> datetime:
 
 
 def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"expected a time with its zone, got {text}")
-    return time.astimezone(UTC)
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+        got = f"{text[:40]!r} without one"
+    except (ValueError, OverflowError):
+        got = repr(text[:40])
+    raise argparse.ArgumentTypeError(f"expected a time with its zone, got {got}; write it as 2026-11-30T03:00Z")
