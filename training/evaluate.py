@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,8 +102,8 @@ def evaluate_events(
 
     Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an event is too
     short for are left out; so are, with a line that says so, events that are too short for any and, event by
-    event, models that were made for other pixels or another timestep. `learnt` says of each forecaster what it has
-    learnt from (none, where it is left out), so that results can be marked.
+    event, models that were made for other pixels or another timestep. `learnt` says of the first forecasters what they
+    have learnt from, so that results can be marked; of others it is unknown, but for baselines, which learn nothing.
 
     Raises
     ------
@@ -147,7 +146,9 @@ def _over_events(
 ) -> list[Result]:
     """What `score` says of the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
-    sources = dict(zip_longest(named, learnt, fillvalue=()))
+    learns_nothing = (Persistence, Extrapolation, SmoothedExtrapolation)
+    sources: dict[str, Learnt] = {name: () if isinstance(one, learns_nothing) else None for name, one in named.items()}
+    sources |= dict(zip(named, learnt, strict=False))
     results: list[Result] = []
     for path in tqdm(events, "evaluate", unit=" events"):
         sequence = open_sequence([path], observations_only=True, variable=variable)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,12 +103,6 @@ def check_events(config: FitConfig, data: Path, *, show: bool = True) -> list[Ev
     faults += _twins(events)
     _refuse(faults, config)
     return events
-
-
-def data_sha256(digests: Iterable[str]) -> str:
-    """One digest of many, whatever their order; empty of none."""
-    lines = sorted(digests)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""
 
 
 def _event(path: Path, part: Part, sequence: FrameSequence, config: FitConfig) -> Event:

@@ -25,7 +25,7 @@ from models.repository import FILES, check_name, model_names, set_alias, sha256_
 from radar.durable import sync
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig
-from training.events import data_sha256
+from training.data_digest import joint_sha256
 from training.float16 import to_float16
 from training.float16_scores import float16_scores
 from training.model_card import NEW, TOLERANCES, Origin, make_card
@@ -103,7 +103,7 @@ def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
     """The checkpoint's own events, where the origin tells of no data."""
     if not events or origin.records:
         return origin
-    digest = origin.data_sha256 or data_sha256(event["sha256"] for event in events if "sha256" in event)
+    digest = origin.data_sha256 or joint_sha256(event["sha256"] for event in events if "sha256" in event)
     return replace(origin, data_sha256=digest, records=tuple(events))
 
 

@@ -83,7 +83,7 @@ def fit(
         if start is not None:
             _copy_weights(start, network)
         sources = open_sources(config, data, show=worker.leads)
-        told = [*learnt, *(event.record() for event in sources.events)]
+        told = [*learnt, *sources.records]
         worker.wait()  # until all have seen that the folder is new
         if worker.leads:
             out.mkdir(parents=True, exist_ok=resume)

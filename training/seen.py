@@ -24,7 +24,8 @@ def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
     -------
     str
         "no", "unknown", or as "trained on it (same file)": by the digest of its file; "(same product and time)"; or
-        "(same name)", where nothing better is recorded. Having been trained on counts before chosen by.
+        "(same name)", where nothing better is recorded. Having been trained on counts before chosen by. Of a published
+        data set nobody knows which weather it holds: what is not found then is unknown.
     """
     if learnt is None:
         return UNKNOWN
@@ -34,7 +35,7 @@ def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
     for part, hows in known.items():
         if hows:
             return f"{PARTS[part]} ({min(hows, key=_SURENESS.index)})"
-    return UNSEEN
+    return UNKNOWN if any(record.get("data_set") for record in learnt) else UNSEEN
 
 
 _SURENESS = ("same file", "same product and time", "same name")
@@ -69,7 +70,7 @@ def remarks(seen: Mapping[str, str]) -> list[str]:
     """What is to be said of the models of an event, by their names: who has seen it, and of whom nobody knows."""
     lines = [f"† {model} has seen this event: {how}" for model, how in seen.items() if is_seen(how)]
     unknown = [model for model, how in seen.items() if how == UNKNOWN]
-    return lines + ([f"What was learnt from is not recorded: {', '.join(unknown)}"] if unknown else [])
+    return lines + ([f"Not recorded is whether this event was learnt from by: {', '.join(unknown)}"] if unknown else [])
 
 
 def seen_of(rows: Iterable[Any]) -> dict[str, str]:

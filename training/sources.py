@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from radar.files import open_sequence
 from training.batches import draw_sample
 from training.config import DataConfig, FitConfig
+from training.data_digest import data_set_records
 from training.events import Event, Part, check_event_files, check_events
 from training.examples import Example, SequenceExamples, event_examples, storm_examples
 from training.stored_examples import StoredExamples
@@ -21,12 +23,12 @@ _VALIDATION_BATCHES = 8
 
 @dataclass(frozen=True)
 class Sources:
-    """Examples to draw crops from, the batches of crops that every validation sees, and the events behind them."""
+    """Examples to draw crops from, the batches of crops that every validation sees, and their records."""
 
     real: Sequence[Example]
     synthetic: Sequence[Example]
     held_out: Sequence[Sequence[Example]]
-    events: Sequence[Event] = ()
+    records: Sequence[dict[str, Any]] = ()
 
 
 def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources:
@@ -51,7 +53,8 @@ def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources
         open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation")
     )
     real, validation = (SequenceExamples(each, config.framing, config.leads) for each in datasets)
-    return Sources(real, [], _held_out(config, validation))
+    records = data_set_records(config.data.dataset, data, show=show)
+    return Sources(real, [], _held_out(config, validation), records)
 
 
 def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
@@ -62,7 +65,7 @@ def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
         real=_examples(config, data, events, "train", show),
         synthetic=list(tqdm(storms, "storms", total=config.data.synthetic, disable=not show)),
         held_out=_held_out(config, _examples(config, data, events, "validation", show)),
-        events=events,
+        records=[event.record() for event in events],
     )
 
 

@@ -341,7 +341,7 @@ def test_thresholds_that_are_none_are_refused_with_what_they_should_be(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, "models", "event.nc", "--thresholds", "1;5")
-    assert "expected numbers separated by commas, got '1;5'; write them as 0.1,1,5" in capsys.readouterr().err
+    assert "expected numbers above 0, separated by commas, got '1;5'; write them as 0.1,1,5" in capsys.readouterr().err
 
 
 def test_of_several_variables_the_named_one_is_scored(

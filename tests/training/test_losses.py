@@ -57,7 +57,7 @@ def test_with_less_slack_a_dry_pixel_costs_before_it_is_shown() -> None:
 
 @pytest.mark.parametrize("slack", [-0.1, 1.1])
 def test_a_slack_is_a_part(slack: float) -> None:
-    with pytest.raises(ValueError, match="dry_slack from 0 to 1"):
+    with pytest.raises(ValueError, match="dry_slack of 0 or more, up to 1"):
         LossConfig(dry_slack=slack)
 
 

@@ -199,9 +199,14 @@ def test_every_method_is_scored_on_the_same_pixels(
     scores_file = folder / "scores.json"
     options = ("--thresholds", "0.5,5", "--lead-minutes", "15", "--json", scores_file)
     assert run(monkeypatch, "evaluate", folder / "models", folder / "second.nc", *options) == 0
-    assert "| lead (min) | CSI ms-convlstm | CSI persistence |" in capsys.readouterr().out
+    tables = capsys.readouterr().out
+    assert "| lead (min) | CSI ms-convlstm † | CSI persistence |" in tables
+    assert "† ms-convlstm has seen this event: chosen by it (same file)" in tables
     scores = json.loads(scores_file.read_text())
     assert {score["model"] for score in scores} == {"ms-convlstm", "persistence", "extrapolation", "smoothed"}
+    assert {(score["model"], score["seen"]) for score in scores if score["seen"] != "no"} == {
+        ("ms-convlstm", "chosen by it (same file)")
+    }
     assert {(score["lead_minutes"], score["threshold"]) for score in scores} == {
         (lead, threshold) for lead in (5, 10, 15) for threshold in (0.5, 5.0)
     }
