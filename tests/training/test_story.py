@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +90,14 @@ def test_a_run_never_erases_another(
     assert (folder / "run" / "model.pt").read_bytes() == before
 
 
-def test_training_twice_with_one_seed_gives_the_same_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "fit", folder / "config.toml", "--data", folder, "--out", folder / "again") == 0
+def test_training_twice_with_one_seed_gives_the_same_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # the JSON beside a run is the configuration that it was made by
+    assert run(monkeypatch, "fit", folder / "run" / "config.json", "--data", folder, "--out", folder / "again") == 0
+    told = capsys.readouterr().err
+    assert all(f"{part} examples: 100%" in told for part in ("train", "validation"))
+    assert "/4 [" in told  # windows of each event: 14 frames, 5 in and 3 out, every second start
     logs = [(folder / name / "log.jsonl").read_text() for name in ("run", "again")]
     assert logs[0] == logs[1]
 
@@ -171,8 +178,35 @@ def test_the_lineage_says_what_made_it(folder: Path) -> None:
     assert lineage.parent is None
     assert {"python", "torch", "onnx", "onnxruntime", "numpy"} <= set(lineage.environment)
     assert len(lineage.configuration_sha256) == 64
+    digests = [sha256_of(folder / name) for name in ("first.nc", "second.nc")]
+    assert lineage.data_sha256 == hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
     manifest = json.loads((folder / "models" / "ms-convlstm" / "1" / "manifest.json").read_text())
     assert manifest["lineage"] == lineage.model_dump(mode="json")
+    assert [(event["name"], event["part"], event["sha256"]) for event in manifest["data"]] == [
+        ("first.nc", "train", digests[0]),
+        ("second.nc", "validation", digests[1]),
+    ]
+
+
+def test_a_card_says_what_it_is_and_forecasts_as_far_as_it_was_trained_for(folder: Path) -> None:
+    card = read_card_of(folder / "models" / "ms-convlstm" / "1" / "model.onnx")
+    assert card.longest_lead_minutes == 15
+    assert card.description == (
+        "A multi-scale convlstm network, trained to forecast 15 minutes in steps of 5 on synthetic storms."
+    )
+
+
+def test_an_export_may_reach_further_and_be_described(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    told = ("--longest-lead-minutes", "120", "--description", "For the coast.")
+    assert run(monkeypatch, *export, "1", *told) == 0
+    card = read_card_of(tmp_path / "ms-convlstm" / "1" / "model.onnx")
+    assert (card.longest_lead_minutes, card.description) == (120, "For the coast.")
+    assert run(monkeypatch, *export, "2", "--longest-lead-minutes", "7") == 1
+    assert "a multiple of 5 minutes, got 7; leave it out for the 15 minutes" in capsys.readouterr().err
+    assert not (tmp_path / "ms-convlstm" / "2").exists()
 
 
 @pytest.mark.parametrize("version", ["../2", "", "a/b", ".hidden"])
