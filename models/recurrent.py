@@ -24,6 +24,9 @@ State = Any
 
 Shape = tuple[int, int, int]
 """Batch, rows, columns."""
+MOST_GROWTH = 1.5
+"""No rate of a forecast exceeds this many times the largest rate that was read: beyond it networks state their own
+errors, at borders and in fields unlike any that they learnt from, and no growth that they can know of."""
 MOST_SHAPES = 4
 """Shapes that a forecaster remembers."""
 
@@ -111,14 +114,17 @@ class RecurrentForecaster:
     def _to_rain(self, units: Float32, past: Float32, motion: Float32 | None) -> Float32:
         """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory.
 
-        Where the network read no rain at all there is none to move or to grow: what it says then is its bias.
+        Where the network read no rain at all there is none to move or to grow: what it says then is its bias. Elsewhere
+        rain grows to `MOST_GROWTH` at most.
         """
         last = past[-1]
         missing = np.isnan(last)
         if not (past >= self.card.scaling.dry_below).any():
             units[:] = np.where(missing, np.float32(np.nan), np.float32(0))
             return units
-        rates = (np.where(missing, np.float32(np.nan), self.card.scaling.from_network(unit)) for unit in units)
+        most = np.float32(MOST_GROWTH * np.nanmax(past))
+        grown = (np.minimum(self.card.scaling.from_network(unit), most) for unit in units)
+        rates = (np.where(missing, np.float32(np.nan), rate) for rate in grown)
         for lead, rate in enumerate(hold_inflow(self.card.framing.outputs(rates, motion), last)):
             units[lead] = rate
         return units

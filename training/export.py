@@ -31,6 +31,7 @@ from training.float16_scores import float16_scores
 from training.model_card import NEW, TOLERANCES, Origin, make_card
 from training.one_step_graph import one_step_graph
 from training.parity import Parity, check_parity, storm
+from training.sound_numbers import check_sound_numbers
 from training.torch_step import TorchStep
 
 Alias = Literal["champion", "challenger", "none"]
@@ -89,6 +90,7 @@ def export(
         manifest["data"] = list(origin.records)
         steps.begin("parity with torch")
         manifest["parity"] = _parity_entry(check_parity(path, network, card))
+        manifest["sound_numbers"] = check_sound_numbers(load_forecaster(path, "cpu"))
         if float16:
             steps.begin("float16")
             manifest["float16"] = _write_float16(path, card)

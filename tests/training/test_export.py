@@ -21,6 +21,7 @@ from onnx import TensorProto, numpy_helper, shape_inference
 import training.export
 import training.model_card
 from models.onnx_forecaster import load_forecaster, read_card_of
+from models.recurrent import MOST_GROWTH
 from models.repository import champions, sha256_of
 from models.zoo import build
 from radar.errors import ArtifactRejected
@@ -69,6 +70,10 @@ class TestEveryModel:
         assert parity["steps"] == 12
         assert 0 <= parity["largest_difference_network_units"] <= 1e-5
         assert 0 <= parity["largest_difference_mm_per_hour"] <= 0.01
+        numbers = dict(model.manifest["sound_numbers"])
+        assert numbers.pop("dry") == 0
+        assert len(numbers) == 6
+        assert max(numbers.values()) <= MOST_GROWTH * (1 + 1e-5)
 
     def test_any_grid_is_forecast(self, model: Exported) -> None:
         forecaster = load_forecaster(model.file(), "cpu")
