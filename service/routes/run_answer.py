@@ -13,6 +13,7 @@ from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.formats import Chosen, disposition
 from service.answers.large import Content, LargeResponse, size_of
+from service.answers.own_headers import Own
 from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.caching import BRIEFLY, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
@@ -121,7 +122,7 @@ async def answer(
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
     now = service.clock()
-    told = {"Cache-Control": found.cache_control, "X-Raincell-Age-Seconds": str(age_seconds(run, now))}
+    told: dict[str, str] = {"Cache-Control": found.cache_control, Own.AGE_SECONDS: str(age_seconds(run, now))}
     if chosen.vary:
         told["Vary"] = chosen.vary
     if unchanged(request, tag, run.made_at):
