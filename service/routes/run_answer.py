@@ -15,7 +15,7 @@ from service.answers.formats import Chosen, disposition
 from service.answers.large import Content, LargeResponse, size_of
 from service.answers.own_headers import Own
 from service.answers.run import Part, age_seconds, file_words, headers_of
-from service.caching import BRIEFLY, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
+from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
 from service.errors import UnknownFrame
 from service.ranges import part_asked_for
@@ -37,11 +37,20 @@ RunPath = Annotated[str, Path(max_length=500, description="a run's id, as GET /n
 
 
 class Found(NamedTuple):
-    """The run that is meant, what is to be said about it, and how long the answer may be kept."""
+    """The run that is meant when it is asked for, what is to be said about it, and how long the answer may be kept.
+
+    `keep_seconds` is None for an answer that never changes.
+    """
 
     run: Run
     degraded: str | None
-    cache_control: str
+    asked_at: datetime
+    keep_seconds: int | None = None
+
+    @property
+    def cache_control(self) -> str:
+        """The header of that name."""
+        return IMMUTABLE if self.keep_seconds is None else f"max-age={self.keep_seconds}"
 
 
 class _Written(NamedTuple):
@@ -57,8 +66,11 @@ async def latest(service: Service, product: str | None, grid: str | None, model:
         reading = await run_sync(service.latest.find, product, grid)
     run = reading.value
     _check_model(service, run, model)
-    cache_control = BRIEFLY if reading.degraded else until_next_run(run, service.clock())
-    return Found(run, together(run.degraded, reading.degraded), cache_control)
+    now = service.clock()
+    keep_seconds = until_next_run(run, now)
+    if reading.degraded:
+        keep_seconds = min(keep_seconds, BRIEFLY_SECONDS)
+    return Found(run, together(_stale(run, now), run.degraded, reading.degraded), now, keep_seconds)
 
 
 def _check_model(service: Service, run: Run, model: str | None) -> None:
@@ -73,10 +85,9 @@ def _check_model(service: Service, run: Run, model: str | None) -> None:
     )
 
 
-def stale(run: Run, now: datetime) -> str | None:
-    """What is said of a run whose end has passed."""
-    end = run.valid_time(max(run.lead_minutes, default=0))
-    return f"stale: the latest run ended at {iso(end)}, and no newer frames have come" if end <= now else None
+def _stale(run: Run, now: datetime) -> str | None:
+    """What is said of the latest run once its end has passed."""
+    return f"stale: the latest run ended at {iso(run.end)}, and no newer frames have come" if run.end <= now else None
 
 
 async def named(service: Service, run_id: str) -> Found:
@@ -84,7 +95,7 @@ async def named(service: Service, run_id: str) -> Found:
     run = service.reader.at_hand(run_id)
     if run is None:
         run = await run_sync(service.reader.index, run_id)
-    return Found(run, run.degraded, IMMUTABLE)
+    return Found(run, run.degraded, service.clock())
 
 
 def window(run: Run, bbox: str | None) -> Window:
@@ -121,7 +132,7 @@ async def answer(
     key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
-    now = service.clock()
+    now = found.asked_at
     told: dict[str, str] = {"Cache-Control": found.cache_control, Own.AGE_SECONDS: str(age_seconds(run, now))}
     if chosen.vary:
         told["Vary"] = chosen.vary

@@ -72,7 +72,22 @@ def test_a_run_whose_end_has_passed_says_nothing_about_now(site: Site) -> None:
         assert (answer["rain_now"], answer["starts_in_minutes"], answer["ends_in_minutes"]) == (None, None, None)
         assert answer["degraded"].startswith("stale: the latest run ended at 2017-08-16T01:45:00Z")
         many = site.client.post("/nowcast/points", json=[{"lat": LAT, "lon": LON}]).json()
-        assert (many["degraded"], many["points"][0]["rain_now"]) == (answer["degraded"], None)
+        (place,) = many["points"]
+        assert (many["degraded"], place["rain_now"]) == (answer["degraded"], None)
+        for step in answer["forecast"] + place["forecast"]:  # numbers there would pass for what is to come
+            assert (step["rate"], step["amount"], set(step["probabilities"].values())) == (None, None, {None})
+        assert len(place["forecast"]) == 6
+        assert answer["observed"][-1]["rate"] is not None
+
+
+def test_a_place_is_kept_for_a_minute_at_most_and_never_past_the_end_of_its_run(site: Site) -> None:
+    for seconds, kept in ((0, 60), (29 * 60, 60), (30 * 60 - 20, 20), (30 * 60 - 0.5, 0), (30 * 60, 5)):
+        site.look_at(END + timedelta(seconds=seconds))
+        for answer in (
+            site.get(f"/nowcast/point?lat={LAT}&lon={LON}"),
+            site.client.post("/nowcast/points", json=[{"lat": LAT, "lon": LON}]),
+        ):
+            assert answer.headers["cache-control"] == f"max-age={kept}", seconds
 
 
 def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable[..., Site]) -> None:
