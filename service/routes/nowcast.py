@@ -159,7 +159,7 @@ async def _whole(
 
 
 def _until(run: Run, lead_minutes: int | None) -> tuple[int, ...]:
-    """The lead times up to one of them; raises UnknownFrame for what is none."""
+    """The lead times up to one of them; raises InvalidRequest for what is none."""
     if lead_minutes is None:
         return run.lead_minutes
     check_minutes(run, lead_minutes, run.lead_minutes)

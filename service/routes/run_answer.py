@@ -17,7 +17,6 @@ from service.answers.own_headers import Own
 from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
-from service.errors import UnknownFrame
 from service.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
@@ -104,12 +103,12 @@ def window(run: Run, bbox: str | None) -> Window:
 
 
 def check_minutes(run: Run, minutes: int, known: tuple[int, ...]) -> int:
-    """The minutes; raises UnknownFrame unless the run has such a frame."""
+    """The minutes; raises InvalidRequest unless the run has such a frame, as POST /predict does."""
     if minutes not in known:
-        raise UnknownFrame(
-            expected="one of the run's frames, at " + ", ".join(map(str, known)) + " minutes",
+        raise InvalidRequest(
+            expected="minutes of one of the run's frames, " + ", ".join(map(str, known)),
             got=str(minutes),
-            remedy=f"see GET /nowcast/{run.id}",
+            remedy=f"ask for one of them; GET /nowcast/{run.id} lists them",
         )
     return minutes
 

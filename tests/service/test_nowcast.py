@@ -112,9 +112,9 @@ def test_unknown_and_expired_runs_and_frames(make_site: Callable[..., Site]) -> 
         assert expired.headers["cache-control"] == "no-store"
         check_problem(site.get(f"/nowcast/{run[:-1]}x{rest}"), 404, "id of a run")
         check_problem(site.get(f"/nowcast/nonesuch{rest}"), 404, "id of a run")
-    check_problem(site.get(f"/nowcast/{run}/frames/7"), 404, "5, 10, 15")
-    check_problem(site.get(f"/nowcast/{run}/frames/125"), 404)
-    check_problem(site.get(f"/nowcast/{run}/probability/125"), 404)
+    check_problem(site.get(f"/nowcast/{run}/frames/7"), 422, "5, 10, 15", "got 7")
+    check_problem(site.get(f"/nowcast/{run}/frames/125"), 422)
+    check_problem(site.get(f"/nowcast/{run}/probability/125"), 422)
     check_problem(site.get(f"/nowcast/{run}/probability/0"), 422)
     check_problem(site.get(f"/nowcast/{run}/frames/soon"), 422)
 
@@ -159,7 +159,7 @@ def test_pictures_show_the_lead_that_is_asked_for(site: Site) -> None:
         picture = cv2.imdecode(np.frombuffer(asked.content, np.uint8), cv2.IMREAD_UNCHANGED)
         assert picture is not None
         assert picture.shape == (24, 20, 4)
-    check_problem(site.get("/nowcast?lead_minutes=7", "image/png"), 404, "got 7")
+    check_problem(site.get("/nowcast?lead_minutes=7", "image/png"), 422, "got 7")
     check_problem(site.get("/nowcast", "text/html"), 406)
 
 

@@ -129,9 +129,22 @@ def test_lead_minutes_is_how_far_a_run_reaches(site: Site) -> None:
     assert [frame["lead_minutes"] for frame in index["forecast"]] == [5, 10, 15]
     array = np.load(io.BytesIO(site.get("/nowcast?lead_minutes=15", "application/x-npy").content))
     assert len(array) == 3
-    check_problem(site.get("/nowcast?lead_minutes=17", "application/x-npy"), 404)
-    check_problem(site.get("/nowcast?lead_minutes=-10"), 404)
+    check_problem(site.get("/nowcast?lead_minutes=-10"), 422)
     assert site.get("/nowcast?lead_minutes=-10", "image/png").status_code == 200
+
+
+@pytest.mark.parametrize("lead", [7, 35, 125, 1441])
+def test_a_lead_time_that_there_is_not_is_one_fault_on_every_route(site: Site, lead: int) -> None:
+    run = site.get("/nowcast").json()["run"]
+    asked = [f"/nowcast?lead_minutes={lead}", f"/nowcast/{run}?lead_minutes={lead}"]
+    asked += [f"/nowcast/{run}/frames/{lead}", f"/nowcast/{run}/probability/{lead}"]
+    answers = [site.get(url, form) for url in asked for form in ("application/json", "application/x-npy", "image/png")]
+    if lead != 35:  # of that length POST /predict makes a forecast of its own
+        answers.append(site.client.post(f"/predict?lead_minutes={lead}"))
+    for answer in answers:
+        problem = check_problem(answer, 422)
+        assert str(lead) in problem["got"]
+        assert problem["type"] == "urn:raincell:problem:invalid-request"
 
 
 def test_many_places_keep_their_order_and_names(site: Site) -> None:
