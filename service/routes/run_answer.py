@@ -17,6 +17,7 @@ from service.answers.own_headers import Own
 from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
+from service.errors import NoRunYet
 from service.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
@@ -59,10 +60,14 @@ class _Written(NamedTuple):
 
 
 async def latest(service: Service, product: str | None, grid: str | None, model: str | None = None) -> Found:
-    """The latest run; raises as `Latest.find`, and for a model by which no runs are made."""
+    """The latest run; raises as `Latest.find` and `Catalogue.get`, and for a model by which no runs are made."""
     reading = service.latest.at_hand(product, grid)
     if reading is None:
-        reading = await run_sync(service.latest.find, product, grid)
+        try:
+            reading = await run_sync(service.latest.find, product, grid)
+        except NoRunYet:
+            service.catalogue.get(None)  # without the model that makes runs there is none to wait for
+            raise
     run = reading.value
     _check_model(service, run, model)
     now = service.clock()

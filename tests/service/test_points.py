@@ -106,9 +106,16 @@ def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable
 
 def test_a_default_product_is_meant_where_none_is_named(make_site: Callable[..., Site]) -> None:
     site = make_site(run_lead_minutes=30, default_product="MINE")
-    check_problem(site.get("/nowcast"), 404)
+    check_problem(site.get("/nowcast"), 404, "got 'MINE', which RAINCELL_DEFAULT_PRODUCT names")
     site.add(sequence(6, end=END))
-    check_problem(site.get(f"/nowcast/point?lat={LAT}&lon={LON}"), 404)
+    for answer in (
+        site.get(f"/nowcast/point?lat={LAT}&lon={LON}"),
+        site.client.post("/predict?lead_minutes=5"),
+        site.get("/nowcast?grid=small", "image/png"),
+    ):
+        problem = check_problem(answer, 404, "RAINCELL_DEFAULT_PRODUCT")
+        assert problem["remedy"].startswith("name one of RY with product=")
+    assert "RAINCELL" not in check_problem(site.get("/nowcast?product=OTHER"), 404)["detail"]
     run = site.add(replace(sequence(6, end=END), product="MINE"))
     assert at(site)["run"] == site.get("/nowcast").json()["run"] == run
     assert site.client.post("/predict?lead_minutes=5").json()["product"] == "MINE"
