@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from service.codec import Series
 
-HEADER = "X-Raincell-Feed"
-"""Of a request that adds frames, "1": they come from the feed."""
 WITHIN_SECONDS = 3600.0
 """Of the newest mark: a feed that was quiet for longer, while another brought frames, has been replaced by it."""
 MOST_MARKS = 32

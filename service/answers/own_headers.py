@@ -1,4 +1,4 @@
-"""The headers of answers that are Raincell's own: the one list that they are written by and shown to other sites by."""
+"""The headers that are Raincell's own: the one list that they are written by and shown to other sites by."""
 
 from __future__ import annotations
 
@@ -22,3 +22,7 @@ class Own(StrEnum):
     PROJECTION = "X-Raincell-Projection"
     BOUNDS = "X-Raincell-Bounds"
     CORNERS = "X-Raincell-Corners"
+
+
+FROM_FEED = "X-Raincell-Feed"
+"""Of a request that adds frames, no answer: "1" says that they come from the feed; see `service.fed_marks`."""

@@ -15,7 +15,7 @@ import numpy as np
 from radar.errors import InvalidRain, StoreUnavailable
 from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
-from service import fed_marks
+from service.answers.own_headers import FROM_FEED
 from service.codec import Series, StoredFrame
 from service.errors import FrameQuarantined
 from service.feed.http import address
@@ -83,7 +83,7 @@ class ServiceHistory:
                 f"{self._url}frames",
                 params=query,
                 content=content.getvalue(),
-                headers={"Content-Type": "application/x-npy", fed_marks.HEADER: "1"},
+                headers={"Content-Type": "application/x-npy", FROM_FEED: "1"},
             )
         if answer.status_code != httpx.codes.CREATED:
             raise _refusal(answer, frames.valid_times[-1])

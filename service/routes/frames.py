@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
-from service import fed_marks
+from service.answers.own_headers import FROM_FEED
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.belief import believe
 from service.bodies.posted import Hints
@@ -31,7 +31,7 @@ ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY
 Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
 FromFeed = Annotated[
     Literal["1"] | None,
-    Header(alias=fed_marks.HEADER, description="1: it is the feed that sends them"),
+    Header(alias=FROM_FEED, description="1: it is the feed that sends them"),
 ]
 TimePath = Annotated[
     datetime, utc_time("time"), Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])
