@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from radar.cpus import limit_libraries
 from radar.errors import InvalidRequest, RaincellError
 from radar.times import parse_time
 
@@ -51,4 +52,5 @@ def _demo(folder: Path, end: datetime, seed: int) -> None:
 
 
 if __name__ == "__main__":
+    limit_libraries()
     sys.exit(main())

@@ -5,6 +5,28 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+_THREADS_OF_LIBRARIES = (
+    "OMP_NUM_THREADS",  # torch, and whatever else uses OpenMP
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "BLOSC_NTHREADS",
+    "TORCHINDUCTOR_COMPILE_THREADS",
+)
+"""Variables from which libraries take the number of their threads, most of them once, as they are loaded."""
+
+
+def limit_libraries() -> None:
+    """Have libraries, here and in child processes, take as many threads as `usable_cpus`.
+
+    To be called before numpy is imported. They follow the affinity mask by themselves, but no quota. A variable that
+    is set stays as it is.
+    """
+    usable = usable_cpus()
+    if usable < len(os.sched_getaffinity(0)):
+        for name in _THREADS_OF_LIBRARIES:
+            os.environ.setdefault(name, str(usable))
+
 
 def usable_cpus(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> int:
     """Whole processors, at least one: those of the affinity mask, or fewer where a quota allows fewer.

@@ -120,7 +120,7 @@ class Attributes:
 
 def _scalar(group: h5py.Group, attribute: str, name: str) -> Any:  # noqa: ANN401  text or a number, as the file has it
     described = group.attrs.get_id(attribute)
-    plain = described.dtype.kind in "iufS" or h5py.check_string_dtype(described.dtype) is not None
+    plain = described.dtype.kind in "biufS" or h5py.check_string_dtype(described.dtype) is not None
     if not plain or math.prod(described.shape) != 1 or described.get_storage_size() > _LARGEST_ATTRIBUTE:
         got = f"an array of {'x'.join(map(str, described.shape))}" if described.shape else "something else"
         raise _unreadable(name, f"a number or a short text as attribute {attribute}", got)

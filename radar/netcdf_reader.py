@@ -19,6 +19,7 @@ from radar.netcdf_grid import Placed, find_grid
 from radar.netcdf_packing import packing_of
 from radar.netcdf_times import NotRead, cf_times
 from radar.netcdf_variable import RainVariable, find_rain
+from radar.products import amount_minutes
 from radar.quality import HEAVIEST_MM_PER_HOUR
 from radar.sequence import Float32, FrameSequence, iso
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _USUAL_SECONDS = 300.0
-_INTERVALS = {"RY": 5, "RZ": 5, "EY": 5, "EZ": 5, "YW": 5, "RV": 5, "RW": 60}
-"""Minutes in which DWD's products give amounts."""
 
 
 def is_netcdf(beginning: bytes) -> bool:
@@ -144,7 +143,7 @@ def _sequence(
 def _product(dataset: xr.Dataset, rain: RainVariable) -> str:
     """What the file says: by itself, as radolan_to_netcdf has it, or by the variable's name, as wradlib has it."""
     said = str(dataset.attrs.get("product", dataset.attrs.get("producttype", "")))
-    return said or (rain.name if rain.name in _INTERVALS else "")
+    return said or (rain.name if amount_minutes(rain.name) else "")
 
 
 def _radklim_product(grid: Grid, minutes: int, is_amount: bool) -> str:
@@ -214,15 +213,16 @@ def _timestep_minutes(
     times = sorted(time for _, time in intervals)
     steps = [step for before, after in pairwise(times) if (step := (after - before).total_seconds())]
     widths = {(end - start).total_seconds() for start, end in intervals if start is not None}
-    usual = _INTERVALS[product] * 60.0 if product in _INTERVALS else _USUAL_SECONDS
-    if is_amount and not steps and not widths and "time_step_s" not in dataset.attrs and product not in _INTERVALS:
+    own = amount_minutes(product)
+    usual = own * 60.0 if own else _USUAL_SECONDS
+    if is_amount and not steps and not widths and "time_step_s" not in dataset.attrs and not own:
         wanted = "amounts of two times or more, or time_step_s"
         raise NotRead(wanted, f"{len(times)} without an interval")
     seconds = min(steps) if steps else float(dataset.attrs.get("time_step_s", min(widths, default=usual)))
     if seconds % 60 or seconds < 60:
         raise NotRead("frames whole minutes apart, oldest first", f"{seconds:g} s")
     if is_amount:
-        _check_interval(seconds, widths or ({usual} if product in _INTERVALS else {seconds}), product)
+        _check_interval(seconds, widths or ({usual} if own else {seconds}), product)
     return int(seconds // 60)
 
 

@@ -76,10 +76,10 @@ def read_odim(data: bytes, name: str) -> Frame:
     """Read one composite of rain.
 
     Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time; where that
-    is later than the file's nominal time, or the product is RV, the frame is a forecast made at the nominal time.
-    Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and floats of any width. An
-    attribute that dataset1/data1 has not is that of dataset1, or of the file. The product is the one that `prodname`
-    begins with.
+    is later than the file's nominal time, the product is RV, or `how/simulated` is true, the frame is a forecast made
+    at the nominal time. Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and
+    floats of any width. An attribute that dataset1/data1 has not is that of dataset1, or of the file. The product is
+    the one that `prodname` begins with.
 
     Raises
     ------
@@ -97,6 +97,7 @@ def read_odim(data: bytes, name: str) -> Frame:
         minutes = _interval_minutes(start, end, product, name)
         grid = _grid(where, name)
         nominal = _time(Attributes(file, ["what"], name), "", name)
+        ahead = end > nominal or is_forecast(product) or _is_simulated(file, name)
         return Frame(
             rain_rate=_rain_rate(file, what, grid.shape, minutes, name),
             valid_time=end,
@@ -104,12 +105,17 @@ def read_odim(data: bytes, name: str) -> Frame:
             timestep_minutes=minutes,
             product=product,
             source=name,
-            reference_time=nominal if end > nominal or is_forecast(product) else None,
+            reference_time=nominal if ahead else None,
         )
 
 
+def _is_simulated(file: h5py.File, name: str) -> bool:
+    """Whether the file says that no radar saw this: a boolean, in ODIM a text."""
+    return _inherited(file, "how", name).text("simulated", "False").lower() in ("true", "1", "1.0")
+
+
 def _inherited(file: h5py.File, kind: str, name: str) -> Attributes:
-    """Attributes "what" or "where" of the first quantity, which those of its data set and of the file stand in for."""
+    """Attributes "what", "where" or "how" of the first quantity, or else of its data set, or of the file."""
     return Attributes(file, [f"dataset1/data1/{kind}", f"dataset1/{kind}", kind], name)
 
 

@@ -167,6 +167,12 @@ def is_forecast(product: str) -> bool:
     return known is not None and known.kind == "forecast"
 
 
+def amount_minutes(product: str) -> int | None:
+    """Minutes in which a product that is read gives amounts of rain; None for all others."""
+    known = PRODUCTS.get(product)
+    return known.timestep_minutes if known and not known.instead and not known.reflectivity else None
+
+
 def refusal(product: Product, name: str, named: str = "") -> UnreadableFile:
     """The error of a file of a product that holds no rain rates.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from radar.cpus import limit_libraries
 from radar.errors import RaincellError
 from service.feed.arguments import add_arguments
 
@@ -145,4 +146,5 @@ def _refuse(why: str) -> int:
 
 
 if __name__ == "__main__":
+    limit_libraries()
     sys.exit(main())

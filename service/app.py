@@ -21,6 +21,7 @@ from radar.errors import StoreUnavailable, UnknownModel
 from service import log
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
+from service.assets import serve_assets
 from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE
 from service.catalogue import Catalogue
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # service.unrouted
     )
+    serve_assets(app)
     app.state.service = service
     groups = (points, nowcast, predict, frames, models, verification, health, metrics, docs)
     for group in groups:  # the most asked for first

@@ -12,8 +12,7 @@ from starlette.requests import Request
 from service.runs.run import Run
 
 IMMUTABLE = "max-age=31536000, immutable"
-_SHORTEST_SECONDS = 5
-BRIEFLY = f"max-age={_SHORTEST_SECONDS}"
+BRIEFLY_SECONDS = 5
 _FORM = 1
 """To be changed when answers to the same question are written differently: a tag stands for bytes."""
 
@@ -44,10 +43,14 @@ def validators(tag: str, modified: datetime) -> dict[str, str]:
     }
 
 
-def until_next_run(run: Run, now: datetime) -> str:
-    """Cache-Control of the latest run: until the next one is expected, one timestep after this one was made."""
-    if run.interim:
-        return BRIEFLY
+def until_next_run(run: Run, now: datetime) -> int:
+    """Seconds that an answer with the latest run may be kept.
+
+    That is until the next one is expected, one timestep after this one was made, and never past its own end, from
+    which on it is called stale.
+    """
     step = timedelta(minutes=run.timestep_minutes)
     left = min(run.made_at + step - now, step).total_seconds()
-    return f"max-age={max(_SHORTEST_SECONDS, int(left))}"
+    seconds = BRIEFLY_SECONDS if run.interim else max(BRIEFLY_SECONDS, int(left))
+    ending = (run.end - now).total_seconds()
+    return min(seconds, int(ending)) if ending > 0 else BRIEFLY_SECONDS

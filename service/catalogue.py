@@ -6,11 +6,13 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from models.card import ModelCard
 from models.recurrent import RecurrentForecaster
 from models.repository import champion_of, champions, read_manifest, version_file
 from radar.errors import ArtifactRejected, UnknownModel
+from service.errors import DefaultModelGone
 
 PREFERRED = "ms-convlstm"
 """The default model where the repository has it; otherwise the first by name."""
@@ -45,19 +47,32 @@ class Catalogue:
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
         self.models: Mapping[str, ServedModel] = dict(models)
-        self._preferred = PREFERRED
+        self._chosen: str | None = None
+        self._chosen_card: ModelCard | None = None
         self.rejected: tuple[Rejection, ...] = ()
 
     @property
     def default(self) -> str:
-        """The name of the model that answers where none is named."""
-        models = self.models
-        return self._preferred if self._preferred in models else default_of(models)
+        """The name of the model that answers where none is named; one that was chosen has no substitute."""
+        return self._chosen or default_of(self.models)
+
+    @property
+    def default_card(self) -> ModelCard:
+        """The card of the default model; of one that has gone its last."""
+        found = self.models.get(self.default)
+        return found.forecaster.card if found else cast(ModelCard, self._chosen_card)
+
+    @property
+    def default_gone(self) -> str | None:
+        """What is said when the model that was chosen as the default has left."""
+        if self._chosen is None or self._chosen in self.models:
+            return None
+        return f"model {self._chosen}, which RAINCELL_DEFAULT_MODEL names, has left the model repository"
 
     def prefer(self, name: str) -> None:
-        """Make a model the default; UnknownModel if there is none of that name."""
-        self.get(name)
-        self._preferred = name
+        """Choose a model as the default; UnknownModel if there is none of that name."""
+        self._chosen_card = self.get(name).forecaster.card
+        self._chosen = name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,8 +80,14 @@ class Catalogue:
         return tuple(self.models)
 
     def get(self, name: str | None) -> ServedModel:
-        """A model, or the default for None; raises UnknownModel."""
+        """A model, or the default for None; raises UnknownModel, or DefaultModelGone for None."""
         models = self.models
+        if name is None and self._chosen is not None and self._chosen not in models:
+            raise DefaultModelGone(
+                expected=f"the model {self._chosen}, which RAINCELL_DEFAULT_MODEL names, in the model repository",
+                got="none of that name any more",
+                remedy=f"name one of {', '.join(models)} with model=; its operator brings it back, or sets another",
+            )
         found = models.get(self.default if name is None else name)
         if found is None:
             near = difflib.get_close_matches(str(name), models, 1)
@@ -85,6 +106,8 @@ class Catalogue:
 
     def remove(self, name: str) -> None:
         """Serve it no longer."""
+        if name == self._chosen:
+            self._chosen_card = self.models[name].forecaster.card
         self.models = {known: model for known, model in self.models.items() if known != name}
 
     def reject(self, rejection: Rejection) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Send
+from starlette.types import ASGIApp
 
+from service.answers.own_headers import Own
 from service.problems import problem_response
 
 _ASKED = (
@@ -37,9 +38,6 @@ _TOLD = (
     "WWW-Authenticate",
     "X-Request-ID",
 )
-_OURS = "x-raincell-"
-"""What an answer has of these is told besides: there is no second list of them to be forgotten."""
-_EXPOSED = "Access-Control-Expose-Headers"
 
 
 class CrossOrigin(CORSMiddleware):
@@ -54,22 +52,9 @@ class CrossOrigin(CORSMiddleware):
             allow_origins=sorted(origins),
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=_ASKED,
-            expose_headers=_TOLD,
+            expose_headers=(*_TOLD, *Own),
             max_age=600,
         )
-
-    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
-        """Pass a message on, with what a page may read of its headers."""
-
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if _EXPOSED in headers:
-                    ours = sorted({name for name in headers if name.startswith(_OURS)})
-                    headers[_EXPOSED] = ", ".join([*_TOLD, *ours])
-            await send(message)
-
-        await super().send(message, telling, request_headers)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """The answer to a browser that asks before it sends a page's request."""

@@ -16,6 +16,7 @@ from radar.errors import InvalidRequest, RaincellError
 from radar.grid import grid_named
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
+from service.codec import series_of
 from service.demo import GRID, PRODUCT, STEP_MINUTES
 from service.redis_history import RedisHistory
 from service.settings import Settings
@@ -83,6 +84,15 @@ class DemoFeed:
         )
 
 
+class _FedHistory(RedisHistory):
+    """Its series is the one that is meant where none is named, as with every feed."""
+
+    def append(self, frames: FrameSequence) -> None:
+        """See HistoryStore."""
+        super().append(frames)
+        self.mark_fed(series_of(frames))
+
+
 def feed_storms(settings: Settings, hours: float, clock: Callable[[], datetime], wait: Callable[[float], bool]) -> None:
     """Feed Redis, and the archive where one is named, until `wait` says that it is time to stop.
 
@@ -111,5 +121,5 @@ def _sinks(settings: Settings) -> tuple[Sink, ...]:
             got="none",
             remedy="a single service needs no feed: set RAINCELL_DEMO=1 for it",
         )
-    history = RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes))
+    history = _FedHistory(settings.redis_url, timedelta(minutes=settings.history_minutes))
     return (history, Archive(settings.archive)) if settings.archive else (history,)

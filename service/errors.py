@@ -15,6 +15,7 @@ RaincellError
 ├── UnknownRun             no run of that id
 ├── RunExpired             a run that was there and is kept no longer
 ├── VerificationOff        scores were asked for where none are kept
+├── DefaultModelGone       no model named, and the one that is meant then has left the repository
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
 │   └── StoreFull          the history store answers, but takes nothing more
@@ -113,6 +114,10 @@ class RunExpired(RaincellError):
 
 class NoRunYet(RaincellError):
     """Frames of that product are there, but no run was made from them yet."""
+
+
+class DefaultModelGone(RaincellError):
+    """No model was named, and the one that RAINCELL_DEFAULT_MODEL names has left the repository."""
 
 
 class VerificationOff(RaincellError):

@@ -15,6 +15,7 @@ from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence, check_spacing, iso
 from service.codec import Series, StoredFrame, decode, encode, series_of
 from service.errors import StoredHistoryIncomplete
+from service.fed_marks import brought, marked
 from service.series import unknown_product
 
 MOST_SERIES = 32
@@ -99,7 +100,7 @@ class EncodedHistory(ABC):
 
     @abstractmethod
     def mark_fed(self, series: Series) -> None:
-        """Remember that the feed brings this series, for a while."""
+        """Remember that the feed brings this series; see `service.fed_marks`."""
 
     @abstractmethod
     def fed(self) -> set[Series]:
@@ -158,7 +159,7 @@ class MemoryHistory(EncodedHistory):
         super().__init__(retention)
         self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
         self._withdrawn: dict[tuple[Series, datetime], float] = {}
-        self._fed: set[Series] = set()
+        self._fed: dict[Series, float] = {}
         self._lock = threading.Lock()
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
@@ -224,11 +225,12 @@ class MemoryHistory(EncodedHistory):
 
     def mark_fed(self, series: Series) -> None:
         """See EncodedHistory."""
-        self._fed = {*self._fed, series}
+        with self._lock:
+            self._fed = marked(self._fed, series, self.now())
 
     def fed(self) -> set[Series]:
         """See EncodedHistory."""
-        return self._fed
+        return brought(self._fed)
 
     def known(self) -> set[Series]:
         """Every series of which there are frames, or were before they were withdrawn."""

@@ -19,6 +19,7 @@ from service.codec import Series
 from service.context import Service
 from service.history import gaps
 from service.quarantine import QuarantineEntry
+from service.runs.inputs import together
 from service.series import unknown_product
 
 
@@ -50,7 +51,7 @@ def readiness(service: Service) -> ReadyAnswer:
         history_answers=answers,
         frames=frames,
         alerts=service.verification.active_alerts() if service.verification else [],
-        degraded=degraded,
+        degraded=together(service.catalogue.default_gone, degraded),
     )
 
 

@@ -96,7 +96,7 @@ class History:
         return self._read(lambda store: store.products())
 
     def fed(self) -> set[Series]:
-        """The series that the feed brings; none while that cannot be asked."""
+        """The series that the feed brings; while that cannot be asked, those that it brought when last it could."""
         try:
             found: set[Series] = self._ask(self._store.fed)
         except StoreUnavailable:
@@ -107,6 +107,7 @@ class History:
     def mark_fed(self, series: Series) -> None:
         """Remember that a series is the feed's own."""
         self._ask(lambda: self._store.mark_fed(series))
+        self.fed()
 
     def timestep_minutes(self, series: Series) -> int:
         """Minutes between frames, as the newest says; 0 where there is none."""
@@ -171,6 +172,9 @@ class History:
         if self._last_good:
             for series in {*self._last_good.known(), *self._store.products()}:
                 agree(self._store, self._last_good, series)
+        if self._fed and not self._store.fed():  # lost as frames are; the feed marks them anew with its next one
+            for series in self._fed:
+                self._store.mark_fed(series)
         self._epoch = epoch
 
 

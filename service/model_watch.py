@@ -25,7 +25,7 @@ class ModelWatch:
     A champion that changed is loaded, held to its golden case and warmed for the shapes that were forecast lately, all
     in the caller's thread while the old one serves, and then put into the catalogue. One that cannot be served is
     reported there and tried again only when its alias or its files change. Models whose aliases are gone go, but
-    never the last.
+    never the last. None takes the place of a default that was chosen and has gone: that is reported.
     """
 
     def __init__(self, repository: Path, load: Load) -> None:
@@ -55,7 +55,8 @@ class ModelWatch:
             if name not in found:
                 self._remove(name, found)
         for rejection in self.catalogue.rejected:
-            if rejection.name not in found and rejection.name not in self.catalogue.models:
+            gone = rejection.name not in found and rejection.name not in self.catalogue.models
+            if gone and rejection.name != self.catalogue.default:
                 self.catalogue.accept(rejection.name)
         self._seen = found
 
@@ -86,10 +87,15 @@ class ModelWatch:
             version = self.catalogue.models[name].forecaster.card.version
             self.catalogue.reject(Rejection(name, version, "its aliases are gone; it serves on, since no other does"))
             return
+        version = self.catalogue.models[name].forecaster.card.version
         self.catalogue.remove(name)
         self.catalogue.accept(name)
         self._serving.pop(name, None)
         _logger.info("model %s is gone from the repository and serves no longer", name)
+        why = self.catalogue.default_gone
+        if why and name == self.catalogue.default:
+            self.catalogue.reject(Rejection(name, version, why))
+            _logger.error("%s: no run is made, and forecasts that name no model are refused", why)
 
     def _version(self, name: str) -> str | None:
         try:

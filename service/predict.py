@@ -10,7 +10,7 @@ from models.card import ModelCard
 from models.recurrent import check_fit
 from radar.errors import InvalidRequest, UnknownProduct
 from radar.products import attribution
-from radar.sequence import FrameSequence
+from radar.sequence import FrameSequence, iso
 from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.bodies.posted import Hints, Posted
@@ -103,18 +103,26 @@ async def forecast(worker: Worker, question: Question, start: Start) -> Done[Fra
 
 def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
     """The forecast with all that the answer says about it."""
-    card = question.model.forecaster.card
+    card, now = question.model.forecaster.card, service.clock()
     return Nowcast(
         forecast=predicted,
         model=card.name,
         version=card.version,
         history_times=start.observed,
-        made_at=service.clock(),
+        made_at=now,
         attribution=attribution(predicted.product),
-        degraded=start.degraded,
+        degraded=together(_stale(question, predicted, now), start.degraded),
         assumed=start.posted.assumed,
         method=start.method,
     )
+
+
+def _stale(question: Question, predicted: FrameSequence, now: datetime) -> str | None:
+    """What is said of a forecast from stored frames that lies in the past; those who send frames know their times."""
+    end = predicted.valid_times[-1]
+    if question.body is not None or end > now:
+        return None
+    return f"stale: the forecast from the newest stored frame ends at {iso(end)}, and no newer frames have come"
 
 
 def _newest(frames: FrameSequence, count: int) -> FrameSequence:

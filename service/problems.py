@@ -46,6 +46,7 @@ STATUS: dict[type[RaincellError], int] = {
     service_errors.QuotaExceeded: 429,
     service_errors.StoredHistoryIncomplete: 503,
     service_errors.NoRunYet: 503,
+    service_errors.DefaultModelGone: 503,
     radar_errors.Overloaded: 503,
     radar_errors.StoreUnavailable: 503,
 }
@@ -54,6 +55,7 @@ STATUS: dict[type[RaincellError], int] = {
 RETRY_AFTER_SECONDS: dict[type[RaincellError], int] = {
     service_errors.StoredHistoryIncomplete: 60,
     service_errors.NoRunYet: 5,
+    service_errors.DefaultModelGone: 60,
     radar_errors.Overloaded: 5,
     radar_errors.StoreUnavailable: 10,
 }

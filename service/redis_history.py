@@ -8,6 +8,7 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
     raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
     raincell:epoch                              random text, gone when Redis has lost its data
     raincell:withdrawals                        how many there were, so that others learn that there was one
+    raincell:fed                                sorted set: "product|grid" by when the feed last brought frames of it
 
 What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
 """
@@ -20,18 +21,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.codec import Series, StoredFrame, read_header
+from service.fed_marks import brought, marked
 from service.history import EncodedHistory, lost_of
 from service.redis_client import connect, store_errors
 
 _IDLE = timedelta(days=7)
 """Series to which nothing was added for this long go; everything else goes by the retention."""
-_FED_FOR = timedelta(days=1)
-"""How long a feed may be away before its series is one of many."""
 _EPOCH = "raincell:epoch"
 _SERIES = "raincell:series"
 _WITHDRAWALS = "raincell:withdrawals"
 _FED = "raincell:fed"
-"""A sorted set: what the feed brings, and when it last did."""
+"""A sorted set: what the feed brings, and when it last did. It does not expire, so that no full Redis evicts it."""
 
 
 class RedisHistory(EncodedHistory):
@@ -133,15 +133,22 @@ class RedisHistory(EncodedHistory):
     def mark_fed(self, series: Series) -> None:
         """See EncodedHistory."""
         with store_errors():
-            now = self.now()
-            self._redis.zadd(_FED, {"|".join(series): now})
-            self._redis.zremrangebyscore(_FED, "-inf", now - _FED_FOR.total_seconds())
+            known = self._marks()
+            kept = marked(known, series, self.now())
+            with self._redis.pipeline(transaction=True) as writing:
+                for gone in known.keys() - kept.keys():
+                    writing.zrem(_FED, "|".join(gone))
+                writing.zadd(_FED, {"|".join(series): kept[series]})
+                writing.execute()
 
     def fed(self) -> set[Series]:
         """See EncodedHistory."""
+        return brought(self._marks())
+
+    def _marks(self) -> dict[Series, float]:
         with store_errors():
-            since = self.now() - _FED_FOR.total_seconds()
-            return {Series(*each.decode().split("|", 1)) for each in self._redis.zrangebyscore(_FED, since, "+inf")}
+            found = self._redis.zrange(_FED, 0, -1, withscores=True)
+        return {Series(*member.decode().split("|", 1)): float(at) for member, at in found}
 
     def now(self) -> float:
         """Redis's own clock."""

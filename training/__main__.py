@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from radar.cpus import limit_libraries
 from radar.errors import RaincellError
 from training.commands import (
     check_reference,
@@ -52,4 +53,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    limit_libraries()
     sys.exit(main())

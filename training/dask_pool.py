@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from radar.cpus import usable_cpus
 from radar.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
     address : str or None
         Of a scheduler, as tcp://host:8786.
     workers : int or None
-        Local processes; as many as cores if None, this process alone if 0.
+        Local processes; as many as processors may be used if None, this process alone if 0.
 
     Raises
     ------
@@ -45,7 +46,8 @@ def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
         # Dask takes a second to import, and the other commands do without it.
         from distributed import Client, LocalCluster
 
-        local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
+        count = usable_cpus() if workers is None else workers
+        local = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
         with local, Client(local) as client:
             yield client
     else:

@@ -66,7 +66,7 @@ def choose_form(form: str | None, accept: str | None, offered: tuple[str, ...]) 
     """
     if form is None:
         return Chosen(choose(accept, offered), "Accept")
-    wanted = form.strip().lower()
+    wanted = form.strip().lower().replace(" ", "+")  # image/svg+xml, whose + a query makes a blank of
     media_type = FORMATS.get(wanted, wanted)
     if media_type not in offered:
         names = [name for name, known in FORMATS.items() if known in offered]

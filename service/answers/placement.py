@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from radar.grid import Grid
+from service.answers.own_headers import Own
 
 _CORNERS = ("north_west", "north_east", "south_east", "south_west")
 """In the order in which web maps take the corners of an image."""
@@ -46,9 +47,9 @@ def placement_headers(grid: Grid) -> dict[str, str]:
         return {}
     corners = [f"{place['lat']:.6f},{place['lon']:.6f}" for place in placed["corners"].values()]
     return {
-        "X-Raincell-Projection": _proj(str(grid.projection)),
-        "X-Raincell-Bounds": ",".join(f"{edge:.3f}" for edge in placed["bounds"]),
-        "X-Raincell-Corners": " ".join(corners),
+        Own.PROJECTION: _proj(str(grid.projection)),
+        Own.BOUNDS: ",".join(f"{edge:.3f}" for edge in placed["bounds"]),
+        Own.CORNERS: " ".join(corners),
     }
 
 

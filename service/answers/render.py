@@ -11,6 +11,7 @@ from service.answers.formats import disposition
 from service.answers.images import to_geotiff, to_png, to_webp
 from service.answers.large import Content, LargeResponse
 from service.answers.nowcast import Nowcast
+from service.answers.own_headers import Own
 from service.answers.placement import placement_headers
 
 JSON = "application/json"
@@ -39,17 +40,17 @@ def _headers(nowcast: Nowcast) -> dict[str, str]:
     """What a reader of arrays and images cannot find in them."""
     said = nowcast.metadata()
     headers = {
-        "X-Raincell-Model": f"{said['model']} {said['version']}",
-        "X-Raincell-Method": said["method"],
-        "X-Raincell-Run": said["run"],
-        "X-Raincell-Product": said["product"],
-        "X-Raincell-Grid": said["grid"]["name"],
-        "X-Raincell-Reference-Time": said["reference_time"],
-        "X-Raincell-Lead-Minutes": ",".join(map(str, said["lead_minutes"])),
-        "X-Raincell-Age-Seconds": str(said["age_seconds"]),
-        "X-Raincell-Degraded": said["degraded"],
-        "X-Raincell-Assumed": "; ".join(said["assumed"]),
-        "X-Raincell-Attribution": said["attribution"],
+        Own.MODEL: f"{said['model']} {said['version']}",
+        Own.METHOD: said["method"],
+        Own.RUN: said["run"],
+        Own.PRODUCT: said["product"],
+        Own.GRID: said["grid"]["name"],
+        Own.REFERENCE_TIME: said["reference_time"],
+        Own.LEAD_MINUTES: ",".join(map(str, said["lead_minutes"])),
+        Own.AGE_SECONDS: str(said["age_seconds"]),
+        Own.DEGRADED: said["degraded"],
+        Own.ASSUMED: "; ".join(said["assumed"]),
+        Own.ATTRIBUTION: said["attribution"],
     }
     placed = placement_headers(nowcast.forecast.grid)
     return {name: printable(value) for name, value in (headers | placed).items() if value}

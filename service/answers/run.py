@@ -17,6 +17,7 @@ from service.answers.cog import to_cog
 from service.answers.images import PROBABILITY_COLOURS, to_png, to_webp
 from service.answers.large import Content
 from service.answers.nowcast import Nowcast, describe_grid
+from service.answers.own_headers import Own
 from service.answers.placement import placement_headers
 from service.answers.render import JSON, WRITERS, printable
 from service.runs.probability import METHOD, members, probabilities
@@ -135,15 +136,15 @@ def headers_of(part: Part) -> dict[str, str]:
     """What a reader of arrays and images cannot find in them, but for the age, which changes."""
     run = part.run
     headers = {
-        "X-Raincell-Run": run.id,
-        "X-Raincell-Model": f"{run.model} {run.version}",
-        "X-Raincell-Method": run.method,
-        "X-Raincell-Product": run.product,
-        "X-Raincell-Grid": part_of(run.grid, part.window).key,
-        "X-Raincell-Reference-Time": iso(run.reference_time),
-        "X-Raincell-Lead-Minutes": ",".join(map(str, part.minutes)),
-        "X-Raincell-Degraded": part.degraded,
-        "X-Raincell-Attribution": attribution(run.product),
+        Own.RUN: run.id,
+        Own.MODEL: f"{run.model} {run.version}",
+        Own.METHOD: run.method,
+        Own.PRODUCT: run.product,
+        Own.GRID: part_of(run.grid, part.window).key,
+        Own.REFERENCE_TIME: iso(run.reference_time),
+        Own.LEAD_MINUTES: ",".join(map(str, part.minutes)),
+        Own.DEGRADED: part.degraded,
+        Own.ATTRIBUTION: attribution(run.product),
     }
     placed = placement_headers(part_of(run.grid, part.window))
     return {name: printable(value) for name, value in (headers | placed).items() if value}

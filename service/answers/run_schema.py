@@ -19,7 +19,9 @@ class RunFrameAnswer(BaseModel):
 
 
 class RunAnswer(BaseModel):
-    """A run's index: it never changes, so that its age is in the header X-Raincell-Age-Seconds only."""
+    """A run's index. Its age is in the header X-Raincell-Age-Seconds only; asked for as the latest run, `degraded`
+    says once its end has passed, and all else never changes.
+    """
 
     run: str
     url: str
@@ -56,7 +58,10 @@ class ForecastStep(ObservedStep):
 
 
 class PlaceSeries(BaseModel):
-    """The rain at a place. Minutes count from the reference time; null = not within the run, or unknown."""
+    """The rain at a place. Minutes count from now; null = not within the run, or unknown.
+
+    Once the run's end has passed, all of `forecast` is null, too.
+    """
 
     name: str | None
     lat: float

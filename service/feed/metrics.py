@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from radar.errors import InvalidRequest
 from radar.sequence import iso
+from service.feed.metrics_server import serve_metrics
 
 if TYPE_CHECKING:
     from service.feed.follower import Look
@@ -68,10 +69,10 @@ class FeedMetrics:
             self.listed.set(look.listed)
             self.last_look.set(now.timestamp())
 
-    def serve(self, host: str, port: int) -> None:
-        """Answer GET /metrics on a port, from a thread of its own; InvalidRequest if it is taken."""
+    def serve(self, host: str, port: int) -> int:
+        """Answer GET and HEAD /metrics from a thread of its own, and return the port; InvalidRequest if it is taken."""
         try:
-            start_http_server(port, addr=host, registry=self.registry)
+            return serve_metrics(self.registry, host, port)
         except OSError as error:
             raise InvalidRequest(
                 expected=f"a free port {port} on {host} for the feed's metrics",

@@ -15,6 +15,7 @@ import numpy as np
 from radar.errors import InvalidRain, StoreUnavailable
 from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
+from service.answers.own_headers import FROM_FEED
 from service.codec import Series, StoredFrame
 from service.errors import FrameQuarantined
 from service.feed.http import address
@@ -82,13 +83,13 @@ class ServiceHistory:
                 f"{self._url}frames",
                 params=query,
                 content=content.getvalue(),
-                headers={"Content-Type": "application/x-npy"},
+                headers={"Content-Type": "application/x-npy", FROM_FEED: "1"},
             )
         if answer.status_code != httpx.codes.CREATED:
             raise _refusal(answer, frames.valid_times[-1])
 
     def mark_fed(self, series: Series) -> None:
-        """See FeedHistory: over HTTP nobody tells it; RAINCELL_DEFAULT_PRODUCT of the service does the same."""
+        """See FeedHistory; `append` has told the service, by a header."""
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -10,20 +10,18 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
+from service.assets import PATH
 from service.root_path import root_path_of
 from service.security_headers import content_policy
 
 router = APIRouter()
-
-_ASSETS = "/static-offline-docs"
-"""Where fastapi-offline serves Swagger UI."""
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
     """Swagger UI; of scripts within a page, its policy allows just the one that starts it."""
     root_path = root_path_of(request.scope)
-    assets = f"{root_path}{_ASSETS}"
+    assets = f"{root_path}{PATH}"
     page = get_swagger_ui_html(
         openapi_url=f"{root_path}/openapi.json",
         title="Raincell",

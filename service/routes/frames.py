@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
+from service.answers.own_headers import FROM_FEED
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.belief import believe
 from service.bodies.posted import Hints
 from service.bodies.read import Body, decode, receive
 from service.checked_route import CheckedRoute
+from service.codec import series_of
 from service.context import Parts, Service
 from service.errors import UnknownFrame
 from service.inventory import list_frames
@@ -27,6 +29,10 @@ router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
 Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
+FromFeed = Annotated[
+    Literal["1"] | None,
+    Header(alias=FROM_FEED, description="1: it is the feed that sends them"),
+]
 TimePath = Annotated[
     datetime, utc_time("time"), Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])
 ]
@@ -39,7 +45,11 @@ TimePath = Annotated[
     openapi_extra=frames_body(required=True),
 )
 async def add_frames(
-    request: Request, service: Parts, query: Annotated[FrameQuery, Depends()], force: Force = False
+    request: Request,
+    service: Parts,
+    query: Annotated[FrameQuery, Depends()],
+    force: Force = False,
+    feed: FromFeed = None,
 ) -> StoredAnswer:
     """Add frames to the history, from which everybody's forecast is made; one of the same time is replaced.
 
@@ -50,7 +60,7 @@ async def add_frames(
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted():
-        stored = await run_sync(_store, service, body, hints, force)
+        stored = await run_sync(_store, service, body, hints, force, feed is not None)
     if service.runner:
         service.runner.wake()
     return stored
@@ -74,13 +84,15 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 
-def _store(service: Service, body: Body, hints: Hints, force: bool) -> StoredAnswer:
+def _store(service: Service, body: Body, hints: Hints, force: bool, fed: bool) -> StoredAnswer:
     posted = decode(body, hints, service.decoders.read)
     if not force:
         believe(service, posted.frames)
     service.history.append(posted.frames)
-    with suppress(StoreUnavailable):  # the frames are stored: that the list is a little behind is no error
+    with suppress(StoreUnavailable):  # the frames are stored: the feed's next one marks its series again
         service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
+        if fed:
+            service.history.mark_fed(series_of(posted.frames))
     return StoredAnswer(
         product=posted.frames.product,
         grid=posted.frames.grid.key,

@@ -134,7 +134,7 @@ async def probability(
     part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
     earlier = await run_sync(service.reader.earlier, found.run)
     # The earlier runs that are pooled expire before this one, so this is no answer for ever.
-    found = found._replace(cache_control="max-age=60")
+    found = found._replace(keep_seconds=60)
     question = ("probability", threshold, encoding, [other.id for other in earlier])
     make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.media_type, encoding)
     return await answer(request, service, found, part, chosen, question, make, f"probability-{threshold}mmh")
@@ -159,7 +159,7 @@ async def _whole(
 
 
 def _until(run: Run, lead_minutes: int | None) -> tuple[int, ...]:
-    """The lead times up to one of them; raises UnknownFrame for what is none."""
+    """The lead times up to one of them; raises InvalidRequest for what is none."""
     if lead_minutes is None:
         return run.lead_minutes
     check_minutes(run, lead_minutes, run.lead_minutes)

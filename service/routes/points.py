@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -22,8 +23,7 @@ from service.errors import UnsupportedBody
 from service.problems import documented, first_fault
 from service.remembered_route import RememberedRoute
 from service.routes.query import GridName, ModelName, Product
-from service.routes.run_answer import Found, latest, stale
-from service.runs.inputs import together
+from service.routes.run_answer import Found, latest
 from service.runs.points import ahead_of, describe_places
 from service.runs.probability import METHOD
 from service.runs.run import Run
@@ -31,6 +31,8 @@ from service.runs.run import Run
 router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
 
 MOST_PLACES = 1000
+_MINUTE_SECONDS = 60
+"""Minutes in answers count from now."""
 
 
 class PlaceQuestion(BaseModel):
@@ -80,14 +82,14 @@ async def point(
 ) -> Response:
     """The rain at a place: the past hour, the forecast, when it starts and when it ends."""
     found = await latest(service, product, grid, model)
-    minutes_ago = _minutes_ago(service, found.run)
+    minutes_ago = _minutes_ago(found)
     key = (found.run.id, "place", lat, lon, minutes_ago)
     kept = service.answers.find(key)
     if kept is None:
         async with service.encoders:
             kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago)
         service.answers.keep(key, kept, 2 * len(kept))
-    return _json(service, found, kept)
+    return _json(found, kept)
 
 
 @router.post(
@@ -127,17 +129,17 @@ def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int) -
     return json.dumps({**_source(run, earlier), "name": None, "lat": lat, "lon": lon, **place})
 
 
-def _minutes_ago(service: Service, run: Run) -> int:
-    """Whole minutes since the run's reference time, at most one past its end: nothing changes after that."""
-    return min(age_seconds(run, service.clock()) // 60, ahead_of(run) + 1)
+def _minutes_ago(found: Found) -> int:
+    """Whole minutes from the run's reference time to the question, up to its end: nothing changes after that."""
+    return min((found.asked_at - found.run.reference_time) // timedelta(minutes=1), ahead_of(found.run))
 
 
 def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
-    told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(service, found.run))
+    told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found))
     listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
-    return _json(service, found, json.dumps({**_source(found.run, earlier), "points": listed}))
+    return _json(found, json.dumps({**_source(found.run, earlier), "points": listed}))
 
 
 def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:
@@ -158,10 +160,9 @@ def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _json(service: Service, found: Found, text: str) -> Response:
+def _json(found: Found, text: str) -> Response:
     """The rest of an answer, whose text may have been kept for a while, with what changes meanwhile before it."""
-    now = service.clock()
-    degraded = together(found.degraded, stale(found.run, now))
-    changing = {"age_seconds": age_seconds(found.run, now), "degraded": degraded}
+    changing = {"age_seconds": age_seconds(found.run, found.asked_at), "degraded": found.degraded}
     content = f"{json.dumps(changing)[:-1]}, {text[1:]}"
-    return Response(content, headers={"Cache-Control": found.cache_control}, media_type=JSON)
+    brief = found._replace(keep_seconds=min(found.keep_seconds or 0, _MINUTE_SECONDS))
+    return Response(content, headers={"Cache-Control": brief.cache_control}, media_type=JSON)

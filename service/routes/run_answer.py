@@ -13,10 +13,11 @@ from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.formats import Chosen, disposition
 from service.answers.large import Content, LargeResponse, size_of
+from service.answers.own_headers import Own
 from service.answers.run import Part, age_seconds, file_words, headers_of
-from service.caching import BRIEFLY, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
+from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.context import Service
-from service.errors import UnknownFrame
+from service.errors import NoRunYet
 from service.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
@@ -36,11 +37,20 @@ RunPath = Annotated[str, Path(max_length=500, description="a run's id, as GET /n
 
 
 class Found(NamedTuple):
-    """The run that is meant, what is to be said about it, and how long the answer may be kept."""
+    """The run that is meant when it is asked for, what is to be said about it, and how long the answer may be kept.
+
+    `keep_seconds` is None for an answer that never changes.
+    """
 
     run: Run
     degraded: str | None
-    cache_control: str
+    asked_at: datetime
+    keep_seconds: int | None = None
+
+    @property
+    def cache_control(self) -> str:
+        """The header of that name."""
+        return IMMUTABLE if self.keep_seconds is None else f"max-age={self.keep_seconds}"
 
 
 class _Written(NamedTuple):
@@ -50,14 +60,21 @@ class _Written(NamedTuple):
 
 
 async def latest(service: Service, product: str | None, grid: str | None, model: str | None = None) -> Found:
-    """The latest run; raises as `Latest.find`, and for a model by which no runs are made."""
+    """The latest run; raises as `Latest.find` and `Catalogue.get`, and for a model by which no runs are made."""
     reading = service.latest.at_hand(product, grid)
     if reading is None:
-        reading = await run_sync(service.latest.find, product, grid)
+        try:
+            reading = await run_sync(service.latest.find, product, grid)
+        except NoRunYet:
+            service.catalogue.get(None)  # without the model that makes runs there is none to wait for
+            raise
     run = reading.value
     _check_model(service, run, model)
-    cache_control = BRIEFLY if reading.degraded else until_next_run(run, service.clock())
-    return Found(run, together(run.degraded, reading.degraded), cache_control)
+    now = service.clock()
+    keep_seconds = until_next_run(run, now)
+    if reading.degraded:
+        keep_seconds = min(keep_seconds, BRIEFLY_SECONDS)
+    return Found(run, together(_stale(run, now), run.degraded, reading.degraded), now, keep_seconds)
 
 
 def _check_model(service: Service, run: Run, model: str | None) -> None:
@@ -72,10 +89,9 @@ def _check_model(service: Service, run: Run, model: str | None) -> None:
     )
 
 
-def stale(run: Run, now: datetime) -> str | None:
-    """What is said of a run whose end has passed."""
-    end = run.valid_time(max(run.lead_minutes, default=0))
-    return f"stale: the latest run ended at {iso(end)}, and no newer frames have come" if end <= now else None
+def _stale(run: Run, now: datetime) -> str | None:
+    """What is said of the latest run once its end has passed."""
+    return f"stale: the latest run ended at {iso(run.end)}, and no newer frames have come" if run.end <= now else None
 
 
 async def named(service: Service, run_id: str) -> Found:
@@ -83,7 +99,7 @@ async def named(service: Service, run_id: str) -> Found:
     run = service.reader.at_hand(run_id)
     if run is None:
         run = await run_sync(service.reader.index, run_id)
-    return Found(run, run.degraded, IMMUTABLE)
+    return Found(run, run.degraded, service.clock())
 
 
 def window(run: Run, bbox: str | None) -> Window:
@@ -92,12 +108,12 @@ def window(run: Run, bbox: str | None) -> Window:
 
 
 def check_minutes(run: Run, minutes: int, known: tuple[int, ...]) -> int:
-    """The minutes; raises UnknownFrame unless the run has such a frame."""
+    """The minutes; raises InvalidRequest unless the run has such a frame, as POST /predict does."""
     if minutes not in known:
-        raise UnknownFrame(
-            expected="one of the run's frames, at " + ", ".join(map(str, known)) + " minutes",
+        raise InvalidRequest(
+            expected="minutes of one of the run's frames, " + ", ".join(map(str, known)),
             got=str(minutes),
-            remedy=f"see GET /nowcast/{run.id}",
+            remedy=f"ask for one of them; GET /nowcast/{run.id} lists them",
         )
     return minutes
 
@@ -120,8 +136,8 @@ async def answer(
     key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
-    now = service.clock()
-    told = {"Cache-Control": found.cache_control, "X-Raincell-Age-Seconds": str(age_seconds(run, now))}
+    now = found.asked_at
+    told: dict[str, str] = {"Cache-Control": found.cache_control, Own.AGE_SECONDS: str(age_seconds(run, now))}
     if chosen.vary:
         told["Vary"] = chosen.vary
     if unchanged(request, tag, run.made_at):

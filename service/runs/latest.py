@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
-from radar.errors import RaincellError, StoreUnavailable
+from radar.errors import RaincellError, StoreUnavailable, UnknownProduct
 from service.codec import Series
 from service.errors import NoRunYet
 from service.last_good import History, Reading
@@ -73,9 +73,14 @@ class Latest:
             )
         return Reading(run, degraded)
 
-    def meant(self, known: Iterable[Series], product: str | None, grid: str | None) -> Series:
+    def meant(self, known: Collection[Series], product: str | None, grid: str | None) -> Series:
         """The series that a request means; raises as `find`."""
-        return choose(known, product or self.default_product, grid, self._fed)
+        try:
+            return choose(known, product or self.default_product, grid, self._fed)
+        except UnknownProduct as error:
+            if product is not None or self.default_product is None:
+                raise
+            raise _no_frames_of_default(error, known) from None
 
     def meant_now(self, product: str | None, grid: str | None) -> Series:
         """The series that a request means, of those that there are now; raises as `find`."""
@@ -91,3 +96,14 @@ class Latest:
                 raise
         self._known = (self._clock() + FRESH_SECONDS, known)
         return known
+
+
+def _no_frames_of_default(error: UnknownProduct, known: Collection[Series]) -> UnknownProduct:
+    """The error where no product was named, and there are no frames of the one that the operator means then."""
+    others = ", ".join(sorted({series.product for series in known}))
+    named = f"name one of {others} with product=" if others else "ask again when its frames have come"
+    return UnknownProduct(
+        expected=error.expected,
+        got=f"{error.got}, which RAINCELL_DEFAULT_PRODUCT names and no request did",
+        remedy=f"{named}; the operator corrects the setting, or adds frames of that product",
+    )

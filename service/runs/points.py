@@ -49,8 +49,8 @@ def describe_places(
     Parameters
     ----------
     minutes_ago : int
-        How long ago the run began: whether it rains now is asked of the step that holds this minute, and not at all
-        once the run's end has passed.
+        How long ago the run began: whether it rains now is asked of the step that holds this minute. Once the run's
+        end has passed nothing is told but what was observed.
     """
     positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
     nearest = np.floor(positions + 0.5)
@@ -88,6 +88,8 @@ def _describe(run: Run, sample: _Sample, index: int, minutes_ago: int) -> Place:
         {**_step(run, minutes, rates[minutes]), "probabilities": _chances(chances[:, index])}
         for minutes, chances in zip(sample.leads, sample.chances, strict=True)
     ]
+    if minutes_ago >= ahead_of(run):
+        forecast = _nothing_ahead(run)
     seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
     coverage = "ok" if rates[0] is not None else "missing_data" if seen else "no_coverage"
     known = [_rains(rates[minutes]) for minutes in (0, *sample.leads)]
@@ -102,8 +104,12 @@ def _rains(rate: float | None) -> bool | None:
 def _outside(run: Run) -> Place:
     """A place that the grid does not reach."""
     past = [_step(run, minutes, None) for minutes in range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)]
-    forecast = [{**_step(run, lead, None), "probabilities": dict(_NO_PROBABILITY)} for lead in run.lead_minutes]
-    return {"coverage": "no_coverage", **_when(run, [None], 0), "observed": past, "forecast": forecast}
+    return {"coverage": "no_coverage", **_when(run, [None], 0), "observed": past, "forecast": _nothing_ahead(run)}
+
+
+def _nothing_ahead(run: Run) -> list[dict[str, Any]]:
+    """The steps of a forecast of which nothing is told."""
+    return [{**_step(run, lead, None), "probabilities": dict(_NO_PROBABILITY)} for lead in run.lead_minutes]
 
 
 def _when(run: Run, rains: Sequence[bool | None], minutes_ago: int) -> dict[str, bool | int | None]:

@@ -52,6 +52,11 @@ class Run(BaseModel):
         """Product and grid."""
         return Series(self.product, self.grid.key)
 
+    @property
+    def end(self) -> datetime:
+        """UTC, of its last frame: from then on it says nothing about what is to come."""
+        return self.valid_time(max(self.lead_minutes, default=0))
+
     def valid_time(self, minutes: int) -> datetime:
         """UTC, of the frame that many minutes after the reference time."""
         return self.reference_time + timedelta(minutes=minutes)

@@ -17,7 +17,7 @@ from radar.errors import Overloaded, RaincellError, StoreUnavailable
 from radar.sequence import iso
 from service.catalogue import Catalogue
 from service.codec import Series
-from service.errors import RunExpired, UnknownRun
+from service.errors import DefaultModelGone, RunExpired, UnknownRun
 from service.last_good import History
 from service.runs.inputs import Inputs
 from service.runs.make import Plan, finish, frames_needed, interim, make_forecast, plan, read_inputs
@@ -112,6 +112,8 @@ class Runner:
             return all([await self._follow(series, thorough) for series in known.value])
         except (StoreUnavailable, Overloaded):
             return True  # without the store requests are answered from memory, labelled; it is tried again soon
+        except DefaultModelGone:
+            return True  # service.model_watch has told it
         except Exception:
             _logger.exception("runs could not be brought up to date")
             return True

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from radar.errors import InvalidRequest
 from radar.score_sums import SCALES_KM, THRESHOLDS, ScoreSums, counts_of, read_brier, read_csi, read_fss, read_mae
 from radar.sequence import iso
 from radar.verification import Float64, categorical
@@ -19,9 +20,10 @@ from service.verification.verification import Verification
 def report(
     verification: Verification, series: Series, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
-    """The scores of a product and grid, of the lead time or all."""
+    """The scores of a product and grid, of the lead time or all; raises InvalidRequest for one that no run has."""
     bounds = verification.tally.bounds(series, period)
     totals = verification.tally.totals(series, period)
+    _check_lead(lead_minutes, totals)
     hours = {hour: rows for hour, rows in verification.tally.hours(series).items() if bounds and hour >= bounds[0]}
     lead = judged_lead(hours, verification.served, verification.limits) if lead_minutes is None else lead_minutes
     rows = sorted(row for row in totals if lead_minutes in (None, row.lead_minutes))
@@ -41,6 +43,17 @@ def report(
         damaged_lines=verification.tally.damaged,
         degraded=verification.degraded,
     )
+
+
+def _check_lead(lead_minutes: int | None, totals: Totals) -> None:
+    """A multiple of the timestep that was not scored yet has no scores; what is none never will have."""
+    step = math.gcd(*(row.lead_minutes for row in totals))
+    if lead_minutes is not None and step and lead_minutes % step:
+        raise InvalidRequest(
+            expected=f"lead_minutes a multiple of {step}",
+            got=str(lead_minutes),
+            remedy="ask for another lead time, or for all of them without lead_minutes",
+        )
 
 
 def _hours(hours: Mapping[datetime, Totals], lead: int | None) -> list[HourAnswer]:

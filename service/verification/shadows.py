@@ -131,7 +131,7 @@ class Shadows:
         except (RaincellError, OSError) as error:
             _logger.warning("shadows of %s stay as they are: %s", name, error)
             return self._named
-        serving = self._catalogue.get(name).forecaster.card.version
+        serving = self._catalogue.default_card.version
         versions = [aliases.challenger]
         if aliases.probation_until and self._clock() < aliases.probation_until:
             versions.append(aliases.previous)

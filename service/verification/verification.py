@@ -47,7 +47,7 @@ class Verification:
     @property
     def served(self) -> str:
         """The reference of the model that serves."""
-        card = self.catalogue.get(None).forecaster.card
+        card = self.catalogue.default_card
         return model_reference(card.name, card.version)
 
     @property

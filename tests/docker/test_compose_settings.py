@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.first_start import make_secrets
 from service.settings import Settings
 from tests.docker.test_compose import GPU, ROOT, needs_compose
 
@@ -125,6 +126,26 @@ def test_every_variable_of_the_compose_files_is_in_the_example_and_none_is_set_t
     assert asked - {"RAINCELL_ENV_FILE"} <= told
     assert told <= asked | FIELDS | {"COMPOSE_PROFILES"}
     assert all(line.startswith("#") for line in lines if line)
+
+
+def test_every_variable_of_the_compose_files_is_in_the_table_of_the_documentation() -> None:
+    asked = {name for name, _, _ in VARIABLE.findall((ROOT / "docker-compose.yml").read_text() + GPU.read_text())}
+    rows = [line for line in OPERATIONS.read_text().splitlines() if line.startswith("| `RAINCELL_")]
+    assert asked <= set(re.findall(r"RAINCELL_\w+", "\n".join(rows)))
+
+
+def test_a_redis_of_ones_own_is_kept_by_the_first_start_and_reached_as_documented(tmp_path: Path) -> None:
+    (made,) = re.findall(r"    (printf .*) > docker-compose.override.yml", OPERATIONS.read_text())
+    override = yaml.safe_load(subprocess.run(["sh", "-c", made], capture_output=True, text=True, check=True).stdout)
+    ours = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    assert {network for network, how in ours["networks"].items() if how} == {"inside"}  # from there nothing is reached
+    for name in READERS:
+        networks = {*ours["services"][name]["networks"], *override["services"].get(name, {}).get("networks", [])}
+        assert networks == {"inside", "outside"}, name
+    make_secrets(tmp_path)
+    (tmp_path / "raincell_redis_url").write_text("rediss://:secret@redis.example:6380/0")
+    make_secrets(tmp_path)
+    assert (tmp_path / "raincell_redis_url").read_text() == "rediss://:secret@redis.example:6380/0"
 
 
 def test_empty_means_nobody_for_anonymous_callers_and_no_scores(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from radar.errors import GridMismatch, InvalidRain, RaincellError, UnreadableFile
-from radar.frame import Frame
+from radar.errors import GridMismatch, InvalidRain, InvalidRequest, RaincellError, UnreadableFile
+from radar.frame import Frame, observed
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.odim import Bits, is_odim, read_odim, write_odim
 
@@ -111,6 +111,21 @@ def test_a_composite_whose_interval_ends_after_its_nominal_time_is_a_forecast() 
     ahead = _attribute("what", "time", np.bytes_(b"115000"))
     assert read_odim(ahead, "f").reference_time == TIME - timedelta(minutes=10)
     assert read_odim(write_odim(frame()), "f").reference_time is None
+
+
+@pytest.mark.parametrize("where", ["how", "dataset1/how", "dataset1/data1/how"])
+@pytest.mark.parametrize(
+    ("said", "ahead"), [(b"True", True), (b"TRUE ", True), (np.True_, True), (1, True), (b"False", False), (b"", False)]
+)
+def test_a_composite_that_calls_itself_simulated_is_a_forecast(where: str, said: object, ahead: bool) -> None:
+    def change(file: h5py.File) -> None:
+        file.create_group(where).attrs["simulated"] = said
+
+    read = read_odim(changed(change), "x.h5")
+    assert read.reference_time == (read.valid_time if ahead else None)
+    if ahead:
+        with pytest.raises(InvalidRequest, match="a forecast is no history"):
+            next(observed([read]))
 
 
 def test_accumulations_become_rates() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from radar.errors import UnreadableFile
 from radar.files import read_frames
-from radar.products import PRODUCTS, READ, attribution, is_forecast, owner_of, product_code
+from radar.products import PRODUCTS, READ, amount_minutes, attribution, is_forecast, owner_of, product_code
 
 REFUSED = {
     "RQ2210180700_060.gz": ("RQ", "a forecast of hourly sums"),
@@ -21,6 +21,12 @@ REFUSED = {
     "raa01-sf_10000-1408102050-dwd---bin.gz": ("SF", "a sum of a day"),
     "raa01-sq_10000-1408102050-dwd---bin.gz": ("SQ", "a sum of 6 hours"),
 }
+
+
+def test_amounts_fall_in_the_time_of_their_product() -> None:
+    found = {code: minutes for code in PRODUCTS if (minutes := amount_minutes(code))}
+    assert found == {"RY": 5, "YW": 5, "RZ": 5, "EY": 5, "EZ": 5, "RV": 5, "RW": 60, "DEMO": 5}
+    assert amount_minutes("radklim") is None
 
 
 def test_real_files_that_are_no_frames_are_refused_by_what_they_are(real_data: Path) -> None:

@@ -212,6 +212,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def beside_age(answer: httpx.Response) -> str | None:
+    """Why a forecast is degraded, but for its frames, which are years old."""
+    stale, _, others = str(answer.json()["degraded"]).partition("; ")
+    assert stale.startswith("stale: ")
+    return others or None
+
+
 def wait_until(done: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Poll until `done`, or fail."""
     deadline = time.monotonic() + seconds

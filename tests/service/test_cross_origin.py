@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.answers.own_headers import Own
 from tests.service.conftest import Site, npy, rain, sequence
 from tests.service.test_predict import NPY
 
@@ -46,13 +47,17 @@ def test_every_header_of_ours_may_be_read(named: Site) -> None:
         seen |= ours
     assert set(FETCHED) <= exposed(part)
     assert all(name in part.headers for name in FETCHED)
-    # Whatever is added to the program is asked for here, or was never seen by this test.
-    written = {
-        name.lower()
-        for path in SERVICE.rglob("*.py")
-        for name in re.findall(r'"(X-Raincell-[\w-]+)"', path.read_text())
-    }
-    assert written <= seen
+    # Each name of the list is met here, so none is left over.
+    assert seen == {name.lower() for name in Own}
+
+
+def test_the_one_list_is_told_with_every_answer_and_names_what_is_written(named: Site) -> None:
+    for path in ("/livez", "/none", "/nowcast?format=none"):
+        answer = named.client.get(path, headers={"Origin": SITE})
+        assert {name.lower() for name in Own} <= exposed(answer)
+    listed = SERVICE / "answers" / "own_headers.py"
+    spelled = {path for path in SERVICE.rglob("*.py") if re.search(r"""["']x-raincell-""", path.read_text(), re.I)}
+    assert spelled == {listed}, "names are taken from the list: what is spelled elsewhere may be missing there"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -12,7 +12,9 @@ from radar.archive import Archive
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import FrameSequence
 from service import demo_feed
+from service.codec import Series
 from service.demo_feed import DemoFeed, feed_storms
+from service.redis_history import RedisHistory
 from service.settings import Settings
 from tests.service.conftest import SMALL, RedisServer
 
@@ -75,6 +77,7 @@ def test_redis_and_archive_are_fed_until_told_to_stop(redis_server: RedisServer,
     archive = Archive(tmp_path)
     ((product, grid),) = archive.products()
     assert product == "DEMO"
+    assert RedisHistory(redis_server.url, timedelta(hours=6)).fed() == {Series("DEMO", SMALL.key)}
     assert len(archive.times(product, grid, NOON - timedelta(hours=2), NOON)) == 13
 
 

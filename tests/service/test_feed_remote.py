@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -20,7 +21,7 @@ from service.feed.follower import Follower
 from service.feed.intake import Intake
 from service.feed.remote import ServiceHistory
 from service.quarantine import MemoryQuarantine
-from tests.service.conftest import ServiceProcess, sequence
+from tests.service.conftest import ServiceProcess, npy, rain, sequence
 from tests.service.feed_server import rv_file, rv_name, ry_file, ry_name
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
@@ -80,6 +81,11 @@ def test_frames_go_to_the_service_which_has_the_last_word(
     other = service_process()
     feed.intake.history._url = f"{other.url}/"  # type: ignore[attr-defined]
     assert feed.look().taken == 2
+    query = {"product": "MINE", "valid_time": "2017-08-16T01:10:00Z"}
+    mine: dict[str, Any] = {"params": query, "content": npy(rain(1)), "headers": {"Content-Type": "application/x-npy"}}
+    assert httpx.post(f"{other.url}/frames", timeout=30, **mine).status_code == 201
+    answer = httpx.post(f"{other.url}/predict?lead_minutes=5&encoding=none", timeout=30)
+    assert answer.json()["product"] == "RY"  # what others send breaks no client of the feed's
     forced = follower(folder, history_of(other.url, force=True))
     assert forced.look().taken == 1
     assert listed(other, "quarantined") == []

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from service.answers.formats import FORMATS, disposition
+from service.answers.formats import FORMATS, choose_form, disposition
 from service.answers.render import MEDIA_TYPES
 from tests.service.conftest import Client, Site, npy, rain
 from tests.service.test_predict import NPY, check_problem
@@ -83,3 +83,7 @@ def test_files_are_named_by_what_they_hold(site: Site, path: str, name: str) -> 
 def test_no_word_breaks_out_of_a_name(word: str) -> None:
     told = disposition("image/png", word, "still-1")["Content-Disposition"]
     assert re.fullmatch(r'inline; filename="raincell-[A-Za-z0-9._-]{1,150}\.png"', told)
+
+
+def test_a_plus_that_a_query_makes_a_blank_of_is_still_of_the_media_type() -> None:
+    assert choose_form("image/svg xml", None, ("image/svg+xml",)).media_type == "image/svg+xml"

@@ -39,6 +39,18 @@ def test_added_frames_are_listed_with_their_gaps(client: Client) -> None:
     assert series["newest"] == "2017-08-16T01:20:00Z"
 
 
+def test_the_feeds_product_is_meant_among_those_that_others_send(client: Client) -> None:
+    add(client, "01:05", frames=5)
+    add(client, "01:05", frames=5, product="MINE")
+    check_problem(client.post("/predict?lead_minutes=5"), 422, "product=")
+    query = {"valid_time": "2017-08-16T01:10:00Z", "product": "RY"}
+    headers = {**NPY, "X-Raincell-Feed": "1"}
+    assert client.post("/frames", params=query, content=npy(rain(1)), headers=headers).status_code == 201
+    assert client.post("/predict?lead_minutes=5").json()["product"] == "RY"
+    refused = client.post("/frames", params=query, content=npy(rain(1)), headers=headers | {"X-Raincell-Feed": "yes"})
+    check_problem(refused, 422, "X-Raincell-Feed")
+
+
 def test_the_list_can_be_narrowed(client: Client) -> None:
     add(client, "01:00")
     add(client, "01:00", product="YW")

@@ -88,6 +88,29 @@ def test_products_and_grids_are_kept_apart(store: EncodedHistory) -> None:
     np.testing.assert_array_equal(store.latest("RY", OTHER.key, 1).rain_rate, sequence(1, grid=OTHER, seed=2).rain_rate)
 
 
+def test_what_the_feed_brought_within_an_hour_of_its_last_frame_is_its_own(
+    store: EncodedHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_500_000_000.0
+
+    def mark(minutes: int, product: str) -> set[str]:
+        monkeypatch.setattr(store, "now", lambda: now + 60 * minutes)
+        store.mark_fed(Series(product, SMALL.key))
+        return {series.product for series in store.fed()}
+
+    assert store.fed() == set()
+    assert mark(0, "RY") == {"RY"}
+    assert mark(30, "YW") == {"RY", "YW"}
+    assert mark(61, "YW") == {"YW"}  # another product is followed now
+    monkeypatch.setattr(store, "now", lambda: now + 1e6)
+    assert store.fed() == {Series("YW", SMALL.key)}  # a feed that stands still is still the only one
+    assert mark(-500, "RY") == {"RY"}  # what a wrong clock marked is gone with it
+    for number in range(2 * MOST_SERIES):
+        found = mark(0, f"P{number}")
+    assert len(found) == MOST_SERIES
+    assert f"P{2 * MOST_SERIES - 1}" in found
+
+
 def test_a_withdrawn_frame_is_gone(store: EncodedHistory) -> None:
     store.append(sequence(3, end=END))
     assert store.withdraw("RY", END)

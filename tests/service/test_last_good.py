@@ -116,6 +116,24 @@ def emptied(redis_server: RedisServer) -> None:
     redis_server.start()
 
 
+@pytest.mark.parametrize("who", ["who fed", "another replica"])
+def test_a_redis_that_comes_back_empty_learns_again_what_the_feed_brings(redis_server: RedisServer, who: str) -> None:
+    ours, theirs = history_on(redis_server.url), history_on(redis_server.url)
+    ours.append(sequence(3, end=END))
+    ours.mark_fed(SERIES)
+    assert theirs.fed() == {SERIES}
+    redis_server.kill()
+    assert theirs.fed() == {SERIES}
+    redis_server.start()
+    knows = history_on(redis_server.url)
+    assert knows.fed() == set()
+    back = ours if who == "who fed" else history_on(redis_server.url, Clock())
+    if back is not ours:
+        back.append(sequence(1, end=END))
+        back.mark_fed(SERIES)  # the feed's next frame
+    assert back.fed() == knows.fed() == {SERIES}
+
+
 BEFORE_END = [END - timedelta(minutes=10), END - timedelta(minutes=5)]
 
 

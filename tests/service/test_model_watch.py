@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster, Shape
 from models.repository import set_alias
 from service.model_watch import ModelWatch
-from tests.service.conftest import sequence, tiny_card, write_repository, write_version
+from tests.service.conftest import END, Site, sequence, tiny_card, wait_until, write_repository, write_version
+from tests.service.test_predict import check_problem
 
 
 @pytest.fixture
@@ -153,6 +156,38 @@ def test_a_card_of_another_version_is_refused(folder: Path) -> None:
     watch.look()
     (rejection,) = watch.catalogue.rejected
     assert "expected the card of still 2" in rejection.reason
+
+
+def test_nothing_takes_the_place_of_a_default_that_was_chosen_and_has_gone(
+    tmp_path: Path, make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_repository(tmp_path / "models", tiny_card())
+    write_repository(folder, tiny_card(name="another"))
+    site = make_site(model_repository=folder, default_model="still", watch_seconds=0, verification=tmp_path)
+    watch = site.service.model_watch
+    assert watch is not None
+    run = site.add(sequence(6, end=END))
+    (folder / "still/aliases.json").rename(folder / "still/away")
+    watch.look()
+    watch.look()  # what is told stays told
+    ready = site.get("/readyz").json()
+    assert (ready["default_model"], ready["models"]) == ("still", ["another"])
+    assert "RAINCELL_DEFAULT_MODEL" in ready["degraded"]
+    assert [(told["name"], told["version"]) for told in ready["rejected"]] == [("still", "1")]
+    assert caplog.text.count("RAINCELL_DEFAULT_MODEL names, has left the model repository: no run is made") == 1
+    refused = site.client.post("/predict?product=RY")
+    problem = check_problem(refused, 503, "RAINCELL_DEFAULT_MODEL")
+    assert "another" in problem["remedy"]
+    assert "retry-after" in refused.headers
+    assert site.client.post("/predict?product=RY&model=another").json()["model"] == "another"
+    assert site.get("/nowcast").json()["run"] == run  # what was made before is what it was
+    site.service.history.append(replace(sequence(6, end=END), product="MINE"))
+    wait_until(lambda: site.get("/nowcast?product=MINE").status_code == 503, "the frames to be seen")
+    check_problem(site.get("/nowcast?product=MINE"), 503, "RAINCELL_DEFAULT_MODEL")
+    (folder / "still/away").rename(folder / "still/aliases.json")
+    watch.look()
+    assert site.client.post("/predict?product=RY").json()["model"] == "still"
+    assert site.get("/readyz").json()["rejected"] == []
 
 
 def test_models_come_and_go_but_the_last_stays(folder: Path) -> None:

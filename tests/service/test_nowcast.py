@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import cv2
 import httpx
@@ -19,6 +20,8 @@ from service.runs.region import window_of
 from tests.service.conftest import END, SMALL, STEP, RedisServer, Site, sequence, wait_until
 from tests.service.test_predict import check_problem, frames_in, opened
 
+SOON = END + timedelta(minutes=4)
+
 
 def expected_rain() -> np.ndarray:
     """The tiny model repeats the last frame; stored in steps of 0.012 mm/h."""
@@ -30,6 +33,7 @@ def expected_rain() -> np.ndarray:
 
 
 def test_the_index_says_what_the_run_is_and_where_its_frames_are(site: Site) -> None:
+    site.look_at(SOON)
     response = site.get("/nowcast")
     index = response.json()
     assert index["run"].startswith(f"RY.{SMALL.key}.20170816T0115Z.still-1.")
@@ -48,7 +52,24 @@ def test_the_index_says_what_the_run_is_and_where_its_frames_are(site: Site) -> 
         assert told["valid_times"] == [frame["valid_time"]]
         if frame["probability_url"]:
             assert site.get(frame["probability_url"]).status_code == 200
-    assert int(response.headers["x-raincell-age-seconds"]) > 8 * 365 * 86400 * 0.9
+    assert response.headers["x-raincell-age-seconds"] == "240"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-npy", "image/png", "image/tiff"])
+def test_a_run_whose_end_has_passed_is_called_stale_in_every_form(site: Site, media_type: str) -> None:
+    site.look_at(END + timedelta(minutes=30, seconds=-3))
+    fresh = site.get("/nowcast", media_type)
+    assert "x-raincell-degraded" not in fresh.headers
+    assert max_age(fresh) == 3  # never past the moment from which on it is stale
+    site.look_at(END + timedelta(minutes=30))
+    ended = site.get("/nowcast", media_type, **{"If-None-Match": fresh.headers["etag"]})
+    assert ended.status_code == 200
+    assert ended.headers["x-raincell-degraded"].startswith("stale: the latest run ended at 2017-08-16T01:45:00Z")
+    assert max_age(ended) == 5
+    run = ended.headers["x-raincell-run"]
+    assert "x-raincell-degraded" not in site.get(f"/nowcast/{run}", media_type).headers  # a run by its id never changes
+    if media_type == "application/json":
+        assert ended.json()["degraded"] == ended.headers["x-raincell-degraded"]
 
 
 def test_the_product_need_be_named_only_where_there_are_several(site: Site) -> None:
@@ -73,6 +94,7 @@ def test_without_frames_or_without_a_run_it_says_so(make_site: Callable[..., Sit
 
 
 def test_a_corrected_frame_makes_another_latest_run_and_the_old_one_stays(site: Site) -> None:
+    site.look_at(SOON)
     before = site.get("/nowcast").json()
     after = site.add(sequence(1, end=END, seed=7))
     assert after != before["run"]
@@ -90,9 +112,9 @@ def test_unknown_and_expired_runs_and_frames(make_site: Callable[..., Site]) -> 
         assert expired.headers["cache-control"] == "no-store"
         check_problem(site.get(f"/nowcast/{run[:-1]}x{rest}"), 404, "id of a run")
         check_problem(site.get(f"/nowcast/nonesuch{rest}"), 404, "id of a run")
-    check_problem(site.get(f"/nowcast/{run}/frames/7"), 404, "5, 10, 15")
-    check_problem(site.get(f"/nowcast/{run}/frames/125"), 404)
-    check_problem(site.get(f"/nowcast/{run}/probability/125"), 404)
+    check_problem(site.get(f"/nowcast/{run}/frames/7"), 422, "5, 10, 15", "got 7")
+    check_problem(site.get(f"/nowcast/{run}/frames/125"), 422)
+    check_problem(site.get(f"/nowcast/{run}/probability/125"), 422)
     check_problem(site.get(f"/nowcast/{run}/probability/0"), 422)
     check_problem(site.get(f"/nowcast/{run}/frames/soon"), 422)
 
@@ -137,7 +159,7 @@ def test_pictures_show_the_lead_that_is_asked_for(site: Site) -> None:
         picture = cv2.imdecode(np.frombuffer(asked.content, np.uint8), cv2.IMREAD_UNCHANGED)
         assert picture is not None
         assert picture.shape == (24, 20, 4)
-    check_problem(site.get("/nowcast?lead_minutes=7", "image/png"), 404, "got 7")
+    check_problem(site.get("/nowcast?lead_minutes=7", "image/png"), 422, "got 7")
     check_problem(site.get("/nowcast", "text/html"), 406)
 
 
@@ -221,6 +243,7 @@ def directives(response: httpx.Response) -> str:
 
 
 def test_what_has_not_changed_is_not_sent_again(site: Site) -> None:
+    site.look_at(SOON)
     url = site.get("/nowcast").json()["url"]
     tags = set()
     for address in ("/nowcast", url, f"{url}/frames/5", f"{url}/probability/5"):
@@ -287,6 +310,7 @@ def test_without_redis_the_last_run_answers_and_says_so(
 ) -> None:
     site = make_site(redis_url=redis_server.url)
     run = site.add(sequence(5, end=END))
+    site.look_at(SOON)
     before = site.get("/nowcast", "application/x-npy")
     redis_server.kill()
     wait_until(lambda: site.get("/nowcast").json()["degraded"] is not None, "the loss of Redis to be seen")

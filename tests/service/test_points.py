@@ -72,7 +72,22 @@ def test_a_run_whose_end_has_passed_says_nothing_about_now(site: Site) -> None:
         assert (answer["rain_now"], answer["starts_in_minutes"], answer["ends_in_minutes"]) == (None, None, None)
         assert answer["degraded"].startswith("stale: the latest run ended at 2017-08-16T01:45:00Z")
         many = site.client.post("/nowcast/points", json=[{"lat": LAT, "lon": LON}]).json()
-        assert (many["degraded"], many["points"][0]["rain_now"]) == (answer["degraded"], None)
+        (place,) = many["points"]
+        assert (many["degraded"], place["rain_now"]) == (answer["degraded"], None)
+        for step in answer["forecast"] + place["forecast"]:  # numbers there would pass for what is to come
+            assert (step["rate"], step["amount"], set(step["probabilities"].values())) == (None, None, {None})
+        assert len(place["forecast"]) == 6
+        assert answer["observed"][-1]["rate"] is not None
+
+
+def test_a_place_is_kept_for_a_minute_at_most_and_never_past_the_end_of_its_run(site: Site) -> None:
+    for seconds, kept in ((0, 60), (29 * 60, 60), (30 * 60 - 20, 20), (30 * 60 - 0.5, 0), (30 * 60, 5)):
+        site.look_at(END + timedelta(seconds=seconds))
+        for answer in (
+            site.get(f"/nowcast/point?lat={LAT}&lon={LON}"),
+            site.client.post("/nowcast/points", json=[{"lat": LAT, "lon": LON}]),
+        ):
+            assert answer.headers["cache-control"] == f"max-age={kept}", seconds
 
 
 def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable[..., Site]) -> None:
@@ -91,9 +106,16 @@ def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable
 
 def test_a_default_product_is_meant_where_none_is_named(make_site: Callable[..., Site]) -> None:
     site = make_site(run_lead_minutes=30, default_product="MINE")
-    check_problem(site.get("/nowcast"), 404)
+    check_problem(site.get("/nowcast"), 404, "got 'MINE', which RAINCELL_DEFAULT_PRODUCT names")
     site.add(sequence(6, end=END))
-    check_problem(site.get(f"/nowcast/point?lat={LAT}&lon={LON}"), 404)
+    for answer in (
+        site.get(f"/nowcast/point?lat={LAT}&lon={LON}"),
+        site.client.post("/predict?lead_minutes=5"),
+        site.get("/nowcast?grid=small", "image/png"),
+    ):
+        problem = check_problem(answer, 404, "RAINCELL_DEFAULT_PRODUCT")
+        assert problem["remedy"].startswith("name one of RY with product=")
+    assert "RAINCELL" not in check_problem(site.get("/nowcast?product=OTHER"), 404)["detail"]
     run = site.add(replace(sequence(6, end=END), product="MINE"))
     assert at(site)["run"] == site.get("/nowcast").json()["run"] == run
     assert site.client.post("/predict?lead_minutes=5").json()["product"] == "MINE"
@@ -114,9 +136,22 @@ def test_lead_minutes_is_how_far_a_run_reaches(site: Site) -> None:
     assert [frame["lead_minutes"] for frame in index["forecast"]] == [5, 10, 15]
     array = np.load(io.BytesIO(site.get("/nowcast?lead_minutes=15", "application/x-npy").content))
     assert len(array) == 3
-    check_problem(site.get("/nowcast?lead_minutes=17", "application/x-npy"), 404)
-    check_problem(site.get("/nowcast?lead_minutes=-10"), 404)
+    check_problem(site.get("/nowcast?lead_minutes=-10"), 422)
     assert site.get("/nowcast?lead_minutes=-10", "image/png").status_code == 200
+
+
+@pytest.mark.parametrize("lead", [7, 35, 125, 1441])
+def test_a_lead_time_that_there_is_not_is_one_fault_on_every_route(site: Site, lead: int) -> None:
+    run = site.get("/nowcast").json()["run"]
+    asked = [f"/nowcast?lead_minutes={lead}", f"/nowcast/{run}?lead_minutes={lead}"]
+    asked += [f"/nowcast/{run}/frames/{lead}", f"/nowcast/{run}/probability/{lead}"]
+    answers = [site.get(url, form) for url in asked for form in ("application/json", "application/x-npy", "image/png")]
+    if lead != 35:  # of that length POST /predict makes a forecast of its own
+        answers.append(site.client.post(f"/predict?lead_minutes={lead}"))
+    for answer in answers:
+        problem = check_problem(answer, 422)
+        assert str(lead) in problem["got"]
+        assert problem["type"] == "urn:raincell:problem:invalid-request"
 
 
 def test_many_places_keep_their_order_and_names(site: Site) -> None:

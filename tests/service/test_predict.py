@@ -9,6 +9,7 @@ import struct
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from radar.radolan import write_radolan
 from radar.sequence import Float32, iso
 from service.answers.images import COLOURS
 from service.answers.render import MEDIA_TYPES
-from tests.service.conftest import Client, npy, rain, sequence
+from tests.service.conftest import END, Client, npy, rain, sequence
 
 TIME = "2017-08-16T01:15:00Z"
 NPY = {"Content-Type": "application/x-npy"}
@@ -432,7 +433,23 @@ def test_too_many_values_are_not_listed(client: Client) -> None:
     check_problem(post_npy(client, np.zeros((5, 400, 400), np.float32), encoding="list"), 422, "base64")
 
 
+def look_at(client: Client, time: datetime) -> None:
+    """Set the clock by which answers are given."""
+    client.app.state.service = replace(client.app.state.service, clock=lambda: time)
+
+
+def test_a_forecast_from_stored_frames_that_lies_in_the_past_is_stale(client: Client) -> None:
+    add(client, rain())
+    for seconds, stale in ((-1, False), (0, True)):
+        look_at(client, END + timedelta(hours=1, seconds=seconds))
+        answer = client.post("/predict?product=RY", headers={"Accept": "application/x-npy"})
+        assert ("x-raincell-degraded" in answer.headers) is stale
+    assert answer.headers["x-raincell-degraded"].startswith("stale: the forecast from the newest stored frame ends at")
+    assert post_npy(client, rain()).json()["degraded"] is None  # who sends frames knows how old they are
+
+
 def test_the_history_answers_where_there_is_no_body(client: Client) -> None:
+    look_at(client, END)
     added = client.post("/frames", params={"valid_time": TIME, "product": "RY"}, content=npy(rain()), headers=NPY)
     assert added.status_code == 201
     from_history = client.post("/predict?product=RY").json()
@@ -450,6 +467,7 @@ def add(client: Client, frames: Float32, valid_time: str = TIME) -> None:
 
 
 def test_a_short_history_is_extrapolated_and_a_single_frame_persists_by_name(client: Client) -> None:
+    look_at(client, END)
     add(client, rain(5)[-1:])
     answer = client.post("/predict?product=RY").json()
     assert (answer["method"], answer["degraded"]) == (
@@ -467,6 +485,7 @@ def test_a_short_history_is_extrapolated_and_a_single_frame_persists_by_name(cli
 
 
 def test_one_missing_frame_of_the_history_is_filled_and_named(client: Client) -> None:
+    look_at(client, END)
     add(client, rain(5)[:2], "2017-08-16T01:00:00Z")
     add(client, rain(5)[3:])
     answer = client.post("/predict?product=RY").json()

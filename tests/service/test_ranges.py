@@ -11,7 +11,7 @@ from service.answers import cog
 from service.answers import run as written
 from service.errors import RangeNotSatisfiable
 from service.ranges import Bytes, find_range, still_the_same
-from tests.service.conftest import END, Site
+from tests.service.conftest import END, Client, Site
 from tests.service.test_predict import check_problem
 
 SIZE = 1000
@@ -154,3 +154,31 @@ def test_what_is_computed_for_one_caller_has_no_parts(site: Site) -> None:
     answer = site.client.post("/predict?product=RY&format=npy", headers={**BARE, "Range": "bytes=0-9"})
     assert answer.status_code == 200
     assert "accept-ranges" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=9-0", 200),
+        ("bytes=a-b", 200),
+        ("bytes=", 200),
+        ("frames=0-9", 200),
+        ("bytes=0-9,20-29", 200),
+        ("bytes=0-9", 206),
+        ("bytes=5-9,0-4", 206),
+        ("bytes=99999999-", 416),
+    ],
+)
+def test_the_files_of_the_documentation_have_parts_as_runs_have(client: Client, asked: str, status: int) -> None:
+    url = "/static-offline-docs/swagger-ui.css"
+    whole = client.get(url, headers=BARE)
+    answer = client.get(url, headers={**BARE, "Range": asked})
+    assert answer.status_code == status
+    if status == 416:
+        check_problem(answer, 416)
+    else:
+        assert answer.content == (whole.content if status == 200 else whole.content[:10])
+    head = client.request("HEAD", url, headers={**BARE, "Range": asked})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole.content)))
+    changed = client.get(url, headers={**BARE, "Range": asked, "If-Range": '"other"'})
+    assert (changed.status_code, changed.content) == (200, whole.content)

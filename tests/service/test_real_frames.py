@@ -32,6 +32,7 @@ def test_an_hour_of_yw_is_the_same_in_runs_places_and_formats(
         assert site.client.post("/frames", files=files).status_code == 201
     newest = iso(truth.valid_times[-1])
     wait_until(lambda: site.get("/nowcast").json().get("reference_time") == newest, "the run")
+    site.look_at(truth.valid_times[-1] + timedelta(minutes=4))
     run = site.get("/nowcast").json()
     assert (run["method"], run["degraded"], run["grid"]["name"]) == ("model", None, "radklim")
 

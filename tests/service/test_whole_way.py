@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import numpy as np
 import rasterio
 
+from radar.durable import write_text
 from radar.files import open_sequence
 from radar.grid import grid_named
 from radar.sequence import Float32, iso
@@ -22,13 +24,16 @@ HALF_A_STEP = 0.0061
 
 
 def test_an_hour_of_real_frames_becomes_a_run_in_every_format(
-    real_data: Path, redis_server: RedisServer, service_process: Callable[..., ServiceProcess]
+    real_data: Path, redis_server: RedisServer, make_service_process: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
     folder = real_data / "dwd" / "yw_20170816"
     observed = open_sequence(sorted(folder.iterdir()))
     assert main(["ingest", "--source", str(folder), "--product", "YW", "--redis-url", redis_server.url, "--once"]) == 0
-    # The frames are seven years old: retention and runs count from them, not from this machine's clock.
-    service = service_process(RAINCELL_REDIS_URL=redis_server.url, RAINCELL_RUN_LEAD_MINUTES="30")
+    # Retention and runs count from the frames. By this machine's clock they are years old, so it is put back.
+    end, clock = observed.valid_times[-1], tmp_path / "clock"
+    set_clock(clock, end + timedelta(minutes=4))
+    program = [str(Path(__file__).with_name("shifted_clock.py")), str(clock), "run"]
+    service = make_service_process(program, RAINCELL_REDIS_URL=redis_server.url, RAINCELL_RUN_LEAD_MINUTES="30")
     wait_until(lambda: get(service, "/nowcast").json().get("method") == "model", "the run")
     run = get(service, "/nowcast").json()
     assert (run["product"], run["reference_time"], run["method"]) == ("YW", iso(observed.valid_times[-1]), "model")
@@ -38,6 +43,12 @@ def test_an_hour_of_real_frames_becomes_a_run_in_every_format(
     np.testing.assert_allclose(forecast[0], observed.rain_rate[-1], atol=2 * HALF_A_STEP, rtol=1e-4)
     check_past(service, run["url"], observed.rain_rate)
     check_places(service, forecast)
+    set_clock(clock, end + timedelta(minutes=31))
+    check_nothing_is_told_of_the_past(service)
+
+
+def set_clock(file: Path, now: datetime) -> None:
+    write_text(file, str((now - datetime.now(UTC)).total_seconds()))
 
 
 def check_formats(service: ServiceProcess, url: str) -> Float32:
@@ -67,12 +78,18 @@ def check_places(service: ServiceProcess, forecast: Float32) -> None:
     for (row, column), rains, coverage in ((wettest, True, "ok"), (dry, False, "ok"), (blind, None, "no_coverage")):
         lat, lon = (float(degrees) for degrees in grid.to_lat_lon(row, column))
         place = get(service, f"/nowcast/point?lat={lat:.5f}&lon={lon:.5f}").json()
-        assert (place["rain_now"], place["coverage"]) == (None, coverage)  # seven years on, nobody knows
-        assert place["degraded"].startswith("stale: the latest run ended at ")
+        assert (place["rain_now"], place["coverage"], place["degraded"]) == (rains, coverage, None)
         first = place["forecast"][0]["rate"]
         assert (None if first is None else first >= 0.1) is rains
         rates = np.array([step["rate"] for step in place["forecast"]], np.float32)  # null becomes NaN
         np.testing.assert_allclose(rates, forecast[:, row, column], atol=1e-3)
+
+
+def check_nothing_is_told_of_the_past(service: ServiceProcess) -> None:
+    """The run's end has passed: nobody knows whether it rains now."""
+    place = get(service, "/nowcast/point?lat=52.5&lon=13.4").json()
+    assert (place["rain_now"], {step["rate"] for step in place["forecast"]}) == (None, {None})
+    assert place["degraded"].startswith("stale: the latest run ended at 2017-08-16T")
 
 
 def get(service: ServiceProcess, url: str, accept: str = "application/json") -> httpx.Response:

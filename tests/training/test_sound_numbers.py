@@ -92,4 +92,4 @@ def test_the_bound_takes_nothing_from_real_rain(event: str, real_data: Path) -> 
     assert np.nanmax(rain) > 5
     for path in champions(PRETRAINED).values():
         forecast = load_forecaster(path, "cpu", threads=1).forecast(history, 6).rain_rate
-        assert np.nanmax(forecast) < np.nanmax(history.rain_rate)
+        assert np.nanmax(forecast) < 1.2 * np.nanmax(rain) < MOST_GROWTH * np.nanmax(rain)

@@ -15,6 +15,7 @@ from radar.input_log import InputRecord, InputWriter
 from radar.ledger import PERSISTENCE, LedgerWriter, Record
 from radar.score_sums import sums_of
 from tests.service.conftest import Client, npy, wait_until
+from tests.service.test_predict import check_problem
 
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 OBSERVED = np.array([[2.0, 2.0, 0.0, 0.0]], np.float32)
@@ -91,6 +92,8 @@ def test_periods_and_lead_times(scored: Client) -> None:
     only = scored.get("/verification?lead_minutes=60").json()["scores"]
     assert {entry["lead_minutes"] for entry in only} == {60}
     assert scored.get("/verification?period=1h").status_code == 422
+    check_problem(scored.get("/verification?lead_minutes=7"), 422, "a multiple of 30, got 7")
+    assert scored.get("/verification?lead_minutes=90").json()["scores"] == []  # may come
 
 
 def test_the_course_of_a_period(scored: Client) -> None:
