@@ -6,7 +6,6 @@ Which version is champion is in each model's aliases.json: models/aliases.py.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from radar.digest import sha256_of
 from radar.durable import write_text
 from radar.errors import ArtifactRejected, UnknownModel
 
@@ -166,8 +166,3 @@ def one_writer(path: Path) -> Iterator[None]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file of the repository by atomic rename, durably."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

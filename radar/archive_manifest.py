@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from radar.archive_day import StoredDay
 from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame
 from radar.archive_gaps import find_gaps
+from radar.digest import sha256_of
 from radar.durable import write_text
 from radar.sequence import iso
 
@@ -76,7 +76,7 @@ def _day(root: Path, day: StoredDay, series: Series, known: dict[str, Any]) -> d
         return dict(before)
     frames: list[ArchivedFrame] = day.frames(pixels=False)
     tallies = {name: sum(getattr(frame, name) for frame in frames) for name in _TALLIES}
-    digest = {"sha256": sha256(path)} if path.exists() else {}
+    digest = {"sha256": sha256_of(path)} if path.exists() else {}
     return {**entry, **digest, **_summary({"frames": len(frames), **tallies}, series)}
 
 
@@ -87,9 +87,3 @@ def _summary(tallies: dict[str, int], series: Series) -> dict[str, Any]:
     wet = round(tallies["wet_pixels"] / known, 6) if known else None
     missing = round(tallies["missing_pixels"] / pixels, 6) if pixels else None
     return {**tallies, "wet_fraction": wet, "missing_fraction": missing}
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file of any size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

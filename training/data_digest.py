@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from radar.archive_manifest import sha256
+from radar.digest import sha256_of
 
 
 def joint_sha256(digests: Iterable[str]) -> str:
@@ -25,7 +25,7 @@ def folder_sha256(folder: Path, *, show: bool = True) -> str:
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path.relative_to(folder))]
     seen = tqdm(files, "digest of the data", unit=" files", disable=not show, leave=False)
-    return joint_sha256(f"{sha256(path)} {path.relative_to(folder).as_posix()}" for path in seen)
+    return joint_sha256(f"{sha256_of(path)} {path.relative_to(folder).as_posix()}" for path in seen)
 
 
 def _is_hidden(path: Path) -> bool:

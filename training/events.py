@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from radar.archive_manifest import sha256
+from radar.digest import sha256_of
 from radar.errors import RaincellError, UnreadableFile
 from radar.files import open_sequence
 from radar.sequence import FrameSequence, iso
@@ -110,7 +110,7 @@ def _event(path: Path, part: Part, sequence: FrameSequence, config: FitConfig) -
     return Event(
         name=path.name,
         part=part,
-        sha256=sha256(path),
+        sha256=sha256_of(path),
         product=sequence.product,
         first=iso(sequence.valid_times[0]),
         last=iso(sequence.valid_times[-1]),

@@ -21,7 +21,8 @@ from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
-from models.repository import FILES, check_name, model_names, set_alias, sha256_of, write_json
+from models.repository import FILES, check_name, model_names, set_alias, write_json
+from radar.digest import sha256_of
 from radar.durable import sync
 from training.checkpoint import load_checkpoint
 from training.config import FitConfig

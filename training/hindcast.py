@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from models.onnx_forecaster import read_card_of
-from models.repository import champion_of, sha256_of, version_file
+from models.repository import champion_of, version_file
 from radar.archive import Archive
+from radar.digest import sha256_of
 from radar.durable import write_text
 from radar.errors import RaincellError, UnreadableFile
 from radar.sequence import iso

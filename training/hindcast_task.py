@@ -13,10 +13,10 @@ import numpy as np
 
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
-from models.repository import sha256_of
 from radar.archive import Archive
 from radar.archive_file import Series
 from radar.counts import to_counts
+from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, IncompleteHistory
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from training.hindcast_plan import BASELINES

@@ -11,7 +11,7 @@ from pathlib import Path
 from radar.archive import Archive
 from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame, archived
-from radar.archive_manifest import sha256
+from radar.digest import sha256_of
 from radar.errors import RaincellError
 from radar.files import holds_sequence, open_sequence
 from radar.frame import Frame, frames_of
@@ -78,7 +78,7 @@ def _one(writer: _Writer, piece: Piece, variable: str | None) -> Record:
         for frame in _frames(piece, problems, variable):
             writer.take(frame)
         if piece.is_first:
-            record = replace(record, sha256=sha256(Path(piece.path)))
+            record = replace(record, sha256=sha256_of(Path(piece.path)))
     except RaincellError as error:
         problems.append(_named(error))
     except OSError as error:  # the disk, not the file: worth another try

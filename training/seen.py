@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from radar.archive_manifest import sha256
-from radar.sequence import FrameSequence
+from radar.digest import sha256_of
+
+if TYPE_CHECKING:
+    from radar.sequence import FrameSequence
 
 Learnt = Sequence[Mapping[str, Any]] | None
 """Records of what was learnt from (`training.events.Event.record`); None where nobody knows."""
@@ -29,7 +31,7 @@ def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
     """
     if learnt is None:
         return UNKNOWN
-    digest = sha256(path)
+    digest = sha256_of(path)
     found = [(part, how) for part in PARTS for record in learnt if (how := _how(record, part, path, digest, sequence))]
     known = {part: [how for other, how in found if other == part] for part in PARTS}
     for part, hows in known.items():

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.aliases import Aliases, drop_challenger, promote, read_aliases, rollback, set_challenger
-from models.repository import champion_of, set_alias, sha256_of
+from models.repository import champion_of, set_alias
+from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, InvalidRequest, UnknownModel
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

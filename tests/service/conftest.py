@@ -28,8 +28,9 @@ from onnx import TensorProto, helper
 
 from models.card import ModelCard, StateShape
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
-from models.repository import set_alias, sha256_of
+from models.repository import set_alias
 from models.spec import NetworkSpec
+from radar.digest import sha256_of
 from radar.grid import Grid
 from radar.rain import RainScaling
 from radar.sequence import FrameSequence, times_after

@@ -15,6 +15,7 @@ import pytest
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster, Shape
 from models.repository import set_alias
+from radar.digest import sha256_of
 from service.model_watch import ModelWatch
 from tests.service.conftest import END, Site, sequence, tiny_card, wait_until, write_repository, write_version
 from tests.service.test_predict import check_problem
@@ -84,8 +85,6 @@ def damage(path: Path) -> None:
 def no_model(path: Path) -> None:
     path.write_bytes(b"not an ONNX file")
     manifest = path.with_name("manifest.json")
-    from models.repository import sha256_of
-
     manifest.write_text(json.dumps({"sha256": {"model.onnx": sha256_of(path)}}))
 
 

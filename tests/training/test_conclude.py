@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.aliases import Aliases, promote, read_aliases
-from models.repository import set_alias, sha256_of, write_json
+from models.repository import set_alias, write_json
+from radar.digest import sha256_of
 from training.retraining.conclude import conclude
 from training.retraining.config import RetrainConfig
 from training.retraining.run_folder import RunFolder

@@ -18,8 +18,9 @@ from models.baselines import Persistence
 from models.card import ModelCard, StateShape
 from models.forecaster import Forecaster, forecast_after, newest_frames
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
-from models.repository import set_alias, sha256_of
+from models.repository import set_alias
 from models.spec import NetworkSpec
+from radar.digest import sha256_of
 from radar.errors import GridMismatch, InvalidRequest, UnreadableFile
 from radar.files import open_sequence
 from radar.grid import KNOWN_GRIDS, Grid

@@ -22,8 +22,9 @@ import training.export
 import training.model_card
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.recurrent import MOST_GROWTH
-from models.repository import champions, sha256_of
+from models.repository import champions
 from models.zoo import build
+from radar.digest import sha256_of
 from radar.errors import ArtifactRejected
 from radar.grid import Grid
 from radar.synthetic import storm_sequence

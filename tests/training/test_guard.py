@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from models.aliases import Aliases, promote, read_aliases, rollback, set_challenger
-from models.repository import set_alias, sha256_of, write_json
+from models.repository import set_alias, write_json
+from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, InvalidRequest
 from radar.ledger import LedgerWriter, Pair, Record, read_pairs
 from radar.score_sums import ScoreSums, sums_of

@@ -20,7 +20,7 @@ from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import PRETRAINED, champions, read_manifest, versions_of, write_json
 from radar.archive import Archive
-from radar.archive_manifest import sha256
+from radar.digest import sha256_of
 from tests.training.small_world import NAME, NOON, make_archive, make_champion, write_config
 from training.__main__ import main
 from training.config import LossConfig, make_config
@@ -120,7 +120,9 @@ def check_version(repository: Path, made: RunFolder) -> None:
 def test_the_manifest_names_the_frozen_files(folder: Path, world: Path) -> None:
     assert run(folder, "--config", folder / "config.toml") == 0
     files = read(runs(folder)[0].data / "manifest.json")["files"]
-    archived = {path.relative_to(world / "archive").as_posix(): sha256(path) for path in world.rglob("archive/**/*.nc")}
+    archived = {
+        path.relative_to(world / "archive").as_posix(): sha256_of(path) for path in world.rglob("archive/**/*.nc")
+    }
     assert {file["path"]: file["sha256"] for file in files} == archived
 
 

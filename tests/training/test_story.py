@@ -14,7 +14,8 @@ import pytest
 
 from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster, read_card_of
-from models.repository import champions, set_alias, sha256_of, version_file
+from models.repository import champions, set_alias, version_file
+from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, UnknownModel
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.netcdf import to_netcdf

@@ -12,8 +12,9 @@ from typing import Any
 
 from models.aliases import read_aliases
 from models.onnx_forecaster import read_card_of
-from models.repository import sha256_of, version_file
+from models.repository import version_file
 from radar.archive import Archive
+from radar.digest import sha256_of
 from radar.errors import InvalidRequest
 from radar.sequence import iso
 from training.environment import code_commit, environment

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from radar.archive import Archive
 from radar.archive_day import StoredDay, retried
 from radar.archive_file import Series
-from radar.archive_manifest import sha256
+from radar.digest import sha256_of
 from radar.errors import IncompleteHistory, UnreadableFile
 
 Pair = tuple[str, str]
@@ -74,7 +74,7 @@ class Snapshot:
         """Names and digests of its files, in order."""
         files = [path for path in sorted(self.archive.root.rglob("*.nc")) if path.is_file()]
         for path in tqdm(files, "digests", unit=" files", leave=False):
-            yield path.relative_to(self.archive.root).as_posix(), sha256(path)
+            yield path.relative_to(self.archive.root).as_posix(), sha256_of(path)
 
 
 def freeze(archive: Archive, folder: Path, wanted: Wanted) -> Snapshot:
