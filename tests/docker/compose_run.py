@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.docker.attacks import attack
 from tests.docker.deployment import (
     MODEL,
     PLACE,
@@ -106,6 +107,8 @@ def _steps(deployment: Deployment, options: argparse.Namespace) -> None:
     with _step("up -d --wait in the demo profile"):
         deployment.compose("up", "-d", "--wait", "--no-build")
     _answers(deployment)
+    with _step("what hurts others, through the proxy"):
+        attack(deployment)
     _monitoring(deployment)
     _redis(deployment)
     _killed_replica(deployment)
