@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.catalogue import Catalogue
+from service.connections.held_bytes import MEBIBYTE, HeldBytes
 from service.decoders import Decoders
 from service.drain import Drain
 from service.last_good import History
@@ -53,6 +55,8 @@ class Service:
         What is counted, for GET /metrics.
     decoders : Decoders
         The child processes that read HDF5.
+    held : HeldBytes
+        The bodies and answers that are held for callers.
     verification : Verification or None
         How the forecasts turned out; None where that is not kept.
     """
@@ -76,6 +80,7 @@ class Service:
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
     drain: Drain = field(default_factory=Drain)
     verification: Verification | None = None
+    held: HeldBytes = field(default_factory=lambda: HeldBytes(512 * MEBIBYTE, 384 * MEBIBYTE, time.monotonic))
 
 
 def service_of(request: Request) -> Service:

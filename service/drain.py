@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from types import FrameType
@@ -10,8 +11,11 @@ import uvicorn
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.connections.connection import end_overdue
 from service.worker import Worker
 
+_LOOK_EVERY = 5
+"""Ticks, ten of which are in a second, between two looks for connections whose time is up."""
 _NOTICE_SECONDS = 0.5
 """How long it goes on listening at least: who keeps a connection open learns from an answer that it ends."""
 _SHARE_FOR_WAITING = 0.8
@@ -80,6 +84,8 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to close; asked ten times a second."""
+        if counter % _LOOK_EVERY == 0:
+            end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter) or (self._drain.stopping and self._drained())
 
     def _drained(self) -> bool:

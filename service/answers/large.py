@@ -37,6 +37,8 @@ class Base64:
             start = end
 
 
+BUFFERED_BYTES = 320 * 1024
+"""What the server may hold of an answer that is not read, besides the content itself."""
 Content = Sequence[bytes | memoryview | Base64]
 """The parts of an answer, one after the other."""
 
@@ -47,7 +49,10 @@ def size_of(content: Content) -> int:
 
 
 class LargeResponse(Response):
-    """A response whose content is a sequence of buffers, or a 206 with a part of it."""
+    """A response whose content is a sequence of buffers, or a 206 with a part of it.
+
+    `content` may be shared by many; what is sent at a time is each one's own: see `BUFFERED_BYTES`.
+    """
 
     def __init__(
         self, content: Content, media_type: str, headers: Mapping[str, str], only: Bytes | None = None
