@@ -65,8 +65,6 @@ from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
-_BACKLOG = 256
-"""Connections that are accepted in one turn of the event loop."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
 _BESIDE_LONGER = timedelta(minutes=30)
@@ -184,6 +182,7 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()
+    connections, at_once = most_connections()
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -192,9 +191,9 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,  # service.observed writes it
         proxy_headers=False,  # service.middleware
-        http=cast(Any, partial(Connection, limits=_connection_limits(settings))),
+        http=cast(Any, partial(Connection, limits=_connection_limits(settings, connections))),
         ws="none",
-        backlog=_BACKLOG,
+        backlog=at_once,
     )
     DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
     if service.worker.alive:
@@ -234,9 +233,9 @@ def _held(settings: Settings) -> HeldBytes:
     return HeldBytes(together, each=max(3 * together // 4, settings.max_body_mb * MEBIBYTE), clock=time.monotonic)
 
 
-def _connection_limits(settings: Settings) -> ConnectionLimits:
+def _connection_limits(settings: Settings, most: int) -> ConnectionLimits:
     on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
-    return ConnectionLimits(most_connections(), on_the_wire, settings.client_seconds)
+    return ConnectionLimits(most, on_the_wire, settings.client_seconds)
 
 
 def _history(settings: Settings) -> History:

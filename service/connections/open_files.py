@@ -9,13 +9,16 @@ _OTHER_FILES = 256
 """For models, Redis, children, and answers that are read from disk."""
 
 
-def most_connections() -> int:
-    """As many as open files allow, of which as many are asked for as the system gives."""
+def most_connections() -> tuple[int, int]:
+    """As many as open files allow, and how many may be accepted at once, before those that are too many are ended.
+
+    As many files are asked for as are needed and the system gives.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS + _OTHER_FILES
     if 0 <= soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(16, min(MOST_CONNECTIONS, soft - min(_OTHER_FILES, soft // 2)))
+    others = _OTHER_FILES if soft == resource.RLIM_INFINITY else min(_OTHER_FILES, soft // 2)
+    most = MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft - others)
+    return max(1, most), max(1, others // 4)
