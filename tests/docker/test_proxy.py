@@ -44,7 +44,7 @@ def test_one_address_cannot_take_every_connection(directives: dict[str, list[str
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
 def test_nginx_reads_it(tmp_path: Path) -> None:
-    text = CONF.read_text().replace("/tmp/", f"{tmp_path}/").replace("/etc/nginx/tls", str(tmp_path))
+    text = CONF.read_text().replace("/tmp/", f"{tmp_path}/").replace("/etc/nginx/tls", f"{tmp_path}/tls")
     (tmp_path / "nginx.conf").write_text(text)
     told = subprocess.run(
         ["nginx", "-t", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)], capture_output=True, text=True
