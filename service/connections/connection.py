@@ -22,7 +22,7 @@ from service.problems import problem_response
 
 MOST_HEAD_BYTES = 16 * 1024
 """Of a request line and headers."""
-FEWEST_CHUNK_BYTES = 32
+FEWEST_CHUNK_BYTES = 256
 """On average: each chunk costs as much to read as some kilobytes."""
 _FREE_CHUNKS = 1000
 _READ_BYTES = 64 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 LINGER_SECONDS = 2.0
-LINGER_BYTES = 16 * 1024 * 1024
+LINGER_BYTES = 80 * 1024 * 1024
 """How much of a body that nobody wants is taken in after its answer: closed at once, the answer would be lost."""
 
 

@@ -156,8 +156,9 @@ def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Re
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
     told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(service, found.run))
-    listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
-    return _json(service, found, json.dumps({**_source(found.run, earlier), "points": listed}))
+    listed = [json.dumps({**asked.model_dump(), **place}) for asked, place in zip(places, told, strict=True)]
+    source = json.dumps(_source(found.run, earlier))
+    return _json(service, found, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
 
 
 def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_chunks_that_cost_more_than_they_bring_are_refused(server: Server, chunk
         for _ in range(100):
             connection.sendall(chunk * (60_000 // len(chunk)))
     with server.connect(CHUNKED + chunk * 3000) as connection:
-        problem(read_all(connection), 413, "chunks of 32 bytes or more")
+        problem(read_all(connection), 413, "chunks of 256 bytes or more")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])

@@ -121,7 +121,7 @@ def test_many_places_are_told_as_each_alone_and_as_the_field() -> None:
     lat, lon = SMALL.to_lat_lon(rows, columns)
     together = describe_places(reader, now.run, earlier, lat.tolist(), lon.tolist())
     for place, one_lat, one_lon in zip(together, lat, lon, strict=True):
-        assert describe_places(reader, now.run, earlier, [one_lat], [one_lon]) == [place]
+        assert list(describe_places(reader, now.run, earlier, [one_lat], [one_lon])) == [place]
     rain = reader.rain(now.run, now.run.lead_minutes)
     for index, lead in enumerate(now.run.lead_minutes):
         fields = probabilities(reader, now.run, earlier, lead)
