@@ -65,6 +65,8 @@ from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
+_LEAST_HELD_MEBIBYTES = 512
+"""Of bodies and answers together: one of the largest forecasts and its frames are 310."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
 _BESIDE_LONGER = timedelta(minutes=30)
@@ -229,8 +231,8 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
 
 
 def _held(settings: Settings) -> HeldBytes:
-    together = settings.queue * settings.max_body_mb * MEBIBYTE
-    return HeldBytes(together, each=max(3 * together // 4, settings.max_body_mb * MEBIBYTE), clock=time.monotonic)
+    together = max(_LEAST_HELD_MEBIBYTES, settings.queue * settings.max_body_mb) * MEBIBYTE
+    return HeldBytes(together, each=3 * together // 4, clock=time.monotonic)
 
 
 def _connection_limits(settings: Settings, most: int) -> ConnectionLimits:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from radar.errors import Overloaded
 from service.access import caller_of
 from service.connections.connection import connection_of
 from service.connections.held_bytes import MEBIBYTE, HeldBytes, remember_account
@@ -20,15 +21,19 @@ class BodyLimit:
     ----------
     largest : int
         Bytes of one body; 413 as problem+json for a larger one.
+    together : int
+        Bytes of all bodies that are being received or worked on; 503 for what comes on top. Only bytes that came
+        count, so that a slow sender holds no more than he sent.
     held : HeldBytes or None
-        Where bodies that are received or worked on are counted, until the answer has been sent; 503 for what comes on
-        top. Only bytes that came count, so that a slow sender holds no more than he sent. None where bytes go by.
+        Where they are counted together with answers. None where bytes go by, and are not held.
     """
 
-    def __init__(self, app: ASGIApp, largest: int, held: HeldBytes | None = None) -> None:
+    def __init__(self, app: ASGIApp, largest: int, together: int = 0, held: HeldBytes | None = None) -> None:
         self._app = app
         self._largest = largest
+        self._together = together
         self._held = held
+        self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 413 at once for a body that is declared too large; count the others as they come."""
@@ -41,13 +46,27 @@ class BodyLimit:
         elif self._held is None:
             await self._app(scope, self._counting(receive, lambda _: None), send)
         else:
-            host = scope["client"][0] if scope.get("client") else ""
-            account = self._held.open(caller_of(host), connection_of(scope))
-            remember_account(scope, account)
-            try:
-                await self._app(scope, self._counting(receive, account.take), send)
-            finally:
-                account.close()
+            await self._held_for(self._held, scope, receive, send)
+
+    async def _held_for(self, held: HeldBytes, scope: Scope, receive: Receive, send: Send) -> None:
+        host = scope["client"][0] if scope.get("client") else ""
+        account = held.open(caller_of(host), connection_of(scope))
+        remember_account(scope, account)
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            mine += size
+            self._bodies += size
+            if self._bodies > self._together:
+                raise self._too_many()
+            account.take(size)
+
+        try:
+            await self._app(scope, self._counting(receive, take), send)
+        finally:
+            self._bodies -= mine
+            account.close()
 
     def _counting(self, receive: Receive, take: Callable[[int], None]) -> Receive:
         seen = 0
@@ -70,4 +89,11 @@ class BodyLimit:
             expected=f"a body of at most {self._largest // MEBIBYTE} MiB",
             got=got,
             remedy="send fewer or compressed frames; only the newest frames that the model reads are used",
+        )
+
+    def _too_many(self) -> Overloaded:
+        return Overloaded(
+            expected=f"at most {self._together // MEBIBYTE} MiB of bodies at a time",
+            got="more",
+            remedy="try again in a few seconds",
         )

@@ -31,9 +31,10 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     """From the inside out: each added one is around those before it."""
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(Head)
-    app.add_middleware(BodyLimit, largest=largest, held=service.held)  # of what bodies decode to
+    # Of what bodies decode to; the other is of what comes, since empty streams decode to nothing.
+    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest, held=service.held)
     app.add_middleware(DecodedBody)
-    app.add_middleware(BodyLimit, largest=largest)  # of what comes: empty streams decode to nothing
+    app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(CodedAnswer)
     app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
     app.add_middleware(Failures)
