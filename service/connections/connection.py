@@ -16,6 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from service.connections.counted import FIRST_PIECE_BYTES, PIECE_BYTES, Counted
 from service.connections.transport import PatientTransport
 from service.errors import BodyTooLarge
 from service.problems import problem_response
@@ -25,8 +26,6 @@ MOST_HEAD_BYTES = 16 * 1024
 FEWEST_CHUNK_BYTES = 256
 """On average: each chunk costs as much to read as some kilobytes."""
 _FREE_CHUNKS = 1000
-_READ_BYTES = 64 * 1024
-_FIRST_PIECE_BYTES = 4096
 _TURN_SECONDS = 0.005
 """After this others have their turn."""
 _GATHER_SECONDS = 0.02
@@ -84,7 +83,7 @@ class Connection(H11Protocol):
         limits: ConnectionLimits,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = self._counted = _Counted(h11.SERVER, MOST_HEAD_BYTES)
+        self.conn = self._counted = Counted(h11.SERVER, MOST_HEAD_BYTES)
         self._application = self.app
         self.app = self._limited
         self._limits = limits
@@ -99,7 +98,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         if hasattr(transport, "max_size"):
-            transport.max_size = _READ_BYTES
+            transport.max_size = PIECE_BYTES
         patient = PatientTransport(transport, self._is_sending, self._limits.seconds)
         super().connection_made(cast(asyncio.Transport, patient))
         self.flow = _Flow(cast(asyncio.Transport, patient), self._read_on)
@@ -184,7 +183,7 @@ class Connection(H11Protocol):
 
     def _may_wait(self) -> bool:
         """Whether what came is a small piece of a body, and not its last."""
-        if self.conn.their_state is not h11.SEND_BODY or len(self._pending) > _FIRST_PIECE_BYTES:
+        if self.conn.their_state is not h11.SEND_BODY or len(self._pending) > FIRST_PIECE_BYTES:
             return False
         left = self._counted.left
         return not self._pending.endswith(b"\r\n\r\n") if left is None else len(self._pending) < left
@@ -268,43 +267,6 @@ class Connection(H11Protocol):
 
         with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of what was cut off
             await self._application(scope, receiving, sending)
-
-
-class _Counted(h11.Connection):
-    """h11's connection, which counts what it is given and what it finds in it."""
-
-    chunks = body_bytes = wire_bytes = 0
-    _declared: int | None = None
-
-    def receive_data(self, data: bytes) -> None:
-        """See h11.Connection."""
-        if self.their_state is h11.SEND_BODY:
-            self.wire_bytes += len(data)
-        super().receive_data(data)
-
-    def next_event(self) -> Any:  # noqa: ANN401 - as h11 has it
-        """See h11.Connection."""
-        event = super().next_event()
-        if isinstance(event, h11.Data):
-            self.body_bytes += len(event.data)
-            self.chunks += event.chunk_end
-        elif isinstance(event, h11.Request):
-            self.chunks = self.body_bytes = self.wire_bytes = 0
-            declared = [value for name, value in event.headers if name == b"content-length"]
-            self._declared = int(declared[0]) if declared else None
-        return event
-
-    @property
-    def left(self) -> int | None:
-        """Bytes of the body that have not come; None where that is not known."""
-        return None if self._declared is None else self._declared - self.body_bytes
-
-    @property
-    def next_piece(self) -> int:
-        """How many bytes are parsed at a time: the fewer, the smaller the chunks are."""
-        if self.their_state is not h11.SEND_BODY or not self.chunks:
-            return _READ_BYTES if self._declared and self.their_state is h11.SEND_BODY else _FIRST_PIECE_BYTES
-        return min(_READ_BYTES, max(1024, 64 * self.body_bytes // self.chunks))
 
 
 class _Flow(FlowControl):

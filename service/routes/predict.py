@@ -52,10 +52,12 @@ async def predict(
     card = served.forecaster.card
     steps = steps_for(card, lead_minutes)
     hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
-    question = Question(served, steps, hints, await receive(request))
+    body = await receive(request)
+    question = Question(served, steps, hints, body)
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
-        start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        async with service.decoding(body):
+            start = await run_sync(timings.measured("decode", partial(gather, service, question)))
         account_of(request).take(start.posted.frames.rain_rate.nbytes + bytes_of_forecast(question, start))
         predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)
