@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class LargeResponse(Response):
         for piece in self._slices():
             if last:
                 await send({"type": "http.response.body", "body": last, "more_body": True})
+                await asyncio.sleep(0)  # a fast reader is never waited for, and others have their turn
             last = piece
         await send({"type": "http.response.body", "body": last})
 
