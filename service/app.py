@@ -20,6 +20,7 @@ from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable, UnknownModel
+from radar.grid import KNOWN_GRIDS
 from service import log
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
@@ -184,6 +185,8 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()
+    for grid in KNOWN_GRIDS.values():  # the first place on a grid takes 150 ms, which no request is to wait for
+        grid.to_row_column(50.0, 10.0)
     connections, at_once = most_connections()
     config = uvicorn.Config(
         app,
