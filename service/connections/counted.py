@@ -8,7 +8,7 @@ import h11
 
 PIECE_BYTES = 64 * 1024
 """Read from a socket and parsed at a time."""
-FIRST_PIECE_BYTES = 4096
+FIRST_PIECE_BYTES = 2048
 """Of a head, and of a body whose chunks are not known yet."""
 
 
