@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ class ConnectionLimits:
     Parameters
     ----------
     most : int
-        Connections at a time; for one more, the one that has been idle for longest ends.
+        Connections at a time; for one more, another ends: see `make_room`.
     most_body_bytes : int
         On the wire, with what frames chunks.
     seconds : float
@@ -58,10 +58,16 @@ class ConnectionLimits:
     idle: dict[Connection, None] = field(default_factory=dict)
     """Those without a request, the longest idle first."""
 
-    def make_room(self, count: int) -> None:
-        """End the connection that has been idle for longest, where there are too many."""
-        if count > self.most and self.idle:
-            next(iter(self.idle)).end()
+    def make_room(self, connections: Collection[Any]) -> None:
+        """End one, where there are too many: the longest idle, or else the one that has not read for longest.
+
+        The newest is among the idle ones; it ends where all others are at work.
+        """
+        if len(connections) <= self.most or not self.idle:
+            return
+        stalled = [one for one in connections if one.stalled_since is not None] if len(self.idle) == 1 else []
+        victim = min(stalled, key=lambda one: one.stalled_since) if stalled else next(iter(self.idle))
+        victim.end()
 
 
 class CallerLeft(OSError):
@@ -103,7 +109,7 @@ class Connection(H11Protocol):
         super().connection_made(cast(asyncio.Transport, patient))
         self.flow = _Flow(cast(asyncio.Transport, patient), self._read_on)
         self._rest()
-        self._limits.make_room(len(self.connections))
+        self._limits.make_room(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -132,8 +138,6 @@ class Connection(H11Protocol):
         """See asyncio.Protocol."""
         self.stalled_since = None
         super().resume_writing()
-
-    # --- uvicorn ---
 
     def on_response_complete(self) -> None:
         """See H11Protocol."""

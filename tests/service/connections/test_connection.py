@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from service.connections.connection import MOST_HEAD_BYTES
+from service.connections.connection import MOST_HEAD_BYTES, ConnectionLimits
 from service.connections.open_files import most_connections
 from tests.service.conftest import free_port, wait_until
 
@@ -175,3 +176,29 @@ def test_a_connection_serves_one_request_after_the_other(server: Server) -> None
 def test_open_files_decide_how_many_connections_there_are() -> None:
     most, at_once = most_connections()
     assert 0 < 2 * at_once < most
+
+
+class One:
+    """A connection, as far as room is concerned."""
+
+    def __init__(self, stalled_since: float | None = None) -> None:
+        self.stalled_since = stalled_since
+        self.ended = False
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_who_is_idle_makes_room_before_who_does_not_read_and_who_works_never_does() -> None:
+    limits = ConnectionLimits(most=3, most_body_bytes=1, seconds=1.0)
+    working, unread, longer, idle, new = One(), One(2.0), One(1.0), One(), One()
+    limits.idle = dict.fromkeys(cast(Any, [idle, new]))
+    limits.make_room([working, idle, new])
+    assert not any(one.ended for one in (working, idle, new))
+    limits.make_room([working, unread, longer, idle, new])
+    assert idle.ended
+    del limits.idle[cast(Any, idle)]
+    limits.make_room([working, unread, longer, new])
+    assert (working.ended, unread.ended, longer.ended, new.ended) == (False, False, True, False)
+    limits.make_room([working, One(), One(), new])
+    assert new.ended
