@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from asyncio import create_task, wait
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -18,13 +20,16 @@ from fastapi_offline import FastAPIOffline
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable, UnknownModel
+from radar.grid import KNOWN_GRIDS
 from service import log
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
 from service.assets import serve_assets
 from service.bodies.json_body import JsonFrames
-from service.body_limit import MEBIBYTE
 from service.catalogue import Catalogue
+from service.connections.connection import Connection, ConnectionLimits
+from service.connections.held_bytes import MEBIBYTE, HeldBytes
+from service.connections.open_files import most_connections
 from service.context import Service, now_utc
 from service.decoders import Decoders
 from service.demo import Demo
@@ -62,6 +67,8 @@ from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
+_LEAST_HELD_MEBIBYTES = 512
+"""Of bodies and answers together: one of the largest forecasts and its frames are 310."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
 _BESIDE_LONGER = timedelta(minutes=30)
@@ -156,6 +163,7 @@ def make_service(settings: Settings) -> Service:
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
         verification=verification,
+        held=_held(settings),
     )
     counts.registry.register(StateCollector(service))
     if verification:
@@ -179,6 +187,9 @@ def serve(settings: Settings) -> None:
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()
+    for grid in KNOWN_GRIDS.values():  # the first place on a grid takes 150 ms, which no request is to wait for
+        grid.to_row_column(50.0, 10.0)
+    connections, at_once = most_connections()
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -187,6 +198,9 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,  # service.observed writes it
         proxy_headers=False,  # service.middleware
+        http=cast(Any, partial(Connection, limits=_connection_limits(settings, connections))),
+        ws="none",
+        backlog=at_once,
     )
     DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
     if service.worker.alive:
@@ -219,6 +233,16 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
         on_batch=counts.batch_size.observe,
         on_drop=lambda why: counts.dropped_work.labels(why).inc(),
     )
+
+
+def _held(settings: Settings) -> HeldBytes:
+    together = max(_LEAST_HELD_MEBIBYTES, settings.queue * settings.max_body_mb) * MEBIBYTE
+    return HeldBytes(together, each=3 * together // 4, clock=time.monotonic)
+
+
+def _connection_limits(settings: Settings, most: int) -> ConnectionLimits:
+    on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
+    return ConnectionLimits(most, on_the_wire, settings.client_seconds)
 
 
 def _history(settings: Settings) -> History:

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from radar.errors import InvalidRequest
 
+_MOST_PARAMETERS = 50
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -24,11 +25,22 @@ class CheckedRoute(APIRoute):
         known, ask = sorted(_parameters(self.dependant)), super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            if request.url.query:
+            if query := request.url.query:
+                _check_number(query.count("&") + 1)
                 check_names([name for name, _ in request.query_params.multi_items()], known)
             return await ask(request)
 
         return answer
+
+
+def _check_number(parameters: int) -> None:
+    """Raise InvalidRequest for more than any query has, before thousands are read one by one."""
+    if parameters > _MOST_PARAMETERS:
+        raise InvalidRequest(
+            expected=f"a query of at most {_MOST_PARAMETERS} parameters",
+            got=str(parameters),
+            remedy="see /docs for every parameter",
+        )
 
 
 def check_names(given: Iterable[str], known: list[str]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import Semaphore
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.bodies.read import MULTIPART, Body
 from service.catalogue import Catalogue
+from service.connections.held_bytes import MEBIBYTE, HeldBytes
 from service.decoders import Decoders
 from service.drain import Drain
 from service.last_good import History
@@ -53,6 +57,10 @@ class Service:
         What is counted, for GET /metrics.
     decoders : Decoders
         The child processes that read HDF5.
+    file_places : Semaphore
+        How many bodies of files may be decoded at a time: a few kilobytes may hold 128 MB of frames.
+    held : HeldBytes
+        The bodies and answers that are held for callers.
     verification : Verification or None
         How the forecasts turned out; None where that is not kept.
     """
@@ -75,7 +83,13 @@ class Service:
     decoders: Decoders = field(default_factory=Decoders)
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
     drain: Drain = field(default_factory=Drain)
+    file_places: Semaphore = field(default_factory=lambda: Semaphore(3))
     verification: Verification | None = None
+    held: HeldBytes = field(default_factory=lambda: HeldBytes(512 * MEBIBYTE, 384 * MEBIBYTE, time.monotonic))
+
+    def decoding(self, body: Body | None) -> AbstractAsyncContextManager[object]:
+        """To be held while a body is decoded; arrays and JSON are no larger than their bodies, which are counted."""
+        return self.file_places if body and body.media_type == MULTIPART else nullcontext()
 
 
 def service_of(request: Request) -> Service:

@@ -15,8 +15,10 @@ from service.errors import UnsupportedBody
 from service.problems import raincell_response
 
 READ_CODINGS = ("zstd", "gzip")
-_PIECE_BYTES = 1024 * 1024
-"""About what is decoded at a time: whoever reads the body counts it, and stops at the limit."""
+_PIECE_BYTES = 64 * 1024
+"""What is decoded at a time: whoever reads the body counts it, stops at the limit, and parses it on the event loop."""
+_MOST_STREAMS = 10_000
+"""One after the other in a body; bgzip writes one for every 64 KiB."""
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 """The largest that RFC 9659 has in HTTP; the format itself would take gigabytes."""
 _ZSTD_SLICE_BYTES = 128
@@ -78,6 +80,7 @@ class _Stream:
     def __init__(self, coding: str) -> None:
         self._gzip = coding == "gzip"
         self._open: Any = None
+        self._streams = 0
 
     def decode(self, data: bytes, *, last: bool) -> Iterator[bytes]:
         """What more bytes decode to, in pieces of bounded size; UnreadableFile for what does not decode."""
@@ -88,8 +91,8 @@ class _Stream:
                 piece, left = self._step(left)
                 if self._open.eof:
                     left, self._open = memoryview(bytes(self._open.unused_data) + bytes(left)), None
-                if piece:
-                    yield piece
+                for start in range(0, len(piece), _PIECE_BYTES):
+                    yield piece[start : start + _PIECE_BYTES]
         except (zlib.error, zstandard.ZstdError):
             raise _damaged("other bytes") from None
         if last and self._open:
@@ -106,6 +109,9 @@ class _Stream:
         return b"".join(parts), left
 
     def _decompressor(self) -> Any:  # noqa: ANN401 - zlib's has no public type
+        self._streams += 1
+        if self._streams > _MOST_STREAMS:
+            raise _damaged(f"more than {_MOST_STREAMS} streams, one after the other")
         if self._gzip:
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import socket
 import time
 from types import FrameType
 
@@ -10,8 +12,12 @@ import uvicorn
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.connections.connection import end_overdue
 from service.worker import Worker
 
+_WAITING_CALLERS = 2048
+_LOOK_EVERY = 5
+"""Ticks, ten of which are in a second, between two looks for connections whose time is up."""
 _NOTICE_SECONDS = 0.5
 """How long it goes on listening at least: who keeps a connection open learns from an answer that it ends."""
 _SHARE_FOR_WAITING = 0.8
@@ -69,6 +75,13 @@ class DrainingServer(uvicorn.Server):
         self._patience_seconds = seconds * _SHARE_FOR_WAITING
         self._asked_at = 0.0
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; more callers may wait to be accepted than asyncio accepts in one turn."""
+        await super().startup(sockets)
+        for listening in [listening for server in self.servers for listening in server.sockets]:
+            with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+                same.listen(_WAITING_CALLERS)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. Only sets flags, as signal handlers may."""
         if self._drain.stopping:
@@ -80,6 +93,8 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to close; asked ten times a second."""
+        if counter % _LOOK_EVERY == 0:
+            end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter) or (self._drain.stopping and self._drained())
 
     def _drained(self) -> bool:

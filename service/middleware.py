@@ -7,8 +7,9 @@ from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.access import Access, Policy
-from service.body_limit import MEBIBYTE, BodyLimit
+from service.body_limit import BodyLimit
 from service.coded_answer import CodedAnswer
+from service.connections.held_bytes import MEBIBYTE
 from service.context import Service
 from service.cross_origin import CrossOrigin
 from service.decoded_body import DecodedBody
@@ -30,8 +31,10 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     """From the inside out: each added one is around those before it."""
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(Head)
-    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest)
-    app.add_middleware(DecodedBody)  # outside of the limit, which counts what bodies decode to
+    # Of what bodies decode to; the other is of what comes, since empty streams decode to nothing.
+    app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest, held=service.held)
+    app.add_middleware(DecodedBody)
+    app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(CodedAnswer)
     app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
     app.add_middleware(Failures)

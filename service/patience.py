@@ -1,4 +1,4 @@
-"""How long callers may take: whoever sends or reads too slowly holds a place that others need."""
+"""How long bodies may take: who sends too slowly holds what others need. For who reads, see service.connections."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from service.errors import SlowBody
 
 SLOWEST_BYTES_PER_SECOND = 10_000
 """A body has the seconds that are given, and besides as long as it takes at this pace."""
-_NEVER_WAITS_BYTES = 16 * 1024
-"""As much goes into a socket at once."""
 
 
 class Patience:
-    """ASGI middleware that ends requests whose body does not come, and answers that are not taken.
+    """ASGI middleware that ends requests whose body does not come.
 
     Parameters
     ----------
     seconds : float
-        For a body, beyond the time that it takes at `SLOWEST_BYTES_PER_SECOND`; then 408. And for each piece of an
-        answer to be taken; then the connection ends.
+        For a body, beyond the time that it takes at `SLOWEST_BYTES_PER_SECOND`; then 408.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
@@ -33,17 +30,7 @@ class Patience:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await self._app(scope, _Timed(receive, self._seconds), self._sender(send))
-
-    def _sender(self, send: Send) -> Send:
-        async def sending(message: Message) -> None:
-            if len(message.get("body", b"")) < _NEVER_WAITS_BYTES:
-                await send(message)
-                return
-            async with asyncio.timeout(self._seconds):
-                await send(message)
-
-        return sending
+        await self._app(scope, _Timed(receive, self._seconds), send)
 
 
 class _Timed:

@@ -101,6 +101,11 @@ async def forecast(worker: Worker, question: Question, start: Start) -> Done[Fra
     return await worker.run_timed(lambda: stand_in.forecast(history, steps))
 
 
+def bytes_of_forecast(question: Question, start: Start) -> int:
+    """Of an answer, as far as any is made."""
+    return 4 * min(int(start.posted.frames.rain_rate[0].size) * question.steps, MOST_ANSWERED_VALUES)
+
+
 def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
     """The forecast with all that the answer says about it."""
     card, now = question.model.forecaster.card, service.clock()

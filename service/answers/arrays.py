@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from service.answers.nowcast import Nowcast
 from service.bodies.limits import MOST_LISTED_VALUES
 
 Encoding = Literal["base64", "list", "none"]
+_LISTED_AT_ONCE = 10_000
 
 
 def to_json(nowcast: Nowcast, encoding: Encoding) -> Content:
@@ -29,20 +31,27 @@ def to_json(nowcast: Nowcast, encoding: Encoding) -> Content:
 
 def frames_json(rain_rate: Float32, encoding: Encoding) -> Content:
     """The JSON of frames (T, H, W): see FramesAnswer."""
-    about: dict[str, Any] = {"encoding": encoding, "dtype": "<f4", "shape": list(rain_rate.shape), "data": ""}
+    about = json.dumps({"encoding": encoding, "dtype": "<f4", "shape": list(rain_rate.shape), "data": ""}).encode()
     if encoding == "list":
-        about["data"] = _lists(rain_rate)
-        return [json.dumps(about, allow_nan=False).encode()]
+        check_listable(rain_rate.size)
+        return [about[:-3], *_listed(rain_rate), b"}"]
     data = Base64(np.ascontiguousarray(rain_rate, "<f4").data.cast("B"))
-    return [json.dumps(about).encode()[:-2], data, b'"}']
+    return [about[:-2], data, b'"}']
 
 
-def _lists(rain_rate: Float32) -> list[Any]:
-    check_listable(rain_rate.size)
-    values = rain_rate.astype(object)
-    values[np.isnan(rain_rate)] = None
-    listed: list[Any] = values.tolist()
-    return listed
+def _listed(rain_rate: Float32) -> Iterator[bytes]:
+    """Nested lists with null for NaN, some rows at a time: one long call would hold all of Python."""
+    frames, rows, columns = rain_rate.shape
+    together = max(1, _LISTED_AT_ONCE // columns)
+    for frame in range(frames):
+        yield b"[[" if frame == 0 else b", ["
+        for row in range(0, rows, together):
+            block = rain_rate[frame, row : row + together]
+            values = block.astype(object)
+            values[np.isnan(block)] = None
+            yield (b", " if row else b"") + json.dumps(values.tolist(), allow_nan=False)[1:-1].encode()
+        yield b"]"
+    yield b"]"
 
 
 def check_listable(values: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Base64:
             start = end
 
 
+BUFFERED_BYTES = 320 * 1024
+"""What the server may hold of an answer that is not read, besides the content itself."""
 Content = Sequence[bytes | memoryview | Base64]
 """The parts of an answer, one after the other."""
 
@@ -47,7 +50,10 @@ def size_of(content: Content) -> int:
 
 
 class LargeResponse(Response):
-    """A response whose content is a sequence of buffers, or a 206 with a part of it."""
+    """A response whose content is a sequence of buffers, or a 206 with a part of it.
+
+    `content` may be shared by many; what is sent at a time is each one's own: see `BUFFERED_BYTES`.
+    """
 
     def __init__(
         self, content: Content, media_type: str, headers: Mapping[str, str], only: Bytes | None = None
@@ -70,6 +76,7 @@ class LargeResponse(Response):
         for piece in self._slices():
             if last:
                 await send({"type": "http.response.body", "body": last, "more_body": True})
+                await asyncio.sleep(0)  # a fast reader is never waited for, and others have their turn
             last = piece
         await send({"type": "http.response.body", "body": last})
 

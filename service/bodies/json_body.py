@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,8 +11,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from radar.errors import InvalidRain, InvalidRequest, UnreadableFile
+from radar.errors import InvalidRain, InvalidRequest
 from radar.sequence import Float32
+from service.bodies.json_frames import MOST_ROWS, Value, read_base64, read_lists, unescaped
+from service.bodies.json_measure import Bulk, Bytes, JsonLimits, measure
 from service.bodies.limits import MOST_FRAMES, MOST_LISTED_VALUES, check_shape
 from service.bodies.posted import Hints, Posted, frames_of_array
 from service.problems import first_fault
@@ -31,7 +32,13 @@ class Base64Frames(BaseModel):
     data: str
 
 
-ListedFrames = list[list[list[Annotated[float, Field(strict=True)] | None]]]
+_Row = Annotated[list[Value], Field(fail_fast=True)]
+ListedFrames = Annotated[list[Annotated[list[_Row], Field(fail_fast=True)]], Field(fail_fast=True)]
+
+_LIMITS = JsonLimits(
+    "frames", objects=4, keys=40, keys_each=40, lists=MOST_ROWS + 200, values=int(1.1 * MOST_LISTED_VALUES), strings=300
+)
+_MOST_REST_BYTES = 512 * 1024
 
 
 def _form(frames: object) -> str:
@@ -57,29 +64,59 @@ class JsonFrames(BaseModel):
     timestep_minutes: int | None = Field(default=None, ge=1, le=1440)
 
 
-def read_json(body: bytes, hints: Hints) -> Posted:
+def read_json(body: Bytes, hints: Hints) -> Posted:
     """The frames of a JSON body, which goes before the query where both say something.
 
     Raises
     ------
     InvalidRequest
-        Not JSON of this form.
+        Not JSON of this form, or more of it than is read.
     UnreadableFile
         Base64 that is none, or of another length than the shape says.
     """
-    if body.count(b",") > 1.1 * MOST_LISTED_VALUES:
-        raise InvalidRequest(
-            expected=f"at most {MOST_LISTED_VALUES} values as lists", got="more", remedy="send base64, or .npy"
-        )
+    bulk = measure(body, _LIMITS)
+    rest, lists, text = _without_bulk(body, bulk)
     try:
-        posted = JsonFrames.model_validate_json(body)
+        posted = JsonFrames.model_validate_json(rest)
     except ValidationError as error:
         expected, got = first_fault(error.errors(include_url=False))
         raise InvalidRequest(expected=expected, got=got, remedy="see /docs for the form of the body") from None
     if posted.valid_time and posted.valid_times:
         raise InvalidRequest(expected="valid_time or valid_times", got="both", remedy="send one of them")
-    rain_rate = _listed(posted.frames) if isinstance(posted.frames, list) else _decoded(posted.frames)
+    rain_rate = _rain_rate(posted.frames, body, lists, text)
     return frames_of_array(rain_rate, _merged(hints, posted), posted.valid_times)
+
+
+def _rain_rate(frames: Base64Frames | ListedFrames, body: Bytes, lists: Bulk | None, text: Bulk | None) -> Float32:
+    """Frames, which are in the body where they are long."""
+    if isinstance(frames, list):
+        return read_lists(body, lists.start, lists.stop) if lists and not frames else _listed(frames)
+    long = text is not None and not frames.data
+    pieces = unescaped(body, text.start, text.stop) if text and long else [frames.data.encode("utf-8", "replace")]
+    return _decoded(frames.shape, pieces)
+
+
+def _without_bulk(body: Bytes, bulk: list[Bulk]) -> tuple[bytes, Bulk | None, Bulk | None]:
+    """The body with long frames left empty, and where these are: as lists, and as base64."""
+    parts, position, lists, text = list[bytes](), 0, None, None
+    for key, start, stop in bulk:
+        if key == b"frames" and body[start - 1 : start] == b'"':
+            start, stop = body.find(b"[", start, stop), body.rfind(b"]", start, stop) + 1
+            if not 0 <= start < stop:
+                continue
+            lists, empty = Bulk(key, start, stop), b"[]"
+        elif key == b"data" and body[start - 1 : start] == b'"':
+            text, empty = Bulk(key, start, stop), b""
+        else:
+            continue
+        parts += [bytes(body[position:start]), empty]
+        position = stop
+    rest = sum(map(len, parts)) + len(body) - position
+    if rest > _MOST_REST_BYTES:
+        raise InvalidRequest(
+            expected=f"at most {_MOST_REST_BYTES} bytes of JSON besides the frames", got=str(rest), remedy="send frames"
+        )
+    return b"".join([*parts, body[position:]]), lists, text
 
 
 def _merged(hints: Hints, posted: JsonFrames) -> Hints:
@@ -91,24 +128,9 @@ def _merged(hints: Hints, posted: JsonFrames) -> Hints:
     return replace(hints, **said)
 
 
-def _decoded(frames: Base64Frames) -> Float32:
-    check_shape(frames.shape)
-    expected = 4 * math.prod(frames.shape)
-    if len(frames.data) // 4 * 3 > expected + 4:
-        raise _wrong_length(frames.shape, expected, f"about {len(frames.data) // 4 * 3}")
-    try:
-        content = base64.b64decode(frames.data, validate=True)
-    except (binascii.Error, ValueError):
-        raise UnreadableFile(expected="base64", got="other characters", remedy="encode the bytes as base64") from None
-    if len(content) != expected:
-        raise _wrong_length(frames.shape, expected, str(len(content)))
-    return np.frombuffer(content, "<f4").reshape(frames.shape)
-
-
-def _wrong_length(shape: tuple[int, int, int], expected: int, got: str) -> UnreadableFile:
-    return UnreadableFile(
-        expected=f"{expected} bytes for shape {shape}", got=got, remedy="send float32, four bytes for each pixel"
-    )
+def _decoded(shape: tuple[int, int, int], pieces: Iterable[bytes]) -> Float32:
+    check_shape(shape)
+    return read_base64(pieces, 4 * math.prod(shape)).view("<f4").reshape(shape)
 
 
 def _listed(frames: ListedFrames) -> Float32:

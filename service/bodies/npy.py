@@ -9,12 +9,15 @@ import numpy as np
 
 from radar.errors import UnreadableFile
 from radar.sequence import Float32
+from service.bodies.json_measure import Bytes
 from service.bodies.limits import check_shape
 
+_LONGEST_HEADER_BYTES = 64 * 1024
+"""Version 1 has no longer ones, and version 2 needs them for arrays of many fields."""
 _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npy(body: bytes) -> Float32:
+def read_npy(body: Bytes) -> Float32:
     """The array (T, H, W) of a .npy file, float32 in mm/h.
 
     The header's shape is held against the size of the body before anything is allocated, and the bytes are only
@@ -27,7 +30,7 @@ def read_npy(body: bytes) -> Float32:
     InvalidRequest
         Another number of dimensions, or too many values.
     """
-    stream = io.BytesIO(body)
+    stream = io.BytesIO(bytes(body[:_LONGEST_HEADER_BYTES]))
     try:
         version = np.lib.format.read_magic(stream)
         shape, fortran_order, dtype = _READ_HEADER[version](stream)

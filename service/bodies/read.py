@@ -15,10 +15,11 @@ from radar.frame import Frame, observed, sequence_of
 from radar.odim import read_composite
 from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json
+from service.bodies.json_measure import Bytes
 from service.bodies.limits import MOST_FILES, check_files, counted
 from service.bodies.npy import read_npy
 from service.bodies.posted import Hints, Posted, agree, check_plausible, frames_of_array
-from service.errors import UnsupportedBody
+from service.errors import BodyTooLarge, UnsupportedBody
 
 ReadHdf5 = Callable[[bytes, str], Frame]
 MULTIPART, NPY, JSON = "multipart/form-data", "application/x-npy", "application/json"
@@ -29,7 +30,7 @@ class Body:
     """What came, not yet decoded: files, or the bytes of one array or JSON document."""
 
     media_type: str
-    content: bytes = b""
+    content: Bytes = b""
     files: Sequence[NamedBytes] = ()
 
 
@@ -46,7 +47,7 @@ async def receive(request: Request) -> Body | None:
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == MULTIPART:
         return Body(media_type, files=await _files(request))
-    content = await request.body()
+    content = await read_whole(request)
     if not content:
         return None
     if media_type not in (NPY, JSON):
@@ -56,6 +57,17 @@ async def receive(request: Request) -> Body | None:
             remedy="send files as field frames (curl -F frames=@FILE), or name the media type in Content-Type",
         )
     return Body(media_type, content)
+
+
+async def read_whole(request: Request, most: int | None = None) -> Bytes:
+    """All of a body; raises BodyTooLarge for more than `most` bytes, where that is less than any body may have."""
+    # Not Request.body, which puts all pieces together at the end: 60 ms for 64 MiB.
+    content = bytearray()
+    async for piece in request.stream():
+        if most is not None and len(content) + len(piece) > most:
+            raise BodyTooLarge(expected=f"a body of at most {most} bytes", got="more", remedy="send less at a time")
+        content += piece
+    return content
 
 
 def decode(body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite) -> Posted:

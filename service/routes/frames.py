@@ -60,7 +60,8 @@ async def add_frames(
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted():
-        stored = await run_sync(_store, service, body, hints, force, feed is not None)
+        async with service.decoding(body):
+            stored = await run_sync(_store, service, body, hints, force, feed is not None)
     if service.runner:
         service.runner.wake()
     return stored

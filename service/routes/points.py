@@ -17,6 +17,8 @@ from radar.sequence import iso
 from service.answers.render import JSON
 from service.answers.run import age_seconds
 from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
+from service.bodies.json_measure import Bytes, JsonLimits, measure
+from service.bodies.read import read_whole
 from service.context import Parts, Service
 from service.documentation import reference
 from service.errors import UnsupportedBody
@@ -47,7 +49,19 @@ class PlaceQuestion(BaseModel):
 
 Lat = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="degrees north", examples=[52.5])]
 Lon = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, description="degrees east", examples=[13.4])]
-_PLACES = TypeAdapter(Annotated[list[PlaceQuestion], Field(min_length=1, max_length=MOST_PLACES)])
+_PLACES = TypeAdapter(Annotated[list[PlaceQuestion], Field(min_length=1, max_length=MOST_PLACES, fail_fast=True)])
+_LIMITS = JsonLimits(
+    f"{MOST_PLACES} places",
+    objects=MOST_PLACES,
+    keys=3 * MOST_PLACES + 10,  # one place may have some too many, so that the error names one of them
+    keys_each=10,
+    lists=10,
+    values=3 * MOST_PLACES + 10,
+    strings=5 * MOST_PLACES,
+)
+_MOST_BYTES = 1024 * 1024
+_AT_ONCE_BYTES = 4096
+"""Less than this is read faster than a thread is asked to."""
 _BODY = {
     "requestBody": {
         "required": True,
@@ -102,22 +116,28 @@ async def points(
     request: Request, service: Parts, product: Product | None = None, grid: GridName | None = None
 ) -> Response:
     """The same for several places at once, in their order."""
-    places = _read(request.headers.get("content-type", ""), await request.body())
+    _check_media_type(request.headers.get("content-type", ""))
+    body = await read_whole(request, _MOST_BYTES)
+    places = _read(body) if len(body) < _AT_ONCE_BYTES else await run_sync(_read, body)
     found = await latest(service, product, grid)
     async with service.encoders:
         return await run_sync(_many, service, found, places)
 
 
-def _read(content_type: str, body: bytes) -> list[PlaceQuestion]:
-    """The places in a body. By hand: FastAPI answers 400 to what is nested too deep or has too many digits."""
+def _check_media_type(content_type: str) -> None:
     if content_type.split(";")[0].strip().lower() != JSON:
         raise UnsupportedBody(
             expected=f"a body of type {JSON}", got=f"{content_type[:80]!r}", remedy="send a JSON array of places"
         )
+
+
+def _read(body: Bytes) -> list[PlaceQuestion]:
+    """The places in a body. By hand: FastAPI answers 400 to what is nested too deep or has too many digits."""
+    measure(body, _LIMITS)
     try:
         return _PLACES.validate_json(body)
     except ValidationError as error:
-        expected, got = first_fault(error.errors())
+        expected, got = first_fault(error.errors(include_url=False))
         raise InvalidRequest(
             expected=expected, got=got, remedy=f'send 1 to {MOST_PLACES} of {{"lat": 52.5, "lon": 13.4}}'
         ) from None
@@ -138,8 +158,9 @@ def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Re
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
     told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found))
-    listed = [{**asked.model_dump(), **place} for asked, place in zip(places, told, strict=True)]
-    return _json(found, json.dumps({**_source(found.run, earlier), "points": listed}))
+    listed = [json.dumps({**asked.model_dump(), **place}) for asked, place in zip(places, told, strict=True)]
+    source = json.dumps(_source(found.run, earlier))
+    return _json(found, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
 
 
 def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from service.answers.schema import NowcastAnswer
 from service.attendance import while_attended
 from service.bodies.read import receive
 from service.checked_route import CheckedRoute
+from service.connections.held_bytes import account_of
 from service.context import Parts
 from service.documentation import reference
-from service.predict import Question, dress, forecast, gather, steps_for
+from service.predict import Question, bytes_of_forecast, dress, forecast, gather, steps_for
 from service.problems import documented
 from service.routes.query import FrameQuery, frames_body
 from service.timing import Timings
@@ -51,10 +52,13 @@ async def predict(
     card = served.forecaster.card
     steps = steps_for(card, lead_minutes)
     hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
-    question = Question(served, steps, hints, await receive(request))
+    body = await receive(request)
+    question = Question(served, steps, hints, body)
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
-        start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        async with service.decoding(body):
+            start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        account_of(request).take(start.posted.frames.rain_rate.nbytes + bytes_of_forecast(question, start))
         predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)
         nowcast = dress(service, question, start, predicted)

@@ -12,16 +12,18 @@ from fastapi import Path, Query, Request, Response
 from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.formats import Chosen, disposition
-from service.answers.large import Content, LargeResponse, size_of
+from service.answers.large import BUFFERED_BYTES, Content, LargeResponse, size_of
 from service.answers.own_headers import Own
+from service.answers.render import JSON
 from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
+from service.connections.held_bytes import account_of
 from service.context import Service
 from service.errors import NoRunYet
 from service.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
-from service.runs.region import parse_bbox, window_of
+from service.runs.region import parse_bbox, part_of, window_of
 from service.runs.run import Run
 
 Bbox = Annotated[
@@ -142,12 +144,24 @@ async def answer(
         told["Vary"] = chosen.vary
     if unchanged(request, tag, run.made_at):
         return Response(status_code=304, headers={**validators(tag, run.made_at), **headers_of(part), **told})
+    account = account_of(request)
     if written is None:
         named = disposition(media_type, *file_words(part), field)
+        while_made = 0 if media_type == JSON else _bytes_of(part)
+        account.take(while_made)
         async with service.encoders:
             written = await run_sync(service.answers.get, key, lambda: _write(part, tag, named, make()))
+        account.give(while_made)
+    account.share(written.size, written.content)
+    account.take(min(written.size, BUFFERED_BYTES))
     only = part_asked_for(request, tag, run.made_at, now, written.size)
     return LargeResponse(written.content, media_type, {**written.headers, **told}, only)
+
+
+def _bytes_of(part: Part) -> int:
+    """Of the fields as numbers, which are made on the way to every file and picture."""
+    rows, columns = part_of(part.run.grid, part.window).shape
+    return 4 * len(part.minutes) * rows * columns
 
 
 def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tuple[_Written, int]:

@@ -99,6 +99,17 @@ def test_every_service_is_hardened(services: dict[str, Any]) -> None:
         assert not any("docker.sock" in volume for volume in service.get("volumes", [])), name
 
 
+def test_memory_is_bounded_and_tmp_with_it(services: dict[str, Any]) -> None:
+    units = {"m": 1, "g": 1024}
+    for name, service in services.items():
+        limit = re.sub(r"^\$\{\w+:-(\w+)\}$", r"\1", service["mem_limit"])
+        (tmp,) = service["tmpfs"]
+        size = re.fullmatch(r"/tmp:size=(\d+)([mg]),mode=1777", tmp)
+        assert size, name
+        assert int(size[1]) * units[size[2]] < int(limit[:-1]) * units[limit[-1]], name
+        assert service["pids_limit"] <= 1024
+
+
 def test_what_runs_on_has_a_health_check_or_says_why_not(services: dict[str, Any]) -> None:
     without = {name for name, service in services.items() if service.get("healthcheck") == {"disable": True}}
     assert without == {"setup"}  # it ends

@@ -112,6 +112,7 @@ def test_pods_are_hardened(name: str) -> None:
     assert not any("hostPath" in volume for volume in spec["volumes"])
     assert set(container(name)["resources"]) == {"requests", "limits"}
     assert "memory" in container(name)["resources"]["limits"]
+    assert all("sizeLimit" in volume["emptyDir"] for volume in spec["volumes"] if "emptyDir" in volume)
 
 
 @every_workload

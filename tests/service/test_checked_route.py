@@ -55,3 +55,8 @@ def test_a_question_that_is_answered_from_memory_is_checked_all_the_same(site: S
 def test_probes_and_metrics_answer_whatever_is_asked(site: Site) -> None:
     for path in ("/livez?verbose=1", "/metrics?name=x"):
         assert site.client.get(path).status_code == 200
+
+
+def test_a_query_of_thousands_of_parameters_is_not_read(site: Site) -> None:
+    problem = check_problem(site.client.get("/frames?" + "product=RY&" * 2000), 422, "at most 50 parameters")
+    assert problem["got"] == "2001"

@@ -35,3 +35,27 @@ def test_a_large_answer_comes_whole_and_in_pieces() -> None:
     assert body == b"head" + base64.b64encode(raw) + raw
     assert dict(sent[0]["headers"])[b"content-length"] == str(len(body)).encode()
     assert max(len(message.get("body", b"")) for message in sent) <= 256 * 1024
+
+
+def test_others_have_their_turn_between_slices() -> None:
+    response, turns = LargeResponse([memoryview(bytes(5_000_000))], "text/plain", {}), [0]
+
+    async def send(_message: Message) -> None:
+        """A reader who is never waited for."""
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    async def other() -> None:
+        while True:
+            turns[0] += 1
+            await anyio.sleep(0)
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            await response({"type": "http"}, receive, send)
+            tasks.cancel_scope.cancel()
+
+    anyio.run(both)
+    assert turns[0] >= 5_000_000 // (256 * 1024)

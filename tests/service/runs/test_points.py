@@ -119,9 +119,9 @@ def test_many_places_are_told_as_each_alone_and_as_the_field() -> None:
     earlier = [before.run]
     rows, columns = np.array([0, 5, 12, 23, 9]), np.array([0, 7, 19, 3, 9])
     lat, lon = SMALL.to_lat_lon(rows, columns)
-    together = describe_places(reader, now.run, earlier, lat.tolist(), lon.tolist())
+    together = list(describe_places(reader, now.run, earlier, lat.tolist(), lon.tolist()))
     for place, one_lat, one_lon in zip(together, lat, lon, strict=True):
-        assert describe_places(reader, now.run, earlier, [one_lat], [one_lon]) == [place]
+        assert list(describe_places(reader, now.run, earlier, [one_lat], [one_lon])) == [place]
     rain = reader.rain(now.run, now.run.lead_minutes)
     for index, lead in enumerate(now.run.lead_minutes):
         fields = probabilities(reader, now.run, earlier, lead)

@@ -1,0 +1,1 @@
+"""Connections of callers: what they may send and leave unread, and when they end."""

@@ -1,0 +1,299 @@
+"""One connection of a caller: uvicorn's, with bounds on what it may hold and how long it may take."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import h11
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from service.connections.counted import FIRST_PIECE_BYTES, PIECE_BYTES, Counted
+from service.connections.transport import PatientTransport
+from service.errors import BodyTooLarge
+from service.problems import problem_response
+
+MOST_HEAD_BYTES = 16 * 1024
+"""Of a request line and headers."""
+FEWEST_CHUNK_BYTES = 256
+"""On average: each chunk costs as much to read as some kilobytes."""
+_FREE_CHUNKS = 1000
+_TURN_SECONDS = 0.005
+"""After this others have their turn."""
+_GATHER_SECONDS = 0.02
+"""How long small pieces of a body wait for more."""
+_CONNECTION = "raincell.connection"
+_NO_HTTP = (
+    f"an HTTP/1.1 request with {MOST_HEAD_BYTES} bytes of request line and headers at most",
+    "other bytes",
+    "let an HTTP library write the request, and send much in the body",
+)
+
+
+@dataclass
+class ConnectionLimits:
+    """What all connections of a server have in common.
+
+    Parameters
+    ----------
+    most : int
+        Connections at a time; for one more, another ends: see `make_room`.
+    most_body_bytes : int
+        On the wire, with what frames chunks.
+    seconds : float
+        For a request's head to come, and for each piece of an answer to be taken.
+    """
+
+    most: int
+    most_body_bytes: int
+    seconds: float
+    idle: dict[Connection, None] = field(default_factory=dict)
+    """Those without a request, the longest idle first."""
+
+    def make_room(self, connections: Collection[Any]) -> None:
+        """End one, where there are too many: the longest idle, or else the one that has not read for longest.
+
+        The newest is among the idle ones; it ends where all others are at work.
+        """
+        if len(connections) <= self.most or not self.idle:
+            return
+        stalled = [one for one in connections if one.stalled_since is not None] if len(self.idle) == 1 else []
+        victim = min(stalled, key=lambda one: one.stalled_since) if stalled else next(iter(self.idle))
+        victim.end()
+
+
+class CallerLeft(OSError):
+    """Nobody is there to send an answer to."""
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol, fed in small pieces, with a refusal of what costs more to read than to send."""
+
+    transport: PatientTransport  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = self._counted = Counted(h11.SERVER, MOST_HEAD_BYTES)
+        self._application = self.app
+        self.app = self._limited
+        self._limits = limits
+        self._pending = bytearray()
+        self._feeding: asyncio.Handle | None = None
+        self._refusal: BodyTooLarge | None = None
+        self._idle_since: float | None = None
+        self.stalled_since: float | None = None
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        if hasattr(transport, "max_size"):
+            transport.max_size = PIECE_BYTES
+        patient = PatientTransport(transport, self._is_sending, self._limits.seconds)
+        super().connection_made(cast(asyncio.Transport, patient))
+        self.flow = _Flow(cast(asyncio.Transport, patient), self._read_on)
+        self._rest()
+        self._limits.make_room(self.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._limits.idle.pop(self, None)
+        self._pending.clear()
+        self.transport.lost()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self.transport.lingers or self._refusal:
+            self.transport.discard(len(data))
+            return
+        self._pending += data
+        if self._may_wait():
+            self._feed_later(_GATHER_SECONDS)
+        elif self._feeding is None or self._is_gathering():
+            self._feed()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self.stalled_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self.stalled_since = None
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """See H11Protocol."""
+        self._rest()
+        super().on_response_complete()
+        self._note_request()  # the next may have come already
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - always the same
+        """Refuse what is no HTTP; where an answer has begun, cut it off."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # its application can send nothing more
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        refusal = problem_response(400, "InvalidHttp", *_NO_HTTP)
+        headers = [*refusal.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(refusal.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
+
+    # --- time ---
+
+    def end_if_overdue(self, now: float) -> None:
+        """End it if no request, or no reading, has come of it for too long; `now` is of the event loop's clock."""
+        since = self._idle_since if self.stalled_since is None else self.stalled_since
+        if since is not None and now - since > self._limits.seconds:
+            self.end()
+
+    def end(self) -> None:
+        """End it at once, whatever is left to send."""
+        self._limits.idle.pop(self, None)
+        self.transport.abort()
+
+    def _rest(self) -> None:
+        self._idle_since = self.loop.time()
+        self._limits.idle[self] = None
+
+    # --- reading ---
+
+    def _is_sending(self) -> bool:
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self._pending)
+
+    def _may_wait(self) -> bool:
+        """Whether what came is a small piece of a body, and not its last."""
+        if self.conn.their_state is not h11.SEND_BODY or len(self._pending) > FIRST_PIECE_BYTES:
+            return False
+        left = self._counted.left
+        return not self._pending.endswith(b"\r\n\r\n") if left is None else len(self._pending) < left
+
+    def _is_gathering(self) -> bool:
+        return isinstance(self._feeding, asyncio.TimerHandle)
+
+    def _feed_later(self, seconds: float = 0.0) -> None:
+        if self._feeding is None:
+            self._feeding = self.loop.call_later(seconds, self._feed) if seconds else self.loop.call_soon(self._feed)
+
+    def _read_on(self) -> None:
+        if self._pending:
+            self._feed_later()
+        else:
+            self.transport.resume_reading()
+
+    def _feed(self) -> None:
+        """Parse what came, as far as the turn and the reader of the body allow."""
+        if self._feeding is not None:
+            self._feeding.cancel()
+            self._feeding = None
+        began = time.perf_counter()
+        while self._pending and not self.flow.read_paused and not self.transport.is_closing():
+            size = self._counted.next_piece
+            piece = bytes(self._pending[:size])
+            del self._pending[:size]
+            super().data_received(piece)
+            self._note_request()
+            self._check_body()
+            if time.perf_counter() - began > _TURN_SECONDS and self._pending:
+                self._feed_later()
+                break
+        if self.transport.lingers or self._refusal:
+            self._pending.clear()
+        elif self._pending:
+            self.transport.pause_reading()
+        elif not self.flow.read_paused:
+            self.transport.resume_reading()
+
+    def _note_request(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete and self._idle_since is not None:
+            self._idle_since = None
+            self._limits.idle.pop(self, None)
+
+    def _check_body(self) -> None:
+        counted = self._counted
+        if counted.chunks > _FREE_CHUNKS + counted.body_bytes // FEWEST_CHUNK_BYTES:
+            self._refuse(f"{counted.chunks} chunks of {counted.body_bytes} bytes together")
+        elif counted.wire_bytes > self._limits.most_body_bytes:
+            self._refuse(f"more than {self._limits.most_body_bytes} bytes on the wire")
+
+    def _refuse(self, got: str) -> None:
+        self._refusal = BodyTooLarge(
+            expected=f"a body in chunks of {FEWEST_CHUNK_BYTES} bytes or more on average",
+            got=got,
+            remedy="send it with Content-Length, or in larger chunks",
+        )
+        if self.cycle is not None:
+            self.cycle.message_event.set()
+
+    # --- the application ---
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, told of refusals where it reads, and stopped where nobody takes its answer."""
+        cycle, scope[_CONNECTION] = self.cycle, self
+
+        async def receiving() -> Message:
+            message = {} if self._refusal else await receive()
+            if self._refusal:
+                raise self._refusal
+            return message
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
+                headers = [header for header in message.get("headers", []) if header[0].lower() != b"connection"]
+                message = {**message, "headers": [*headers, (b"connection", b"close")]}
+            await send(message)
+            if cycle.disconnected:
+                raise CallerLeft
+
+        with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of what was cut off
+            await self._application(scope, receiving, sending)
+
+
+class _Flow(FlowControl):
+    """uvicorn's, which reads on only once what came before has been parsed."""
+
+    def __init__(self, transport: asyncio.Transport, read_on: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._read_on = read_on
+
+    def resume_reading(self) -> None:
+        """See FlowControl."""
+        if self.read_paused:
+            self.read_paused = False
+            self._read_on()
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """The connection that a request came on; None where there is none, as in tests of the application alone."""
+    return cast("Connection | None", scope.get(_CONNECTION))
+
+
+def end_overdue(connections: set[Any], now: float) -> None:
+    """End all that are overdue."""
+    for connection in list(connections):
+        if isinstance(connection, Connection):
+            connection.end_if_overdue(now)

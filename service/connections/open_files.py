@@ -1,0 +1,24 @@
+"""How many connections this process can hold, by the files that it may open."""
+
+from __future__ import annotations
+
+import resource
+
+MOST_CONNECTIONS = 2048
+_OTHER_FILES = 256
+"""For models, Redis, children, and answers that are read from disk."""
+
+
+def most_connections() -> tuple[int, int]:
+    """As many as open files allow, and how many may be accepted at once, before those that are too many are ended.
+
+    As many files are asked for as are needed and the system gives.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_FILES
+    if 0 <= soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    others = _OTHER_FILES if soft == resource.RLIM_INFINITY else min(_OTHER_FILES, soft // 2)
+    most = MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft - others)
+    return max(1, most), max(1, others // 4)
