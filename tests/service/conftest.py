@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -235,12 +236,14 @@ class RedisServer:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._options = options
+        self._folder = tempfile.TemporaryDirectory()  # a replica writes a dump, whatever --save says
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start, empty."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options += ["--dir", self._folder.name]
         self._process = subprocess.Popen([_redis_binary(), *options, *self._options], stdout=subprocess.DEVNULL)
         wait_until(self._listens, "Redis to listen")
 
