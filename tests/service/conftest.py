@@ -236,14 +236,14 @@ class RedisServer:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._options = options
-        self._folder = tempfile.TemporaryDirectory()  # a replica writes a dump, whatever --save says
+        self._dump = Path(tempfile.gettempdir(), f"raincell-test-{self.port}.rdb")  # replicas write one, unasked
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start, empty."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        options += ["--dir", self._folder.name]
+        options += ["--dir", str(self._dump.parent), "--dbfilename", self._dump.name]
         self._process = subprocess.Popen([_redis_binary(), *options, *self._options], stdout=subprocess.DEVNULL)
         wait_until(self._listens, "Redis to listen")
 
@@ -253,6 +253,7 @@ class RedisServer:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
             self._process.wait()
+        self._dump.unlink(missing_ok=True)
 
     def pause(self) -> None:
         """Stop answering without closing connections."""
