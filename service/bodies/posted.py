@@ -14,8 +14,7 @@ from radar.grid import Grid, grid_named, grid_of_shape
 from radar.quality import HEAVIEST_MM_PER_HOUR
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from service.bodies.limits import check_shape
-
-LATEST_AHEAD = timedelta(minutes=10)
+from service.frame_rules import LATEST_AHEAD
 
 
 @dataclass(frozen=True)
