@@ -96,7 +96,7 @@ class Access:
         if key is not None:
             exchange_of(scope).key = key.name
         per_minute = key.per_minute if key else self._policy.anonymous_per_minute
-        spent = await self._policy.quotas.spend(_who(key, scope), per_minute, self._clock()) if per_minute else None
+        spent = await self._policy.quotas.spend(who_asks(scope), per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
             raise QuotaExceeded(spent)
         if key is None:
@@ -140,9 +140,10 @@ def _secret(headers: Headers) -> str | None:
     return value.strip() if kind.lower() == "bearer" else headers.get("x-api-key")
 
 
-def _who(key: Key | None, scope: Scope) -> str:
+def who_asks(scope: Scope) -> str:
     """Who asks: a key, or without one an address, and of IPv6, where everybody has many, the network."""
-    return f"key:{key.name}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
+    key = exchange_of(scope).key
+    return f"key:{key}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
 
 
 @lru_cache(maxsize=4096)

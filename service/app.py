@@ -156,6 +156,7 @@ def make_service(settings: Settings) -> Service:
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
         verification=verification,
+        decode_seconds=settings.deadline_seconds,
     )
     counts.registry.register(StateCollector(service))
     if verification:

@@ -10,8 +10,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.access import who_asks
 from service.catalogue import Catalogue
 from service.decoders import Decoders
+from service.decoding import Decoding
 from service.drain import Drain
 from service.last_good import History
 from service.metrics import Metrics
@@ -55,6 +57,8 @@ class Service:
         The child processes that read HDF5.
     verification : Verification or None
         How the forecasts turned out; None where that is not kept.
+    decode_seconds : float
+        How long the decoding of one body may take.
     """
 
     catalogue: Catalogue
@@ -76,6 +80,11 @@ class Service:
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
     drain: Drain = field(default_factory=Drain)
     verification: Verification | None = None
+    decode_seconds: float = 60.0
+
+    def decoding_of(self, request: Request) -> Decoding:
+        """The decoding of the body of a request, which begins now."""
+        return Decoding(who_asks(request.scope), self.decode_seconds)
 
 
 def service_of(request: Request) -> Service:

@@ -16,6 +16,7 @@ from service.attendance import while_attended
 from service.bodies.read import receive
 from service.checked_route import CheckedRoute
 from service.context import Parts
+from service.decoding import decode_attended
 from service.documentation import reference
 from service.predict import Question, dress, forecast, gather, steps_for
 from service.problems import documented
@@ -54,7 +55,10 @@ async def predict(
     question = Question(served, steps, hints, await receive(request))
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
-        start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        decoding = service.decoding_of(request)
+        start = await decode_attended(
+            request, decoding, timings.measured("decode", partial(gather, service, question, decoding))
+        )
         predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)
         nowcast = dress(service, question, start, predicted)
