@@ -16,8 +16,8 @@ from radar.products import PRODUCTS
 from radar.sequence import FrameSequence, iso
 from service.codec import FrameHeader, Series, series_of
 
-LATEST_AHEAD = timedelta(minutes=2)
-"""How much later than now a frame may be, since clocks differ: its time is the end of its interval, which is over."""
+STORED_AHEAD = timedelta(minutes=5)
+"""How much later than now a stored frame may be, since clocks differ: its time is the end of an interval that is over."""
 MOST_SERIES = 32
 """Products times grids that are kept at a time, beside those of the table of products, which always find a place."""
 
@@ -56,7 +56,7 @@ def check_clock(frames: FrameSequence, now: float) -> None:
 
     Replicas ask theirs before; this one is the same for all, so that one that is wrong moves nothing for the others.
     """
-    latest = datetime.fromtimestamp(now, UTC) + LATEST_AHEAD
+    latest = datetime.fromtimestamp(now, UTC) + STORED_AHEAD
     if frames.valid_times[-1] > latest:
         raise InvalidRequest(
             expected=f"observed frames, until {iso(latest)} at the latest by the clock of the history store",

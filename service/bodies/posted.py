@@ -14,7 +14,9 @@ from radar.grid import Grid, grid_named, grid_of_shape
 from radar.quality import HEAVIEST_MM_PER_HOUR
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from service.bodies.limits import check_shape
-from service.frame_rules import LATEST_AHEAD
+
+LATEST_AHEAD = timedelta(minutes=10)
+"""How much later than now frames may be that only their caller's forecast is made of; see also service.frame_rules."""
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,11 @@ from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
 from radar.files import iter_frames
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence, midnight
-from service.bodies.posted import check_plausible
+from service.bodies.posted import LATEST_AHEAD, check_plausible
 from service.codec import StoredFrame, series_of
 from service.feed.destination import FeedHistory
 from service.feed.names import Listed
 from service.feed.reading import Reader, read_file
-from service.frame_rules import LATEST_AHEAD
 from service.quarantine import QuarantineList, frame_before, refuse_flawed
 from service.reference_forecasts import ReferenceForecasts
 
