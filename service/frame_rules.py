@@ -17,7 +17,7 @@ from radar.sequence import FrameSequence, iso
 from service.codec import FrameHeader, Series, series_of
 
 STORED_AHEAD = timedelta(minutes=5)
-"""How much later than now a stored frame may be, since clocks differ: its time is the end of an interval that is over."""
+"""How much later than now a stored frame may be: clocks differ. Its time is the end of an interval that is over."""
 MOST_SERIES = 32
 """Products times grids that are kept at a time, beside those of the table of products, which always find a place."""
 
