@@ -12,8 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from radar.errors import RaincellError
+from service.caching import keep_private
 from service.errors import Forbidden, QuotaExceeded, Unauthorised
 from service.exchange import exchange_of
+from service.foreign_pages import refuse_foreign
+from service.hosts import KnownHosts
 from service.keys import INGEST, PREDICT, READ, Key, KeyFile
 from service.limits import Quotas
 from service.problems import raincell_response
@@ -51,17 +54,20 @@ class Policy:
         Requests of one address without a key; None for any number.
     origins : set of str
         Whose pages may use the service, as RAINCELL_CORS_ORIGINS has it.
+    hosts : KnownHosts
+        By which names callers without a key may reach the service.
     """
 
     keys: KeyFile | None = None
     anonymous: frozenset[str] = frozenset()
     anonymous_per_minute: int | None = None
     origins: frozenset[str] = frozenset()
+    hosts: KnownHosts = field(default_factory=KnownHosts)
     quotas: Quotas = field(default_factory=Quotas)
 
 
 class Access:
-    """ASGI middleware that lets through who may: 401, 403 and 429 as problem+json otherwise."""
+    """ASGI middleware that lets through who may: 401, 403, 421 and 429 as problem+json otherwise."""
 
     def __init__(self, app: ASGIApp, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._app = app
@@ -80,7 +86,8 @@ class Access:
         except RaincellError as error:
             await raincell_response(error, _explained(error, needed))(scope, receive, send)
             return
-        await self._app(scope, receive, _with_headers(send, limits))
+        with_key = exchange_of(scope).key is not None
+        await self._app(scope, receive, _with_headers(send, limits, with_key) if limits or with_key else send)
 
     async def _admit(self, scope: Scope, needed: str) -> Mapping[str, str]:
         """Headers of an answer to who may; raises Unauthorised, Forbidden or QuotaExceeded."""
@@ -89,7 +96,7 @@ class Access:
         if key is not None:
             exchange_of(scope).key = key.name
         per_minute = key.per_minute if key else self._policy.anonymous_per_minute
-        spent = await self._policy.quotas.spend(_who(key, scope), per_minute, self._clock()) if per_minute else None
+        spent = await self._policy.quotas.spend(who_asks(scope), per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
             raise QuotaExceeded(spent)
         if key is None:
@@ -123,13 +130,9 @@ class Access:
                 remedy="send the header Authorization: Bearer KEY",
             )
         # A page of somebody else's in the browser of somebody who may reach the service, as on its own machine.
-        foreign = method not in _SAFE and headers.get("sec-fetch-site") == "cross-site"
-        if foreign and not self._policy.origins & {headers.get("origin", ""), "*"}:
-            raise Forbidden(
-                expected="a request from this service's own pages, or with an API key",
-                got="one from another site",
-                remedy="the operator can name the site in RAINCELL_CORS_ORIGINS",
-            )
+        self._policy.hosts.check(headers)
+        if method not in _SAFE:
+            refuse_foreign(headers, self._policy.origins)
 
 
 def _secret(headers: Headers) -> str | None:
@@ -137,9 +140,10 @@ def _secret(headers: Headers) -> str | None:
     return value.strip() if kind.lower() == "bearer" else headers.get("x-api-key")
 
 
-def _who(key: Key | None, scope: Scope) -> str:
+def who_asks(scope: Scope) -> str:
     """Who asks: a key, or without one an address, and of IPv6, where everybody has many, the network."""
-    return f"key:{key.name}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
+    key = exchange_of(scope).key
+    return f"key:{key}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
 
 
 @lru_cache(maxsize=4096)
@@ -162,13 +166,13 @@ def _explained(error: RaincellError, needed: str) -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer realm="raincell", error="insufficient_scope", scope="{needed}"'}
 
 
-def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
-    if not headers:
-        return send
-
+def _with_headers(send: Send, limits: Mapping[str, str], with_key: bool) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(headers)
+            headers = MutableHeaders(scope=message)
+            headers.update(limits)
+            if with_key:
+                keep_private(headers)
         await send(message)
 
     return sending

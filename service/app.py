@@ -164,6 +164,7 @@ def make_service(settings: Settings) -> Service:
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
         verification=verification,
         held=_held(settings),
+        decode_seconds=settings.deadline_seconds,
     )
     counts.registry.register(StateCollector(service))
     if verification:

@@ -22,7 +22,7 @@ async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
         He has left.
     """
     # First, so that work for somebody who left while his body was decoded is cancelled before it has begun.
-    leaving = asyncio.create_task(_left(request))
+    leaving = asyncio.create_task(left(request))
     working = asyncio.create_task(work)
     try:
         await asyncio.wait({leaving, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -35,6 +35,7 @@ async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(leaving, working, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def left(request: Request) -> None:
+    """Return when the caller has left; to be used once the body has been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

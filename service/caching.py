@@ -7,10 +7,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 from service.runs.run import Run
 
+KEYS = ("Authorization", "X-API-Key")
+"""Headers in which keys come."""
 IMMUTABLE = "max-age=31536000, immutable"
 BRIEFLY_SECONDS = 5
 _FORM = 1
@@ -41,6 +44,15 @@ def validators(tag: str, modified: datetime) -> dict[str, str]:
         "Last-Modified": format_datetime(modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
         "Accept-Ranges": "bytes",
     }
+
+
+def keep_private(headers: MutableHeaders) -> None:
+    """Let no shared cache keep the answer to a caller with a key, and no other cache give it to another key."""
+    told = headers.get("cache-control", "")
+    if "no-store" not in told:
+        headers["cache-control"] = f"private, {told}" if told else "private"
+    for name in KEYS:
+        headers.add_vary_header(name)
 
 
 def until_next_run(run: Run, now: datetime) -> int:

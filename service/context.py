@@ -12,10 +12,12 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.access import who_asks
 from service.bodies.read import MULTIPART, Body
 from service.catalogue import Catalogue
 from service.connections.held_bytes import MEBIBYTE, HeldBytes
 from service.decoders import Decoders
+from service.decoding import Decoding
 from service.drain import Drain
 from service.last_good import History
 from service.metrics import Metrics
@@ -63,6 +65,8 @@ class Service:
         The bodies and answers that are held for callers.
     verification : Verification or None
         How the forecasts turned out; None where that is not kept.
+    decode_seconds : float
+        How long the decoding of one body may take.
     """
 
     catalogue: Catalogue
@@ -86,10 +90,15 @@ class Service:
     file_places: Semaphore = field(default_factory=lambda: Semaphore(3))
     verification: Verification | None = None
     held: HeldBytes = field(default_factory=lambda: HeldBytes(512 * MEBIBYTE, 384 * MEBIBYTE, time.monotonic))
+    decode_seconds: float = 60.0
 
-    def decoding(self, body: Body | None) -> AbstractAsyncContextManager[object]:
+    def file_place(self, body: Body | None) -> AbstractAsyncContextManager[object]:
         """To be held while a body is decoded; arrays and JSON are no larger than their bodies, which are counted."""
         return self.file_places if body and body.media_type == MULTIPART else nullcontext()
+
+    def decoding_of(self, request: Request) -> Decoding:
+        """The decoding of the body of a request, which begins now."""
+        return Decoding(who_asks(request.scope), self.decode_seconds)
 
 
 def service_of(request: Request) -> Service:

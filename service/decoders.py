@@ -8,7 +8,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, cast
@@ -22,12 +23,15 @@ from radar.frame import Frame
 from radar.grid import Grid
 from radar.limits import LARGEST_FRAME_PIXELS
 from service.decode_child import LONGEST_TEXT, receive, send
+from service.decoding import Decoding
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _KEPT_PREFIXES = ("PYTHON", "PROJ_")
 _FILES_EACH = 1000
 """After so many a child is replaced, so that what it leaks is bounded."""
 _START_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
+"""How often whoever waits looks whether his caller still does."""
 _KINDS: dict[str, type[RaincellError]] = {
     name: kind
     for name, kind in vars(radar_errors).items()
@@ -52,7 +56,7 @@ class Decoders:
     size : int
         Children, and so files at a time; further callers wait.
     on_end : callable
-        Told why a child ended: "died", "time-out" or "worn".
+        Told why a child ended: "died", "time-out", "worn", or "stopped" where the caller left or had no time left.
     """
 
     def __init__(
@@ -61,30 +65,60 @@ class Decoders:
         self._limits = limits
         self._on_end = on_end
         self._closed = False
+        self._size = size
+        self._held: Counter[str] = Counter()
+        self._changed = threading.Condition()
         self._places: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(size):
             self._places.put(None)
 
-    def read(self, data: bytes, name: str) -> Frame:
+    def read(self, data: bytes, name: str, decoding: Decoding | None = None) -> Frame:
         """The frame of one HDF5 file; takes the place of `radar.odim.read_composite`, from any thread.
+
+        The files of one caller never take the last child: where there are several, another caller finds one.
 
         Raises
         ------
         UnreadableFile
             Also for a file at which the child died or took too long.
         Overloaded
-            No child can be started.
+            No child can be started, or the time of `decoding` is over.
         """
-        child = self._places.get()
+        if decoding is None:
+            return self._read(self._places.get(), data, name, None)
+        with self._share_of(decoding):
+            return self._read(_waited_for(self._places, decoding), data, name, decoding)
+
+    def _read(self, child: _Child | None, data: bytes, name: str, decoding: Decoding | None) -> Frame:
         try:
             if child and not child.alive:  # killed while it rested
                 child.end()
                 self._on_end("died")
                 child = None
             child = child or _Child(self._limits)
-            return child.read(data, name)
+            if decoding is None:
+                return child.read(data, name)
+            with decoding.interrupted_by(child.interrupt):
+                return child.read(data, name, decoding)
         finally:
             self._places.put(self._kept(child))
+
+    @contextlib.contextmanager
+    def _share_of(self, decoding: Decoding) -> Iterator[None]:
+        """One of the places that the caller may hold, waited for."""
+        caller, most = decoding.caller, max(1, self._size - 1)
+        with self._changed:
+            while self._held[caller] >= most:
+                decoding.check()
+                self._changed.wait(_LOOK_SECONDS)
+            self._held[caller] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held[caller] -= 1
+                self._held += Counter()  # forgets callers who hold none
+                self._changed.notify_all()
 
     def start(self) -> None:
         """Start one child now, so that the first file need not wait for it."""
@@ -148,17 +182,26 @@ class _Child:
         """Its number, for tests."""
         return self._process.pid
 
-    def read(self, data: bytes, name: str) -> Frame:
+    def read(self, data: bytes, name: str, decoding: Decoding | None = None) -> Frame:
         """See Decoders.read."""
         self.files += 1
-        answer = self._within(self._limits.seconds, lambda: self._exchange(data, name))
+        seconds = min(self._limits.seconds, decoding.seconds_left) if decoding else self._limits.seconds
+        answer = self._within(seconds, lambda: self._exchange(data, name))
         if answer is None:
+            if decoding and decoding.seconds_left == 0:
+                self.ended_by = "stopped"
+                decoding.check()
             raise self._lost(name)
         try:
             return _frame(*answer)
         except (ValidationError, KeyError, TypeError, ValueError):
             self.ended_by = "died"
             raise self._lost(name) from None
+
+    def interrupt(self) -> None:
+        """End what it does, from another thread than the one that reads its answer."""
+        self.ended_by = "stopped"
+        self._process.kill()
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -202,6 +245,13 @@ class _Child:
             got=took,
             remedy="send an ODIM HDF5 composite as DWD publishes it",
         )
+
+
+def _waited_for(places: queue.LifoQueue[_Child | None], decoding: Decoding) -> _Child | None:
+    while True:
+        decoding.check()
+        with contextlib.suppress(queue.Empty):
+            return places.get(timeout=_LOOK_SECONDS)
 
 
 class _FrameHeader(BaseModel):

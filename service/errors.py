@@ -11,6 +11,7 @@ RaincellError
 │   └── FrameQuarantined   a frame that no weather makes: absurd, a jump, or frozen
 ├── Unauthorised           no API key where one is needed, or one that is not known
 ├── Forbidden              a key without the scope that is needed, or a page of another site
+├── UnknownHost            a request without a key by a name that is not known to be this service's
 ├── QuotaExceeded          more requests in a minute than the caller may make
 ├── UnknownRun             no run of that id
 ├── RunExpired             a run that was there and is kept no longer
@@ -90,6 +91,10 @@ class Unauthorised(RaincellError):
 
 class Forbidden(RaincellError):
     """A key without the scope that is needed, or a page of another site."""
+
+
+class UnknownHost(RaincellError):
+    """A request without a key by a name that is not known to be this service's."""
 
 
 class QuotaExceeded(RaincellError):

@@ -16,10 +16,9 @@ from radar.sequence import FrameSequence, check_spacing, iso
 from service.codec import Series, StoredFrame, decode, encode, series_of
 from service.errors import StoredHistoryIncomplete
 from service.fed_marks import brought, marked
+from service.frame_rules import Held, check_clock, check_fits, check_frames, check_place
 from service.series import unknown_product
 
-MOST_SERIES = 32
-"""Products times grids that are kept at a time."""
 MOST_WITHDRAWN = 10_000
 """Withdrawals that a process remembers."""
 
@@ -132,16 +131,11 @@ class EncodedHistory(ABC):
 
     def check(self, frames: FrameSequence) -> None:
         """Raise InvalidRequest for frames that could not be kept."""
-        series = series_of(frames)
-        if not frames.product:
-            raise InvalidRequest(expected="the product of the frames", got="none", remedy="name it, e.g. product=RY")
-        known = self.products()
-        if series not in known and len(known) >= MOST_SERIES:
-            raise InvalidRequest(
-                expected=f"at most {MOST_SERIES} products and grids",
-                got="one more",
-                remedy="withdraw the frames of one that is not needed",
-            )
+        check_frames(frames)
+        check_clock(frames, self.now())
+        series, known = series_of(frames), self.products()
+        check_place(series, known)
+        check_fits(frames, self._held(frames.product, known), self.retention)
         newest = max([frames.valid_times[-1], *self.times(*series)[-1:]])
         if frames.valid_times[0] <= newest - self.retention:
             raise InvalidRequest(
@@ -150,6 +144,10 @@ class EncodedHistory(ABC):
                 got=iso(frames.valid_times[0]),
                 remedy="send only newer frames, or send these under another product name",
             )
+
+    def _held(self, product: str, known: Iterable[Series]) -> list[Held]:
+        mine = [series for series in known if series.product == product]
+        return [Held(series, frame.header) for series in mine for frame in self.newest(series, 1)]
 
 
 class MemoryHistory(EncodedHistory):

@@ -17,6 +17,7 @@ from service.drain import Draining
 from service.failures import Failures
 from service.forwarded_prefix import RootPath
 from service.head import Head
+from service.hosts import KnownHosts
 from service.keys import KeyFile
 from service.limits import Quotas
 from service.observed import Observed
@@ -64,5 +65,6 @@ def _policy(settings: Settings) -> Policy:
         anonymous=anonymous_scopes(settings),
         anonymous_per_minute=settings.anonymous_per_minute,
         origins=settings.cors_origins,
+        hosts=KnownHosts(settings.hosts),
         quotas=Quotas(RedisLimits(settings.redis_url) if settings.redis_url else None),
     )

@@ -18,6 +18,7 @@ from service.bodies.read import Body, decode
 from service.catalogue import ServedModel
 from service.codec import Series
 from service.context import Service
+from service.decoding import Decoding
 from service.runs.inputs import forecaster_for, gather_inputs, together
 from service.runs.run import Method
 from service.series import unknown_product
@@ -71,10 +72,12 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
     return lead_minutes // step
 
 
-def gather(service: Service, question: Question) -> Start:
+def gather(service: Service, question: Question, decoding: Decoding) -> Start:
     """The frames to start from, of the body or else of the history."""
     if question.body is not None:
-        posted = decode(question.body, question.hints, service.decoders.read)
+        posted = decode(
+            question.body, question.hints, partial(service.decoders.read, decoding=decoding), decoding.check
+        )
         kept = _newest(posted.frames, question.model.forecaster.input_length)
         return Start(replace(posted, frames=kept), kept.valid_times)
     return _stored(service, question)

@@ -14,9 +14,10 @@ from radar.quality import Flaw, find_flaws
 from radar.sequence import FrameSequence, iso
 from service.codec import Series, StoredFrame, decode
 from service.errors import FrameQuarantined
+from service.frame_rules import is_known
 
 MOST_ENTRIES = 100
-"""The newest are listed; a frame takes its place again when it comes again."""
+"""As many are listed, see `outdated`; a frame takes its place again when it comes again."""
 
 
 class QuarantineEntry(BaseModel):
@@ -44,7 +45,7 @@ class QuarantineEntry(BaseModel):
 
 
 class QuarantineList(Protocol):
-    """Remembers the newest `MOST_ENTRIES`."""
+    """Remembers `MOST_ENTRIES`."""
 
     def put(self, entry: QuarantineEntry) -> None:
         """Note one; of a frame that is there already, the later entry stays. Raises StoreUnavailable."""
@@ -67,7 +68,7 @@ class MemoryQuarantine:
         """See QuarantineList."""
         with self._lock:
             self._entries[entry.key] = entry
-            for old in newest_first(self._entries.values())[MOST_ENTRIES:]:
+            for old in outdated(self._entries.values()):
                 del self._entries[old.key]
 
     def entries(self) -> list[QuarantineEntry]:
@@ -105,6 +106,24 @@ class Counts:
 def newest_first(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
     """Entries by when they came."""
     return sorted(entries, key=lambda entry: (entry.noted_at, entry.key), reverse=True)
+
+
+def outdated(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
+    """What goes so that `MOST_ENTRIES` stay: each time the oldest of the product with the most entries.
+
+    So a product that floods the list pushes out its own, and no other's. Of as many, unknown products go first.
+    """
+    kept: dict[str, list[QuarantineEntry]] = {}
+    for entry in newest_first(entries):
+        kept.setdefault(entry.product, []).append(entry)
+    gone = []
+    for _ in range(sum(map(len, kept.values())) - MOST_ENTRIES):
+        gone.append(max(filter(None, kept.values()), key=_goes_first).pop())
+    return gone
+
+
+def _goes_first(group: list[QuarantineEntry]) -> tuple[int, bool, float]:
+    return len(group), not is_known(group[-1].product), -group[-1].noted_at.timestamp()
 
 
 def frame_key(product: str, time: datetime) -> str:

@@ -6,12 +6,12 @@ Key: raincell:{quarantine}:entries, a hash of JSON by product and time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
-from service.quarantine import MOST_ENTRIES, QuarantineEntry, frame_key, newest_first
+from service.quarantine import QuarantineEntry, frame_key, newest_first, outdated
 from service.redis_client import store_errors
 
 _KEY = "raincell:{quarantine}:entries"
@@ -33,12 +33,14 @@ class RedisQuarantine:
     def put(self, entry: QuarantineEntry) -> None:
         """See QuarantineList."""
         with store_errors():
+            # Not after Redis's clock: entries of a replica whose own is ahead would stand before all others.
+            now = datetime.fromtimestamp(self._redis.time()[0], UTC)
+            entry = entry.model_copy(update={"noted_at": min(entry.noted_at, now)})
             self._redis.hset(_KEY, entry.key, entry.model_dump_json())
             self._redis.expire(_KEY, _IDLE)
-        outdated = self.entries()[MOST_ENTRIES:]
-        if outdated:
+        if gone := outdated(self.entries()):
             with store_errors():
-                self._redis.hdel(_KEY, *(old.key for old in outdated))
+                self._redis.hdel(_KEY, *(old.key for old in gone))
 
     def entries(self) -> list[QuarantineEntry]:
         """See QuarantineList; what another version wrote is passed by."""

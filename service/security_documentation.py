@@ -35,5 +35,5 @@ def _protect(operation: dict[str, Any], scope: str | None) -> None:
         return
     # OpenAPI 3.1 lets a scheme that knows no scopes list the roles that are needed.
     operation["security"] = [{scheme: [scope]} for scheme in _SCHEMES]
-    refusals = {str(status): response for status, response in documented(401, 403, 429).items()}
+    refusals = {str(status): response for status, response in documented(401, 403, 421, 429).items()}
     operation["responses"] = refusals | operation["responses"]

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
+from service.hosts import check_hosts
 from service.keys import SCOPES
 from service.log import LogFormat
 from service.redis_url import check_redis_url
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
         Below which path of their host callers reach the service, e.g. "/radar"; see service.root_path.
     cors_origins : set of str
         Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
+    hosts : set of str
+        Names by which callers without a key may reach the service, beside the usual ones; see service.hosts.
     log_format : "text" or "json"
     default_product : str or None
         The product that is meant where a request names none; else the only one there is, or that the feed brings.
@@ -124,6 +127,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     root_path: str = ""
     cors_origins: Annotated[frozenset[str], NoDecode] = frozenset()
+    hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     log_format: LogFormat = "text"
     default_product: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,32}$")] | None = None
     default_model: str | None = None
@@ -154,7 +158,7 @@ class Settings(BaseSettings):
     input_days: int = Field(default=7, ge=1, le=366)
     input_margin: float = Field(default=0.5, ge=0, le=100)
 
-    @field_validator("allow_anonymous", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("allow_anonymous", "trusted_proxies", "cors_origins", "hosts", mode="before")
     @classmethod
     def _split(cls, text: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
@@ -185,6 +189,14 @@ class Settings(BaseSettings):
     @classmethod
     def _prefix(cls, path: str) -> str:
         return check_prefix(path, "RAINCELL_ROOT_PATH")
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, hosts: frozenset[str]) -> frozenset[str]:
+        try:
+            return check_hosts(hosts)
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("cors_origins")
     @classmethod

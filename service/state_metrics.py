@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from radar.errors import StoreUnavailable
 from service.codec import Series
 from service.context import Service
-from service.history import MOST_SERIES, gaps
+from service.history import gaps
 
 
 class StateCollector(Collector):
@@ -47,7 +47,7 @@ class StateCollector(Collector):
     def _series(self) -> Iterator[tuple[Series, float, int]]:
         history, now = self._service.history, self._service.clock()
         try:
-            for series in history.products().value[:MOST_SERIES]:
+            for series in history.products().value:
                 times = history.times(series).value
                 step = history.timestep_minutes(series)
                 if times and step:

@@ -16,6 +16,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+PLACES_FOR_FRAMES = 2
+"""Beside those of forecasts: as many requests with frames for the history are always taken."""
+
+
 class Done(NamedTuple, Generic[T]):
     """A result, and the seconds that the work took which made it (and the others of its batch)."""
 
@@ -53,6 +57,7 @@ class Worker:
         self._deadline_seconds = deadline_seconds
         self._on_batch, self._on_drop = on_batch, on_drop
         self._inside = 0
+        self._taking = 0
         self._stopping = False
         self._jobs = Jobs(batch_size, batch_wait_seconds)
         self._thread = threading.Thread(target=self._run, name="forecasts", daemon=True)
@@ -84,10 +89,20 @@ class Worker:
         return self._inside
 
     @contextlib.contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only."""
+    def admitted(self, frames: bool = False) -> Iterator[None]:
+        """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only.
+
+        Frames for the history have `PLACES_FOR_FRAMES` of their own first: whoever forecasts cannot keep them out.
+        """
         if self._stopping:
             raise stopped()
+        if frames and self._taking < PLACES_FOR_FRAMES:
+            self._taking += 1
+            try:
+                yield
+            finally:
+                self._taking -= 1
+            return
         if self._inside >= self._size:
             raise Overloaded(
                 expected=f"at most {self._size} forecasts at a time",

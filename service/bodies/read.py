@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -70,16 +70,20 @@ async def read_whole(request: Request, most: int | None = None) -> Bytes:
     return content
 
 
-def decode(body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite) -> Posted:
+def decode(
+    body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite, check: Callable[[], None] = lambda: None
+) -> Posted:
     """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop.
 
     Parameters
     ----------
     read_hdf5 : callable
         Reads HDF5; the service gives one that does so in another process.
+    check : callable
+        Called before every frame; raises when no more is to be decoded.
     """
     if body.media_type == MULTIPART:
-        posted = Posted(agree(_sequence(body.files, read_hdf5), hints))
+        posted = Posted(agree(_sequence(body.files, read_hdf5, check), hints))
     elif body.media_type == NPY:
         posted = frames_of_array(read_npy(body.content), hints)
     else:
@@ -88,10 +92,17 @@ def decode(body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite) -> Po
     return posted
 
 
-def _sequence(files: Sequence[NamedBytes], read_hdf5: ReadHdf5) -> FrameSequence:
+def _sequence(files: Sequence[NamedBytes], read_hdf5: ReadHdf5, check: Callable[[], None]) -> FrameSequence:
     """Files in any order as one sequence; like radar.files.open_sequence, but nothing is read beyond the limits."""
     frames = (frame for file in files for frame in iter_frames(file.data, file.name, read_hdf5))
-    return sequence_of(counted(observed(frames)))
+    return sequence_of(counted(observed(_checked(frames, check))))
+
+
+def _checked(frames: Iterable[Frame], check: Callable[[], None]) -> Iterator[Frame]:
+    check()
+    for frame in frames:
+        yield frame
+        check()
 
 
 async def _files(request: Request) -> list[NamedBytes]:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from radar.errors import InvalidRequest, UnreadableFile
+from service.feed.cut_off import CutOff
 from service.feed.listing import read_index
 from service.feed.names import Listed, dated_or_latest, listed, naming_of
 from service.feed.source import MOST_FILES, Fetched, FileGone, Others, SourceUnavailable, largest, others_of, too_large
@@ -56,6 +57,7 @@ class HttpSource:
         self.others = Others()
         self._largest = largest(product)
         self._longest_seconds, self._clock = longest_seconds, clock
+        self._cut_off = CutOff(longest_seconds)
         # Compressed answers could be bombs, and radar files are compressed already.
         headers = {"User-Agent": "raincell-ingest", "Accept-Encoding": "identity"}
         self._client = httpx.Client(timeout=timeout, headers=headers, follow_redirects=False)
@@ -90,7 +92,10 @@ class HttpSource:
 
     def _get(self, name: str, limit: int, tag: str) -> Fetched | None:
         label = name or "the listing"
-        with _transport_errors(label), self._client.stream("GET", self._url + name, headers=_conditions(tag)) as answer:
+        asking = self._client.stream(
+            "GET", self._url + name, headers=_conditions(tag), extensions={"trace": self._cut_off.trace}
+        )
+        with self._transport_errors(label), self._cut_off.armed(), asking as answer:
             if answer.status_code == httpx.codes.NOT_MODIFIED and tag:
                 return None
             _check_status(answer, label, listing=not name)
@@ -107,6 +112,16 @@ class HttpSource:
             if self._clock() > last:
                 raise _unavailable(f"{label} within {self._longest_seconds:g} seconds", f"{len(content):,} bytes of it")
         return bytes(content)
+
+    @contextmanager
+    def _transport_errors(self, label: str) -> Iterator[None]:
+        """Httpx's errors as SourceUnavailable, without the address, which may hold a password."""
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if self._cut_off.over:
+                raise _unavailable(f"{label} within {self._longest_seconds:g} seconds", "a part of it") from None
+            raise _unavailable(f"{label} of the source", type(error).__name__) from None
 
 
 def address(url: str, option: str) -> str:
@@ -159,15 +174,6 @@ def _retry_after(answer: httpx.Response) -> float | None:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-@contextmanager
-def _transport_errors(label: str) -> Iterator[None]:
-    """Httpx's errors as SourceUnavailable, without the address, which may hold a password."""
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _unavailable(f"{label} of the source", type(error).__name__) from None
 
 
 def _unavailable(expected: str, got: str, retry_after_seconds: float | None = None) -> SourceUnavailable:

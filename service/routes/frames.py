@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from anyio.to_thread import run_sync
@@ -19,6 +20,7 @@ from service.bodies.read import Body, decode, receive
 from service.checked_route import CheckedRoute
 from service.codec import series_of
 from service.context import Parts, Service
+from service.decoding import Decoding, decode_attended
 from service.errors import UnknownFrame
 from service.inventory import list_frames
 from service.problems import documented
@@ -59,9 +61,11 @@ async def add_frames(
     body = await receive(request)
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
-    with service.worker.admitted():
-        async with service.decoding(body):
-            stored = await run_sync(_store, service, body, hints, force, feed is not None)
+    with service.worker.admitted(frames=True):
+        decoding = service.decoding_of(request)
+        work = partial(_store, service, body, hints, decoding, force, feed is not None)
+        async with service.file_place(body):
+            stored = await decode_attended(request, decoding, work)
     if service.runner:
         service.runner.wake()
     return stored
@@ -85,8 +89,8 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 
-def _store(service: Service, body: Body, hints: Hints, force: bool, fed: bool) -> StoredAnswer:
-    posted = decode(body, hints, service.decoders.read)
+def _store(service: Service, body: Body, hints: Hints, decoding: Decoding, force: bool, fed: bool) -> StoredAnswer:
+    posted = decode(body, hints, partial(service.decoders.read, decoding=decoding), decoding.check)
     if not force:
         believe(service, posted.frames)
     service.history.append(posted.frames)

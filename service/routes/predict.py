@@ -17,6 +17,7 @@ from service.bodies.read import receive
 from service.checked_route import CheckedRoute
 from service.connections.held_bytes import account_of
 from service.context import Parts
+from service.decoding import decode_attended
 from service.documentation import reference
 from service.predict import Question, bytes_of_forecast, dress, forecast, gather, steps_for
 from service.problems import documented
@@ -56,8 +57,10 @@ async def predict(
     question = Question(served, steps, hints, body)
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
-        async with service.decoding(body):
-            start = await run_sync(timings.measured("decode", partial(gather, service, question)))
+        decoding = service.decoding_of(request)
+        work = timings.measured("decode", partial(gather, service, question, decoding))
+        async with service.file_place(body):
+            start = await decode_attended(request, decoding, work)
         account_of(request).take(start.posted.frames.rain_rate.nbytes + bytes_of_forecast(question, start))
         predicted, seconds = await while_attended(request, forecast(service.worker, question, start))
         timings.add("forecast", seconds)

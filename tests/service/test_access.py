@@ -194,11 +194,25 @@ def test_of_addresses_that_one_caller_has_many_of_the_network_counts(host: str, 
     assert caller_of(host) == f"address:{caller}"
 
 
-@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 201), ("none", 201)])
+@pytest.mark.parametrize(
+    ("about", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://raincell:9999"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://raincell"}, 201),
+        ({"Sec-Fetch-Site": "none"}, 201),
+        # Over http, but to loopback, browsers send Origin alone.
+        ({"Origin": "http://elsewhere.example"}, 403),
+        ({"Origin": "http://raincell:9999"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://raincell"}, 201),
+        ({"Origin": "https://raincell:443"}, 201),  # behind a proxy with a certificate
+    ],
+)
 def test_a_page_of_another_site_cannot_add_frames_to_the_service_of_who_reads_it(
-    client: Client, site: str, status: int
+    client: Client, about: dict[str, str], status: int
 ) -> None:
-    about = {"Sec-Fetch-Site": site, "Origin": "https://elsewhere.example"}
     assert ask(client, "ingest", headers=about).status_code == status
     assert ask(client, "read", headers=about).status_code == 200
 
@@ -208,6 +222,17 @@ def test_a_page_of_a_named_site_can(make_client: MAKE) -> None:
     about = {"Sec-Fetch-Site": "cross-site", "Origin": "https://maps.example"}
     assert ask(client, "predict", headers=about).status_code == 200
     check_problem(ask(client, "predict", headers={**about, "Origin": "https://other.example"}), 403)
+
+
+def test_no_shared_cache_keeps_what_a_key_opened(guarded: Client, keys: Keys) -> None:
+    for path in ("/frames", "/models", "/metrics", "/openapi.json"):
+        answer = guarded.get(path, headers=keys("all"))
+        assert answer.status_code == 200
+        with_key = path != "/openapi.json"
+        assert ("private" in answer.headers.get("Cache-Control", "")) is with_key, path
+        assert ("X-API-Key" in answer.headers.get("Vary", "")) is with_key, path
+    refused = guarded.get("/nowcast", headers=keys("read"))
+    assert refused.headers["Cache-Control"] == "no-store"
 
 
 def test_only_named_proxies_may_say_who_asks(service_process: Callable[..., ServiceProcess]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -299,3 +302,31 @@ def test_waits_double_up_to_a_bound_and_are_spread() -> None:
     least = BackOff(30, 300, draw=lambda: 0.0)
     assert [least.failed() for _ in range(4)] == [30, 60, 120, 150]
     assert [least.failed() for _ in range(2000)][-1] == 150
+
+
+@pytest.mark.parametrize("piece", [b"a", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["byte", "103"])
+def test_a_head_that_drips_is_cut_off_and_the_next_answer_comes(
+    server: FeedServer, http_source: MakeSource, piece: bytes
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as caller:
+            caller.recv(9999)
+            caller.sendall(b"HTTP/1.1 200 OK\r\nX: " if piece == b"a" else b"")
+            while True:
+                caller.sendall(piece)
+                time.sleep(0.05)
+
+    dripping = threading.Thread(target=drip, daemon=True)
+    dripping.start()
+    with listener:
+        source = http_source(f"http://127.0.0.1:{listener.getsockname()[1]}/", "RY", longest_seconds=0.5)
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailable, match=r"the listing within 0\.5 seconds"):
+            source.files()
+        assert time.monotonic() - began < 5
+    dripping.join(10)
+    assert not dripping.is_alive(), "the connection is shut"
+    server.put(NAME, b"x")
+    assert http_source(server.url, "RY", longest_seconds=5.0).files()

@@ -106,7 +106,7 @@ def test_questions_without_an_answer(target: Target, query: dict[str, Any], stat
 
 
 def test_a_host_that_is_none_is_no_fault_of_ours(target: Target) -> None:
-    check_problem(target.client.get("/nonesuch", headers={"Host": "["}), 404)
+    check_problem(target.client.get("/nonesuch", headers={"Host": "["}), 421)
 
 
 # --- Redis gone in mid-request ---------------------------------------------------------------------------------------

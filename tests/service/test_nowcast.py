@@ -79,7 +79,8 @@ def test_the_product_need_be_named_only_where_there_are_several(site: Site) -> N
     site.add(sequence(5, end=END, product="YW"))
     check_problem(site.get("/nowcast"), 422, "product=RY&grid=small", "product=YW&grid=small")
     assert site.get("/nowcast?product=YW").json()["product"] == "YW"
-    site.add(sequence(5, end=END, grid=Grid("other", (24, 20), 1.0)))
+    later = END + timedelta(minutes=360)  # the product has changed its grid
+    site.add(sequence(5, end=later, grid=Grid("other", (24, 20), 1.0)))
     check_problem(site.get("/nowcast?product=RY"), 422, "grid of RY")
 
 

@@ -183,7 +183,8 @@ def test_beside_a_stand_in_for_the_champion_shadows_are_skipped(
     replica = replica_on()
     rain = storm(frames, END).rain_rate
     times = times_after(END, frames, timestep_minutes)
-    replica.history.append(FrameSequence(rain, times, SMALL, timestep_minutes, "RY"))
+    product = "RY" if timestep_minutes == 5 else "MINE"
+    replica.history.append(FrameSequence(rain, times, SMALL, timestep_minutes, product))
     whole = replica.make_run()
     assert whole is not None
     assert whole.run.method != "model"
