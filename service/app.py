@@ -26,6 +26,7 @@ from service.bodies.json_body import JsonFrames
 from service.body_limit import MEBIBYTE
 from service.catalogue import Catalogue
 from service.context import Service, now_utc
+from service.damage import Damage
 from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
@@ -36,7 +37,7 @@ from service.metrics import Metrics
 from service.middleware import add_middleware
 from service.model_watch import ModelWatch
 from service.problems import Problem, add_handlers
-from service.quarantine import Counts, MemoryQuarantine
+from service.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_quarantine import RedisQuarantine
@@ -105,11 +106,12 @@ def create_app(settings: Settings) -> FastAPI:
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
     counts = Metrics()
+    damage = Damage(lambda kind: counts.dropped_values.labels(kind).inc())
     load = partial(load_forecaster, provider=settings.provider)
     watch = ModelWatch(settings.model_repository, load)
     if settings.default_model is not None:
         _prefer(watch.catalogue, settings.default_model)
-    history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
+    history, worker, runs = _history(settings, damage), _worker(settings, counts), _runs(settings, damage)
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
     verification = _verification(
@@ -126,6 +128,7 @@ def make_service(settings: Settings) -> Service:
             redis_url=settings.redis_url,
             kept=timedelta(minutes=settings.run_minutes) + _BESIDE_LONGER,
             days=settings.verification_days,
+            damage=damage,
         ),
     )
     runner = Runner(
@@ -151,7 +154,7 @@ def make_service(settings: Settings) -> Service:
         runner=runner if settings.runs else None,
         clock=now_utc,
         model_watch=watch,
-        quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
+        quarantine=_quarantine(settings, damage),
         quarantined=Counts(lambda reason: counts.quarantined_frames.labels(reason).inc()),
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
@@ -221,11 +224,15 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
     )
 
 
-def _history(settings: Settings) -> History:
+def _quarantine(settings: Settings, damage: Damage) -> QuarantineList:
+    return RedisQuarantine(connect(settings.redis_url), damage) if settings.redis_url else MemoryQuarantine()
+
+
+def _history(settings: Settings, damage: Damage) -> History:
     retention = timedelta(minutes=settings.history_minutes)
     if settings.redis_url is None:
         return History(MemoryHistory(retention))
-    return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
+    return History(RedisHistory(settings.redis_url, retention, damage), MemoryHistory(retention))
 
 
 def _verification(settings: Settings, parts: Parts) -> Verification | None:
@@ -236,11 +243,12 @@ def _verification(settings: Settings, parts: Parts) -> Verification | None:
     return make_verification(parts, settings.verification, drifting, usual)
 
 
-def _runs(settings: Settings) -> Runs:
+def _runs(settings: Settings, damage: Damage) -> Runs:
     retention = timedelta(minutes=settings.run_minutes)
     if settings.redis_url is None:
         return Runs(MemoryRuns(retention))
-    return Runs(RedisRuns(settings.redis_url, retention), last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
+    store = RedisRuns(settings.redis_url, retention, damage=damage)
+    return Runs(store, last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
 
 
 @contextlib.asynccontextmanager

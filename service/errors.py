@@ -18,7 +18,9 @@ RaincellError
 ├── DefaultModelGone       no model named, and the one that is meant then has left the repository
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
-│   └── StoreFull          the history store answers, but takes nothing more
+│   ├── StoreFull          the history store answers, but takes nothing more
+│   └── StoredValueDamaged the store answers with a value that no version writes
+│       └── KeyOfAnotherType   a key of Redis that holds another kind of thing
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -126,6 +128,14 @@ class VerificationOff(RaincellError):
 
 class StoreFull(StoreUnavailable):
     """The history store takes nothing more; it can be read."""
+
+
+class StoredValueDamaged(StoreUnavailable):
+    """A value that no version writes: it alone cannot be read, and the store answers for all else."""
+
+
+class KeyOfAnotherType(StoredValueDamaged):
+    """A key of Redis of another type than what is kept under it."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):
