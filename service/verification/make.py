@@ -75,7 +75,7 @@ def make_verification(
 ) -> Verification:
     """Verification with its ledger in `folder`."""
     beside, claims, references = _shared(parts)
-    tally = Tally(folder)
+    tally = Tally(folder, parts.damage)
     scorer = Scorer(
         parts.history,
         Sources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), beside, references),
@@ -85,7 +85,7 @@ def make_verification(
         busy=lambda: parts.worker.inside > 0 or parts.worker.waiting > 0,
         on_score=lambda how: parts.metrics.verified.labels(how).inc(),
     )
-    watch = InputWatch(parts.history, folder, claims, input_limits)
+    watch = InputWatch(parts.history, folder, claims, input_limits, parts.damage)
     shadows = Shadows(
         parts.repository,
         parts.catalogue,
