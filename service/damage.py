@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -13,6 +14,8 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _MOST_NAMES = 10_000
 """Values that are remembered as named; beyond, all are forgotten, and may be named again."""
+_MOST_LOGGED = 100
+"""Of a kind: a store full of garbage must not fill the log, too."""
 _LONGEST = 200
 _logger = logging.getLogger("raincell")
 
@@ -29,6 +32,7 @@ class Damage:
     def __init__(self, on_drop: Callable[[Kind], object] = lambda _: None) -> None:
         self._on_drop = on_drop
         self._named: set[tuple[str, str]] = set()
+        self._logged: Counter[Kind] = Counter()
         self._guard = threading.Lock()
 
     def drop(self, kind: Kind, name: object, why: str) -> None:
@@ -39,9 +43,14 @@ class Damage:
                 return
             if len(self._named) >= _MOST_NAMES:
                 self._named.clear()
+                self._logged.clear()
             self._named.add(named)
+            self._logged[kind] += 1
+            place = self._logged[kind]
         self._on_drop(kind)
-        _logger.error("a stored value does not fit and is left out: %s %s: %s", kind, named[1], _short(why))
+        if place <= _MOST_LOGGED:
+            more = "; more of the kind are only counted" if place == _MOST_LOGGED else ""
+            _logger.error("a stored value does not fit and is left out: %s %s: %s%s", kind, named[1], _short(why), more)
 
 
 def _short(name: object) -> str:

@@ -16,6 +16,7 @@ RaincellError
 ├── RunExpired             a run that was there and is kept no longer
 ├── VerificationOff        scores were asked for where none are kept
 ├── DefaultModelGone       no model named, and the one that is meant then has left the repository
+├── DiskFull               no room, or no right, to write on a disk of the service
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
 │   ├── StoreFull          the history store answers, but takes nothing more
@@ -140,3 +141,7 @@ class KeyOfAnotherType(StoredValueDamaged):
 
 class StoredHistoryIncomplete(IncompleteHistory):
     """The stored history has too few frames or a gap."""
+
+
+class DiskFull(RaincellError):
+    """A disk of the service takes nothing: it is full, over a quota or a limit, or read-only."""

@@ -34,6 +34,9 @@ _IDLE = timedelta(days=7)
 """Series to which nothing was added for this long go; everything else goes by the retention."""
 _EPOCH = "raincell:epoch"
 _SERIES = "raincell:series"
+_MOST_EMPTY = 256
+"""Listed series of which there may be no frames: those that were withdrawn, and many more."""
+_FORGET = "if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end return 1"
 _WITHDRAWALS = "raincell:withdrawals"
 _EPOCH_TYPES = {_EPOCH: "string", _WITHDRAWALS: "string"}
 _FED = "raincell:fed"
@@ -64,6 +67,7 @@ class RedisHistory(EncodedHistory):
             with self._redis.pipeline(transaction=True) as pipe:
                 self._publish(pipe, series, frames)
                 pipe.execute()
+            self._redis.sadd(_SERIES, "|".join(series))  # `_prune` may have come in between
 
         self._healed(series, publish, [frame.valid_time for frame in frames])
 
@@ -141,7 +145,19 @@ class RedisHistory(EncodedHistory):
                 return list(reading.execute())
 
         found = healed(self._redis, self._damage, {_key(series, "times"): "zset" for series in listed}, sizes)
-        return sorted(series for series, size in zip(listed, found, strict=True) if size)
+        sizes_of = dict(zip(listed, found, strict=True))
+        empty = [series for series, size in sizes_of.items() if not size]
+        if len(empty) > _MOST_EMPTY:
+            self._prune(empty)
+        return sorted(series for series, size in sizes_of.items() if size)
+
+    def _prune(self, empty: Sequence[Series]) -> None:
+        """Take series without frames from the list, which every request would go through."""
+        self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
+        with store_errors(), self._redis.pipeline(transaction=False) as pruning:
+            for series in empty:
+                pruning.eval(_FORGET, 2, _SERIES, _key(series, "times"), "|".join(series))
+            pruning.execute()
 
     def bury(self, series: Series, time: datetime, at: float) -> bool:
         """See EncodedHistory."""

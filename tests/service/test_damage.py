@@ -216,3 +216,22 @@ def test_names_are_one_line_and_few(caplog: pytest.LogCaptureFixture) -> None:
     (record,) = caplog.records
     assert "\n" not in record.message
     assert len(record.message) < 400
+
+
+def test_a_store_full_of_garbage_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    counted: list[str] = []
+    damage = Damage(counted.append)
+    for number in range(500):
+        damage.drop("quarantine", number, "garbage")
+    assert len(counted) == 500
+    assert len(caplog.records) == 100
+    assert "only counted" in caplog.records[-1].message
+
+
+def test_thousands_of_series_without_frames_are_taken_from_the_list(redis_server: RedisServer) -> None:
+    redis, store = Redis(port=redis_server.port), RedisHistory(redis_server.url, RETENTION)
+    store.append(sequence(1, end=END, product="GOOD"))
+    redis.sadd("raincell:series", *(f"P{number}|g" for number in range(3000)))
+    for _ in range(2):
+        assert store.products() == [GOOD]
+    assert redis.scard("raincell:series") == 1
