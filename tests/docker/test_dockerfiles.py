@@ -53,11 +53,14 @@ def test_an_image_without_a_digest_has_its_reason_beside_it() -> None:
     named = re.compile(r"^\s*(?:image: (?!\$)|FROM )(\S+)")
     seen = 0
     for path in files:
-        lines = path.read_text().splitlines()
-        first = {image[1]: number for number, line in reversed([*enumerate(lines)]) if (image := named.match(line))}
-        for image, number in first.items():
+        lines, done = path.read_text().splitlines(), set[str]()
+        for number, line in enumerate(lines):
+            image = named.match(line)
+            if image is None or image[1] in done:
+                continue
+            done.add(image[1])
             seen += 1
-            assert "@sha256:" in image or "No digest" in lines[number - 1], f"{path.name}: {image}"
+            assert "@sha256:" in image[1] or "No digest" in lines[number - 1], f"{path.name}: {image[1]}"
     assert seen >= 10
 
 

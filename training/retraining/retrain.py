@@ -109,7 +109,10 @@ def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
     if not worker.leads:
         yield
         return
-    with (repository / ".retrain.lock").open("w") as lock:
+    path = repository / ".retrain.lock"
+    if path.is_dir():
+        raise InvalidRequest(expected=f"{path.name} as a file to lock", got="a folder", remedy="remove it")
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
