@@ -1,10 +1,12 @@
 # The service on the CPU: no torch, no CUDA. Context: the repository's root.
+# No digest, so that a build takes the fixes of Debian and Python that the tag has by then.
 FROM python:3.11-slim-bookworm AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY pyproject.toml constraints.txt docker/slim.sh LICENSE NOTICE ./
 # The dependencies change less often than the code, so they are a layer of their own.
+# Versions, not hashes: pip takes no project in its own folder together with hashes, and the wheels differ by platform.
 RUN python -c "import pathlib, tomllib; names = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['setuptools']['packages']; [pathlib.Path(name.replace('.', '/')).mkdir(parents=True, exist_ok=True) for name in names]" \
     && touch README.md \
     && python -m venv /opt/raincell \

@@ -1,9 +1,11 @@
 # Training, retraining, archives and Dask workers. Context: the repository's root.
+# No digest, so that a build takes the fixes of Debian and Python that the tag has by then.
 FROM python:3.11-slim-bookworm AS build
 # Where pip finds torch for the CPU; empty: PyPI's, which brings CUDA along.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /app
 COPY pyproject.toml constraints.txt LICENSE NOTICE ./
+# Versions, not hashes: pip takes no project in its own folder together with hashes, and the wheels differ by platform.
 RUN python -c "import pathlib, tomllib; names = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['tool']['setuptools']['packages']; [pathlib.Path(name.replace('.', '/')).mkdir(parents=True, exist_ok=True) for name in names]" \
     && touch README.md \
     && python -m venv /opt/raincell \

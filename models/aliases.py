@@ -88,14 +88,14 @@ def read_aliases(repository: Path, name: str) -> Aliases:
     content = read_json(path)
     try:
         return Aliases(
-            champion=check_name(content["champion"]),
+            champion=_champion(content["champion"]),
             previous=_version(content.get("previous")),
             challenger=_version(content.get("challenger")),
             challenger_since=_time(content.get("challenger_since")),
             probation_until=_time(content.get("probation_until")),
             champion_since=_time(content.get("champion_since")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactRejected(
             expected=f"champion in {name}/aliases.json, and times with their zone",
             got=f"another content ({type(error).__name__})",
@@ -103,7 +103,16 @@ def read_aliases(repository: Path, name: str) -> Aliases:
         ) from error
 
 
-def _version(name: str | None) -> str | None:
+def _champion(name: object) -> str:
+    champion = _version(name)
+    if champion is None:
+        raise TypeError("no champion")
+    return champion
+
+
+def _version(name: object) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError("a version that is no text")
     return None if name is None else check_name(name)
 
 

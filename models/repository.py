@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from radar import regular_file
 from radar.digest import sha256_of
 from radar.durable import write_text
 from radar.errors import ArtifactRejected, UnknownModel
@@ -21,6 +23,8 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""
 FILES = {"float32": "model.onnx", "float16": "model.fp16.onnx"}
 """A version's files by precision; the first is always there, and the one that is served."""
+
+_NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,79}")
 
 
 def champions(repository: Path) -> dict[str, Path]:
@@ -42,8 +46,15 @@ def champions(repository: Path) -> dict[str, Path]:
 
 
 def model_names(repository: Path) -> list[str]:
-    """The models that have aliases, in order."""
-    return sorted(aliases.parent.name for aliases in repository.glob("*/aliases.json"))
+    """The models that have aliases, in order; a folder whose name no model can have is passed over."""
+    try:
+        folders = list(repository.iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    # A link to nothing is there, and damaged: a model whose aliases are gone is taken away.
+    return sorted(
+        path.name for path in folders if _NAME.fullmatch(path.name) and os.path.lexists(path / "aliases.json")
+    )
 
 
 def chosen_model(repository: Path, name: str | None) -> str:
@@ -71,8 +82,11 @@ def _order(version: str) -> tuple[int, int, str]:
 
 
 def champion_of(repository: Path, name: str) -> str:
-    """The version that is a model's champion; raises ArtifactRejected where its aliases do not say so."""
-    return str(_read(repository / name / "aliases.json", "champion"))
+    """The version that is a model's champion; raises ArtifactRejected where its aliases do not name one."""
+    champion = _read(repository / name / "aliases.json", "champion")
+    if not isinstance(champion, str):
+        raise _other_content(repository / name / "aliases.json", "a champion by its name", TypeError())
+    return check_name(champion)
 
 
 def version_file(repository: Path, name: str, version: str) -> Path:
@@ -102,17 +116,17 @@ def version_file_path(repository: Path, name: str, version: str) -> Path:
 
 def check_name(name: str) -> str:
     """A model's or version's name that is one folder; raises ArtifactRejected for anything else."""
-    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,79}", name):
+    if not _NAME.fullmatch(name):
         raise ArtifactRejected(
-            expected="a name of letters, digits, and . _ + - inside", got=repr(name[:80]), remedy="choose another"
+            expected="a name of letters, digits, and . _ + - inside", got=ascii(name[:80]), remedy="choose another"
         )
     return name
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of the repository; raises ArtifactRejected for anything but an object."""
+    """A JSON file of the repository; raises ArtifactRejected for anything but an object, and OSError."""
     try:
-        content = json.loads(path.read_text())
+        content = regular_file.read_json(path)
     except ValueError as error:
         raise _other_content(path, "an object", error) from error
     if not isinstance(content, dict):
@@ -123,7 +137,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def _read(path: Path, key: str) -> object:
     """One entry of a JSON file of the repository."""
     try:
-        return json.loads(path.read_text())[key]
+        return regular_file.read_json(path)[key]
+    except OSError as error:
+        raise ArtifactRejected(
+            expected=f"{path.parent.name}/{path.name} as a file that can be read",
+            got=error.strerror or type(error).__name__,
+            remedy="restore the file, or export the model again",
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _other_content(path, key, error) from error
 
@@ -138,8 +158,7 @@ def _other_content(path: Path, expected: str, error: Exception) -> ArtifactRejec
 
 def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
     """The manifest of one version: checksums, parent, scores and the gate's decision."""
-    manifest: dict[str, Any] = json.loads((repository / name / version / "manifest.json").read_text())
-    return manifest
+    return read_json(repository / name / version / "manifest.json")
 
 
 def record_scores(repository: Path, name: str, version: str, scores: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from radar.cpus import limit_libraries
 from radar.errors import InvalidRequest, RaincellError
+from radar.stopped import run_command
 from radar.times import parse_time
 
 
@@ -53,4 +54,4 @@ def _demo(folder: Path, end: datetime, seed: int) -> None:
 
 if __name__ == "__main__":
     limit_libraries()
-    sys.exit(main())
+    sys.exit(run_command(main))

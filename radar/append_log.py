@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from radar.durable import sync
+from radar.regular_file import open_regular, parse_json
 
 QUIET_DAYS = 10
 """Days for which nothing must have been added to a day before it is over: longer than any run or frame is kept."""
+MOST_LINE_BYTES = 2**20
+"""Of a line: a record of a dozen models has some kilobytes."""
 Line = dict[str, Any]
 
 
@@ -87,28 +90,40 @@ class LogFollower:
         self._offsets: dict[Path, int] = {}
         self.damaged = 0
         """How many whole lines could not be read as JSON objects."""
+        self.unreadable: dict[str, str] = {}
+        """Files that cannot be read, by name, and why: folders, pipes, devices, links to nothing."""
 
     def read(self) -> Iterator[Line]:
-        """The lines that were added since the last call, day by day; raises OSError."""
+        """The lines that were added since the last call, day by day; raises OSError.
+
+        A file that cannot be read is passed over, and noted in `unreadable`.
+        """
         for day, path in log_files(self._folder, self._kind):
             if self._first <= day <= self._last and day not in self._without:
                 yield from self._new_lines(path)
 
     def _new_lines(self, path: Path) -> Iterator[Line]:
-        start = self._offsets.get(path, 0)
         try:
-            with path.open("rb") as file:
-                file.seek(start)
-                content = file.read()
+            file = open_regular(path)
         except FileNotFoundError:  # it was settled meanwhile
             return
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offsets[path] = start + len(whole)
-        for text in whole.splitlines():
-            if (line := _parse(text)) is not None:
-                yield line
-            else:
-                self.damaged += 1
+        except OSError as error:
+            self.unreadable[path.name] = error.strerror or type(error).__name__
+            return
+        self.unreadable.pop(path.name, None)
+        with file:
+            file.seek(self._offsets.get(path, 0))
+            while text := file.readline(MOST_LINE_BYTES):
+                if not text.endswith(b"\n") and len(text) < MOST_LINE_BYTES:
+                    return  # it is being written, or was left by a crash
+                self._offsets[path] = file.tell()
+                yield from self._line(text)
+
+    def _line(self, text: bytes) -> Iterator[Line]:
+        if (line := _parse(text)) is not None:
+            yield line
+        else:
+            self.damaged += 1
 
 
 def log_files(folder: Path, kind: str) -> list[LogFile]:
@@ -118,7 +133,16 @@ def log_files(folder: Path, kind: str) -> list[LogFile]:
         found = [(pattern.fullmatch(path.name), path) for path in folder.iterdir()]
     except FileNotFoundError:
         return []
-    return sorted(LogFile(datetime.strptime(match[1], "%Y%m%d").date(), path) for match, path in found if match)
+    dated = [(day_of(match[1]), path) for match, path in found if match]
+    return sorted(LogFile(day, path) for day, path in dated if day)
+
+
+def day_of(text: str) -> date | None:
+    """The day that YYYYMMDD is; None for none."""
+    try:
+        return datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def days_over(folder: Path, kind: str, days: int, now: datetime) -> dict[date, list[Path]]:
@@ -136,13 +160,13 @@ def days_over(folder: Path, kind: str, days: int, now: datetime) -> dict[date, l
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return float("-inf")
 
 
 def _parse(text: bytes) -> Line | None:
     try:
-        line = json.loads(text)
+        line = parse_json(text)
     except ValueError:
         return None
     return line if isinstance(line, dict) else None

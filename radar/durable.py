@@ -16,8 +16,11 @@ def commit(temporary: Path, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, so that a reader, or a run after a crash, sees the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    commit(temporary, path)
+    try:
+        temporary.write_text(text)
+        commit(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # what a full disk left of it
 
 
 def sync(path: Path) -> None:

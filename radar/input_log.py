@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from radar.append_log import AppendLog, Line, LogFollower, days_over
+from radar.ledger import past_time, text_of
 from radar.score_sums import THRESHOLDS
 from radar.sequence import Float32, iso
 
 _KIND, _VERSION = "inputs", 1
+_LARGEST = 1e9
 
 
 class InputRecord(NamedTuple):
@@ -76,6 +79,17 @@ class InputFollower:
     def __init__(self, folder: Path) -> None:
         self._log = LogFollower(folder, _KIND)
         self._seen: set[tuple[str, str, datetime]] = set()
+        self._unreadable = 0
+
+    @property
+    def damaged(self) -> int:
+        """How many whole lines were no records of this version."""
+        return self._log.damaged + self._unreadable
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Files that cannot be read, by name, and why."""
+        return self._log.unreadable
 
     def knows(self, product: str, grid: str, time: datetime) -> bool:
         """Whether a frame's record was read."""
@@ -89,6 +103,7 @@ class InputFollower:
         """The records that were added since the last call; raises OSError."""
         for line in self._log.read():
             record = _of_line(line)
+            self._unreadable += record is None
             if record and record[:3] not in self._seen:
                 self._seen.add(record[:3])
                 yield record
@@ -98,13 +113,32 @@ def drop_old(folder: Path, days: int, now: datetime) -> None:
     """Remove the records of days older than the newest by more than `days`, once nothing is added to them any more."""
     for paths in days_over(folder, _KIND, days, now).values():
         for path in paths:
-            path.unlink(missing_ok=True)
+            with suppress(IsADirectoryError, PermissionError):
+                path.unlink(missing_ok=True)
 
 
 def _of_line(line: Line) -> InputRecord | None:
     try:
         if line.pop("v") != _VERSION:
             return None
-        return InputRecord(**{**line, "time": datetime.fromisoformat(line["time"])})
-    except (KeyError, TypeError, ValueError):
+        missing = _number(line["missing_fraction"])
+        return InputRecord(
+            product=text_of(line["product"]),
+            grid=text_of(line["grid"]),
+            time=past_time(line["time"]),
+            wet_fraction=_number(line["wet_fraction"]),
+            maximum=_number(line["maximum"]),
+            missing_fraction=1.0 if missing is None else missing,
+            gap_minutes=_number(line["gap_minutes"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _number(value: object) -> float | None:
+    """A number as records hold it, None for null; raises ValueError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
+        raise ValueError("no number, or one that no frame has")
+    return float(value)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,10 @@ STAND_IN = "stand-in"
 KIND = "scores"
 """Of the files."""
 _VERSION = 1
+_LONGEST_LEAD = 31 * 24 * 60
+_LONGEST_NAME = 300
+_AHEAD = timedelta(days=2)
+"""How far ahead of this clock another's may write."""
 
 
 def model_reference(name: str, version: str) -> str:
@@ -139,6 +143,11 @@ class LedgerFollower:
         """How many whole lines were no records of this version."""
         return self._log.damaged + self._unreadable
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Files that cannot be read, by name, and why."""
+        return self._log.unreadable
+
     def knows(self, run: str, lead_minutes: int) -> bool:
         """Whether a record was read."""
         return lead_minutes in self._seen.get(run, ())
@@ -168,7 +177,7 @@ class LedgerFollower:
     def _first(self, line: Line) -> Record | None:
         try:
             record = _of_line(line)
-        except (RaincellError, KeyError, TypeError, ValueError, AttributeError):
+        except (RaincellError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
             self._unreadable += 1
             return None
         seen = self._seen.setdefault(record.run, set())
@@ -256,13 +265,31 @@ def _to_line(record: Record) -> Line:
 def _of_line(line: Line) -> Record:
     if line["v"] != _VERSION:
         raise ValueError("another version")
-    return Record(
-        run=str(line["run"]),
-        product=str(line["product"]),
-        grid=str(line["grid"]),
-        base_time=datetime.fromisoformat(line["base"]),
+    record = Record(
+        run=text_of(line["run"]),
+        product=text_of(line["product"]),
+        grid=text_of(line["grid"]),
+        base_time=past_time(line["base"]),
         lead_minutes=int(line["lead"]),
-        served=str(line["served"]),
-        method=str(line["method"]),
-        sums={str(model): from_json(content) for model, content in line["sums"].items()},
+        served=text_of(line["served"]),
+        method=text_of(line["method"]),
+        sums={text_of(model): from_json(content) for model, content in line["sums"].items()},
     )
+    if not 0 <= record.lead_minutes <= _LONGEST_LEAD:
+        raise ValueError("a lead time that no run has")
+    return record
+
+
+def text_of(value: object) -> str:
+    """A name as records hold it; raises ValueError for anything else, since it becomes a label of a metric."""
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isprintable():
+        raise ValueError("no name")
+    return value
+
+
+def past_time(value: object) -> datetime:
+    """A time with its zone that is not far ahead: one of the year 9999 would make all others old."""
+    time = datetime.fromisoformat(str(value))
+    if time.tzinfo is None or time > datetime.now(UTC) + _AHEAD:
+        raise ValueError("a time without its zone, or ahead")
+    return time

@@ -17,10 +17,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from radar.append_log import days_over
+from radar.append_log import day_of, days_over
 from radar.durable import sync
 from radar.errors import UnreadableFile
-from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record
+from radar.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record, past_time, text_of
+from radar.regular_file import read_json
 from radar.score_sums import ScoreSums, from_json, to_json
 from radar.sequence import iso, midnight
 
@@ -80,21 +81,22 @@ def settled_days(folder: Path) -> dict[date, Path]:
         found = [(_NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
     except FileNotFoundError:
         return {}
-    return {datetime.strptime(match[1], "%Y%m%d").date(): path for match, path in found if match}
+    dated = [(day_of(match[1]), path) for match, path in found if match]
+    return {day: path for day, path in dated if day}
 
 
 def read_day(path: Path) -> list[DayRow]:
     """The totals in a file of `settled_days`; raises UnreadableFile or OSError."""
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
         if content["v"] != _VERSION:
             raise ValueError("another version")
         return [_of_json(row) for row in content["rows"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnreadableFile(
             expected=f"totals of a day in {path.name}",
             got=f"another content ({type(error).__name__})",
-            remedy="remove it",
+            remedy="restore it from a copy, or remove it: the scores of that day are gone",
         ) from None
 
 
@@ -116,9 +118,20 @@ def _settle(folder: Path, day: date, paths: list[Path]) -> None:
         records = LedgerFollower(folder, start, start + timedelta(days=1) - timedelta(microseconds=1)).read()
         rows = added_up(row for record in records for row in rows_of(record))
         _write(target, {"v": _VERSION, "rows": [_to_json(row) for row in rows]})
+    if not _reads(target):
+        return  # damaged totals, or a link to nothing: what is left of the records stays
     sync(folder)  # the totals have their name for good before the records go
     for path in paths:
-        path.unlink(missing_ok=True)
+        with suppress(IsADirectoryError, PermissionError):  # a folder of such a name is nobody's record
+            path.unlink(missing_ok=True)
+
+
+def _reads(target: Path) -> bool:
+    try:
+        read_day(target)
+    except (UnreadableFile, OSError):
+        return False
+    return True
 
 
 def _write(target: Path, content: dict[str, Any]) -> None:
@@ -141,6 +154,6 @@ def _to_json(row: DayRow) -> dict[str, Any]:
 
 
 def _of_json(row: dict[str, Any]) -> DayRow:
-    key = Key(str(row["product"]), str(row["grid"]), str(row["model"]), int(row["lead_minutes"]))
-    times = datetime.fromisoformat(row["first"]), datetime.fromisoformat(row["last"])
+    key = Key(text_of(row["product"]), text_of(row["grid"]), text_of(row["model"]), int(row["lead_minutes"]))
+    times = past_time(row["first"]), past_time(row["last"])
     return DayRow(key, from_json(row["sums"]), from_json(row["persistence"]), *times)

@@ -28,6 +28,8 @@ LIVE = Measure(THRESHOLDS, SCALES_KM)
 """Where the sums stand but those of Brier scores, which come last."""
 SIZE = LIVE.size + 2 * len(THRESHOLDS)
 """How many sums there are."""
+_LARGEST_SUM = 1e30
+"""Far beyond what any frames come to, so that no sum of sums is infinite."""
 _UNSAID = [[0.0, 0.0]] * len(THRESHOLDS)
 
 
@@ -130,8 +132,11 @@ def from_json(content: Mapping[str, Any]) -> ScoreSums:
         if len(content["counts"]) != len(THRESHOLDS):
             raise ValueError("another number of thresholds")
         parts += chain.from_iterable(content.get("brier", _UNSAID))
-        return ScoreSums(np.array(parts, np.float64).reshape(SIZE))
-    except (KeyError, TypeError, ValueError) as error:
+        values = np.array(parts, np.float64).reshape(SIZE)
+        if not (np.isfinite(values) & (values >= 0) & (values <= _LARGEST_SUM)).all():
+            raise ValueError("sums that no frames come to")
+        return ScoreSums(values)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableFile(
             expected=f"sums for thresholds {THRESHOLDS} and scales {SCALES_KM}",
             got=type(error).__name__,

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from radar.cpus import limit_libraries
 from radar.errors import RaincellError
+from radar.stopped import run_command
 from service.feed.arguments import add_arguments
 
 if TYPE_CHECKING:
@@ -147,4 +148,4 @@ def _refuse(why: str) -> int:
 
 if __name__ == "__main__":
     limit_libraries()
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from asyncio import create_task, wait
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -27,10 +26,12 @@ from service.answers.schema import NowcastAnswer
 from service.assets import serve_assets
 from service.bodies.json_body import JsonFrames
 from service.catalogue import Catalogue
-from service.connections.connection import Connection, ConnectionLimits
-from service.connections.held_bytes import MEBIBYTE, HeldBytes
+from service.connections.bounds import connection_limits, held_bytes
+from service.connections.connection import Connection
+from service.connections.held_bytes import MEBIBYTE
 from service.connections.open_files import most_connections
 from service.context import Service, now_utc
+from service.damage import Damage
 from service.decoders import Decoders
 from service.demo import Demo
 from service.documentation import add_schemas
@@ -41,7 +42,7 @@ from service.metrics import Metrics
 from service.middleware import add_middleware
 from service.model_watch import ModelWatch
 from service.problems import Problem, add_handlers
-from service.quarantine import Counts, MemoryQuarantine
+from service.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.redis_client import connect
 from service.redis_history import RedisHistory
 from service.redis_quarantine import RedisQuarantine
@@ -67,8 +68,6 @@ from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
-_LEAST_HELD_MEBIBYTES = 512
-"""Of bodies and answers together: one of the largest forecasts and its frames are 310."""
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
 _BESIDE_LONGER = timedelta(minutes=30)
@@ -112,11 +111,12 @@ def create_app(settings: Settings) -> FastAPI:
 def make_service(settings: Settings) -> Service:
     """The parts that routes work with."""
     counts = Metrics()
+    damage = Damage(lambda kind: counts.dropped_values.labels(kind).inc())
     load = partial(load_forecaster, provider=settings.provider)
     watch = ModelWatch(settings.model_repository, load)
     if settings.default_model is not None:
         _prefer(watch.catalogue, settings.default_model)
-    history, worker, runs = _history(settings), _worker(settings, counts), _runs(settings)
+    history, worker, runs = _history(settings, damage), _worker(settings, counts), _runs(settings, damage)
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
     verification = _verification(
@@ -133,6 +133,7 @@ def make_service(settings: Settings) -> Service:
             redis_url=settings.redis_url,
             kept=timedelta(minutes=settings.run_minutes) + _BESIDE_LONGER,
             days=settings.verification_days,
+            damage=damage,
         ),
     )
     runner = Runner(
@@ -158,12 +159,12 @@ def make_service(settings: Settings) -> Service:
         runner=runner if settings.runs else None,
         clock=now_utc,
         model_watch=watch,
-        quarantine=RedisQuarantine(connect(settings.redis_url)) if settings.redis_url else MemoryQuarantine(),
+        quarantine=_quarantine(settings, damage),
         quarantined=Counts(lambda reason: counts.quarantined_frames.labels(reason).inc()),
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
         verification=verification,
-        held=_held(settings),
+        held=held_bytes(settings),
         decode_seconds=settings.deadline_seconds,
     )
     counts.registry.register(StateCollector(service))
@@ -199,7 +200,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,  # service.observed writes it
         proxy_headers=False,  # service.middleware
-        http=cast(Any, partial(Connection, limits=_connection_limits(settings, connections))),
+        http=cast(Any, partial(Connection, limits=connection_limits(settings, connections))),
         ws="none",
         backlog=at_once,
     )
@@ -236,21 +237,15 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
     )
 
 
-def _held(settings: Settings) -> HeldBytes:
-    together = max(_LEAST_HELD_MEBIBYTES, settings.queue * settings.max_body_mb) * MEBIBYTE
-    return HeldBytes(together, each=3 * together // 4, clock=time.monotonic)
+def _quarantine(settings: Settings, damage: Damage) -> QuarantineList:
+    return RedisQuarantine(connect(settings.redis_url), damage) if settings.redis_url else MemoryQuarantine()
 
 
-def _connection_limits(settings: Settings, most: int) -> ConnectionLimits:
-    on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
-    return ConnectionLimits(most, on_the_wire, settings.client_seconds)
-
-
-def _history(settings: Settings) -> History:
+def _history(settings: Settings, damage: Damage) -> History:
     retention = timedelta(minutes=settings.history_minutes)
     if settings.redis_url is None:
         return History(MemoryHistory(retention))
-    return History(RedisHistory(settings.redis_url, retention), last_good=MemoryHistory(retention))
+    return History(RedisHistory(settings.redis_url, retention, damage), MemoryHistory(retention))
 
 
 def _verification(settings: Settings, parts: Parts) -> Verification | None:
@@ -261,11 +256,12 @@ def _verification(settings: Settings, parts: Parts) -> Verification | None:
     return make_verification(parts, settings.verification, drifting, usual)
 
 
-def _runs(settings: Settings) -> Runs:
+def _runs(settings: Settings, damage: Damage) -> Runs:
     retention = timedelta(minutes=settings.run_minutes)
     if settings.redis_url is None:
         return Runs(MemoryRuns(retention))
-    return Runs(RedisRuns(settings.redis_url, retention), last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
+    store = RedisRuns(settings.redis_url, retention, damage=damage)
+    return Runs(store, last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
 
 
 @contextlib.asynccontextmanager

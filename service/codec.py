@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import zstandard
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from radar.counts import LARGEST_COUNT, MISSING, SCALE
-from radar.errors import StoreUnavailable
 from radar.grid import Grid
+from radar.limits import LARGEST_FRAME_PIXELS
 from radar.sequence import Float32, FrameSequence
+from service.errors import StoredValueDamaged
+
+_LONGEST_TIMESTEP = 31 * 24 * 60
+_LARGEST_SCALE = 1.001 * float(np.finfo(np.float32).max) / LARGEST_COUNT
+"""mm/h a count: what is larger makes infinity of counts that `encode` writes."""
 
 
 class Series(NamedTuple):
@@ -27,18 +32,27 @@ class Series(NamedTuple):
 
 
 class FrameHeader(BaseModel):
-    """All that a stored frame is besides its counts."""
+    """All that a stored frame is besides its counts.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A later version may say more in it, which is passed over; one that means something else has another `codec`.
+    """
 
-    codec: int = 1
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    codec: Literal[1] = 1
     product: str
     grid: Grid
-    valid_time: datetime
-    timestep_minutes: int = Field(gt=0)
-    scale: float = Field(gt=0)
+    valid_time: AwareDatetime
+    timestep_minutes: int = Field(gt=0, le=_LONGEST_TIMESTEP)
+    scale: float = Field(ge=SCALE / 2, le=_LARGEST_SCALE)
     stored_at: float = 0.0
     """Seconds since 1970, by the store's clock, at which it was accepted: a withdrawal before that is not its own."""
+
+    @field_validator("grid")
+    @classmethod
+    def _check_grid(cls, grid: Grid) -> Grid:
+        check_grid(grid)
+        return grid
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ def decode(stored: Sequence[StoredFrame]) -> FrameSequence:
     ------
     IncompleteHistory
         A gap, named.
-    StoreUnavailable
+    StoredValueDamaged
         Frames that are not what their header says.
     """
     newest = stored[-1].header
@@ -89,11 +103,20 @@ def decode(stored: Sequence[StoredFrame]) -> FrameSequence:
     )
 
 
+def check_grid(grid: Grid) -> None:
+    """Raise ValueError for a grid that no frame can have."""
+    rows, columns = grid.shape
+    if rows < 1 or columns < 1 or rows * columns > LARGEST_FRAME_PIXELS:
+        raise ValueError("a shape that no frame has")
+    if not (grid.pixel_size_km > 0 and np.isfinite([grid.pixel_size_km, *grid.north_west]).all()):
+        raise ValueError("a pixel size or a corner that no grid has")
+
+
 def read_header(text: bytes) -> FrameHeader:
-    """A header from its JSON; raises StoreUnavailable for anything else."""
+    """A header from its JSON; raises StoredValueDamaged for anything else."""
     try:
         return FrameHeader.model_validate_json(text)
-    except ValidationError:
+    except (ValidationError, OverflowError):
         raise _damaged("a header of another form") from None
 
 
@@ -113,12 +136,12 @@ def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFram
 
 
 def decode_one(frame: StoredFrame) -> Float32:
-    """The rain (H, W) of one frame in mm/h, NaN = no data; raises StoreUnavailable as `decode`."""
+    """The rain (H, W) of one frame in mm/h, NaN = no data; raises StoredValueDamaged as `decode`."""
     return rates(frame.header.scale)[counts_of(frame)]
 
 
 def counts_of(frame: StoredFrame) -> npt.NDArray[np.uint16]:
-    """The counts (H, W) of one frame, of which `rates` tells what they mean; raises StoreUnavailable as `decode`."""
+    """The counts (H, W) of one frame, of which `rates` tells what they mean; raises StoredValueDamaged as `decode`."""
     shape = frame.header.grid.shape
     size = 2 * shape[0] * shape[1]
     try:
@@ -156,7 +179,7 @@ def rates(scale: float) -> Float32:
     return table
 
 
-def _damaged(got: str) -> StoreUnavailable:
-    return StoreUnavailable(
+def _damaged(got: str) -> StoredValueDamaged:
+    return StoredValueDamaged(
         expected="stored frames as this version writes them", got=got, remedy="withdraw the frame, or empty the store"
     )

@@ -17,9 +17,12 @@ RaincellError
 ├── RunExpired             a run that was there and is kept no longer
 ├── VerificationOff        scores were asked for where none are kept
 ├── DefaultModelGone       no model named, and the one that is meant then has left the repository
+├── DiskFull               no room, or no right, to write on a disk of the service
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
-│   └── StoreFull          the history store answers, but takes nothing more
+│   ├── StoreFull          the history store answers, but takes nothing more
+│   └── StoredValueDamaged the store answers with a value that no version writes
+│       └── KeyOfAnotherType   a key of Redis that holds another kind of thing
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -133,5 +136,17 @@ class StoreFull(StoreUnavailable):
     """The history store takes nothing more; it can be read."""
 
 
+class StoredValueDamaged(StoreUnavailable):
+    """A value that no version writes: it alone cannot be read, and the store answers for all else."""
+
+
+class KeyOfAnotherType(StoredValueDamaged):
+    """A key of Redis of another type than what is kept under it."""
+
+
 class StoredHistoryIncomplete(IncompleteHistory):
     """The stored history has too few frames or a gap."""
+
+
+class DiskFull(RaincellError):
+    """A disk of the service takes nothing: it is full, over a quota or a limit, or read-only."""

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.codec import Series, StoredFrame, encode, series_of
-from service.errors import StoreFull
+from service.errors import StoredValueDamaged, StoreFull
 from service.history import EncodedHistory, MemoryHistory, decode_history, stamped
 from service.quarantine import frame_before
 
@@ -145,8 +145,8 @@ class History:
         try:
             self._agree()
             done = work()
-        except StoreFull:
-            raise  # it can be read
+        except (StoreFull, StoredValueDamaged):
+            raise  # all else can be read
         except StoreUnavailable as error:
             self._asked_again_from = self._clock() + PAUSE_SECONDS
             self._tell(str(error))

@@ -10,6 +10,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from radar.quality import Reason
+from service.damage import KINDS
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 32)
@@ -39,6 +40,8 @@ class Metrics:
         E.g. "left", "deadline".
     decoder_ends : Counter by reason
         Child processes for HDF5 that died or were killed: "died", "time-out", or "worn" after many files.
+    dropped_values : Counter by kind
+        What was read from Redis or the ledger and did not fit, each once: see `service.damage`.
     verified : Counter by outcome
         Lead times of runs: "scored", "expired", "failed".
     shadows : Counter by outcome
@@ -65,6 +68,10 @@ class Metrics:
         _begin(self.quarantined_frames, *get_args(Reason))
         self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")
         self.decoder_ends = self._counter("decoder_ends", "Child processes for HDF5 that ended", "reason")
+        self.dropped_values = self._counter(
+            "dropped_values", "Stored values that did not fit and were left out", "kind"
+        )
+        _begin(self.dropped_values, *KINDS)
         self.verified = self._counter("verified", "Lead times of runs whose observation came in", "outcome")
         self.shadows = self._counter("shadow_forecasts", "Forecasts of shadow models", "outcome")
 

@@ -37,13 +37,19 @@ class ModelWatch:
         self.catalogue: Catalogue = load_catalogue(repository, load)
 
     async def run(self, seconds: float) -> None:
-        """Look every so many seconds, until cancelled."""
+        """Look every so many seconds, until cancelled; what fails is told once, and tried again."""
+        fault = ""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await run_sync(self.look)
-            except OSError as error:  # a shared folder that is away for a while
-                _logger.warning("the model repository cannot be read: %s", type(error).__name__)
+                fault = ""
+            except Exception as error:  # a shared folder that is away for a while, or holds what nobody thought of
+                now = type(error).__name__
+                if now != fault:
+                    known = None if isinstance(error, OSError | RaincellError) else error
+                    _logger.warning("the model repository cannot be read: %s", now, exc_info=known)
+                fault = now
 
     def look(self) -> None:
         """Bring the catalogue up to date; takes as long as loading what is new."""
@@ -99,7 +105,7 @@ class ModelWatch:
 
     def _version(self, name: str) -> str | None:
         try:
-            return champion_of(self._repository, name)[:80]
+            return champion_of(self._repository, name)
         except (RaincellError, OSError):
             return None
 

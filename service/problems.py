@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -47,6 +49,7 @@ STATUS: dict[type[RaincellError], int] = {
     service_errors.QuotaExceeded: 429,
     service_errors.StoredHistoryIncomplete: 503,
     service_errors.NoRunYet: 503,
+    service_errors.DiskFull: 503,
     service_errors.DefaultModelGone: 503,
     radar_errors.Overloaded: 503,
     radar_errors.StoreUnavailable: 503,
@@ -56,6 +59,7 @@ STATUS: dict[type[RaincellError], int] = {
 RETRY_AFTER_SECONDS: dict[type[RaincellError], int] = {
     service_errors.StoredHistoryIncomplete: 60,
     service_errors.NoRunYet: 5,
+    service_errors.DiskFull: 60,
     service_errors.DefaultModelGone: 60,
     radar_errors.Overloaded: 5,
     radar_errors.StoreUnavailable: 10,
@@ -121,6 +125,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
+    app.add_exception_handler(OSError, _handle_os)
     app.add_exception_handler(Exception, _handle_failure)
 
 
@@ -144,7 +149,7 @@ _DESCRIPTIONS = {
     422: "The request or the frames in it cannot be used; the problem says why",
     429: "More requests in a minute than the caller may make; see Retry-After",
     500: "A fault of the service",
-    503: "Overload, too few frames in the stored history, or the history store does not answer; see Retry-After",
+    503: "Overload, a full disk, too few frames in the history, or its store does not answer; see Retry-After",
 }
 
 
@@ -158,6 +163,24 @@ async def _handle_raincell(_: Request, error: Exception) -> Response:
     if response.status_code == 500:
         _logger.error("unexpected error", exc_info=error)
     return response
+
+
+async def _handle_os(_: Request, error: Exception) -> Response:
+    """A disk that takes nothing is a 503 that says so; any other error of the system is ours."""
+    code = cast(OSError, error).errno
+    if code not in _DISK_FULL:
+        raise error
+    _logger.error("the disk for temporary files takes nothing: %s", errno.errorcode[code])
+    return raincell_response(
+        service_errors.DiskFull(
+            expected="room on the service's disk for what a request needs for a while",
+            got=os.strerror(code).lower(),
+            remedy="try again later, or send less at a time; its operator gives TMPDIR more room",
+        )
+    )
+
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def first_fault(faults: Sequence[Any]) -> tuple[str, str]:

@@ -32,7 +32,7 @@ from redis.exceptions import TimeoutError as TimedOut
 from redis.retry import Retry
 
 from radar.errors import StoreUnavailable
-from service.errors import StoreFull
+from service.errors import KeyOfAnotherType, StoreFull
 from service.redis_url import check_redis_url
 
 CONNECTION_SECONDS = 60.0
@@ -147,6 +147,12 @@ def store_errors() -> Iterator[None]:
             remedy="try again later; its operator gives Redis more memory, or a policy to evict by (volatile-ttl)",
         ) from error
     except (RedisError, OSError, ValueError) as error:
+        if "WRONGTYPE" in str(error):
+            raise KeyOfAnotherType(
+                expected="keys of the history store as this version writes them",
+                got="a key of another type (WRONGTYPE)",
+                remedy="its operator deletes what others wrote below raincell: in Redis",
+            ) from error
         got, remedy = _told(error)
         raise StoreUnavailable(
             expected="an answer from the history store (Redis)", got=got, remedy=f"{remedy} (RAINCELL_REDIS_URL)"

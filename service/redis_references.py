@@ -9,11 +9,13 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from service.codec import Series, StoredFrame, read_header
+from service.codec import Series, StoredFrame, series_of_header
+from service.damage import Damage
 from service.redis_client import store_errors
+from service.redis_values import frame_of, healed, times_of
 from service.reference_forecasts import REFERENCE_RETENTION, ReferenceForecasts
 
 _IDLE = timedelta(days=2)
@@ -27,17 +29,27 @@ class RedisReferences(ReferenceForecasts):
     ----------
     client : redis.Redis
         See `service.redis_client.connect`.
+    retention : timedelta
+    damage : Damage, optional
     """
 
-    def __init__(self, client: Any, retention: timedelta = REFERENCE_RETENTION) -> None:  # noqa: ANN401 - untyped
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - redis has no type for it
+        retention: timedelta = REFERENCE_RETENTION,
+        damage: Damage | None = None,
+    ) -> None:
         super().__init__(retention)
         self._redis = client
+        self._damage = damage or Damage()
 
     def reference_times(self, series: Series) -> list[datetime]:
         """See ReferenceForecasts."""
-        with store_errors():
-            members = self._redis.zrange(_key(series, "times"), 0, -1)
-        return [datetime.fromtimestamp(int(member), UTC) for member in members]
+        key = _key(series, "times")
+        members = healed(
+            self._redis, self._damage, {key: "zset"}, lambda: self._redis.zrange(key, 0, -1, withscores=True)
+        )
+        return times_of(members, key, self._damage)
 
     def keep(self, series: Series, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
         """See ReferenceForecasts."""
@@ -59,13 +71,21 @@ class RedisReferences(ReferenceForecasts):
             publish.execute()
 
     def stored(self, series: Series, reference_time: datetime) -> list[StoredFrame]:
-        """See ReferenceForecasts."""
-        with store_errors():
-            fields = self._redis.hgetall(_key(series, f"run:{_seconds(reference_time)}"))
-        count = len(fields) // 2
-        return [
-            StoredFrame(read_header(fields[f"{n}:header".encode()]), fields[f"{n}:data".encode()]) for n in range(count)
+        """See ReferenceForecasts; none where one of its frames is damaged."""
+        key = _key(series, f"run:{_seconds(reference_time)}")
+        fields = healed(self._redis, self._damage, {key: "hash"}, lambda: self._redis.hgetall(key))
+        parts = [
+            (fields.get(f"{n}:header".encode()), fields.get(f"{n}:data".encode())) for n in range(len(fields) // 2)
         ]
+        found = [self._frame(series, f"{key} {n}", *part) for n, part in enumerate(parts)]
+        frames = [frame for frame in found if frame]
+        return frames if len(frames) == len(found) else []
+
+    def _frame(self, series: Series, name: str, header: bytes | None, data: bytes | None) -> StoredFrame | None:
+        def fits(frame: StoredFrame) -> bool:
+            return series_of_header(frame.header) == series
+
+        return frame_of(header or b"", data or b"", name, "reference", self._damage, fits)
 
 
 def _fields(frames: Sequence[StoredFrame]) -> dict[str, str | bytes]:

@@ -7,6 +7,7 @@ import sys
 
 from radar.cpus import limit_libraries
 from radar.errors import RaincellError
+from radar.stopped import run_command
 from training.commands import (
     check_reference,
     evaluate,
@@ -54,4 +55,4 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     limit_libraries()
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from radar.archive import Archive
+from radar.regular_file import open_regular, parse_json
 from training.dask_pool import run_all
 from training.prepare_plan import Task, find_files, plan
 from training.prepare_task import Record, run_task
@@ -104,14 +105,38 @@ def read_journal(root: Path) -> dict[str, Record]:
     """What became of each file so far; a last line that a kill cut short is passed over."""
     records: dict[str, Record] = {}
     path = root / _JOURNAL
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in _lines(path):
         try:
-            record = Record(**json.loads(line))
+            record = Record(**parse_json(line))
         except (ValueError, TypeError):
+            continue
+        if not _is_sound(record):
             continue
         records.pop(record.key, None)  # to the end
         records[record.key] = record
     return _of_last_variable(records)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        with open_regular(path) as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether a line of the journal says of a file what `_write` writes; its file is read again if not."""
+    texts = (record.key, record.path, record.sha256, record.error)
+    counts = (record.frames, record.forecasts, record.others)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and isinstance(record.settled, bool)
+        and isinstance(record.found, dict)
+        and all(isinstance(count, int) for count in record.found.values())
+        and all(name is None or isinstance(name, str) for name in (record.product, record.variable))
+    )
 
 
 def _of_last_variable(records: dict[str, Record]) -> dict[str, Record]:

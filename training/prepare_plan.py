@@ -14,6 +14,7 @@ from pathlib import Path
 from radar.errors import RaincellError
 from radar.files import holds_sequence
 from radar.netcdf_reader import netcdf_times
+from radar.regular_file import is_regular
 from radar.rydl import is_rydl_file, rydl_times
 
 _TIME_IN_NAME = re.compile(r"(?<!\d)(?:20|19)?(\d{6})[_T-]?(\d{4})(?!\d)")
@@ -66,12 +67,20 @@ def plan(files: Sequence[Path], done: Iterable[str], variable: str | None = None
     left_out = set(done)
     groups: dict[str, list[Piece]] = defaultdict(list)
     for path in files:
-        status = path.stat()
-        piece = Piece(str(path), status.st_size, status.st_mtime_ns)
+        piece = _piece(path)
         if piece.key not in left_out:
             groups[_day_in_name(path)].append(piece)
     tasks = (task for day in sorted(groups) for task in _tasks(groups[day], variable))
     return [left for task in tasks if (left := tuple(piece for piece in task if piece.key not in left_out))]
+
+
+def _piece(path: Path) -> Piece:
+    """A file; a link to nothing, or one that goes away, fails when its turn comes, as does what is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return Piece(str(path), 0, 0)
+    return Piece(str(path), status.st_size, status.st_mtime_ns)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -99,7 +108,7 @@ def _tasks(pieces: Sequence[Piece], variable: str | None) -> Iterator[Task]:
 
 def _holds_sequence(path: Path) -> bool:
     try:
-        return holds_sequence(path)
+        return is_regular(path) and holds_sequence(path)
     except (RaincellError, OSError):
         return False  # it will be named as unreadable when its turn comes
 
@@ -109,7 +118,7 @@ def _days(piece: Piece, variable: str | None) -> Iterator[Piece]:
     path = Path(piece.path)
     try:
         times = sorted(rydl_times(path) if is_rydl_file(path) else netcdf_times(path, variable))
-    except RaincellError:
+    except (RaincellError, OSError):
         times = []
     if not times:
         yield piece

@@ -12,11 +12,12 @@ from radar.archive import Archive
 from radar.archive_file import Series
 from radar.archive_frame import ArchivedFrame, archived
 from radar.digest import sha256_of
-from radar.errors import RaincellError
+from radar.errors import RaincellError, UnreadableFile
 from radar.files import holds_sequence, open_sequence
 from radar.frame import Frame, frames_of
 from radar.netcdf_reader import netcdf_times
 from radar.own_files import own_frames
+from radar.regular_file import is_regular
 from radar.rydl import is_rydl_file, rydl_sequences
 from radar.sequence import FrameSequence
 from training.prepare_plan import Piece, Task
@@ -103,6 +104,10 @@ def _shortened(problems: list[str]) -> str:
 def _frames(piece: Piece, problems: list[str], variable: str | None) -> Iterator[Frame]:
     """The frames of a file, one by one, whatever it is."""
     path = Path(piece.path)
+    if path.exists() and not is_regular(path):
+        raise UnreadableFile(
+            expected="a file", got=f"a pipe, a device or a socket: {path.name}", remedy="leave it out of the sources"
+        )
     if piece.start is not None and piece.end is not None:
         for sequence in _sequences(path, piece.start, piece.end, variable):
             yield from frames_of(sequence)

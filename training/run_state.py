@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -96,7 +97,12 @@ def _config_of(content: dict[str, Any]) -> FitConfig:
 
 
 def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401
-    """torch.save, so that a reader, or a run after a crash, sees the old file or the new one and never a part."""
+    """torch.save, so that a reader, or a run after a crash, sees the old file or the new one; OSError."""
+    serialized = io.BytesIO()
+    torch.save(content, serialized)  # into memory: on a full disk torch raises RuntimeErrors of its own
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, temporary)
-    commit(temporary, path)
+    try:
+        temporary.write_bytes(serialized.getbuffer())
+        commit(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from radar.files import iter_frames
 from radar.limits import FOLLOWED
 from service import log
 from service.context import now_utc
+from service.damage import Damage
 from service.decoders import Decoders
 from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
@@ -148,8 +149,9 @@ def _in_redis(settings: Settings) -> _Kept:
             " --service http://127.0.0.1:8000",
         )
     client = connect(settings.redis_url)
-    history = RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes))
-    return _Kept(history, RedisQuarantine(client), RedisReferences(client))
+    damage = Damage()
+    history = RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes), damage)
+    return _Kept(history, RedisQuarantine(client, damage), RedisReferences(client, damage=damage))
 
 
 def _in_service(settings: Settings, options: Options) -> _Kept:

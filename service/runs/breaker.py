@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from radar.errors import StoreUnavailable
+from service.errors import StoredValueDamaged
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ class Breaker:
             )
         try:
             return work()
+        except StoredValueDamaged:
+            raise  # it answers for all else
         except StoreUnavailable:
             self._asked_again_from = self._clock() + PAUSE_SECONDS
             raise

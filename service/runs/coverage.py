@@ -9,8 +9,8 @@ import numpy.typing as npt
 import zstandard
 
 from radar.counts import MISSING
-from radar.errors import StoreUnavailable
 from service.codec import StoredFrame, counts_of
+from service.errors import StoredValueDamaged
 
 Mask = npt.NDArray[np.bool_]
 
@@ -21,7 +21,7 @@ def pack(mask: Mask) -> bytes:
 
 
 def unpack(packed: bytes, shape: tuple[int, int]) -> Mask:
-    """The mask (H, W) again; raises StoreUnavailable for what is none of that shape."""
+    """The mask (H, W) again; raises StoredValueDamaged for what is none of that shape."""
     size = -(-shape[0] * shape[1] // 8)
     try:
         if zstandard.frame_content_size(packed) != size:
@@ -40,7 +40,7 @@ def covered_by(frames: Iterable[StoredFrame], shape: tuple[int, int], before: by
     return pack(mask)
 
 
-def _damaged() -> StoreUnavailable:
-    return StoreUnavailable(
+def _damaged() -> StoredValueDamaged:
+    return StoredValueDamaged(
         expected="a coverage mask as this version writes it", got="something else", remedy="wait for the next run"
     )

@@ -7,19 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.card import ModelCard
 from radar.grid import Grid
-from service.codec import Series, StoredFrame, series_of_header
+from service.codec import Series, StoredFrame, check_grid, series_of_header
 
 Method = Literal["model", "extrapolation", "persistence"]
 MOST_EARLIER = 3
 """Earlier runs that are pooled with a run for its probabilities; older ones would not help."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}\.[A-Za-z0-9_-]{1,80}\.\d{8}T\d{4}Z\.[A-Za-z0-9_-]{1,170}\.[0-9a-f]{12}")
+_LONGEST_MINUTES = 31 * 24 * 60
+Minutes = Annotated[int, Field(ge=-_LONGEST_MINUTES * 100, le=_LONGEST_MINUTES * 100)]
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+"""What is said in the headers of answers."""
 
 
 class Run(BaseModel):
@@ -35,17 +39,34 @@ class Run(BaseModel):
     id: str
     product: str
     grid: Grid
-    reference_time: datetime
-    timestep_minutes: int
-    model: str
-    version: str
+    reference_time: AwareDatetime
+    timestep_minutes: int = Field(gt=0, le=_LONGEST_MINUTES)
+    model: str = Field(pattern=_ONE_LINE)
+    version: str = Field(pattern=_ONE_LINE)
     method: Method
-    history_times: tuple[datetime, ...]
-    observed_minutes: tuple[int, ...]
-    lead_minutes: tuple[int, ...]
-    degraded: str | None
-    made_at: datetime
+    history_times: tuple[AwareDatetime, ...]
+    observed_minutes: tuple[Minutes, ...]
+    lead_minutes: tuple[Minutes, ...] = Field(min_length=1)
+    degraded: str | None = Field(pattern=_ONE_LINE)
+    made_at: AwareDatetime
     interim: bool = False
+
+    @field_validator("grid")
+    @classmethod
+    def _check_grid(cls, grid: Grid) -> Grid:
+        check_grid(grid)
+        return grid
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Run:
+        """Times that no calendar has are refused here, not where they are asked for."""
+        try:
+            times = [self.valid_time(minutes) for minutes in (*self.observed_minutes, *self.lead_minutes)]
+        except OverflowError:
+            raise ValueError("minutes that end in no calendar's time") from None
+        if len(set(times)) < len(times):
+            raise ValueError("minutes that come twice")
+        return self
 
     @property
     def series(self) -> Series:

@@ -83,6 +83,7 @@ class Runner:
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
         self._seen: dict[Series, list[datetime]] = {}
+        self._told: dict[Series, str] = {}
 
     def wake(self) -> None:
         """Look at the history at once; to be called on the event loop."""
@@ -109,14 +110,29 @@ class Runner:
         """
         try:
             known = await run_sync(self._history.products)
-            return all([await self._follow(series, thorough) for series in known.value])
-        except (StoreUnavailable, Overloaded):
+        except StoreUnavailable:
             return True  # without the store requests are answered from memory, labelled; it is tried again soon
-        except DefaultModelGone:
-            return True  # service.model_watch has told it
         except Exception:
             _logger.exception("runs could not be brought up to date")
             return True
+        return all([await self._follow_alone(series, thorough) for series in known.value])
+
+    async def _follow_alone(self, series: Series, thorough: bool) -> bool:
+        """As `_follow`, but what fails for one series is no concern of the others."""
+        try:
+            settled = await self._follow(series, thorough)
+            self._told.pop(series, None)
+        except (StoreUnavailable, Overloaded):
+            return True  # it is tried again soon
+        except DefaultModelGone:
+            return True  # service.model_watch has told it
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+            if self._told.get(series) != fault:
+                self._told[series] = fault
+                _logger.exception("runs of %s could not be brought up to date", "|".join(series))
+            return True
+        return settled
 
     async def _follow(self, series: Series, thorough: bool) -> bool:
         times = (await run_sync(self._history.times, series)).value

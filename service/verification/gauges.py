@@ -42,6 +42,8 @@ class VerificationCollector(Collector):
                     gauges[name].add_metric(labels, value)
         yield from gauges.values()
         yield self._alerts()
+        up = int(self._verification.verifier.degraded is None)
+        yield GaugeMetricFamily("raincell_verification_up", "Whether the ledger can be written and read", value=up)
 
     def _totals(self) -> Iterator[tuple[tuple[str, ...], Total]]:
         tally = self._verification.tally

@@ -18,6 +18,7 @@ import numpy as np
 from radar.input_log import InputFollower, InputRecord, InputWriter, describe
 from radar.sequence import iso
 from service.codec import Series, decode_one
+from service.damage import Damage
 from service.last_good import History
 from service.runs.run import series_tag
 from service.verification.claims import Claims
@@ -68,9 +69,14 @@ class InputWatch:
         Of the ledger.
     claims : Claims
     limits : Limits
+    damage : Damage, optional
+        Told of every file of the ledger that does not fit.
     """
 
-    def __init__(self, history: History, folder: Path, claims: Claims, limits: Limits) -> None:
+    def __init__(
+        self, history: History, folder: Path, claims: Claims, limits: Limits, damage: Damage | None = None
+    ) -> None:
+        self._damage = damage or Damage()
         self._history, self._claims, self._limits = history, claims, limits
         self._writer, self._follower = InputWriter(folder), InputFollower(folder)
         self._records: dict[Series, dict[datetime, InputRecord]] = {}
@@ -118,6 +124,10 @@ class InputWatch:
                 for time in [time for time in records if time < newest - timedelta(days=self._limits.days)]:
                     del records[time]
                 self._follower.forget(*series, newest - _REMEMBERED)
+        for name, why in self._follower.unreadable.items():
+            self._damage.drop("ledger", name, why)
+        if self._follower.damaged:
+            self._damage.drop("ledger", "lines of inputs", "no records of this version")
 
 
 def judge(records: Sequence[InputRecord], limits: Limits) -> list[Judgement]:

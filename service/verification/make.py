@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from radar.input_log import drop_old
 from radar.ledger import LedgerWriter
 from radar.ledger_days import settle
 from service.catalogue import Catalogue, Load
+from service.damage import Damage
 from service.last_good import History
 from service.metrics import Metrics
 from service.redis_client import connect
@@ -51,6 +52,8 @@ class Parts:
         How long forecasts beside runs are kept, as long as the runs.
     days : int
         Days of the ledger that are kept record by record.
+    damage : Damage
+        Told of every value that does not fit.
     """
 
     repository: Path
@@ -64,6 +67,7 @@ class Parts:
     redis_url: str | None = None
     kept: timedelta = timedelta(hours=3)
     days: int = 14
+    damage: Damage = field(default_factory=Damage)
 
 
 def make_verification(
@@ -71,7 +75,7 @@ def make_verification(
 ) -> Verification:
     """Verification with its ledger in `folder`."""
     beside, claims, references = _shared(parts)
-    tally = Tally(folder)
+    tally = Tally(folder, parts.damage)
     scorer = Scorer(
         parts.history,
         Sources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), beside, references),
@@ -81,7 +85,7 @@ def make_verification(
         busy=lambda: parts.worker.inside > 0 or parts.worker.waiting > 0,
         on_score=lambda how: parts.metrics.verified.labels(how).inc(),
     )
-    watch = InputWatch(parts.history, folder, claims, input_limits)
+    watch = InputWatch(parts.history, folder, claims, input_limits, parts.damage)
     shadows = Shadows(
         parts.repository,
         parts.catalogue,
@@ -111,4 +115,8 @@ def _shared(parts: Parts) -> tuple[BesideForecasts, Claims, RedisReferences | No
     if parts.redis_url is None:
         return MemoryBeside(), MemoryClaims(), None
     client = connect(parts.redis_url)
-    return RedisBeside(client, parts.kept), RedisClaims(client), RedisReferences(client)
+    return (
+        RedisBeside(client, parts.kept, parts.damage),
+        RedisClaims(client),
+        RedisReferences(client, damage=parts.damage),
+    )

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from service.codec import StoredFrame, read_header
+from service.codec import StoredFrame
+from service.damage import Damage
 from service.redis_client import store_errors
+from service.redis_values import frame_of, healed
 from service.runs.run import tag_of
 from service.runs.store import unknown
 
@@ -29,11 +31,18 @@ class RedisBeside:
         See `service.redis_client.connect`.
     kept : timedelta
         How long, by the wall clock.
+    damage : Damage, optional
     """
 
-    def __init__(self, client: Any, kept: timedelta = _KEPT) -> None:  # noqa: ANN401 - redis has no type
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - redis has no type for it
+        kept: timedelta = _KEPT,
+        damage: Damage | None = None,
+    ) -> None:
         self._redis = client
         self._kept = kept
+        self._damage = damage or Damage()
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
         """See BesideForecasts."""
@@ -51,14 +60,23 @@ class RedisBeside:
 
     def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
         """See BesideForecasts."""
-        with store_errors():
-            makers = sorted(member.decode() for member in self._redis.smembers(_key(run_id)))
+        key = _key(run_id)
+        members = healed(self._redis, self._damage, {key: "set"}, lambda: self._redis.smembers(key))
+        makers = sorted(member.decode(errors="backslashreplace") for member in members)
+
+        def read() -> list[Any]:
             with self._redis.pipeline(transaction=False) as reading:
                 for maker in makers:
-                    reading.hmget(f"{_key(run_id)}:{maker}", [f"header:{minutes}", f"data:{minutes}"])
-                found = reading.execute()
-        pairs = zip(makers, found, strict=True)
-        return {maker: StoredFrame(read_header(header), data) for maker, (header, data) in pairs if header and data}
+                    reading.hmget(f"{key}:{maker}", [f"header:{minutes}", f"data:{minutes}"])
+                return list(reading.execute())
+
+        found = healed(self._redis, self._damage, {f"{key}:{maker}": "hash" for maker in makers}, read)
+        pairs = [(maker, parts) for maker, parts in zip(makers, found, strict=True) if all(parts)]
+        frames = {maker: self._frame(f"{key}:{maker} {minutes}", *parts) for maker, parts in pairs}
+        return {maker: frame for maker, frame in frames.items() if frame}
+
+    def _frame(self, name: str, header: bytes, data: bytes) -> StoredFrame | None:
+        return frame_of(header, data, name, "beside", self._damage, lambda _: True)
 
 
 def _key(run_id: str) -> str:

@@ -9,10 +9,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from radar.errors import UnreadableFile
 from radar.ledger import LedgerFollower, Record
 from radar.ledger_days import DayRow, read_day, rows_of, settled_days
 from radar.score_sums import ScoreSums
 from service.codec import Series
+from service.damage import Damage
 from service.runs.run import series_tag
 
 Period = Literal["24h", "7d", "all"]
@@ -90,10 +92,13 @@ class Tally:
     Parameters
     ----------
     folder : Path
+    damage : Damage, optional
+        Told of every file of the ledger that does not fit; all others count.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, damage: Damage | None = None) -> None:
         self._folder = folder
+        self._damage = damage or Damage()
         self.complete = False
         """Whether all that was there in the beginning has been read."""
         self._follower: LedgerFollower | None = None
@@ -112,7 +117,9 @@ class Tally:
         """
         if self._follower is None or not self.complete:
             self._begin()
-        self._take(self._follower.read() if self._follower else ())
+        if self._follower:
+            self._take(self._follower.read())
+            self._note_damage(self._follower)
         self.complete = True
 
     def knows(self, run_id: str, lead_minutes: int) -> bool:
@@ -162,10 +169,27 @@ class Tally:
             settled = found
             with self._guard:
                 self._series = {}
-                for row in [row for path in settled.values() for row in read_day(path)]:
+                sound = {day: rows for day, path in settled.items() if (rows := self._read_day(path)) is not None}
+                for row in [row for rows in sound.values() for row in rows]:
                     self._of(row.key.product, row.key.grid).settle(row)
-            self._follower = LedgerFollower(self._folder, without=settled)
+            self._follower = LedgerFollower(self._folder, without=sound)  # what is left of another's records counts
             self._take(self._follower.read())
+
+    def _read_day(self, path: Path) -> list[DayRow] | None:
+        """The totals of a day, or None where they are damaged."""
+        try:
+            return read_day(path)
+        except FileNotFoundError:
+            raise  # it is looked for again
+        except (UnreadableFile, OSError) as error:
+            self._damage.drop("ledger", path.name, str(error))
+            return None
+
+    def _note_damage(self, follower: LedgerFollower) -> None:
+        for name, why in follower.unreadable.items():
+            self._damage.drop("ledger", name, why)
+        if follower.damaged:
+            self._damage.drop("ledger", "lines of scores", "no records of this version")
 
     def _take(self, records: Iterable[Record]) -> None:
         for record in records:

@@ -46,3 +46,25 @@ def test_both_service_images_differ_in_what_computes_only() -> None:
     assert "RAINCELL_PROVIDER=cuda" in gpu
     kept = [line for line in gpu.splitlines() if line in cpu.splitlines()]
     assert len(kept) > 0.75 * len(cpu.splitlines())
+
+
+def test_an_image_without_a_digest_has_its_reason_beside_it() -> None:
+    files = [ROOT / "docker-compose.yml", *sorted((ROOT / "docker" / "kubernetes").glob("*.yaml")), *DOCKERFILES]
+    named = re.compile(r"^\s*(?:image: (?!\$)|FROM )(\S+)")
+    seen = 0
+    for path in files:
+        lines, done = path.read_text().splitlines(), set[str]()
+        for number, line in enumerate(lines):
+            image = named.match(line)
+            if image is None or image[1] in done:
+                continue
+            done.add(image[1])
+            seen += 1
+            assert "@sha256:" in image[1] or "No digest" in lines[number - 1], f"{path.name}: {image[1]}"
+    assert seen >= 10
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
+def test_packages_without_hashes_have_their_reason_beside_them(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    assert "--require-hashes" in text or "# Versions, not hashes" in text.partition("pip install")[0]

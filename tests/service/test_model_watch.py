@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +18,7 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster, Shape
 from models.repository import set_alias
 from radar.digest import sha256_of
+from radar.errors import ArtifactRejected, RaincellError
 from service.model_watch import ModelWatch
 from tests.service.conftest import END, Site, sequence, tiny_card, wait_until, write_repository, write_version
 from tests.service.test_predict import check_problem
@@ -205,3 +208,100 @@ def test_models_come_and_go_but_the_last_stays(folder: Path) -> None:
     (folder / "still/away").rename(folder / "still/aliases.json")
     watch.look()
     assert watch.catalogue.rejected == ()
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def a_loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def holding(content: bytes) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        path.write_bytes(content)
+
+    return damage
+
+
+DAMAGED_ALIASES = {
+    "link to nothing": a_link_to_nothing,
+    "loop": a_loop,
+    "folder": a_folder,
+    "pipe": a_pipe,
+    "device": a_device,
+    "empty": holding(b""),
+    "brackets": holding(b"[" * 200_000),
+    "latin": holding(b"\xff\xfe{"),
+    "null": holding(b'{"champion": null}'),
+    "list": holding(b'{"champion": ["1"]}'),
+    "number": holding(b'{"champion": 1}'),
+    "nan": holding(b'{"champion": NaN}'),
+    "surrogate": holding(b'{"champion": "\\ud800"}'),
+    "path": holding(b'{"champion": "../../etc"}'),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_ALIASES)
+def test_damaged_aliases_are_told_and_the_champion_serves_on(folder: Path, name: str) -> None:
+    watch = ModelWatch(folder, Loader())
+    aliases = folder / "still" / "aliases.json"
+    DAMAGED_ALIASES[name](aliases)
+    for _ in range(2):
+        watch.look()
+        assert serving(watch) == "1"
+        (rejected,) = watch.catalogue.rejected
+        assert json.dumps([rejected.name, rejected.version, rejected.reason]).isascii()
+    with pytest.raises(ArtifactRejected):
+        ModelWatch(folder, Loader())  # a start is refused, not another model chosen
+    aliases.rmdir() if aliases.is_dir() else aliases.unlink()
+    write_version(folder, tiny_card(version="2"))
+    set_alias(folder, "still", "champion", "2")
+    watch.look()
+    assert serving(watch) == "2"
+    assert watch.catalogue.rejected == ()
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"[]", b"\xff", b'{"sha256": []}'])
+def test_a_damaged_manifest_is_refused_as_such(folder: Path, content: bytes) -> None:
+    (folder / "still" / "1" / "manifest.json").write_bytes(content)
+    with pytest.raises(ArtifactRejected):
+        ModelWatch(folder, Loader())
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_no_pipe_is_waited_for(folder: Path, name: str) -> None:
+    a_pipe(folder / "still" / "1" / name)
+    with pytest.raises(RaincellError):
+        ModelWatch(folder, Loader())
+
+
+def test_a_look_that_fails_in_any_way_is_not_the_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, looks = ModelWatch(folder, Loader()), []
+
+    def look(_: ModelWatch) -> None:
+        looks.append(1)
+        raise RuntimeError("what nobody thought of")
+
+    monkeypatch.setattr(ModelWatch, "look", look)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(watch.run(0.01), 0.3))
+    assert len(looks) > 2

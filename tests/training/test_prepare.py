@@ -334,3 +334,28 @@ def test_a_run_killed_half_way_ends_like_an_unbroken_one(tmp_path: Path) -> None
     assert killed >= 2, "no run was killed half-way"
     assert subprocess.run(broken, capture_output=True).returncode == 3
     assert _contents(tmp_path / "broken") == _contents(tmp_path / "unbroken")
+
+
+def test_what_is_no_file_is_named_and_does_not_end_the_run(tmp_path: Path) -> None:
+    radar = _write_files(tmp_path / "radar", _storm(2), 2)
+    os.mkfifo(radar / "pipe")
+    (radar / "zero").symlink_to("/dev/zero")
+    (radar / "nothing").symlink_to("nowhere")
+    (radar / "loop").symlink_to("loop")
+    summary = prepare([radar], tmp_path / "archive", show=False)
+    assert summary.frames == 2
+    assert sorted(Path(record.path).name for record in summary.bad) == ["loop", "nothing", "pipe", "zero"]
+    assert all(record.error for record in summary.bad)
+
+
+def test_a_damaged_journal_costs_reading_again_and_no_more(tmp_path: Path) -> None:
+    radar = _write_files(tmp_path / "radar", _storm(2), 2)
+    prepare([radar], tmp_path / "archive", show=False)
+    journal = tmp_path / "archive" / "sources.jsonl"
+    sound = json.loads(journal.read_text().splitlines()[-1])
+    bad = [{"frames": "x"}, {"found": []}, {"settled": "no"}, {"path": None}, {"product": 5}]
+    lines = [json.dumps(sound | change | {"key": f"k{number}"}) for number, change in enumerate(bad)]
+    with journal.open("ab") as file:
+        file.write("\n".join(lines).encode() + b"\n\xff\n" + b"[" * 200_000 + b"\n")
+    again = prepare([radar], tmp_path / "archive", show=False)
+    assert (again.files, again.done_before, again.kept_before) == (0, 2, 2)

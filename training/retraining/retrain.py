@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from models.aliases import read_aliases
 from models.onnx_forecaster import read_card_of
 from models.repository import version_file
 from radar.archive import Archive
 from radar.digest import sha256_of
-from radar.errors import InvalidRequest
+from radar.errors import InvalidRequest, UnreadableFile
 from radar.sequence import iso
 from training.environment import code_commit, environment
 from training.fit import fit
@@ -70,8 +73,7 @@ def retrain(job: Job) -> Outcome | None:
             return _carried_out(job, run, worker)
         except Exception as error:
             if worker.leads:
-                run.log(f"failed: {error}")
-                run.write("decision", _failed(job, run, f"{type(error).__name__}: {error}"))
+                _tell_failure(job, run, error)
             raise
 
 
@@ -92,13 +94,25 @@ def _carried_out(job: Job, run: RunFolder, worker: Worker) -> Outcome | None:
     return outcome
 
 
+def _tell_failure(job: Job, run: RunFolder, error: Exception) -> None:
+    """Say in the run's folder why it failed; where nothing can be written there, the first error is the one to tell."""
+    try:
+        run.write("decision", _failed(job, run, f"{type(error).__name__}: {error}"))
+        run.log(f"failed: {error}")
+    except (OSError, UnreadableFile) as second:
+        tqdm.write(f"{run.version}: its failure cannot be written: {second}", file=sys.stderr)
+
+
 @contextmanager
 def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
     """Refuse a second job on a repository; the lock goes with its process."""
     if not worker.leads:
         yield
         return
-    with (repository / ".retrain.lock").open("w") as lock:
+    path = repository / ".retrain.lock"
+    if path.is_dir():
+        raise InvalidRequest(expected=f"{path.name} as a file to lock", got="a folder", remedy="remove it")
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

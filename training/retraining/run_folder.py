@@ -13,6 +13,7 @@ OUT/<version>/decision.json  what became of it; a run without is unfinished
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from typing import Any
 from tqdm import tqdm
 
 from radar.durable import sync, write_text
+from radar.errors import UnreadableFile
+from radar.regular_file import read_json
 from radar.sequence import iso
 
 
@@ -66,7 +69,7 @@ class RunFolder:
     def read(self, name: str) -> dict[str, Any] | None:
         """<name>.json; None if it is not there."""
         path = self.path / f"{name}.json"
-        return _read(path) if path.exists() else None
+        return _read(path) if os.path.lexists(path) else None
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Write <name>.json by atomic rename, durably."""
@@ -95,8 +98,26 @@ def new_run(out: Path, about: Mapping[str, Any], now: datetime) -> RunFolder:
 
 
 def runs_of(out: Path) -> list[RunFolder]:
-    """All runs, oldest first."""
-    return [RunFolder(path.parent) for path in sorted(out.glob("[!.]*/run.json"))]
+    """All runs whose run.json and decision.json can be read, oldest first; others are named, and passed over."""
+    folders = sorted(path for path in out.glob("[!.]*") if os.path.lexists(path / "run.json"))
+    return [run for run in map(RunFolder, folders) if _is_sound(run)]
+
+
+_ABOUT = ("model", "parent", "parent_sha256", "configuration_sha256")
+
+
+def _is_sound(run: RunFolder) -> bool:
+    """Whether later runs can go by this one: one damaged folder must not end them all."""
+    try:
+        about, decision = run.about, run.decision
+        if lacking := [key for key in _ABOUT if not isinstance(about.get(key), str)]:
+            raise _damaged(run.path / "run.json", f"none with {', '.join(lacking)}")
+        if decision is not None and not isinstance(decision.get("decision"), str):
+            raise _damaged(run.path / "decision.json", "none with a decision")
+    except UnreadableFile as error:
+        tqdm.write(f"run {run.version} is passed over: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def prune_runs(out: Path, keep: int) -> None:
@@ -113,5 +134,20 @@ def prune_runs(out: Path, keep: int) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text())
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise _damaged(path, type(error).__name__) from None
+    except OSError as error:
+        raise _damaged(path, error.strerror or type(error).__name__) from None
+    if not isinstance(content, dict):
+        raise _damaged(path, f"a {type(content).__name__}")
     return content
+
+
+def _damaged(path: Path, got: str) -> UnreadableFile:
+    return UnreadableFile(
+        expected=f"a JSON object in {path.parent.name}/{path.name}",
+        got=got,
+        remedy="remove that run's folder, or restore the file",
+    )

@@ -14,6 +14,7 @@ from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
 from radar.ledger_days import settle
 from radar.score_sums import sums_of
 from service.codec import Series
+from service.damage import Damage
 from service.verification.tally import Period, Row, Tally, hour_of
 
 SERIES = Series("RY", "small")
@@ -119,3 +120,20 @@ def test_a_day_that_is_settled_while_a_tally_begins_is_not_missed(
     monkeypatch.setattr(LedgerFollower, "__init__", begin_late)
     tally = tally_of(tmp_path)
     assert tally.totals(SERIES, "all")[Row(MODEL, 5)].sums.frames == 2
+
+
+def test_damaged_totals_of_a_day_are_named_and_all_else_counts(tmp_path: Path) -> None:
+    writer, counted = LedgerWriter(tmp_path), list[str]()
+    for number in range(3):
+        writer.append(record(NOON + timedelta(minutes=5 * number)))
+    for name, content in (("20170801", "{"), ("20170802", "[" * 100_000), ("20170803", '{"v":1,"rows":[{}]}')):
+        (tmp_path / f"scores-{name}.totals.json").write_text(content)
+    (tmp_path / "scores-20170804.totals.json").mkdir()
+    (tmp_path / "scores-20170805.totals.json").symlink_to("/dev/zero")
+    (tmp_path / "scores-20170816.totals.json").write_text("{")  # of the day whose records are still there
+    tally = Tally(tmp_path, Damage(counted.append))
+    for _ in range(2):
+        tally.refresh()
+    assert tally.complete
+    assert tally.knows(record(NOON + timedelta(minutes=10)).run, 5)
+    assert counted == ["ledger"] * 6
