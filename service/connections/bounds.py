@@ -9,6 +9,7 @@ from service.connections.held_bytes import MEBIBYTE, HeldBytes
 from service.settings import Settings
 
 _LEAST_HELD_MEBIBYTES = 512
+"""One of the largest forecasts and its frames are 310."""
 
 
 def held_bytes(settings: Settings) -> HeldBytes:
