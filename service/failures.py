@@ -6,7 +6,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import failure_response
+from service.problems import disk_full_response, failure_response
 
 _logger = logging.getLogger("raincell")
 
@@ -34,5 +34,8 @@ class Failures:
         except Exception as error:
             if scope["type"] != "http" or begun:
                 raise
-            _logger.error("unexpected error", exc_info=error)
-            await failure_response()(scope, receive, send)
+            response = disk_full_response(error)
+            if response is None:
+                _logger.error("unexpected error", exc_info=error)
+                response = failure_response()
+            await response(scope, receive, send)

@@ -125,7 +125,6 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
-    app.add_exception_handler(OSError, _handle_os)
     app.add_exception_handler(Exception, _handle_failure)
 
 
@@ -165,11 +164,14 @@ async def _handle_raincell(_: Request, error: Exception) -> Response:
     return response
 
 
-async def _handle_os(_: Request, error: Exception) -> Response:
-    """A disk that takes nothing is a 503 that says so; any other error of the system is ours."""
-    code = cast(OSError, error).errno
+def disk_full_response(error: Exception) -> Response | None:
+    """A 503 for a disk that takes nothing; None for every other error.
+
+    No handler of OSError: that of a caller who has left is one, too.
+    """
+    code = error.errno if isinstance(error, OSError) else None
     if code not in _DISK_FULL:
-        raise error
+        return None
     _logger.error("the disk for temporary files takes nothing: %s", errno.errorcode[code])
     return raincell_response(
         service_errors.DiskFull(

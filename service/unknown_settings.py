@@ -12,8 +12,17 @@ from service.settings import Settings
 OTHERS = frozenset(
     {
         *("SECRETS", "DEMO_HOURS", "TEST_DATA", "TEST_GOLDEN"),
-        *("HTTP", "HTTPS", "TLS", "REPLICAS", "REDIS_MEMORY", "SOURCE", "PRODUCT", "INBOX", "GRAFANA"),
-        *("RETRAIN_MODEL", "RETRAIN_CONFIG", "RETRAIN_AT", "VERSION", "COMMIT", "TORCH_INDEX"),
+        *("HTTP", "HTTPS", "TLS", "REPLICAS", "REDIS_MEMORY", "REDIS_LIMIT", "SOURCE", "PRODUCT", "INBOX", "GRAFANA"),
+        *(
+            "RETRAIN_MODEL",
+            "RETRAIN_CONFIG",
+            "RETRAIN_AT",
+            "SERVICE_LIMIT",
+            "TRAINING_LIMIT",
+            "VERSION",
+            "COMMIT",
+            "TORCH_INDEX",
+        ),
         *("SERVICE_IMAGE", "TRAINING_IMAGE", "SERVICE_GPU_IMAGE", "TRAINING_GPU_IMAGE", "COMPOSE_OVERRIDE", "ENV_FILE"),
     }
 )

@@ -13,7 +13,10 @@ _AT_WORK = """
 import os, sys, time
 from radar.stopped import run_command
 def work():
+    begun, begin = os.pipe()
     child = os.fork() if "fork" in sys.argv else 1
+    if child != 1:  # Python forgets signals that come while it forks
+        os.read(begun, 1) if child else os.write(begin, b".")
     try:
         if child:
             print("at work", flush=True)

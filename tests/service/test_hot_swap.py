@@ -63,7 +63,7 @@ def test_champions_are_exchanged_under_fifty_callers(service_process: START, fol
     with ThreadPoolExecutor(CALLERS) as pool:
         callers = [pool.submit(go_on, number) for number in range(CALLERS)]
         try:
-            for version, offset in (("2", 0.1), ("3", 0.05)):
+            for version, offset in (("2", 0.02), ("3", 0.01)):
                 write_version(folder, tiny_card(version=version), offset=offset, golden_offset=offset)
                 set_alias(folder, "still", "champion", version)
                 wait_until(lambda version=version: serving(server) == version, f"version {version}")  # type: ignore[misc]
