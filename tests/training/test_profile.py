@@ -98,8 +98,9 @@ def test_command_refuses_unknown_models_and_empty_grids(
 ) -> None:
     assert _run(monkeypatch, "--models", "gru") == 1
     assert "expected models among convlstm" in capsys.readouterr().err
-    assert _run(monkeypatch, "--size", "0") == 1
-    assert "expected size of at least 1, got 0" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        _run(monkeypatch, "--size", "0")
+    assert "--size: expected a whole number of 1 or more, got '0'" in capsys.readouterr().err
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

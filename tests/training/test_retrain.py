@@ -236,7 +236,8 @@ def test_old_versions_go_but_none_with_a_role_and_none_made_by_hand(folder: Path
 
 
 def test_old_runs_go_and_their_frames_first(tmp_path: Path) -> None:
-    made = [new_run(tmp_path, {"model": NAME}, NOON) for _ in range(4)]
+    told = dict.fromkeys(("model", "parent", "parent_sha256", "configuration_sha256"), NAME)
+    made = [new_run(tmp_path, told, NOON) for _ in range(4)]
     assert len({one.version for one in made}) == 4
     for one in made[:3]:
         (one.data / "training").mkdir(parents=True)
