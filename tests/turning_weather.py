@@ -13,7 +13,7 @@ from radar.sequence import Float32, FrameSequence, times_after
 
 GRID = Grid("unreferenced", (48, 48), 1.0)
 """As the service calls the grid of arrays that come without."""
-PRODUCT = "RY"
+PRODUCT = "SHOWERS"
 STEP_MINUTES = 10
 FRAMES = 14
 """Of a burst, two hours of showers."""

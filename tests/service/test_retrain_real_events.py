@@ -53,6 +53,14 @@ def write_frames(event: Path, folder: Path) -> int:
     return len(sequence)
 
 
+def network_folder(event: Path, frames: Path) -> Path:
+    """Where the frames of an event's radar network go."""
+    owner, network, _ = event.stem.split("_", 2)
+    folder = frames / f"{owner}-{network}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.filterwarnings("ignore:angle from rectified:UserWarning")  # pyproj, of the Swiss projection
@@ -66,10 +74,13 @@ def test_a_retraining_on_real_events_prints_its_decision_with_the_table(
     frames, archive, repository = tmp_path / "frames", tmp_path / "archive", tmp_path / "models"
     frames.mkdir()
     events = [path for path in placed_events(real_data) if not path.name.startswith("bom")]
-    count = sum(write_frames(event, frames) for event in events)  # those every 5 minutes, of 1 km
-    feed = ["--source", str(frames), "--product", "RY", "--redis-url", redis_server.url, "--force", "--once"]
+    count = sum(write_frames(event, network_folder(event, frames)) for event in events)  # every 5 minutes, of 1 km
     monkeypatch.setenv("RAINCELL_ARCHIVE", str(archive))
-    assert service(["ingest", *feed]) == 0
+    for network in sorted(frames.iterdir()):  # a product has one grid: each is followed by a service of its own
+        feed = ["--source", str(network), "--product", "RY", "--redis-url", redis_server.url, "--force", "--once"]
+        assert service(["ingest", *feed]) == 0
+        redis_server.kill()
+        redis_server.start()
     assert sum(len(Archive(archive).times(*pair)) for pair in Archive(archive).products()) == count
     shutil.copytree(PRETRAINED / "ms-convlstm", repository / "ms-convlstm")
     (tmp_path / "config.toml").write_text(CONFIG)
