@@ -126,6 +126,24 @@ class LogFollower:
             self.damaged += 1
 
 
+class RecordFollower:
+    """What readers of records have in common: what of their log could not be read."""
+
+    def __init__(self, log: LogFollower) -> None:
+        self._log = log
+        self._no_records = 0
+
+    @property
+    def damaged(self) -> int:
+        """How many whole lines were no records of this version."""
+        return self._log.damaged + self._no_records
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Files that cannot be read, by name, and why."""
+        return self._log.unreadable
+
+
 def log_files(folder: Path, kind: str) -> list[LogFile]:
     """The files of a log in the order of their days."""
     pattern = re.compile(rf"{kind}-(\d{{8}})\.[A-Za-z0-9-]+\.jsonl")

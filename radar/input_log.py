@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.append_log import AppendLog, Line, LogFollower, days_over
+from radar.append_log import AppendLog, Line, LogFollower, RecordFollower, days_over
 from radar.ledger import past_time, text_of
 from radar.score_sums import THRESHOLDS
 from radar.sequence import Float32, iso
@@ -73,23 +73,12 @@ class InputWriter:
         self._log.append(record.time, [{"v": _VERSION, **record._asdict(), "time": iso(record.time)}])
 
 
-class InputFollower:
+class InputFollower(RecordFollower):
     """Reads the records again and again, each frame's once: the one that was read first."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = LogFollower(folder, _KIND)
+        super().__init__(LogFollower(folder, _KIND))
         self._seen: set[tuple[str, str, datetime]] = set()
-        self._unreadable = 0
-
-    @property
-    def damaged(self) -> int:
-        """How many whole lines were no records of this version."""
-        return self._log.damaged + self._unreadable
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Files that cannot be read, by name, and why."""
-        return self._log.unreadable
 
     def knows(self, product: str, grid: str, time: datetime) -> bool:
         """Whether a frame's record was read."""
@@ -103,7 +92,7 @@ class InputFollower:
         """The records that were added since the last call; raises OSError."""
         for line in self._log.read():
             record = _of_line(line)
-            self._unreadable += record is None
+            self._no_records += record is None
             if record and record[:3] not in self._seen:
                 self._seen.add(record[:3])
                 yield record

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.append_log import AppendLog, Line, LogFollower
+from radar.append_log import AppendLog, Line, LogFollower, RecordFollower
 from radar.errors import RaincellError
 from radar.score_sums import ScoreSums, from_json, to_json
 from radar.sequence import iso
@@ -113,7 +113,7 @@ class LedgerWriter:
         self._log.append(record.base_time, [_to_line(record)])
 
 
-class LedgerFollower:
+class LedgerFollower(RecordFollower):
     """Reads a ledger again and again, each record once, whoever wrote it how often.
 
     Parameters
@@ -133,20 +133,9 @@ class LedgerFollower:
         without: Container[date] = (),
     ) -> None:
         first, last = since.date() if since else None, until.date() if until else None
-        self._log = LogFollower(folder, KIND, first, last, without)
+        super().__init__(LogFollower(folder, KIND, first, last, without))
         self._since, self._until = since, until
         self._seen: dict[str, set[int]] = {}
-        self._unreadable = 0
-
-    @property
-    def damaged(self) -> int:
-        """How many whole lines were no records of this version."""
-        return self._log.damaged + self._unreadable
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Files that cannot be read, by name, and why."""
-        return self._log.unreadable
 
     def knows(self, run: str, lead_minutes: int) -> bool:
         """Whether a record was read."""
@@ -178,7 +167,7 @@ class LedgerFollower:
         try:
             record = _of_line(line)
         except (RaincellError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            self._unreadable += 1
+            self._no_records += 1
             return None
         seen = self._seen.setdefault(record.run, set())
         if record.lead_minutes in seen:

@@ -31,6 +31,15 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def read_lines(path: Path) -> list[bytes]:
+    """The lines of a file; none where there is none. Raises OSError for what is no file."""
+    try:
+        with open_regular(path) as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
 def read_json(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
     """The content of a JSON file; raises OSError, or ValueError for what is no JSON, too large or too deep."""
     with open_regular(path) as file:

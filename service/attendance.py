@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -21,8 +21,15 @@ async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
     ClientDisconnect
         He has left.
     """
-    # First, so that work for somebody who left while his body was decoded is cancelled before it has begun.
-    leaving = asyncio.create_task(left(request))
+    return await stopped_unattended(request, work, asyncio.Task.cancel)
+
+
+async def stopped_unattended(
+    request: Request, work: Coroutine[Any, Any, T], stop: Callable[[asyncio.Task[T]], object]
+) -> T:
+    """As `while_attended`, with a way to stop the work of one's own; it is waited for in any case."""
+    # First, so that work for somebody who left while his body was decoded is stopped before it has begun.
+    leaving = asyncio.create_task(_left(request))
     working = asyncio.create_task(work)
     try:
         await asyncio.wait({leaving, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -31,11 +38,10 @@ async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
         raise ClientDisconnect
     finally:
         leaving.cancel()
-        working.cancel()
+        stop(working)
         await asyncio.gather(leaving, working, return_exceptions=True)
 
 
-async def left(request: Request) -> None:
-    """Return when the caller has left; to be used once the body has been read."""
+async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +9,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from anyio.to_thread import run_sync
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from radar.errors import Overloaded
-from service.attendance import left
+from service.attendance import stopped_unattended
 
 T = TypeVar("T")
 
@@ -81,13 +80,4 @@ async def decode_attended(request: Request, decoding: Decoding, work: Callable[[
     ClientDisconnect
         He has left.
     """
-    leaving, working = asyncio.create_task(left(request)), asyncio.create_task(run_sync(work))
-    try:
-        await asyncio.wait({leaving, working}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
-    finally:
-        decoding.stop()
-        leaving.cancel()
-        await asyncio.gather(leaving, working, return_exceptions=True)
+    return await stopped_unattended(request, run_sync(work), lambda _: decoding.stop())

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.network import Network
 from models.zoo import build
 from training.config import FitConfig, make_config
 from training.parameter_names import without_wrappers
-from training.run_state import write_atomically
+from training.run_state import read_tensors, write_atomically
 
 
 def save_checkpoint(path: Path, network: Network, config: FitConfig, notes: dict[str, Any]) -> None:
@@ -48,14 +45,7 @@ def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
 def _content(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ValueError(f"expected a checkpoint, got no file {path}; check the name")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle raises anything
-        raise ValueError(f"expected a checkpoint that fit wrote, got {path}, which is none; check the name") from error
+    content = read_tensors(path, f"expected a checkpoint that fit wrote, got {path}, which is none; check the name")
     if not isinstance(content, Mapping) or not {"about", "weights"} <= set(content):
         kind = "the state of a run" if isinstance(content, Mapping) and "digest" in content else "other tensors"
         remedy = "take model.pt beside it" if kind == "the state of a run" else "bring it with import-checkpoint"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.repository import check_name, one_writer
-from radar.regular_file import open_regular, parse_json
+from radar.regular_file import parse_json, read_lines
 
 
 def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) -> None:
@@ -29,19 +29,10 @@ def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) ->
 def read_decisions(repository: Path, name: str) -> Iterator[dict[str, Any]]:
     """All decisions of a model; lines that a killed process left unfinished are passed over."""
     path = repository / check_name(name) / "decisions.jsonl"
-    for line in _lines(path):
+    for line in read_lines(path):
         try:
             content = parse_json(line)
         except ValueError:
             continue
         if isinstance(content, dict):
             yield content
-
-
-def _lines(path: Path) -> list[bytes]:
-    """The lines of a file; none where there is none. Raises OSError for what is no file."""
-    try:
-        with open_regular(path) as file:
-            return file.read().splitlines()
-    except FileNotFoundError:
-        return []

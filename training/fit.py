@@ -142,7 +142,7 @@ class _Run:
     def train(self, *, resume: bool) -> Path:
         """The loop; gives the checkpoint of the best validation."""
         settings = self.config.optimiser
-        done, best, lengthened = self._begin(resume=resume)
+        done, best, self._lengthened = self._begin(resume=resume)
         iterations = range(done + 1, settings.iterations + 1)
         bar = tqdm(ahead(self._draw, iterations), "fit", len(iterations), disable=not self.worker.leads)
         for iteration, samples in zip(iterations, bar, strict=True):
@@ -152,7 +152,7 @@ class _Run:
             if last or iteration % settings.validate_every == 0:
                 best = self._validate(iteration, best, loss)
             if self.worker.leads and (last or iteration % settings.save_every == 0):
-                save_state(self._state_file, self.state, Progress(iteration, best, lengthened), self.config)
+                save_state(self._state_file, self.state, Progress(iteration, best, self._lengthened), self.config)
         self.log.close()
         return self._checkpoint
 
@@ -176,7 +176,6 @@ class _Run:
         return Progress(0, self._validate(0, {"loss": math.inf}))
 
     def _go_on(self, progress: Progress) -> None:
-        self._lengthened = progress.lengthened
         self.log.go_on_after(progress.iteration)
         if not self.worker.leads:
             return

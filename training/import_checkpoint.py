@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from models.framing import Framing
@@ -17,6 +15,7 @@ from training.checkpoint import save_checkpoint
 from training.config import DataConfig, FitConfig
 from training.parameter_names import without_wrappers
 from training.reference import reference_spec
+from training.run_state import read_tensors
 
 _WRAPPERS = ("state_dict", "model", "net", "model_state_dict")
 _EMBEDDING = "embed.conv_embed.weight"
@@ -105,17 +104,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     ValueError
         The file is no such checkpoint, or would run code to be read.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle raises anything
-        raise ValueError(
-            f"expected a state_dict of tensors in {path.name}, got something else, which is not read because it could "
-            "run code; save model.state_dict() alone"
-        ) from error
+    content = read_tensors(
+        path,
+        f"expected a state_dict of tensors in {path.name}, got something else, which is not read because it could "
+        "run code; save model.state_dict() alone",
+    )
     for key in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from radar.archive import Archive
-from radar.regular_file import open_regular, parse_json
+from radar.regular_file import parse_json, read_lines
 from training.dask_pool import run_all
 from training.prepare_plan import Task, find_files, plan
 from training.prepare_task import Record, run_task
@@ -105,7 +105,7 @@ def read_journal(root: Path) -> dict[str, Record]:
     """What became of each file so far; a last line that a kill cut short is passed over."""
     records: dict[str, Record] = {}
     path = root / _JOURNAL
-    for line in _lines(path):
+    for line in read_lines(path):
         try:
             record = Record(**parse_json(line))
         except (ValueError, TypeError):
@@ -115,14 +115,6 @@ def read_journal(root: Path) -> dict[str, Record]:
         records.pop(record.key, None)  # to the end
         records[record.key] = record
     return _of_last_variable(records)
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        with open_regular(path) as file:
-            return file.read().splitlines()
-    except FileNotFoundError:
-        return []
 
 
 def _is_sound(record: Record) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,6 +95,18 @@ def _config_of(content: dict[str, Any]) -> FitConfig:
             "program began and that cannot be lengthened; begin a new run with it, --start its model.pt"
         )
     return make_config(json.loads(content["config"]))
+
+
+def read_tensors(path: Path, otherwise: str) -> Any:  # noqa: ANN401
+    """torch.load of tensors alone, without running code; raises OSError, or ValueError that says `otherwise`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle raises anything
+        raise ValueError(otherwise) from error
 
 
 def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401

@@ -72,7 +72,7 @@ def remarks(seen: Mapping[str, str]) -> list[str]:
     """What is to be said of the models of an event, by their names: who has seen it, and of whom nobody knows."""
     lines = [f"† {model} has seen this event: {how}" for model, how in seen.items() if is_seen(how)]
     unknown = [model for model, how in seen.items() if how == UNKNOWN]
-    return lines + ([f"Not recorded is whether this event was learnt from by: {', '.join(unknown)}"] if unknown else [])
+    return lines + ([f"It is not recorded whether these have seen this event: {', '.join(unknown)}"] if unknown else [])
 
 
 def seen_of(rows: Iterable[Any]) -> dict[str, str]:

@@ -189,5 +189,5 @@ def test_upgrades_leave_the_operators_file_alone_and_one_from_before_is_carried_
 
 def test_this_repository_keeps_no_file_of_an_operator() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("no checkout")
+        pytest.skip("needs a git checkout, to ask which files it tracks")
     assert git(ROOT, "ls-files", ".env").split() == []

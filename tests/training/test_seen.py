@@ -75,7 +75,7 @@ def test_what_is_recorded_decides(learnt: Learnt, seen: str, event: Path, storm:
 def test_what_a_table_says_of_it() -> None:
     assert remarks({"a": "trained on it (same file)", "b": "no", "c": "unknown", "d": "unknown"}) == [
         "† a has seen this event: trained on it (same file)",
-        "Not recorded is whether this event was learnt from by: c, d",
+        "It is not recorded whether these have seen this event: c, d",
     ]
 
 
