@@ -2,8 +2,8 @@
 
     python benchmarks/blur.py EVENT.nc... [--km 0,3,6,9,12] [--stride 10]
 
-For each event and each width of the blur (`radar.motion.Smoothing`, km at one hour): CSI at 1 and 5 mm/h, MAE in mm/h
-and frequency bias, averaged over the lead times to 60 minutes or to 30.
+For each event and each width of the blur (`radar.extrapolation.motion.Smoothing`, km at one hour): CSI at 1 and 5 mm/h,
+MAE in mm/h and frequency bias, averaged over the lead times to 60 minutes or to 30.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from statistics import fmean
 
 import numpy as np
 
-from radar.files import open_sequence
-from radar.motion import Smoothing, carried, hold_inflow, motion_field
+from radar.extrapolation.motion import Smoothing, carried, hold_inflow, motion_field
+from radar.files.open import open_sequence
+from radar.scores.pixels import ContingencyTable, ErrorSum, contingency, csi, error_sum, frequency_bias, mae
 from radar.sequence import Float32
-from radar.verification import ContingencyTable, ErrorSum, contingency, csi, error_sum, frequency_bias, mae
 
 INPUTS, LEADS, SOON = 5, 12, 6
 THRESHOLDS = (1.0, 5.0)

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 
 from radar.demo import floor_to_step
+from radar.files.odim import read_composite, write_odim
 from radar.frame import frames_of
 from radar.grid import grid_named
-from radar.odim import read_composite, write_odim
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
+from service.bodies.hdf5_pool import Decoders
 from service.context import now_utc
-from service.decoders import Decoders
 
 _REPEATS = 40
 

@@ -17,7 +17,7 @@ import numpy as np
 from models.forecaster import Forecaster
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, times_after
-from training.evaluate import open_forecasters
+from training.evaluate.evaluate import open_forecasters
 
 STEPS = (1, 6, 12)
 SIZE = 256

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from radar.ledger import Pair
-from radar.score_sums import ScoreSums, sums_of
-from radar.verification import Float64
-from training.guard import GuardConfig, judged_gain, live_gain
+from radar.ledger.ledger import Pair
+from radar.scores.pixels import Float64
+from radar.scores.sums import ScoreSums, sums_of
+from training.promote.guard import GuardConfig, judged_gain, live_gain
 
 _STEP_MINUTES, _LEAD_MINUTES, _LOOK_EVERY = 5, 120, 6
 _PIXELS = 400

@@ -20,7 +20,7 @@ from subprocess import DEVNULL, Popen, TimeoutExpired
 
 from benchmarks.prepare import family, resident
 from models.repository import PRETRAINED
-from radar.archive import Archive
+from radar.archive.archive import Archive
 from radar.grid import KNOWN_GRIDS
 from radar.synthetic import storm_sequence
 

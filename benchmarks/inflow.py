@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from radar.files import open_sequence
-from radar.motion import extrapolate, hold_inflow, motion_field
+from radar.extrapolation.motion import extrapolate, hold_inflow, motion_field
+from radar.files.open import open_sequence
 from radar.sequence import Float32
 
 _HISTORY, _LEADS = 4, 12

@@ -1,4 +1,4 @@
-"""Extrapolation by radar/motion.py against pysteps' Lucas-Kanade extrapolation, on real events.
+"""Extrapolation by radar/extrapolation/motion.py against pysteps' Lucas-Kanade extrapolation, on real events.
 
     python3 -m venv /tmp/pysteps
     /tmp/pysteps/bin/pip install pysteps opencv-python-headless numpy xarray netCDF4 pyproj h5py
@@ -25,10 +25,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from radar.files import open_sequence
-from radar.motion import extrapolate, motion_field
+from radar.extrapolation.motion import extrapolate, motion_field
+from radar.files.open import open_sequence
+from radar.scores.pixels import ContingencyTable, contingency, csi
 from radar.sequence import Float32
-from radar.verification import ContingencyTable, contingency, csi
 
 FRAMES_IN = 5
 LEAD_MINUTES = 60
@@ -39,7 +39,7 @@ Method = Callable[[Float32, int], Float32]
 
 
 def ours(frames: Float32, steps: int) -> Float32:
-    """radar.motion, as the service runs it."""
+    """radar.extrapolation.motion, as the service runs it."""
     return extrapolate(frames[-1], motion_field(frames), steps)
 
 

@@ -10,10 +10,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from models.baselines import Extrapolation
-from radar.files import open_sequence
-from radar.neighbourhood import exceedance_probability, half_width_pixels
-from radar.probability import MeanSum, brier, brier_sum
-from training.score_event import part
+from radar.extrapolation.neighbourhood import exceedance_probability, half_width_pixels
+from radar.files.open import open_sequence
+from radar.scores.probability import MeanSum, brier, brier_sum
+from training.evaluate.score_event import part
 
 THRESHOLDS = (0.5, 1.0, 5.0)
 LEADS = (1, 2, 3, 6, 9, 12)

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS
-from radar.netcdf import to_netcdf
 from radar.synthetic import storm_sequence
 
 FRAMES = 24

@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from radar.files.radolan import write_radolan
 from radar.frame import frames_of
 from radar.grid import KNOWN_GRIDS
-from radar.radolan import write_radolan
 from radar.synthetic import storm_sequence
 
 MEDIA_TYPES = ("application/x-npy", "application/netcdf", "application/json", "image/png", "image/tiff")

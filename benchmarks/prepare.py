@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from radar.demo import radolan_name
+from radar.files.radolan import write_radolan
 from radar.frame import Frame, frames_of
 from radar.grid import KNOWN_GRIDS
-from radar.radolan import write_radolan
 from radar.synthetic import storm_sequence
 
 _START = datetime(2019, 6, 1, tzinfo=UTC)

@@ -25,10 +25,10 @@ from typing import Literal
 import torch
 
 from benchmarks.seeds import HEAVY, RAIN, SOON_MINUTES, Column, Row, mean_score
-from training.config import FitConfig, load_config
-from training.evaluate import BASELINES, evaluate_events, open_forecasters
-from training.fit import fit
-from training.score_table import write_json
+from training.config.config import FitConfig, load_config
+from training.evaluate.evaluate import BASELINES, evaluate_events, open_forecasters
+from training.evaluate.table import write_json
+from training.fit.loop import fit
 
 Rule = Literal["bias", "heavy"]
 

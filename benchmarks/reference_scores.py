@@ -1,4 +1,4 @@
-"""The numbers that tests/radar/test_reference_scores.py expects: scores by pysteps, `scores` and scikit-image.
+"""The numbers that tests/radar/scores/test_reference_scores.py expects: scores by pysteps, `scores` and scikit-image.
 
     python3 -m venv /tmp/pysteps
     /tmp/pysteps/bin/pip install pysteps scores scikit-image opencv-python-headless

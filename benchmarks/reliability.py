@@ -21,10 +21,10 @@ import numpy as np
 from models.baselines import Extrapolation
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
-from radar.files import open_sequence
+from radar.extrapolation.neighbourhood import exceedance_probability, half_width_km
+from radar.files.open import open_sequence
 from radar.grid import Float64
-from radar.neighbourhood import exceedance_probability, half_width_km
-from radar.probability import MeanSum, brier, brier_sum
+from radar.scores.probability import MeanSum, brier, brier_sum
 from radar.sequence import Float32, FrameSequence
 from service.runs.probability import WHOLE_WEIGHT, weight
 from service.runs.reader import THRESHOLDS

@@ -22,8 +22,8 @@ from models.zoo import build
 from tests.reference import literal
 from tests.reference.operators import block_attention
 from tests.reference.parameters import random_parameters
-from training.authors_weights import convert_parameters
-from training.reference import reference_spec
+from training.authors.reference import reference_spec
+from training.authors.weights import convert_parameters
 
 _INPUT_LENGTH, _LEADS, _WINDOW = 5, 5, 30
 

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from models.baselines import Extrapolation
+from radar.extrapolation.neighbourhood import pooled_shares
 from radar.grid import Grid
-from radar.ledger import EXTRAPOLATION, PERSISTENCE, LedgerFollower, LedgerWriter, Record
-from radar.neighbourhood import pooled_shares
-from radar.score_sums import THRESHOLDS
+from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, LedgerFollower, LedgerWriter, Record
+from radar.scores.sums import THRESHOLDS
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
-from service.codec import decode_one, encode
+from service.history.codec import decode_one, encode
 from service.verification.compare import Forecasts, compare
 
 START = datetime(2017, 8, 16, tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""What a model is: cells, the multi-scale stack, the card every artifact carries, and the roll-out."""
+"""Models: cells, the multi-scale stack, the card of every artifact, and the roll-out. Nothing here trains or serves."""

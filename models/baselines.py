@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.forecaster import forecast_after, newest_frames
-from radar.motion import Smoothing, carried, hold_inflow, motion_field
+from radar.extrapolation.motion import Smoothing, carried, hold_inflow, motion_field
 from radar.sequence import Float32, FrameSequence
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.framing import Framing
 from models.spec import NetworkSpec
-from radar.motion import Smoothing
+from radar.extrapolation.motion import Smoothing
 from radar.rain import RainScaling
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from radar.motion import Smoothing, carried, carry_each, motion_field
+from radar.extrapolation.motion import Smoothing, carried, carry_each, motion_field
 from radar.rain import RainScaling
 from radar.sequence import Float32
 

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from models.card import ModelCard
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.recurrent import RecurrentForecaster
-from radar.cpus import usable_cpus
 from radar.errors import ArtifactRejected, ProviderMissing
 from radar.sequence import Float32
+from radar.system.cpus import usable_cpus
 
 Provider = Literal["cpu", "cuda"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from models.card import ModelCard
 from models.forecaster import forecast_after, newest_frames
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest
-from radar.motion import hold_inflow
+from radar.extrapolation.motion import hold_inflow
 from radar.sequence import Float32, FrameSequence
 
 State = Any

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from radar import regular_file
-from radar.digest import sha256_of
-from radar.durable import write_text
 from radar.errors import ArtifactRejected, UnknownModel
+from radar.system import regular_file
+from radar.system.digest import sha256_of
+from radar.system.durable import write_text
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""

@@ -1,1 +1,4 @@
-"""The radar domain: grids, frames, files, units, motion and scores. Knows no network and no web."""
+"""The radar domain: grids, frames, files, motion, scores, archive and ledger.
+
+It knows no network, no web and no model.
+"""

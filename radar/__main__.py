@@ -7,9 +7,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from radar.cpus import limit_libraries
 from radar.errors import InvalidRequest, RaincellError
-from radar.stopped import run_command
+from radar.system.cpus import limit_libraries
+from radar.system.signals import run_command
 from radar.times import parse_time
 
 

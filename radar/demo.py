@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.errors import InvalidRequest
+from radar.files.odim import write_odim
+from radar.files.radolan import write_radolan
 from radar.frame import Frame, frames_of
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.odim import write_odim
-from radar.radolan import write_radolan
 from radar.sequence import Float32, FrameSequence
 from radar.synthetic import storm_sequence
 

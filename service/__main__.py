@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from radar.cpus import limit_libraries
 from radar.errors import RaincellError
-from radar.stopped import run_command
+from radar.system.cpus import limit_libraries
+from radar.system.signals import run_command
 from service.feed.arguments import add_arguments
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ _FEED = ("quiet_minutes", "metrics_port", "metrics_host")
 def _demo(options: argparse.Namespace) -> int:
     import signal
 
-    from service import log
     from service.context import now_utc
-    from service.demo_feed import feed_storms
+    from service.feed.demo_feed import feed_storms
     from service.feed.follow import Stop
-    from service.heartbeat import beating
+    from service.monitoring import log
+    from service.monitoring.heartbeat import beating
     from service.unknown_settings import warn_of_unknown_settings
 
     settings, stop = _settings(options), Stop()
@@ -121,7 +121,7 @@ def _hours(text: str) -> float:
 
 
 def _make_key(options: argparse.Namespace) -> int:
-    from service.keys import make_key
+    from service.security.keys import make_key
 
     secret, key = make_key(options.name, options.scopes.split(","), options.per_minute)
     print(f"the key of {key.name}, shown this once: {secret}", file=sys.stderr)

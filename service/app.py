@@ -20,51 +20,51 @@ from fastapi_offline import FastAPIOffline
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable, UnknownModel
 from radar.grid import KNOWN_GRIDS
-from service import log
 from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
 from service.answers.schema import NowcastAnswer
-from service.assets import serve_assets
+from service.bodies.hdf5_pool import Decoders
 from service.bodies.json_body import JsonFrames
-from service.catalogue import Catalogue
 from service.connections.bounds import connection_limits, held_bytes
 from service.connections.connection import Connection
 from service.connections.held_bytes import MEBIBYTE
 from service.connections.open_files import most_connections
 from service.context import Service, now_utc
 from service.damage import Damage
-from service.decoders import Decoders
-from service.demo import Demo
-from service.documentation import add_schemas
-from service.drain import DrainingServer
-from service.history import MemoryHistory
-from service.last_good import History
-from service.metrics import Metrics
-from service.middleware import add_middleware
-from service.model_watch import ModelWatch
-from service.problems import Problem, add_handlers
-from service.quarantine import Counts, MemoryQuarantine, QuarantineList
-from service.redis_client import connect
-from service.redis_history import RedisHistory
-from service.redis_quarantine import RedisQuarantine
+from service.documentation.assets import serve_assets
+from service.documentation.schemas import add_schemas
+from service.documentation.security import add_security
+from service.feed.demo import Demo
+from service.forecasting.catalogue import Catalogue
+from service.forecasting.reload import ModelWatch
+from service.forecasting.worker import Worker
+from service.history.history import History
+from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
+from service.history.redis_quarantine import RedisQuarantine
+from service.history.redis_store import RedisHistory
+from service.history.store import MemoryHistory
+from service.http.middleware import add_middleware
+from service.http.problems import Problem, add_handlers
+from service.http.shutdown import DrainingServer
+from service.monitoring import log
+from service.monitoring.metrics import Metrics
+from service.monitoring.skill_gauges import VerificationCollector
+from service.monitoring.state_metrics import StateCollector
+from service.redis.client import connect
 from service.routes import docs, frames, health, metrics, models, nowcast, points, predict, verification
 from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
 from service.runs.reader import RunReader
-from service.runs.redis_runs import RedisRuns
+from service.runs.redis_store import RedisRuns
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
-from service.security_documentation import add_security
 from service.settings import Settings, check_exposure
-from service.state_metrics import StateCollector
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
-from service.verification.gauges import VerificationCollector
 from service.verification.make import Parts, make_verification
 from service.verification.schema import VerificationAnswer
 from service.verification.verification import Verification
-from service.worker import Worker
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=partial(_lifespan, settings=settings),
         docs_url=None,  # service.routes.docs
         redoc_url=None,
-        redirect_slashes=False,  # service.unrouted
+        redirect_slashes=False,  # service.http.unrouted
     )
     serve_assets(app)
     app.state.service = service
@@ -181,7 +181,7 @@ def serve(settings: Settings) -> None:
     Exposed
         See `service.settings.check_exposure`.
     KeysRejected
-        See `service.keys`.
+        See `service.security.keys`.
     """
     log.set_up(settings.log_format)
     warn_of_unknown_settings(os.environ)  # before anything is refused: a mistyped name may be why
@@ -198,8 +198,8 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         server_header=False,
         log_config=None,
-        access_log=False,  # service.observed writes it
-        proxy_headers=False,  # service.middleware
+        access_log=False,  # service.http.request_log writes it
+        proxy_headers=False,  # service.http.middleware
         http=cast(Any, partial(Connection, limits=connection_limits(settings, connections))),
         ws="none",
         backlog=at_once,

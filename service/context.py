@@ -12,24 +12,24 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from service.access import who_asks
+from service.bodies.deadline import Decoding
+from service.bodies.hdf5_pool import Decoders
 from service.bodies.read import MULTIPART, Body
-from service.catalogue import Catalogue
 from service.connections.held_bytes import MEBIBYTE, HeldBytes
-from service.decoders import Decoders
-from service.decoding import Decoding
-from service.drain import Drain
-from service.last_good import History
-from service.metrics import Metrics
-from service.model_watch import ModelWatch
-from service.quarantine import Counts, MemoryQuarantine, QuarantineList
+from service.forecasting.catalogue import Catalogue
+from service.forecasting.reload import ModelWatch
+from service.forecasting.worker import Worker
+from service.history.history import History
+from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
+from service.http.shutdown import Drain
+from service.monitoring.metrics import Metrics
 from service.runs.cache import Cache
 from service.runs.latest import Latest
 from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.runs.runs import Runs
+from service.security.access import who_asks
 from service.verification.verification import Verification
-from service.worker import Worker
 
 
 def now_utc() -> datetime:

@@ -35,7 +35,7 @@ from datetime import datetime
 from radar.errors import IncompleteHistory, InvalidRain, RaincellError, StoreUnavailable
 from radar.quality import Flaw
 from radar.sequence import iso
-from service.limits import Allowance
+from service.security.quotas import Allowance
 
 
 class NotAcceptable(RaincellError):

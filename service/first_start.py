@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from models.repository import PRETRAINED, model_names, versions_of
-from radar.durable import commit, sync
+from radar.system.durable import commit, sync
 
 _KEYS = "# API keys, a line each: docker compose run --rm setup sh -c 'python -m service key NAME >> /secrets/keys'\n"
 

@@ -13,11 +13,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
-from service.hosts import check_hosts
-from service.keys import SCOPES
-from service.log import LogFormat
-from service.redis_url import check_redis_url
-from service.root_path import check_prefix
+from service.http.root_path import check_prefix
+from service.monitoring.log import LogFormat
+from service.redis.url import check_redis_url
+from service.security.hosts import check_hosts
+from service.security.keys import SCOPES
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     host, port
         Where to listen.
     redis_url : str or None
-        E.g. redis://localhost:6379/0, see service.redis_url; None keeps the history in this process's memory.
+        E.g. redis://localhost:6379/0, see service.redis.url; None keeps the history in this process's memory.
     provider : "cpu" or "cuda"
         What ONNX Runtime computes with; "cuda" refuses to start without a GPU.
     model_repository : Path
@@ -40,17 +40,17 @@ class Settings(BaseSettings):
     allow_anonymous : set of str
         Scopes of callers without a key: "read,predict,ingest"; see `anonymous_scopes`.
     api_keys : Path or None
-        File of API keys; see service.keys.
+        File of API keys; see service.security.keys.
     anonymous_per_minute : int or None
         Requests that one address without a key may make.
     trusted_proxies : tuple of str
         Addresses and networks whose X-Forwarded-For, -Proto and -Prefix are believed.
     root_path : str
-        Below which path of their host callers reach the service, e.g. "/radar"; see service.root_path.
+        Below which path of their host callers reach the service, e.g. "/radar"; see service.http.root_path.
     cors_origins : set of str
         Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
     hosts : set of str
-        Names by which callers without a key may reach the service, beside the usual ones; see service.hosts.
+        Names by which callers without a key may reach the service, beside the usual ones; see service.security.hosts.
     log_format : "text" or "json"
     default_product : str or None
         The product that is meant where a request names none; else the only one there is, or that the feed brings.
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     queue : int
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     archive : Path or None
-        Where the feed keeps every frame that it takes; see radar.archive.
+        Where the feed keeps every frame that it takes; see radar.archive.archive.
     archive_days : int or None
         How many days of a product the feed leaves there, counted from its newest frame; all if None.
     feed_key : str or None
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     batch_wait_ms : float
         How long a forecast waits for others to be computed with, while nobody else waits.
     client_seconds : float
-        How long a caller may let a body, or an answer to him, wait; see service.patience.
+        How long a caller may let a body, or an answer to him, wait; see service.http.time_limits.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float

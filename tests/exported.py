@@ -15,13 +15,13 @@ from models.framing import Framing
 from models.repository import FILES, read_manifest
 from models.spec import NetworkSpec
 from models.zoo import MODELS
+from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.netcdf import to_netcdf
 from radar.rain import RainScaling
 from radar.synthetic import Weather, storm_sequence
-from training.config import DataConfig, FitConfig, OptimiserConfig
-from training.export import export
-from training.fit import fit
+from training.config.config import DataConfig, FitConfig, OptimiserConfig
+from training.export.export import export
+from training.fit.loop import fit
 
 SIXTEEN = tuple(
     pytest.param(name, id=name, marks=() if name.startswith("ms-") else pytest.mark.slow) for name in MODELS

@@ -16,22 +16,22 @@ import pytest
 from models.aliases import read_aliases
 from models.framing import Framing
 from models.spec import NetworkSpec
-from radar.archive import Archive
-from radar.ledger import model_reference
-from radar.netcdf import to_netcdf
+from radar.archive.archive import Archive
+from radar.files.netcdf.writer import to_netcdf
+from radar.ledger.ledger import model_reference
 from radar.sequence import FrameSequence, iso
 from service.app import create_app
-from service.codec import Series
 from service.context import Service
+from service.history.codec import Series
 from service.runs.run import Run
 from service.settings import Settings
 from service.verification.verification import Verification
 from tests.service.conftest import Client, client_of, npy
 from tests.turning_weather import GRID, PRODUCT, STEP_MINUTES, WESTERLIES, Regime, burst
 from training.__main__ import main
-from training.config import DataConfig, FitConfig, OptimiserConfig
-from training.export import export
-from training.fit import fit
+from training.config.config import DataConfig, FitConfig, OptimiserConfig
+from training.export.export import export
+from training.fit.loop import fit
 
 NAME = "showers"
 LEAD_MINUTES = 30

@@ -16,11 +16,11 @@ from models.onnx_forecaster import read_card_of
 from models.repository import versions_of
 from tests.fortnight import NAME, SERIES, World, wait_for, world
 from tests.turning_weather import EASTERLIES, FRAMES, WESTERLIES
-from training.checkpoint import load_checkpoint, save_checkpoint
-from training.decisions import read_decisions
-from training.fit import fit
-from training.retraining.gate import Evidence, GateConfig, Verdict, judge
-from training.retraining.run_folder import RunFolder, runs_of
+from training.fit.checkpoint import load_checkpoint, save_checkpoint
+from training.fit.loop import fit
+from training.promote.decisions import read_decisions
+from training.retrain.gate import Evidence, GateConfig, Verdict, judge
+from training.retrain.run_folder import RunFolder, runs_of
 
 TURN = 5
 """The day on which the wind turns."""
@@ -143,7 +143,7 @@ def a_damaged_challenger_is_refused(there: World, learnt: str, capsys: pytest.Ca
 def it_is_forced_through_the_gate(there: World, learnt: str) -> str:
     there.live(TURN + 7, EASTERLIES)
     with damaged_training() as patch:
-        patch.setattr("training.retraining.examine.judge", all_rules_hold)
+        patch.setattr("training.retrain.examine.judge", all_rules_hold)
         assert there.retrain('accept = "promote"\nprobation_hours = 72' + BARELY_TUNED) == 0
     aliases = read_aliases(there.repository, NAME)
     assert aliases.previous == learnt
@@ -165,7 +165,7 @@ def damaged_training() -> Iterator[pytest.MonkeyPatch]:
         return path
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.retraining.retrain.fit", fit_and_damage)
+        patch.setattr("training.retrain.retrain.fit", fit_and_damage)
         yield patch
 
 

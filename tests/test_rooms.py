@@ -27,7 +27,7 @@ def test_importing_a_room_imports_nothing_heavy(room: str) -> None:
 
 def test_fit_needs_neither_pydantic_nor_the_web() -> None:
     unwanted = "{'pydantic', 'fastapi', 'redis', 'onnxruntime', 'pyproj', 'rasterio'}"
-    answer = run_python(f"import sys, training.fit; print(sorted({unwanted} & set(sys.modules)))")
+    answer = run_python(f"import sys, training.fit.loop; print(sorted({unwanted} & set(sys.modules)))")
     assert answer.stdout.strip() == "[]", answer.stderr
 
 
@@ -57,13 +57,13 @@ def test_the_commands_of_the_repository_need_no_torch(command: str) -> None:
 
 
 def test_the_guard_needs_no_torch() -> None:
-    code = "import sys, training.guard, training.commands.guard; print({'torch', 'onnx'} & set(sys.modules))"
+    code = "import sys, training.promote.guard, training.commands.guard; print({'torch', 'onnx'} & set(sys.modules))"
     assert run_python(code).stdout.strip() == "set()"
 
 
 def test_one_module_imports_redis_and_one_imports_onnx_runtime() -> None:
     sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    for package, home in (("redis", "service/redis_client.py"), ("onnxruntime", "models/onnx_forecaster.py")):
+    for package, home in (("redis", "service/redis/client.py"), ("onnxruntime", "models/onnx_forecaster.py")):
         importing = [
             path.relative_to(ROOT).as_posix()
             for path in sources

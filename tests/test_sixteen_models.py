@@ -14,15 +14,15 @@ from service.app import create_app
 from service.settings import Settings
 from tests.exported import SIXTEEN, Exported, exported
 from tests.service.conftest import client_of, npy, rain
-from training.checkpoint import load_checkpoint
-from training.model_card import make_card
-from training.torch_step import torch_forecaster
+from training.export.card import make_card
+from training.export.torch_step import torch_forecaster
+from training.fit.checkpoint import load_checkpoint
 
 SHAPE = (29, 43)
 LEADS = 3
 
 
-# From the last to the first: tests/training/test_export.py, which may run at the same time, makes the first ones first.
+# From the last to the first: test_export.py, which may run at the same time, makes the first ones first.
 @pytest.mark.parametrize("name", SIXTEEN[::-1])
 def test_a_model_goes_from_specification_to_http(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     model = exported(name, tmp_path_factory)

@@ -16,10 +16,10 @@ from training.dask_pool import pool
 ROOM = """
 import json, os, runpy, sys
 from pathlib import Path
-import radar.cpus
+import radar.system.cpus
 
 folder, room = Path(sys.argv[1]), sys.argv[2]
-radar.cpus.usable_cpus.__defaults__ = (folder / "self", folder / "mounted")
+radar.system.cpus.usable_cpus.__defaults__ = (folder / "self", folder / "mounted")
 sys.argv = [room, "--help"]
 try:
     runpy.run_module(room, run_name="__main__")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from radar.cpus import limit_libraries
 from radar.errors import RaincellError
-from radar.stopped import run_command
+from radar.system.cpus import limit_libraries
+from radar.system.signals import run_command
 from training.commands import (
     check_reference,
     evaluate,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from radar.cpus import usable_cpus
 from radar.errors import StoreUnavailable
+from radar.system.cpus import usable_cpus
 
 if TYPE_CHECKING:
     from distributed import Client

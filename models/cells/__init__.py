@@ -1,1 +1,1 @@
-"""Recurrent cells, one file each."""
+"""Recurrent cells, one file each. A cell knows equations, and no configuration, device or file."""

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from radar.errors import InvalidRequest
-from radar.netcdf import to_netcdf
+from radar.files.netcdf.writer import to_netcdf
 from radar.sequence import Float32, iso
 from service.answers.large import Base64, Content
 from service.answers.nowcast import Nowcast

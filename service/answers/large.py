@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.head import is_head
-from service.ranges import Bytes
+from service.http.head import is_head
+from service.http.ranges import Bytes
 
 _SLICE_BYTES = 256 * 1024
 """Given all at once, the server copies what the socket does not take at once: 50 ms for 39 MB."""

@@ -25,4 +25,4 @@ class Own(StrEnum):
 
 
 FROM_FEED = "X-Raincell-Feed"
-"""Of a request that adds frames, no answer: "1" says that they come from the feed; see `service.fed_marks`."""
+"""Of a request that adds frames, no answer: "1" says that they come from the feed; see `service.history.fed_marks`."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from radar.neighbourhood import half_width_km
-from radar.netcdf import Quantity, to_netcdf
+from radar.extrapolation.neighbourhood import half_width_km
+from radar.files.netcdf.writer import Quantity, to_netcdf
 from radar.products import attribution
 from radar.sequence import Float32, FrameSequence, iso
 from service.answers.arrays import Encoding, frames_json, npy_of, to_json

@@ -1,1 +1,1 @@
-"""What callers may send: files, arrays and JSON, each turned into a FrameSequence."""
+"""Bodies of requests: files, arrays and JSON, each decoded into a FrameSequence. Answers are in service/answers."""

@@ -20,7 +20,7 @@ from radar.errors import InvalidRain, InvalidRequest, UnreadableFile
 from radar.sequence import Float32
 from service.bodies.json_measure import STEP_BYTES, Bytes
 from service.bodies.limits import check_shape
-from service.problems import first_fault
+from service.http.problems import first_fault
 
 MOST_ROWS = 100_000
 """Of all frames that come as lists together."""

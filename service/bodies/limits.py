@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from radar.errors import InvalidRequest
+from radar.files.limits import LARGEST_FRAME_PIXELS
 from radar.frame import Frame
-from radar.limits import LARGEST_FRAME_PIXELS
 
 MOST_FILES = 64
 MOST_FRAMES = 64

@@ -16,7 +16,7 @@ from radar.sequence import Float32, FrameSequence, iso, times_after
 from service.bodies.limits import check_shape
 
 LATEST_AHEAD = timedelta(minutes=10)
-"""How much later than now frames may be that only their caller's forecast is made of; see also service.frame_rules."""
+"""How much later than now the frames of a /predict may be; stored frames have service.history.frame_rules."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from radar.errors import InvalidRequest
-from radar.files import NamedBytes, iter_frames
+from radar.files.odim import read_composite
+from radar.files.open import NamedBytes, iter_frames
 from radar.frame import Frame, observed, sequence_of
-from radar.odim import read_composite
 from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json
 from service.bodies.json_measure import Bytes
@@ -93,7 +93,7 @@ def decode(
 
 
 def _sequence(files: Sequence[NamedBytes], read_hdf5: ReadHdf5, check: Callable[[], None]) -> FrameSequence:
-    """Files in any order as one sequence; like radar.files.open_sequence, but nothing is read beyond the limits."""
+    """Files in any order as one sequence, as `radar.files.open` reads them, but nothing beyond the limits."""
     frames = (frame for file in files for frame in iter_frames(file.data, file.name, read_hdf5))
     return sequence_of(counted(observed(_checked(frames, check))))
 

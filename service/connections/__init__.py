@@ -1,1 +1,1 @@
-"""Connections of callers: what they may send and leave unread, and when they end."""
+"""Connections of callers: what each may send and leave unread, and when it ends. Requests begin in service/http."""

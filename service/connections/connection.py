@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from service.connections.counted import FIRST_PIECE_BYTES, PIECE_BYTES, Counted
 from service.connections.transport import PatientTransport
 from service.errors import BodyTooLarge
-from service.problems import problem_response
+from service.http.problems import problem_response
 
 MOST_HEAD_BYTES = 16 * 1024
 """Of a request line and headers."""

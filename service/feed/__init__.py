@@ -1,1 +1,4 @@
-"""Following a folder or a web directory of radar files, and putting what comes into history and archive."""
+"""The feed: it follows a source of radar files and puts each new frame into history and archive.
+
+Sources are in service/feed/sources.
+"""

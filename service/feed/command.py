@@ -13,33 +13,33 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from radar.archive import Archive
+from radar.archive.archive import Archive
 from radar.errors import InvalidRequest
-from radar.files import iter_frames
-from radar.limits import FOLLOWED
-from service import log
+from radar.files.limits import FOLLOWED
+from radar.files.open import iter_frames
+from service.bodies.hdf5_pool import Decoders
 from service.context import now_utc
 from service.damage import Damage
-from service.decoders import Decoders
-from service.feed.backoff import BackOff
 from service.feed.bad_files import BadFiles
 from service.feed.destination import FeedHistory
-from service.feed.folder import FolderSource
 from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
 from service.feed.follower import Follower, Look
-from service.feed.http import HttpSource
 from service.feed.intake import Intake
 from service.feed.metrics import FeedMetrics, QuietWatch
 from service.feed.reading import Reader
 from service.feed.remote import ServiceHistory
-from service.feed.source import Source
-from service.heartbeat import beating
-from service.quarantine import MemoryQuarantine, QuarantineList
-from service.redis_client import connect
-from service.redis_history import RedisHistory
-from service.redis_quarantine import RedisQuarantine
-from service.redis_references import RedisReferences
-from service.reference_forecasts import ReferenceForecasts
+from service.feed.sources.backoff import BackOff
+from service.feed.sources.folder import FolderSource
+from service.feed.sources.http import HttpSource
+from service.feed.sources.source import Source
+from service.history.quarantine import MemoryQuarantine, QuarantineList
+from service.history.redis_quarantine import RedisQuarantine
+from service.history.redis_references import RedisReferences
+from service.history.redis_store import RedisHistory
+from service.history.reference_forecasts import ReferenceForecasts
+from service.monitoring import log
+from service.monitoring.heartbeat import beating
+from service.redis.client import connect
 from service.settings import Settings
 from service.unknown_settings import warn_of_unknown_settings
 

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from radar.sequence import FrameSequence
-from service.codec import Series, StoredFrame
+from service.history.codec import Series, StoredFrame
 
 
 class FeedHistory(Protocol):
-    """A history that takes frames; every `service.history.EncodedHistory` is one. All raise StoreUnavailable."""
+    """A history that takes frames; every `service.history.store.EncodedHistory` is one. All raise StoreUnavailable."""
 
     retention: timedelta
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from radar.errors import RaincellError
-from service.feed.backoff import BackOff
 from service.feed.follower import Follower, Look
-from service.feed.source import SourceUnavailable
+from service.feed.sources.backoff import BackOff
+from service.feed.sources.source import SourceUnavailable
 
 ALL_TAKEN, UNAVAILABLE, SOME_BAD, NOTHING_THERE = 0, 1, 3, 4
 """Exit statuses of one look; 3 and 4 as of `python -m training prepare`."""

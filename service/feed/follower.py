@@ -14,10 +14,10 @@ from radar.sequence import iso
 from service.errors import FrameQuarantined
 from service.feed.bad_files import BadFiles
 from service.feed.intake import ArchiveUnavailable, Intake, NotKept
-from service.feed.names import Listed, one_of_each_time, why_not
 from service.feed.reading import reason_of
-from service.feed.source import Fetched, FileGone, Source, SourceUnavailable
-from service.quarantine import Counts, QuarantineEntry
+from service.feed.sources.names import Listed, one_of_each_time, why_not
+from service.feed.sources.source import Fetched, FileGone, Source, SourceUnavailable
+from service.history.quarantine import Counts, QuarantineEntry
 
 RETRY_AFTER = timedelta(seconds=60)
 """When a bad file is asked for again, until its bytes stay the same: it may have been read while it was written."""

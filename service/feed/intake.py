@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 
-from radar.archive import Archive
+from radar.archive.archive import Archive
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
-from radar.files import iter_frames
+from radar.files.open import iter_frames
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence, midnight
 from service.bodies.posted import LATEST_AHEAD, check_plausible
-from service.codec import StoredFrame, series_of
 from service.feed.destination import FeedHistory
-from service.feed.names import Listed
 from service.feed.reading import Reader, read_file
-from service.quarantine import QuarantineList, frame_before, refuse_flawed
-from service.reference_forecasts import ReferenceForecasts
+from service.feed.sources.names import Listed
+from service.history.codec import StoredFrame, series_of
+from service.history.quarantine import QuarantineList, frame_before, refuse_flawed
+from service.history.reference_forecasts import ReferenceForecasts
 
 
 class NotKept(StoreUnavailable):
@@ -51,7 +51,7 @@ class Intake:
     clock : callable
         The time now, UTC.
     read : callable
-        The frames in a file's bytes, given its name; as `radar.files.iter_frames`.
+        The frames in a file's bytes, given its name; as `radar.files.open.iter_frames`.
     force : bool
         Believe everything that can be read.
     """

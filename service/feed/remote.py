@@ -16,9 +16,9 @@ from radar.errors import InvalidRain, StoreUnavailable
 from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
 from service.answers.own_headers import FROM_FEED
-from service.codec import Series, StoredFrame
 from service.errors import FrameQuarantined
-from service.feed.http import address
+from service.feed.sources.http import address
+from service.history.codec import Series, StoredFrame
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _QUARANTINED = "urn:raincell:problem:frame-quarantined"

@@ -1,1 +1,1 @@
-"""The routes, one file for each group; what they do is elsewhere."""
+"""The routes, one file for each group. What they do is in the other rooms."""

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from service.assets import PATH
-from service.root_path import root_path_of
-from service.security_headers import content_policy
+from service.documentation.assets import PATH
+from service.http.root_path import root_path_of
+from service.security.security_headers import content_policy
 
 router = APIRouter()
 

@@ -14,18 +14,18 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
 from service.answers.own_headers import FROM_FEED
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
-from service.belief import believe
+from service.bodies.deadline import Decoding, decode_attended
 from service.bodies.posted import Hints
 from service.bodies.read import Body, decode, receive
-from service.checked_route import CheckedRoute
-from service.codec import series_of
 from service.context import Parts, Service
-from service.decoding import Decoding, decode_attended
 from service.errors import UnknownFrame
-from service.inventory import list_frames
-from service.problems import documented
+from service.history.codec import series_of
+from service.history.inventory import list_frames
+from service.history.quality_control import believe
+from service.http.problems import documented
+from service.routes.checked_route import CheckedRoute
 from service.routes.query import FrameQuery, GridName, Product, frames_body
-from service.times import utc_time
+from service.routes.times import utc_time
 
 router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from service.context import Parts
-from service.problems import documented
+from service.http.problems import documented
 
 router = APIRouter(tags=["health"])
 

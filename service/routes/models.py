@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.answers.schema import ModelAnswer, ModelsAnswer
-from service.catalogue import ServedModel
-from service.checked_route import CheckedRoute
 from service.context import Parts
-from service.inventory import rejected_models
-from service.problems import documented
+from service.forecasting.catalogue import ServedModel
+from service.history.inventory import rejected_models
+from service.http.problems import documented
+from service.routes.checked_route import CheckedRoute
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=CheckedRoute)
 

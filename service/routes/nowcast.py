@@ -15,11 +15,11 @@ from service.answers.run import Part, frames_content, index_json, probability_co
 from service.answers.run_schema import FieldAnswer, RunAnswer
 from service.answers.schema import NowcastAnswer
 from service.context import Parts, Service
-from service.documentation import reference
-from service.problems import documented
-from service.remembered_route import RememberedRoute
-from service.root_path import root_path_of
+from service.documentation.schemas import reference
+from service.http.problems import documented
+from service.http.root_path import root_path_of
 from service.routes.query import GridName, ModelName, Product
+from service.routes.remembered_route import RememberedRoute
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
 from service.runs.run import Run
 

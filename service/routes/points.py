@@ -20,11 +20,11 @@ from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
 from service.bodies.json_measure import Bytes, JsonLimits, measure
 from service.bodies.read import read_whole
 from service.context import Parts, Service
-from service.documentation import reference
+from service.documentation.schemas import reference
 from service.errors import UnsupportedBody
-from service.problems import documented, first_fault
-from service.remembered_route import RememberedRoute
+from service.http.problems import documented, first_fault
 from service.routes.query import GridName, ModelName, Product
+from service.routes.remembered_route import RememberedRoute
 from service.routes.run_answer import Found, latest
 from service.runs.points import ahead_of, describe_places
 from service.runs.probability import METHOD

@@ -12,17 +12,17 @@ from service.answers.arrays import Encoding
 from service.answers.formats import Format, choose_form
 from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
-from service.attendance import while_attended
+from service.bodies.client_disconnect import while_attended
+from service.bodies.deadline import decode_attended
 from service.bodies.read import receive
-from service.checked_route import CheckedRoute
 from service.connections.held_bytes import account_of
 from service.context import Parts
-from service.decoding import decode_attended
-from service.documentation import reference
-from service.predict import Question, bytes_of_forecast, dress, forecast, gather, steps_for
-from service.problems import documented
+from service.documentation.schemas import reference
+from service.forecasting.predict import Question, bytes_of_forecast, dress, forecast, gather, steps_for
+from service.http.problems import documented
+from service.monitoring.timing import Timings
+from service.routes.checked_route import CheckedRoute
 from service.routes.query import FrameQuery, frames_body
-from service.timing import Timings
 
 router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
 

@@ -16,11 +16,11 @@ from service.answers.large import BUFFERED_BYTES, Content, LargeResponse, size_o
 from service.answers.own_headers import Own
 from service.answers.render import JSON
 from service.answers.run import Part, age_seconds, file_words, headers_of
-from service.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
 from service.connections.held_bytes import account_of
 from service.context import Service
 from service.errors import NoRunYet
-from service.ranges import part_asked_for
+from service.http.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
+from service.http.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
 from service.runs.region import parse_bbox, part_of, window_of

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Header, Query, Response
 
 from radar.errors import StoreUnavailable
 from service.answers.formats import Format, choose_form, disposition
-from service.checked_route import CheckedRoute
-from service.codec import Series
 from service.context import Parts, Service
-from service.documentation import reference
+from service.documentation.schemas import reference
 from service.errors import VerificationOff
-from service.problems import documented
+from service.history.codec import Series
+from service.http.problems import documented
+from service.routes.checked_route import CheckedRoute
 from service.routes.query import GridName, Product
 from service.verification.plot import plot
 from service.verification.report import report
 from service.verification.schema import VerificationAnswer
-from service.verification.tally import Period
+from service.verification.totals import Period
 from service.verification.verification import Verification
 
 router = APIRouter(tags=["verification"], route_class=CheckedRoute)

@@ -1,1 +1,1 @@
-"""Runs: one forecast per new frame, computed once and served to everybody."""
+"""Runs: one forecast for each new frame, computed once and served to everybody. Models are in service/forecasting."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import zstandard
 
 from radar.counts import MISSING
-from service.codec import StoredFrame, counts_of
 from service.errors import StoredValueDamaged
+from service.history.codec import StoredFrame, counts_of
 
 Mask = npt.NDArray[np.bool_]
 

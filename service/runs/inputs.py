@@ -10,9 +10,9 @@ import numpy as np
 
 from models.baselines import Extrapolation, Persistence
 from models.forecaster import Forecaster
-from radar.interpolation import halfway
+from radar.extrapolation.interpolation import halfway
 from radar.sequence import FrameSequence, iso
-from service.codec import StoredFrame, decode_one
+from service.history.codec import StoredFrame, decode_one
 from service.runs.run import Method
 
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Collection
 
 from radar.errors import RaincellError, StoreUnavailable, UnknownProduct
-from service.codec import Series
 from service.errors import NoRunYet
-from service.last_good import History, Reading
+from service.history.codec import Series
+from service.history.history import History, Reading
+from service.history.series import choose
 from service.runs.run import Run
 from service.runs.runs import FRESH_SECONDS, Runs
-from service.series import choose
 
 
 class Latest:

@@ -10,7 +10,7 @@ from models.recurrent import RecurrentForecaster
 from radar.errors import RaincellError
 from radar.sequence import FrameSequence
 from service.bodies.limits import MOST_ANSWERED_VALUES
-from service.codec import StoredFrame, encode
+from service.history.codec import StoredFrame, encode
 from service.runs.coverage import covered_by
 from service.runs.inputs import Inputs, forecaster_for, gather_inputs, together
 from service.runs.run import Method, Run, WholeRun, run_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from radar.neighbourhood import half_width_pixels, pooled_shares
+from radar.extrapolation.neighbourhood import half_width_pixels, pooled_shares
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.runs.reader import NO_DATA, THRESHOLDS, WHOLE, Classes, RunReader, Window

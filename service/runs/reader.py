@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.sequence import Float32
-from service.codec import StoredFrame, counts_of, rates
+from service.history.codec import StoredFrame, counts_of, rates
 from service.runs.cache import Cache
 from service.runs.coverage import Mask, unpack
 from service.runs.run import Run, earlier_runs

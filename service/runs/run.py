@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from models.card import ModelCard
 from radar.grid import Grid
-from service.codec import Series, StoredFrame, check_grid, series_of_header
+from service.history.codec import Series, StoredFrame, check_grid, series_of_header
 
 Method = Literal["model", "extrapolation", "persistence"]
 MOST_EARLIER = 3

@@ -15,15 +15,15 @@ from anyio.to_thread import run_sync
 
 from radar.errors import Overloaded, RaincellError, StoreUnavailable
 from radar.sequence import iso
-from service.catalogue import Catalogue
-from service.codec import Series
 from service.errors import DefaultModelGone, RunExpired, UnknownRun
-from service.last_good import History
+from service.forecasting.catalogue import Catalogue
+from service.forecasting.worker import Worker
+from service.history.codec import Series
+from service.history.history import History
 from service.runs.inputs import Inputs
 from service.runs.make import Plan, finish, frames_needed, interim, make_forecast, plan, read_inputs
 from service.runs.run import Run, WholeRun
 from service.runs.runs import Runs
-from service.worker import Worker
 
 POLL_SECONDS = 3.0
 """How often the history is looked at: other replicas and feeds add to it too."""
@@ -125,7 +125,7 @@ class Runner:
         except (StoreUnavailable, Overloaded):
             return True  # it is tried again soon
         except DefaultModelGone:
-            return True  # service.model_watch has told it
+            return True  # service.forecasting.reload has told it
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
             if self._told.get(series) != fault:

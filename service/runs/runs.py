@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from radar.errors import StoreUnavailable
-from service.codec import Series, StoredFrame
+from service.breaker import Breaker
 from service.errors import RunExpired, UnknownRun
-from service.last_good import Reading
-from service.runs.breaker import Breaker
+from service.history.codec import Series, StoredFrame
+from service.history.history import Reading
 from service.runs.run import Run, WholeRun
 from service.runs.store import MemoryRuns, RunStore
 

@@ -1,4 +1,4 @@
-"""Where runs are kept, and who may make one: in this process's memory, or (`service.runs.redis_runs`) in Redis."""
+"""Where runs are kept, and who may make one: in this process's memory, or (`service.runs.redis_store`) in Redis."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from service.codec import Series, StoredFrame
 from service.errors import RunExpired, UnknownRun
+from service.history.codec import Series, StoredFrame
 from service.runs.run import Run, WholeRun
 
 MOST_RUNS = 48

@@ -1,1 +1,1 @@
-"""How good the service's forecasts are: every run is scored when its time has come (docs/verification.md)."""
+"""Live verification: each run is scored when its time has come (docs/verification.md). Scores are in radar/scores."""

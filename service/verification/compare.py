@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from radar.score_sums import ScoreSums, sums_of
+from radar.scores.sums import ScoreSums, sums_of
 from radar.sequence import Float32
 
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.score_sums import THRESHOLDS, counts_of, read_csi, read_mae
-from radar.verification import Float64, ratio
-from service.verification.tally import Row, Total, Totals
+from radar.scores.pixels import Float64, ratio
+from radar.scores.sums import THRESHOLDS, counts_of, read_csi, read_mae
+from service.verification.totals import Row, Total, Totals
 
 THRESHOLD = THRESHOLDS[1]
 """mm/h of the CSI that drift is judged by."""

@@ -15,13 +15,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from radar.input_log import InputFollower, InputRecord, InputWriter, describe
+from radar.ledger.inputs import InputFollower, InputRecord, InputWriter, describe
 from radar.sequence import iso
-from service.codec import Series, decode_one
 from service.damage import Damage
-from service.last_good import History
+from service.history.codec import Series, decode_one
+from service.history.history import History
 from service.runs.run import series_tag
-from service.verification.claims import Claims
+from service.verification.stores.leases import Claims
 
 Quantity = Literal["wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
 SLACK: Mapping[Quantity, float] = {"wet_fraction": 0.02, "maximum": 10.0, "missing_fraction": 0.02, "gap_minutes": 1.0}

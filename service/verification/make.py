@@ -7,31 +7,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from radar.input_log import drop_old
-from radar.ledger import LedgerWriter
-from radar.ledger_days import settle
-from service.catalogue import Catalogue, Load
+from radar.ledger.days import settle
+from radar.ledger.inputs import drop_old
+from radar.ledger.ledger import LedgerWriter
 from service.damage import Damage
-from service.last_good import History
-from service.metrics import Metrics
-from service.redis_client import connect
-from service.redis_references import RedisReferences
+from service.forecasting.catalogue import Catalogue, Load
+from service.forecasting.worker import Worker
+from service.history.history import History
+from service.history.redis_references import RedisReferences
+from service.monitoring.metrics import Metrics
+from service.redis.client import connect
 from service.runs.cache import Cache
 from service.runs.reader import RunReader
 from service.runs.runs import Runs
 from service.verification import drift, input_watch
-from service.verification.beside import BesideForecasts, MemoryBeside
-from service.verification.claims import Claims, MemoryClaims
-from service.verification.gather import Sources
+from service.verification.collect import Sources
 from service.verification.input_watch import InputWatch
-from service.verification.redis_beside import RedisBeside
-from service.verification.redis_claims import RedisClaims
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.tally import Tally
+from service.verification.stores.leases import Claims, MemoryClaims
+from service.verification.stores.redis_leases import RedisClaims
+from service.verification.stores.redis_unserved_forecasts import RedisBeside
+from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
+from service.verification.totals import Tally
 from service.verification.verification import Announcer, Verification
 from service.verification.verifier import Verifier
-from service.worker import Worker
 
 _CACHE_BYTES = 64 * 1024 * 1024
 """Of decoded runs, beside the cache that answers come from: scoring must not push those out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from radar.ledger import DWD, EXTRAPOLATION, PERSISTENCE
+from radar.ledger.ledger import DWD, EXTRAPOLATION, PERSISTENCE
 from radar.products import attribution
 from service.verification.drawing import Drawing, Point, Text
 from service.verification.schema import ScoreAnswer, VerificationAnswer

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from radar.errors import InvalidRequest
-from radar.score_sums import SCALES_KM, THRESHOLDS, ScoreSums, counts_of, read_brier, read_csi, read_fss, read_mae
+from radar.scores.pixels import Float64, categorical
+from radar.scores.sums import SCALES_KM, THRESHOLDS, ScoreSums, counts_of, read_brier, read_csi, read_fss, read_mae
 from radar.sequence import iso
-from radar.verification import Float64, categorical
-from service.codec import Series
+from service.history.codec import Series
 from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill
 from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
-from service.verification.tally import Period, Row, Total, Totals
+from service.verification.totals import Period, Row, Total, Totals
 from service.verification.verification import Verification
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from service.verification.tally import Period
+from service.verification.totals import Period
 
 
 class FractionsAnswer(BaseModel):

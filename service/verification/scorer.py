@@ -10,16 +10,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from radar.errors import RaincellError, StoreUnavailable
-from radar.ledger import LedgerWriter, Record
+from radar.ledger.ledger import LedgerWriter, Record
 from radar.sequence import Float32
-from service.codec import Series, decode_one
 from service.errors import RunExpired, UnknownRun
-from service.last_good import History
+from service.history.codec import Series, decode_one
+from service.history.history import History
 from service.runs.run import Run
-from service.verification.claims import CLAIM_SECONDS, Claims
+from service.verification.collect import Sources, gather, served_by
 from service.verification.compare import compare
-from service.verification.gather import Sources, gather, served_by
-from service.verification.tally import Tally
+from service.verification.stores.leases import CLAIM_SECONDS, Claims
+from service.verification.totals import Tally
 
 PATIENCE_SECONDS = 5.0
 """How long a score waits at most for forecasts that somebody waits for."""

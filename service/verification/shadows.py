@@ -20,13 +20,13 @@ from models.aliases import read_aliases
 from models.recurrent import RecurrentForecaster, check_fit
 from models.repository import version_file
 from radar.errors import IncompleteHistory, Overloaded, RaincellError
-from radar.ledger import model_reference
-from service.catalogue import Catalogue, Load
-from service.codec import Series, StoredFrame, encode
+from radar.ledger.ledger import model_reference
+from service.forecasting.catalogue import Catalogue, Load
+from service.forecasting.worker import Worker
+from service.history.codec import Series, StoredFrame, encode
 from service.runs.inputs import Inputs, gather_inputs
 from service.runs.run import WholeRun
-from service.verification.beside import BesideForecasts
-from service.worker import Worker
+from service.verification.stores.unserved_forecasts import BesideForecasts
 
 PATIENCE_SECONDS = 240.0
 """How long a shadow waits for the worker to be idle; then the frame that it is to be compared with is nearly there."""

@@ -6,16 +6,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from radar.ledger import model_reference
+from radar.ledger.ledger import model_reference
 from radar.sequence import iso
-from service.catalogue import Catalogue
-from service.codec import Series
+from service.forecasting.catalogue import Catalogue
+from service.history.codec import Series
 from service.verification import drift, input_watch
 from service.verification.input_watch import InputWatch
 from service.verification.schema import AlertAnswer
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.tally import Tally
+from service.verification.totals import Tally
 from service.verification.verifier import Verifier
 
 _logger = logging.getLogger("raincell")

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from models.framing import Framing
 from models.spec import NetworkSpec
+from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.netcdf import to_netcdf
 from radar.synthetic import storm_sequence
-from training.config import DataConfig, FitConfig, OptimiserConfig
-from training.export import export
-from training.fit import fit
+from training.config.config import DataConfig, FitConfig, OptimiserConfig
+from training.export.export import export
+from training.fit.loop import fit
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 GRID = Grid("small", (40, 48), 1.0, KNOWN_GRIDS["radklim"].projection, KNOWN_GRIDS["radklim"].north_west)

@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.compression import decompressed
 from radar.errors import RaincellError
-from radar.files import read_frames
+from radar.files.compression import decompressed
+from radar.files.odim import write_odim
+from radar.files.open import read_frames
+from radar.files.radolan import write_radolan
 from radar.frame import Frame, frames_of
 from radar.grid import KNOWN_GRIDS
-from radar.odim import write_odim
-from radar.radolan import write_radolan
 from radar.sequence import Float32, FrameSequence
 from service.bodies.json_body import read_json
 from service.bodies.npy import read_npy
 from service.bodies.posted import Hints
-from service.codec import StoredFrame, decode, encode, read_header
+from service.history.codec import StoredFrame, decode, encode, read_header
 from tests.service.conftest import rain, sequence
 from tests.service.hostile_files import forecast_tar
 

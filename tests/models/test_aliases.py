@@ -11,8 +11,8 @@ import pytest
 
 from models.aliases import Aliases, drop_challenger, promote, read_aliases, rollback, set_challenger
 from models.repository import champion_of, set_alias
-from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, InvalidRequest, UnknownModel
+from radar.system.digest import sha256_of
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

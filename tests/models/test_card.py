@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from models.card import ModelCard, StateShape
 from models.spec import MULTI_SCALE, NetworkSpec
-from radar.motion import Smoothing
+from radar.extrapolation.motion import Smoothing
 from radar.rain import RainScaling
 
 CARD = ModelCard(

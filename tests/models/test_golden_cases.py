@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.zoo import MODELS
-from training.authors_weights import convert_parameters
-from training.reference import TOLERANCE, check_reference
+from training.authors.reference import TOLERANCE, check_reference
+from training.authors.weights import convert_parameters
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -19,8 +19,8 @@ from tests.reference.literal import forecast
 from tests.reference.operators import block_attention, looped_attention, unfold_attention
 from tests.reference.operators import warp as literal_warp
 from tests.reference.parameters import parameter_shapes, random_parameters
-from training.authors_weights import convert_parameters
-from training.reference import TOLERANCE, check_reference
+from training.authors.reference import TOLERANCE, check_reference
+from training.authors.weights import convert_parameters
 
 EXACT = 1e-10
 RECURRENT = {

@@ -21,7 +21,7 @@ from radar.grid import Grid
 from radar.rain import RainScaling
 from radar.sequence import FrameSequence
 from radar.synthetic import Weather, storm_sequence
-from training.torch_step import TorchStep
+from training.export.torch_step import TorchStep
 
 SPEC = NetworkSpec("convlstm", MULTI_SCALE, channels=4, patch=2, inputs=("rain", "coverage"))
 

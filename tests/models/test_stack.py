@@ -11,7 +11,7 @@ from models.network import roll_out, roll_out_with_penalties
 from models.spec import MULTI_SCALE, NetworkSpec
 from models.stack import Stack
 from models.zoo import CELLS, MODELS, build
-from training.losses import decoupling
+from training.fit.losses import decoupling
 
 SMALL = {name: replace(spec, channels=4) for name, spec in MODELS.items()}
 

@@ -8,7 +8,7 @@ import pytest
 
 from radar.__main__ import main
 from radar.demo import floor_to_step, on_grid
-from radar.files import open_sequence
+from radar.files.open import open_sequence
 from radar.grid import KNOWN_GRIDS
 from radar.sequence import FrameSequence
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radar.files import open_sequence
+from radar.files.open import open_sequence
 from radar.grid import Grid
 from radar.quality import LIMITS, QualityLimits, find_flaws
 from radar.sequence import FrameSequence, times_after

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from radar.extrapolation.motion import motion_field
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.motion import motion_field
 from radar.sequence import FrameSequence
 from radar.synthetic import Weather, random_weather, storm_sequence
 

@@ -31,13 +31,13 @@ from models.card import ModelCard, StateShape
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.repository import set_alias
 from models.spec import NetworkSpec
-from radar.digest import sha256_of
 from radar.grid import Grid
 from radar.rain import RainScaling
 from radar.sequence import FrameSequence, times_after
+from radar.system.digest import sha256_of
 from service.app import create_app
-from service.codec import series_of
 from service.context import Service
+from service.history.codec import series_of
 from service.runs import latest, runs
 from service.runs import runner as runner_module
 from service.settings import Settings

@@ -16,11 +16,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from radar.files.odim import write_odim
+from radar.files.radolan import write_radolan
+from radar.files.rv import write_archive
 from radar.frame import Frame, frames_of
 from radar.grid import grid_named
-from radar.odim import write_odim
-from radar.radolan import write_radolan
-from radar.rv import write_archive
 from radar.sequence import FrameSequence, times_after
 from tests.service.conftest import SMALL, rain, sequence
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.demo import Demo
-from service.history import MemoryHistory
-from service.last_good import History
+from service.feed.demo import Demo
+from service.history.history import History
+from service.history.store import MemoryHistory
 from tests.service.conftest import Client
-from tests.service.test_predict import check_problem
+from tests.service.routes.test_predict import check_problem
 
 
 def test_models_are_listed_with_card_and_scores(client: Client) -> None:
@@ -129,7 +129,7 @@ def test_a_demo_answers_the_first_request_with_rain(make_client: Callable[..., C
 
 
 def test_the_demo_storm_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from service import demo
+    from service.feed import demo
 
     monkeypatch.setattr(demo, "FIRST_FRAMES", 3)
     now = [datetime(2024, 6, 1, 12, 3, tzinfo=UTC)]

@@ -13,7 +13,7 @@ from models.repository import champions, versions_of
 from radar.errors import InvalidRequest
 from service.__main__ import main
 from service.first_start import add_models, make_password, make_secrets
-from service.keys import parse_keys
+from service.security.keys import parse_keys
 from service.settings import read_settings
 from tests.service.conftest import tiny_card, write_repository, write_version
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from models.framing import Framing
 from models.spec import NetworkSpec
-from radar.archive import Archive
+from radar.archive.archive import Archive
+from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.netcdf import to_netcdf
 from radar.sequence import FrameSequence
 from radar.synthetic import Weather, storm_sequence
-from training.config import DataConfig, FitConfig, OptimiserConfig
-from training.export import export
-from training.fit import fit
+from training.config.config import DataConfig, FitConfig, OptimiserConfig
+from training.export.export import export
+from training.fit.loop import fit
 
 NAME = "rain"
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

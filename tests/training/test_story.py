@@ -15,11 +15,11 @@ import pytest
 from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import champions, set_alias, version_file
-from radar.digest import sha256_of
 from radar.errors import ArtifactRejected, UnknownModel
+from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.netcdf import to_netcdf
 from radar.synthetic import Weather, storm_sequence
+from radar.system.digest import sha256_of
 from training.__main__ import main
 
 CONFIG = """

@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _check_reference(arguments: argparse.Namespace) -> int:
     """One line for each file; 1 if any is beyond the tolerance or cannot be read."""
-    from training.reference import TOLERANCE, check_reference
+    from training.authors.reference import TOLERANCE, check_reference
 
     failed = 0
     for path in arguments.cases:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.commands.numbers import count, numbers
-from training.score_table import FSS_KM, THRESHOLDS
+from training.evaluate.table import FSS_KM, THRESHOLDS
 
 if TYPE_CHECKING:
     from models.forecaster import Forecaster
-    from training.seen import Learnt
+    from training.evaluate.seen import Learnt
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,8 +55,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from training.evaluate import model_files, models_and_events, open_forecasters
-    from training.learnt import learnt_by
+    from training.evaluate.evaluate import model_files, models_and_events, open_forecasters
+    from training.evaluate.learnt import learnt_by
 
     baselines = _baselines(arguments.baselines)
     _check_files(arguments.json, arguments.report)
@@ -76,8 +76,8 @@ def _as_this_project(
     events: list[Path],
     learnt: list[Learnt],
 ) -> None:
-    from training.evaluate import evaluate_events, record
-    from training.score_table import markdown_tables, write_json
+    from training.evaluate.evaluate import evaluate_events, record
+    from training.evaluate.table import markdown_tables, write_json
 
     scored = evaluate_events(
         forecasters,
@@ -96,8 +96,8 @@ def _as_this_project(
     if arguments.record:
         record(models, scores)
     if arguments.report:
-        from training.report.origins import origins
-        from training.report.write import write_report
+        from training.evaluate.report.origins import origins
+        from training.evaluate.report.write import write_report
 
         write_report(arguments.report, scored, origins(events), strips=not arguments.no_strips)
 
@@ -105,8 +105,8 @@ def _as_this_project(
 def _as_the_authors(
     arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path], learnt: list[Learnt]
 ) -> None:
-    from training.authors_protocol import authors_table, write_authors_json
-    from training.evaluate import evaluate_as_authors
+    from training.authors.protocol import authors_table, write_authors_json
+    from training.evaluate.evaluate import evaluate_as_authors
 
     if arguments.report or arguments.record:
         raise ValueError("expected --json with --protocol authors, got --report or --record; leave them out")
@@ -125,7 +125,7 @@ def _as_the_authors(
 
 
 def _baselines(text: str) -> list[Forecaster]:
-    from training.evaluate import BASELINES
+    from training.evaluate.evaluate import BASELINES
 
     names = [name for name in text.split(",") if name]
     unknown = sorted(set(names) - set(BASELINES))

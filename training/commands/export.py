@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from training.export import export
+    from training.export.export import export
 
     written = export(
         arguments.checkpoint,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from training.commands.numbers import count, seed
 
 if TYPE_CHECKING:
-    from training.config import FitConfig
+    from training.config.config import FitConfig
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,14 +29,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    from training.config import load_config
+    from training.config.config import load_config
 
     config = load_config(arguments.config, iterations=arguments.iterations, seed=arguments.seed)
     _check_before_torch(config, arguments)
 
-    from training.checkpoint import load_checkpoint
-    from training.fit import fit
-    from training.learnt import learnt_by
+    from training.evaluate.learnt import learnt_by
+    from training.fit.checkpoint import load_checkpoint
+    from training.fit.loop import fit
 
     start = load_checkpoint(arguments.start)[0] if arguments.start else None
     learnt = (learnt_by(arguments.start) if arguments.start else None) or ()
@@ -46,8 +46,8 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 def _check_before_torch(config: FitConfig, arguments: argparse.Namespace) -> None:
     """What is missing is said at once, not after torch and every event were read."""
-    from training.events import check_event_files
-    from training.resume import check_run_folder
+    from training.config.resume import check_run_folder
+    from training.fit.events import check_event_files
 
     if arguments.start and not arguments.start.is_file():
         raise FileNotFoundError(f"expected a checkpoint for --start, got no file {arguments.start}; check the name")

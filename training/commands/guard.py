@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _guard(arguments: argparse.Namespace) -> None:
     from models.repository import chosen_model
-    from training.guard import GuardConfig, guard
+    from training.promote.guard import GuardConfig, guard
 
     name = chosen_model(arguments.repository, arguments.model)
     config = GuardConfig(

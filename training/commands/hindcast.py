@@ -11,7 +11,7 @@ from training.commands.numbers import count, numbers
 from training.commands.pool import add_pool
 
 if TYPE_CHECKING:
-    from training.hindcast import Hindcast
+    from training.hindcast.hindcast import Hindcast
 
 _FAILED_STARTS = 3
 """The exit status of a run that left starts undone."""
@@ -41,8 +41,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _hindcast(arguments: argparse.Namespace) -> int:
     from training.dask_pool import pool
-    from training.hindcast import hindcast
-    from training.hindcast_plan import Question
+    from training.hindcast.hindcast import hindcast
+    from training.hindcast.plan import Question
 
     question = Question(
         lead_minutes=arguments.lead_minutes,
@@ -59,8 +59,8 @@ def _hindcast(arguments: argparse.Namespace) -> int:
 
 def _tell(done: Hindcast, out: Path) -> None:
     from radar.sequence import iso
-    from training.hindcast import scores_file
-    from training.hindcast_sums import score_tables
+    from training.hindcast.hindcast import scores_file
+    from training.hindcast.scores import score_tables
 
     print(score_tables(done.rows))
     gaps = done.plan.left_out

@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _import_checkpoint(arguments: argparse.Namespace) -> None:
-    from training.import_checkpoint import Origin, import_checkpoint
+    from training.authors.checkpoint import Origin, import_checkpoint
 
     origin = Origin(
         channels=arguments.channels,

@@ -19,7 +19,7 @@ def _list(arguments: argparse.Namespace) -> None:
     import json
 
     from models.repository import chosen_model, model_names
-    from training.version_list import version_rows
+    from training.promote.versions import version_rows
 
     repository = arguments.repository
     names = [chosen_model(repository, arguments.model)] if arguments.model else model_names(repository)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from training.commands.pool import add_pool
 
 if TYPE_CHECKING:
-    from training.prepare import Summary
+    from training.prepare.prepare import Summary
 
 _BAD_FILES, _NOTHING_KEPT = 3, 4
 """The exit statuses of a run that is complete but for bad files, and of one after which the archive has nothing."""
@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from training.dask_pool import pool
-    from training.prepare import prepare
+    from training.prepare.prepare import prepare
 
     sources, out = arguments.sources, arguments.out.absolute()
     with pool(arguments.dask, arguments.workers) as client:

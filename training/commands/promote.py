@@ -30,7 +30,7 @@ def _promote(arguments: argparse.Namespace) -> None:
 
     from models.aliases import promote, read_aliases
     from models.repository import chosen_model
-    from training.proved import prove
+    from training.promote.proved import prove
 
     name = chosen_model(arguments.repository, arguments.model)
     version = arguments.version or read_aliases(arguments.repository, name).challenger
@@ -44,7 +44,7 @@ def _promote(arguments: argparse.Namespace) -> None:
 def _rollback(arguments: argparse.Namespace) -> None:
     from models.aliases import read_aliases, rollback
     from models.repository import chosen_model
-    from training.proved import prove
+    from training.promote.proved import prove
 
     name = chosen_model(arguments.repository, arguments.model)
     previous = read_aliases(arguments.repository, name).previous

@@ -29,9 +29,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _retrain(arguments: argparse.Namespace) -> int:
     from models.repository import chosen_model
-    from training.retraining.config import load_retrain_config
-    from training.retraining.retrain import Job, retrain
-    from training.retraining.summary import summary
+    from training.retrain.config import load_retrain_config
+    from training.retrain.retrain import Job, retrain
+    from training.retrain.summary import summary
 
     config = load_retrain_config(arguments.config)
     name = chosen_model(arguments.repository, arguments.model)

@@ -27,8 +27,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _schedule(arguments: argparse.Namespace) -> int:
-    from training.retraining.config import load_retrain_config
-    from training.schedule import Job, Schedule, moment
+    from training.promote.schedule import Job, Schedule, moment
+    from training.retrain.config import load_retrain_config
 
     load_retrain_config(arguments.config)  # what is wrong is said now, not on Sunday at 3
     every, offset = moment(arguments.retrain)
@@ -51,7 +51,7 @@ def _schedule(arguments: argparse.Namespace) -> int:
 
 def _cut_off(arguments: argparse.Namespace) -> frozenset[str]:
     """A retraining that was killed, say with its container, goes on at once."""
-    from training.retraining.run_folder import runs_of
+    from training.retrain.run_folder import runs_of
 
     runs = runs_of(arguments.repository / arguments.model / "retraining")
     return frozenset({"retrain"} if any(run.decision is None for run in runs) else ())

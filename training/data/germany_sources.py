@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from radar.archive import Archive
-from radar.files import holds_sequence, open_sequence
-from radar.netcdf_reader import netcdf_times
-from radar.rydl import is_rydl_file, rydl_times
+from radar.archive.archive import Archive
+from radar.files.netcdf.reader import netcdf_times
+from radar.files.open import holds_sequence, open_sequence
+from radar.files.rydl import is_rydl_file, rydl_times
 from radar.sequence import Float32
 
 _DWD_NAME = re.compile(r"raa01-(ry|yw|rz)[^-]*-(\d{10})-dwd---bin", re.IGNORECASE)

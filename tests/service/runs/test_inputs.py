@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.baselines import Extrapolation, Persistence
+from radar.extrapolation.interpolation import halfway
 from radar.grid import Grid
-from radar.interpolation import halfway
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_sequence
-from service.codec import StoredFrame, decode_one, encode
+from service.history.codec import StoredFrame, decode_one, encode
 from service.runs.inputs import Inputs, forecaster_for, gather_inputs, together
 from tests.service.runs_made import END
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radar.neighbourhood import half_width_km
+from radar.extrapolation.neighbourhood import half_width_km
 from radar.sequence import FrameSequence, iso, times_after
-from service.codec import encode
+from service.history.codec import encode
 from service.runs.cache import Cache
 from service.runs.coverage import covered_by, pack
 from service.runs.points import _when, describe_places

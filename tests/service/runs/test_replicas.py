@@ -13,9 +13,9 @@ from redis import Redis
 
 from models.repository import PRETRAINED
 from radar.demo import floor_to_step
+from radar.files.radolan import write_radolan
 from radar.frame import frames_of
 from radar.grid import grid_named
-from radar.radolan import write_radolan
 from tests.service.conftest import RedisServer, ServiceProcess, sequence, wait_until
 
 START = Callable[..., ServiceProcess]

@@ -19,20 +19,20 @@ from models.recurrent import RecurrentForecaster
 from radar.errors import Overloaded
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
-from service.caching import until_next_run
-from service.catalogue import Catalogue, load_catalogue
-from service.codec import Series, decode_one
-from service.history import MemoryHistory
-from service.last_good import History
-from service.redis_history import RedisHistory
+from service.forecasting.catalogue import Catalogue, load_catalogue
+from service.forecasting.worker import Worker
+from service.history.codec import Series, decode_one
+from service.history.history import History
+from service.history.redis_store import RedisHistory
+from service.history.store import MemoryHistory
+from service.http.caching import until_next_run
 from service.runs import runner as runner_module
 from service.runs.coverage import unpack
-from service.runs.redis_runs import RedisRuns
+from service.runs.redis_store import RedisRuns
 from service.runs.run import Run
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
-from service.worker import Worker
 from tests.service.conftest import SMALL, RedisServer, rain, sequence, wait_until
 from tests.service.runs_made import END
 
@@ -408,8 +408,8 @@ def test_a_run_of_another_replica_is_served_without_redis_although_a_newer_one_i
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that was away is asked again at once."""
-    monkeypatch.setattr("service.last_good.PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("service.runs.breaker.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("service.history.history.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("service.breaker.PAUSE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("no_pauses")

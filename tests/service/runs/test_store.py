@@ -13,7 +13,7 @@ import pytest
 from radar.errors import StoreUnavailable
 from radar.grid import Grid
 from service.errors import RunExpired, UnknownRun
-from service.runs.redis_runs import RedisRuns
+from service.runs.redis_store import RedisRuns
 from service.runs.store import MemoryRuns, RunStore
 from tests.service.conftest import RedisServer, free_port, wait_until
 from tests.service.runs_made import END, made_run

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.baselines import Extrapolation
-from radar.fss import fraction_sum, scale_pixels
-from radar.ledger import Key
-from radar.neighbourhood import exceedance_probability, half_width_km
-from radar.score_sums import SCALES_KM, THRESHOLDS
+from radar.extrapolation.neighbourhood import exceedance_probability, half_width_km
+from radar.ledger.ledger import Key
+from radar.scores.fss import fraction_sum, scale_pixels
+from radar.scores.sums import SCALES_KM, THRESHOLDS
 from radar.sequence import Float32, FrameSequence
-from service.codec import decode, decode_one, encode
+from service.history.codec import decode, decode_one, encode
 from service.runs.probability import weight
 from service.runs.run import WholeRun
 

@@ -11,32 +11,32 @@ from pathlib import Path
 
 import numpy as np
 
-from radar.ledger import LedgerWriter
+from radar.ledger.ledger import LedgerWriter
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
-from service.catalogue import Catalogue, Load
-from service.codec import Series
-from service.history import MemoryHistory
-from service.last_good import History
-from service.redis_client import connect
-from service.redis_history import RedisHistory
-from service.redis_references import RedisReferences
+from service.forecasting.catalogue import Catalogue, Load
+from service.forecasting.worker import Worker
+from service.history.codec import Series
+from service.history.history import History
+from service.history.redis_references import RedisReferences
+from service.history.redis_store import RedisHistory
+from service.history.store import MemoryHistory
+from service.redis.client import connect
 from service.runs.cache import Cache
 from service.runs.reader import RunReader
-from service.runs.redis_runs import RedisRuns
+from service.runs.redis_store import RedisRuns
 from service.runs.run import WholeRun
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
-from service.verification.beside import BesideForecasts, MemoryBeside
-from service.verification.claims import Claims, MemoryClaims
-from service.verification.gather import Sources
-from service.verification.redis_beside import RedisBeside
-from service.verification.redis_claims import RedisClaims
+from service.verification.collect import Sources
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.tally import Tally
-from service.worker import Worker
+from service.verification.stores.leases import Claims, MemoryClaims
+from service.verification.stores.redis_leases import RedisClaims
+from service.verification.stores.redis_unserved_forecasts import RedisBeside
+from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
+from service.verification.totals import Tally
 from tests.service.conftest import SMALL
 
 RETENTION = timedelta(hours=6)

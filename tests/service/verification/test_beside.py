@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.codec import decode_one
-from service.redis_client import connect
-from service.verification.beside import BesideForecasts, MemoryBeside
-from service.verification.redis_beside import RedisBeside
+from service.history.codec import decode_one
+from service.redis.client import connect
+from service.verification.stores.redis_unserved_forecasts import RedisBeside
+from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
 from tests.service.conftest import RedisServer
 from tests.service.runs_made import made_run
 

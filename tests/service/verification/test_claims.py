@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.redis_client import connect
-from service.verification.claims import Claims, MemoryClaims
-from service.verification.redis_claims import RedisClaims
+from service.redis.client import connect
+from service.verification.stores.leases import Claims, MemoryClaims
+from service.verification.stores.redis_leases import RedisClaims
 from tests.service.conftest import RedisServer, wait_until
 
 NAME = "RY.small.20170816T0115Z.still-1.000000000000:5"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from radar.score_sums import read_brier, read_mae
+from radar.scores.sums import read_brier, read_mae
 from service.verification.compare import Forecasts, compare
 
 NAN = np.nan

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from radar.ledger import PERSISTENCE
-from radar.score_sums import ScoreSums, sums_of
+from radar.ledger.ledger import PERSISTENCE
+from radar.scores.sums import ScoreSums, sums_of
 from service.verification.drift import Limits, csi_skill, judge, mae_skill
-from service.verification.tally import Row, Total, Totals
+from service.verification.totals import Row, Total, Totals
 
 MODEL = "still/1"
 START = datetime(2017, 8, 16, tzinfo=UTC)

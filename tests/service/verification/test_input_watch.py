@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from radar.grid import Grid
-from radar.input_log import InputFollower, InputRecord, InputWriter, describe, drop_old
+from radar.ledger.inputs import InputFollower, InputRecord, InputWriter, describe, drop_old
 from radar.sequence import FrameSequence
-from service.codec import Series
-from service.history import MemoryHistory
-from service.last_good import History
-from service.verification.claims import MemoryClaims
+from service.history.codec import Series
+from service.history.history import History
+from service.history.store import MemoryHistory
 from service.verification.input_watch import LASTING, LEAST_FRAMES, InputWatch, Limits, judge
+from service.verification.stores.leases import MemoryClaims
 
 START = datetime(2017, 8, 16, tzinfo=UTC)
 GRID = Grid("few", (2, 5), 1.0)

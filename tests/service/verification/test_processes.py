@@ -12,14 +12,14 @@ import httpx
 import pytest
 
 from models.aliases import set_challenger
-from radar.ledger import read_records
+from radar.ledger.ledger import read_records
 from radar.sequence import FrameSequence
-from service.codec import decode_one
-from service.redis_client import connect
-from service.redis_history import RedisHistory
-from service.runs.redis_runs import RedisRuns
+from service.history.codec import decode_one
+from service.history.redis_store import RedisHistory
+from service.redis.client import connect
+from service.runs.redis_store import RedisRuns
 from service.runs.run import WholeRun
-from service.verification.redis_beside import RedisBeside
+from service.verification.stores.redis_unserved_forecasts import RedisBeside
 from tests.service.conftest import (
     SMALL,
     RedisServer,

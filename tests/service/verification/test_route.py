@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radar.input_log import InputRecord, InputWriter
-from radar.ledger import PERSISTENCE, LedgerWriter, Record
-from radar.score_sums import sums_of
+from radar.ledger.inputs import InputRecord, InputWriter
+from radar.ledger.ledger import PERSISTENCE, LedgerWriter, Record
+from radar.scores.sums import sums_of
 from tests.service.conftest import Client, npy, wait_until
-from tests.service.test_predict import check_problem
+from tests.service.routes.test_predict import check_problem
 
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 OBSERVED = np.array([[2.0, 2.0, 0.0, 0.0]], np.float32)

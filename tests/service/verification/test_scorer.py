@@ -13,13 +13,13 @@ import pytest
 
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
-from radar.ledger import EXTRAPOLATION, PERSISTENCE, STAND_IN, Key, read_records, read_scores
-from radar.score_sums import LIVE
+from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, STAND_IN, Key, read_records, read_scores
+from radar.scores.sums import LIVE
 from radar.sequence import Float32, FrameSequence, times_after
-from service.catalogue import Catalogue, load_catalogue
-from service.codec import decode_one, encode
-from service.redis_client import connect
-from service.redis_references import RedisReferences
+from service.forecasting.catalogue import Catalogue, load_catalogue
+from service.history.codec import decode_one, encode
+from service.history.redis_references import RedisReferences
+from service.redis.client import connect
 from service.runs.run import WholeRun
 from service.verification import scorer as scorer_module
 from service.verification.compare import compare

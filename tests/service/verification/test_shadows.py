@@ -13,10 +13,10 @@ import pytest
 
 from models.aliases import drop_challenger, promote, rollback, set_challenger
 from models.onnx_forecaster import load_forecaster
-from radar.ledger import PERSISTENCE, read_scores
+from radar.ledger.ledger import PERSISTENCE, read_scores
 from radar.sequence import FrameSequence, times_after
-from service.catalogue import load_catalogue
-from service.codec import decode_one
+from service.forecasting.catalogue import load_catalogue
+from service.history.codec import decode_one
 from service.verification import shadows as shadows_module
 from tests.service.conftest import SMALL, RedisServer, tiny_card, write_repository, write_version
 from tests.service.runs_made import END

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radar.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
-from radar.ledger_days import settle
-from radar.score_sums import sums_of
-from service.codec import Series
+from radar.ledger.days import settle
+from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
+from radar.scores.sums import sums_of
 from service.damage import Damage
-from service.verification.tally import Period, Row, Tally, hour_of
+from service.history.codec import Series
+from service.verification.totals import Period, Row, Tally, hour_of
 
 SERIES = Series("RY", "small")
 MODEL = "still/1"

@@ -20,16 +20,16 @@ import numpy as np
 import pytest
 import torch
 
-from radar.archive import Archive
-from radar.files import open_sequence
+from radar.archive.archive import Archive
+from radar.files.netcdf.writer import to_netcdf
+from radar.files.open import open_sequence
 from radar.grid import KNOWN_GRIDS, Grid
-from radar.netcdf import to_netcdf
 from radar.rain import RainScaling
 from radar.synthetic import Weather, storm_sequence
-from training.config import make_config
+from training.config.config import make_config
 from training.data import DATASETS, open_dataset
 from training.data.germany import resized, window_starts
-from training.fit import fit
+from training.fit.loop import fit
 
 
 def write_idx(path: Path, count: int = 12) -> Path:

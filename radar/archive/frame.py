@@ -1,0 +1,107 @@
+"""One archived frame: 16-bit counts of 0.01 mm/h, compressed as HDF5 compresses a chunk."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from radar.archive.chunk import shuffled
+from radar.errors import UnreadableFile
+from radar.sequence import Float32, iso
+
+COUNTS_PER_MM_PER_HOUR = 100
+"""0.01 mm/h a count: exact for RADOLAN's steps of 0.12 mm/h and ODIM's of 0.01."""
+MISSING = 65535
+"""The count that stands for no data."""
+LARGEST_COUNT = MISSING - 1
+"""655.34 mm/h, 55 mm in 5 minutes; RADOLAN's 12 bits end at 491 mm/h."""
+WET_FROM = 10
+"""Counts: 0.1 mm/h, from where a pixel is wet."""
+DEFLATE_LEVEL = 4
+
+Counts = npt.NDArray[np.uint16]
+
+_RATES = (np.arange(MISSING + 1) / COUNTS_PER_MM_PER_HOUR).astype(np.float32)
+_RATES[MISSING] = np.nan
+
+
+@dataclass(frozen=True)
+class ArchivedFrame:
+    """One frame as it lies in the archive.
+
+    Parameters
+    ----------
+    valid_time : datetime
+        UTC, the end of the interval.
+    chunk : bytes
+        Byte-shuffled and deflated counts (H, W), just as HDF5 stores them: moved between files without being unpacked.
+    wet_pixels, missing_pixels, saturated_pixels : int
+        Pixels of 0.1 mm/h or more, without data, and above the range.
+    corrections : int
+        How often another frame for this time has replaced what was there.
+    """
+
+    valid_time: datetime
+    chunk: bytes
+    wet_pixels: int
+    missing_pixels: int
+    saturated_pixels: int
+    corrections: int = 0
+
+    def rain_rate(self, shape: tuple[int, int]) -> Float32:
+        """float32 (H, W) in mm/h, NaN where there is no data.
+
+        Raises
+        ------
+        UnreadableFile
+            The chunk is damaged.
+        """
+        rates: Float32 = _RATES[self.counts(shape)]
+        return rates
+
+    def counts(self, shape: tuple[int, int]) -> Counts:
+        """uint16 (H, W), `MISSING` where there is no data; raises as `rain_rate`."""
+        size = 2 * shape[0] * shape[1]
+        try:
+            content = zlib.decompressobj().decompress(self.chunk, size + 1)
+        except zlib.error:
+            content = b""
+        if len(content) != size:
+            raise UnreadableFile(
+                expected="a sound frame in the archive",
+                got=f"a damaged one for {iso(self.valid_time)}",
+                remedy="remove the day's file and prepare the day again",
+            )
+        halves = np.frombuffer(content, np.uint8).reshape(2, -1)
+        return np.ascontiguousarray(halves.T).view("<u2")[:, 0].reshape(shape)
+
+
+def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
+    """A frame for the archive.
+
+    Parameters
+    ----------
+    rain_rate : float32 (H, W)
+        mm/h; rounded to 0.01. NaN stays NaN, and more than 655.34 mm/h becomes that and is counted.
+    valid_time : datetime
+    """
+    known = ~np.isnan(rain_rate)
+    exact = np.rint(np.where(known, rain_rate, np.float32(0)).astype(np.float64) * COUNTS_PER_MM_PER_HOUR)
+    saturated = exact > LARGEST_COUNT
+    counts = np.where(known, np.minimum(exact, LARGEST_COUNT), MISSING).astype("<u2")
+    return ArchivedFrame(
+        valid_time=valid_time,
+        chunk=zlib.compress(shuffled(counts), DEFLATE_LEVEL),
+        wet_pixels=int(np.count_nonzero(known & (counts >= WET_FROM))),
+        missing_pixels=int(known.size - np.count_nonzero(known)),
+        saturated_pixels=int(np.count_nonzero(saturated)),
+    )
+
+
+def same_rain(one: ArchivedFrame, other: ArchivedFrame, shape: tuple[int, int]) -> bool:
+    """Whether two frames hold the same counts, whatever compressed them."""
+    return one.chunk == other.chunk or bool((one.counts(shape) == other.counts(shape)).all())

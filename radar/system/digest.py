@@ -1,0 +1,14 @@
+"""The digest by which a file is known again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from radar.system.regular_file import open_regular
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file of any size, hexadecimal; raises OSError, also for what is no regular file."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,39 @@
+"""API keys in the OpenAPI document: the schemes, and for every route its scope and what a refusal looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.http.problems import documented
+from service.security.access import scope_of
+
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+
+def add_security(app: FastAPI) -> None:
+    """Add to the OpenAPI document of `app` what `service.security.access` does, for all routes, later ones too."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                _protect(operation, scope_of(method.upper(), path))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _protect(operation: dict[str, Any], scope: str | None) -> None:
+    if scope is None:
+        return
+    # OpenAPI 3.1 lets a scheme that knows no scopes list the roles that are needed.
+    operation["security"] = [{scheme: [scope]} for scheme in _SCHEMES]
+    refusals = {str(status): response for status, response in documented(401, 403, 421, 429).items()}
+    operation["responses"] = refusals | operation["responses"]

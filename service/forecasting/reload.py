@@ -1,0 +1,136 @@
+"""The model repository, looked at again and again: new champions are proved beside the old ones before they serve."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from anyio.to_thread import run_sync
+
+from models.recurrent import Shape
+from models.repository import champion_of, model_names, version_file_path
+from radar.errors import RaincellError
+from service.forecasting.catalogue import Catalogue, Load, Rejection, ServedModel, load_catalogue, load_champion
+
+Fingerprint = tuple[object, ...]
+"""What changes when an alias, or a file of the version that it names, changes."""
+
+_logger = logging.getLogger("raincell")
+
+
+class ModelWatch:
+    """Keeps a catalogue as its repository is.
+
+    A champion that changed is loaded, held to its golden case and warmed for the shapes that were forecast lately, all
+    in the caller's thread while the old one serves, and then put into the catalogue. One that cannot be served is
+    reported there and tried again only when its alias or its files change. Models whose aliases are gone go, but
+    never the last. None takes the place of a default that was chosen and has gone: that is reported.
+    """
+
+    def __init__(self, repository: Path, load: Load) -> None:
+        self._repository = repository
+        self._load = load
+        # Before the models are loaded: what changes meanwhile is seen as a change at the first look.
+        self._seen = self._fingerprints()
+        self._serving = dict(self._seen)
+        self.catalogue: Catalogue = load_catalogue(repository, load)
+
+    async def run(self, seconds: float) -> None:
+        """Look every so many seconds, until cancelled; what fails is told once, and tried again."""
+        fault = ""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await run_sync(self.look)
+                fault = ""
+            except Exception as error:  # a shared folder that is away for a while, or holds what nobody thought of
+                now = type(error).__name__
+                if now != fault:
+                    known = None if isinstance(error, OSError | RaincellError) else error
+                    _logger.warning("the model repository cannot be read: %s", now, exc_info=known)
+                fault = now
+
+    def look(self) -> None:
+        """Bring the catalogue up to date; takes as long as loading what is new."""
+        found = self._fingerprints()
+        for name, fingerprint in found.items():
+            if self._seen.get(name) != fingerprint:
+                self._renew(name, fingerprint)
+        for name in self.catalogue.names:
+            if name not in found:
+                self._remove(name, found)
+        for rejection in self.catalogue.rejected:
+            gone = rejection.name not in found and rejection.name not in self.catalogue.models
+            if gone and rejection.name != self.catalogue.default:
+                self.catalogue.accept(rejection.name)
+        self._seen = found
+
+    def _renew(self, name: str, fingerprint: Fingerprint) -> None:
+        if self._serving.get(name) == fingerprint and name in self.catalogue.models:
+            self.catalogue.accept(name)  # an alias that was set back
+            return
+        try:
+            model = load_champion(self._repository, name, self._load)
+            for shape in self._shapes_in_use():
+                model.forecaster.warm_up(shape)
+        except Exception as error:  # whatever is in the files, the old one goes on serving
+            self._reject(name, error)
+            return
+        self._serving[name] = fingerprint
+        self.catalogue.put(name, model)
+        _logger.info("model %s: version %s serves from now on", name, model.forecaster.card.version)
+
+    def _reject(self, name: str, error: Exception) -> None:
+        # Other errors may hold paths of the server, and this is told to callers.
+        reason = str(error) if isinstance(error, RaincellError) else f"it cannot be read ({type(error).__name__})"
+        rejection = Rejection(name, self._version(name), reason)
+        self.catalogue.reject(rejection)
+        _logger.error("model %s: version %s is refused: %s", name, rejection.version, reason)
+
+    def _remove(self, name: str, found: dict[str, Fingerprint]) -> None:
+        if not any(other in found for other in self.catalogue.names):
+            version = self.catalogue.models[name].forecaster.card.version
+            self.catalogue.reject(Rejection(name, version, "its aliases are gone; it serves on, since no other does"))
+            return
+        version = self.catalogue.models[name].forecaster.card.version
+        self.catalogue.remove(name)
+        self.catalogue.accept(name)
+        self._serving.pop(name, None)
+        _logger.info("model %s is gone from the repository and serves no longer", name)
+        why = self.catalogue.default_gone
+        if why and name == self.catalogue.default:
+            self.catalogue.reject(Rejection(name, version, why))
+            _logger.error("%s: no run is made, and forecasts that name no model are refused", why)
+
+    def _version(self, name: str) -> str | None:
+        try:
+            return champion_of(self._repository, name)
+        except (RaincellError, OSError):
+            return None
+
+    def _shapes_in_use(self) -> list[Shape]:
+        return _shapes(list(self.catalogue.models.values()))
+
+    def _fingerprints(self) -> dict[str, Fingerprint]:
+        return {name: self._fingerprint(name) for name in model_names(self._repository)}
+
+    def _fingerprint(self, name: str) -> Fingerprint:
+        try:
+            version = champion_of(self._repository, name)
+            path = version_file_path(self._repository, name, version)
+        except (RaincellError, OSError):
+            return ("aliases", *_stat(self._repository / name / "aliases.json"))
+        return (version, *_stat(path), *_stat(path.with_name("manifest.json")))
+
+
+def _shapes(models: list[ServedModel]) -> list[Shape]:
+    return sorted({shape for model in models for shape in model.forecaster.recent_shapes})
+
+
+def _stat(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

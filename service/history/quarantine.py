@@ -1,0 +1,181 @@
+"""Frames that were not believed: kept out of the history, counted, and listed for whoever can judge them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from radar.quality import Flaw, find_flaws
+from radar.sequence import FrameSequence, iso
+from service.errors import FrameQuarantined
+from service.history.codec import Series, StoredFrame, decode
+from service.history.frame_rules import is_known
+
+MOST_ENTRIES = 100
+"""As many are listed, see `outdated`; a frame takes its place again when it comes again."""
+
+
+class QuarantineEntry(BaseModel):
+    """One frame, or one file of the feed whose frame could not be read.
+
+    `time` is the frame's own (of a file that cannot be read, its name's; null where that says none), `noted_at` when
+    it came.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    product: str
+    grid: str | None
+    time: datetime | None
+    reason: str
+    detail: str
+    origin: Literal["post", "feed"]
+    noted_at: datetime
+    file: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes two entries the same: product and time, or else the file."""
+        return f"{self.product}|{iso(self.time) if self.time else self.file}"
+
+
+class QuarantineList(Protocol):
+    """Remembers `MOST_ENTRIES`."""
+
+    def put(self, entry: QuarantineEntry) -> None:
+        """Note one; of a frame that is there already, the later entry stays. Raises StoreUnavailable."""
+
+    def entries(self) -> list[QuarantineEntry]:
+        """All, the newest first. Raises StoreUnavailable."""
+
+    def clear(self, product: str, times: Iterable[datetime]) -> None:
+        """Forget the frames of these times: they were taken after all. Raises StoreUnavailable."""
+
+
+class MemoryQuarantine:
+    """A QuarantineList in this process's memory."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, QuarantineEntry] = {}
+        self._lock = threading.Lock()
+
+    def put(self, entry: QuarantineEntry) -> None:
+        """See QuarantineList."""
+        with self._lock:
+            self._entries[entry.key] = entry
+            for old in outdated(self._entries.values()):
+                del self._entries[old.key]
+
+    def entries(self) -> list[QuarantineEntry]:
+        """See QuarantineList."""
+        with self._lock:
+            return newest_first(self._entries.values())
+
+    def clear(self, product: str, times: Iterable[datetime]) -> None:
+        """See QuarantineList."""
+        with self._lock:
+            for time in times:
+                self._entries.pop(frame_key(product, time), None)
+
+
+class Counts:
+    """How many frames were quarantined, by reason, and whoever wants to be told of each.
+
+    Parameters
+    ----------
+    listener : callable or None
+        Called with the reason, e.g. to count it in a metric.
+    """
+
+    def __init__(self, listener: Callable[[str], None] | None = None) -> None:
+        self.by_reason: Counter[str] = Counter()
+        self.listener = listener
+
+    def add(self, reason: str) -> None:
+        """One more."""
+        self.by_reason[reason] += 1
+        if self.listener:
+            self.listener(reason)
+
+
+def newest_first(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
+    """Entries by when they came."""
+    return sorted(entries, key=lambda entry: (entry.noted_at, entry.key), reverse=True)
+
+
+def outdated(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
+    """What goes so that `MOST_ENTRIES` stay: each time the oldest of the product with the most entries.
+
+    So a product that floods the list pushes out its own, and no other's. Of as many, unknown products go first.
+    """
+    kept: dict[str, list[QuarantineEntry]] = {}
+    for entry in newest_first(entries):
+        kept.setdefault(entry.product, []).append(entry)
+    gone = []
+    for _ in range(sum(map(len, kept.values())) - MOST_ENTRIES):
+        gone.append(max(filter(None, kept.values()), key=_goes_first).pop())
+    return gone
+
+
+def _goes_first(group: list[QuarantineEntry]) -> tuple[int, bool, float]:
+    return len(group), not is_known(group[-1].product), -group[-1].noted_at.timestamp()
+
+
+def frame_key(product: str, time: datetime) -> str:
+    """The key of an entry with a time."""
+    return f"{product}|{iso(time)}"
+
+
+def frame_before(
+    times: list[datetime], newest: Callable[[int], list[StoredFrame]], time: datetime, within: timedelta
+) -> FrameSequence | None:
+    """The stored frame before `time`, if it is not older than `within`; what new frames are compared with.
+
+    Parameters
+    ----------
+    times : list of datetime
+        Of the stored frames of one series, oldest first.
+    newest : callable
+        The newest so many of them.
+    """
+    earlier = [stored for stored in times if time - within <= stored < time]
+    if not earlier:
+        return None
+    found = newest(len(times) - times.index(earlier[-1]))
+    # Others may have come in between, and the store may have dropped this one.
+    before = [frame for frame in found if time - within <= frame.valid_time < time]
+    return decode(before[-1:]) if before else None
+
+
+def refuse_flawed(frames: FrameSequence, before: FrameSequence | None) -> None:
+    """Raise FrameQuarantined if a frame is not believed, with all flaws in it."""
+    flaws = find_flaws(frames, before)
+    if flaws:
+        raise FrameQuarantined(flaws)
+
+
+def entries_of(
+    error: FrameQuarantined, series: Series, origin: Literal["post", "feed"], now: datetime, file: str | None = None
+) -> list[QuarantineEntry]:
+    """What is to be listed of a refusal."""
+    return [_entry(flaw, time, series, origin, now, file) for time, flaw in error.flaws.items()]
+
+
+def _entry(
+    flaw: Flaw, time: datetime, series: Series, origin: Literal["post", "feed"], now: datetime, file: str | None
+) -> QuarantineEntry:
+    return QuarantineEntry(
+        product=series.product,
+        grid=series.grid,
+        time=time,
+        reason=flaw.reason,
+        detail=f"expected {flaw.expected}, got {flaw.got}",
+        origin=origin,
+        noted_at=now,
+        file=file,
+    )

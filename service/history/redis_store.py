@@ -1,0 +1,276 @@
+"""The history in Redis, shared by all replicas.
+
+Keys, hash-tagged so that one series lies on one node of a cluster:
+
+    raincell:series                             set of "product|grid"
+    raincell:{product|grid}:times               sorted set: seconds since 1970 by seconds since 1970
+    raincell:{product|grid}:frame:<seconds>     hash: header (JSON), data (zstd of byte-shuffled uint16)
+    raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
+    raincell:epoch                              random text, gone when Redis has lost its data
+    raincell:withdrawals                        how many there were, so that others learn that there was one
+    raincell:fed                                sorted set: "product|grid" by when the feed last brought frames of it
+
+What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from service.damage import Damage
+from service.history.codec import Series, StoredFrame, read_header, series_of_header
+from service.history.fed_marks import brought, marked
+from service.history.store import EncodedHistory, lost_of
+from service.redis.client import connect, store_errors
+from service.redis.values import frame_of, healed, moment_of, read_or_none, series_of_member, time_of, times_of
+
+T = TypeVar("T")
+
+_IDLE = timedelta(days=7)
+"""Series to which nothing was added for this long go; everything else goes by the retention."""
+_EPOCH = "raincell:epoch"
+_SERIES = "raincell:series"
+_MOST_EMPTY = 256
+"""Listed series of which there may be no frames: those that were withdrawn, and many more."""
+_FORGET = "if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end return 1"
+_WITHDRAWALS = "raincell:withdrawals"
+_EPOCH_TYPES = {_EPOCH: "string", _WITHDRAWALS: "string"}
+_FED = "raincell:fed"
+"""A sorted set: what the feed brings, and when it last did. It does not expire, so that no full Redis evicts it."""
+
+
+class RedisHistory(EncodedHistory):
+    """Frames in Redis; raises StoreUnavailable whenever it does not answer within its time-outs.
+
+    A value that no version writes is as if it were not there, and noted in `damage`.
+
+    Parameters
+    ----------
+    url : str
+    retention : timedelta
+    damage : Damage, optional
+    """
+
+    def __init__(self, url: str, retention: timedelta, damage: Damage | None = None) -> None:
+        super().__init__(retention)
+        self._redis = connect(url)
+        self._damage = damage or Damage()
+
+    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+
+        def publish() -> None:
+            with self._redis.pipeline(transaction=True) as pipe:
+                self._publish(pipe, series, frames)
+                pipe.execute()
+            self._redis.sadd(_SERIES, "|".join(series))  # `_prune` may have come in between
+
+        self._healed(series, publish, [frame.valid_time for frame in frames])
+
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+
+        def publish(pipe: Any) -> None:  # noqa: ANN401 - redis has no type for it
+            if lost := lost_of(frames, self.times(*series), self.withdrawn(series)):
+                self._publish(pipe, series, lost)
+
+        # Begun again when somebody changes either meanwhile.
+        self._healed(
+            series,
+            lambda: self._redis.transaction(publish, _key(series, "times"), _key(series, "withdrawn")),
+            [frame.valid_time for frame in frames],
+        )
+
+    def _publish(self, pipe: Any, series: Series, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
+        """Read what has to be known, then begin the transaction and put into it what is to be written."""
+        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
+        newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
+        oldest = newest - self.retention
+        outdated = self._redis.zrangebyscore(index, "-inf", _seconds(oldest))
+        forgotten = {time for time in self.withdrawn(series) if time <= oldest} | {f.valid_time for f in frames}
+        self._redis.sadd(_SERIES, "|".join(series))
+        pipe.multi()
+        for frame in frames:
+            _write(pipe, series, frame)
+        pipe.expire(index, _IDLE)
+        pipe.zremrangebyscore(index, "-inf", _seconds(oldest))
+        pipe.hdel(withdrawn, *(_seconds(time) for time in forgotten))
+        for time in filter(None, map(time_of, outdated)):
+            pipe.delete(_key(series, f"frame:{_seconds(time)}"))
+
+    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+        """See EncodedHistory."""
+        times = self.times(*series)[-count:]
+
+        def read() -> list[tuple[bytes | None, bytes | None]]:
+            with self._redis.pipeline(transaction=False) as reading:
+                for time in times:
+                    reading.hmget(_key(series, f"frame:{_seconds(time)}"), "header", "data")
+                return list(reading.execute())
+
+        # A frame that Redis evicted, or that is damaged, is a gap like any other.
+        found = zip(times, self._healed(series, read, times), strict=True)
+        frames = [self._frame(series, time, header, data) for time, (header, data) in found if header and data]
+        return [frame for frame in frames if frame]
+
+    def _frame(self, series: Series, time: datetime, header: bytes, data: bytes) -> StoredFrame | None:
+        name = _key(series, f"frame:{_seconds(time)}")
+
+        def fits(frame: StoredFrame) -> bool:
+            return series_of_header(frame.header) == series and frame.valid_time == time
+
+        return frame_of(header, data, name, "frame", self._damage, fits)
+
+    def times(self, product: str, grid: str) -> list[datetime]:
+        """See HistoryStore."""
+        series = Series(product, grid)
+        key = _key(series, "times")
+        members = self._healed(series, lambda: self._redis.zrange(key, 0, -1, withscores=True))
+        return times_of(members, key, self._damage)
+
+    def products(self) -> list[Series]:
+        """See HistoryStore."""
+        members = healed(self._redis, self._damage, {_SERIES: "set"}, lambda: self._redis.smembers(_SERIES))
+        read = (series_of_member(member, _SERIES, "series", self._damage) for member in members)
+        listed = [series for series in read if series]
+
+        def sizes() -> list[int]:
+            with self._redis.pipeline(transaction=False) as reading:
+                for series in listed:
+                    reading.zcard(_key(series, "times"))
+                return list(reading.execute())
+
+        found = healed(self._redis, self._damage, {_key(series, "times"): "zset" for series in listed}, sizes)
+        sizes_of = dict(zip(listed, found, strict=True))
+        empty = [series for series, size in sizes_of.items() if not size]
+        if len(empty) > _MOST_EMPTY:
+            self._prune(empty)
+        return sorted(series for series, size in sizes_of.items() if size)
+
+    def _prune(self, empty: Sequence[Series]) -> None:
+        """Take series without frames from the list, which every request would go through."""
+        self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
+        with store_errors(), self._redis.pipeline(transaction=False) as pruning:
+            for series in empty:
+                pruning.eval(_FORGET, 2, _SERIES, _key(series, "times"), "|".join(series))
+            pruning.execute()
+
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
+        """See EncodedHistory."""
+        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
+        frame = _key(series, f"frame:{_seconds(time)}")
+
+        def publish(pipe: Any) -> tuple[bool, bool]:  # noqa: ANN401 - redis has no type for it
+            text = pipe.hget(frame, "header")
+            header = read_or_none(lambda: read_header(text), "frame", frame, self._damage) if text else None
+            if header and header.stored_at > at:
+                return False, False
+            listed = pipe.zscore(index, _seconds(time)) is not None
+            known = moment_of(pipe.hget(withdrawn, _seconds(time)) or b"")
+            pipe.multi()
+            pipe.zrem(index, _seconds(time))
+            pipe.delete(frame)
+            pipe.hset(withdrawn, _seconds(time), repr(at if known is None else max(at, known)))
+            pipe.expire(withdrawn, _IDLE)
+            return listed, listed or known is None or at > known
+
+        def transact() -> tuple[bool, bool]:
+            done: tuple[bool, bool] = self._redis.transaction(
+                publish, index, frame, withdrawn, value_from_callable=True
+            )
+            return done
+
+        found, is_new = self._healed(series, transact, [time])
+        if is_new:
+            self._tell_of_withdrawal()
+        return found
+
+    def _tell_of_withdrawal(self) -> None:
+        """Count it. What is no count becomes one that was not there before: others only look for changes."""
+        counted = _WITHDRAWALS, "not an integer that can grow"
+
+        def count() -> None:
+            known = self._redis.get(_WITHDRAWALS)
+            if known is not None and time_of(known) is None:
+                self._damage.drop("key", *counted)
+                self._redis.set(_WITHDRAWALS, int(self.now()))
+            self._redis.incr(_WITHDRAWALS)
+
+        healed(self._redis, self._damage, _EPOCH_TYPES, count)
+
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """See EncodedHistory."""
+        key = _key(series, "withdrawn")
+        found: dict[datetime, float] = {}
+        for member, text in self._healed(series, lambda: self._redis.hgetall(key)).items():
+            time, at = time_of(member), moment_of(text)
+            if time is None or at is None:
+                self._damage.drop("withdrawal", f"{member!r} in {key}", "not a time and when it was withdrawn")
+            else:
+                found[time] = at
+        return found
+
+    def mark_fed(self, series: Series) -> None:
+        """See EncodedHistory."""
+        known = self._marks()
+        kept = marked(known, series, self.now())
+        with store_errors(), self._redis.pipeline(transaction=True) as writing:
+            for gone in known.keys() - kept.keys():
+                writing.zrem(_FED, "|".join(gone))
+            writing.zadd(_FED, {"|".join(series): kept[series]})
+            writing.execute()
+
+    def fed(self) -> set[Series]:
+        """See EncodedHistory."""
+        return brought(self._marks())
+
+    def _marks(self) -> dict[Series, float]:
+        found = healed(
+            self._redis, self._damage, {_FED: "zset"}, lambda: self._redis.zrange(_FED, 0, -1, withscores=True)
+        )
+        read = ((series_of_member(member, _FED, "mark", self._damage), float(at)) for member, at in found)
+        return {series: at for series, at in read if series and math.isfinite(at)}
+
+    def now(self) -> float:
+        """Redis's own clock."""
+        with store_errors():
+            seconds, microseconds = self._redis.time()
+        return float(seconds + microseconds / 1e6)
+
+    def epoch(self) -> str:
+        """A text that stays the same for as long as Redis keeps its data and nobody withdraws a frame."""
+
+        def read() -> str:
+            epoch, withdrawals = self._redis.get(_EPOCH), self._redis.get(_WITHDRAWALS)
+            if epoch is None:  # not set without need: a Redis without memory refuses that, and can be read still
+                self._redis.set(_EPOCH, secrets.token_hex(8), nx=True)
+                epoch = self._redis.get(_EPOCH)
+            return f"{epoch} {withdrawals}"
+
+        return healed(self._redis, self._damage, _EPOCH_TYPES, read)
+
+    def _healed(self, series: Series, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
+        """What `work` returns, which touches keys of one series: its index, its withdrawals, and these frames."""
+        types = {_SERIES: "set", _key(series, "times"): "zset", _key(series, "withdrawn"): "hash"}
+        types |= {_key(series, f"frame:{_seconds(time)}"): "hash" for time in frames}
+        return healed(self._redis, self._damage, types, work)
+
+
+def _write(publish: Any, series: Series, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it
+    seconds = _seconds(frame.valid_time)
+    key = _key(series, f"frame:{seconds}")
+    publish.hset(key, mapping={"header": frame.header.model_dump_json(), "data": frame.data})
+    publish.expire(key, _IDLE)
+    publish.zadd(_key(series, "times"), {str(seconds): seconds})
+
+
+def _key(series: Series, what: str) -> str:
+    return f"raincell:{{{series.product}|{series.grid}}}:{what}"
+
+
+def _seconds(time: datetime) -> int:
+    return round(time.timestamp())

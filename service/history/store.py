@@ -1,0 +1,277 @@
+"""The recent frames of every product, from which forecasts are made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Protocol
+
+from radar.errors import IncompleteHistory, InvalidRequest
+from radar.sequence import FrameSequence, check_spacing, iso
+from service.errors import StoredHistoryIncomplete
+from service.history.codec import Series, StoredFrame, decode, encode, series_of
+from service.history.fed_marks import brought, marked
+from service.history.frame_rules import Held, check_clock, check_fits, check_frames, check_place
+from service.history.series import unknown_product
+
+MOST_WITHDRAWN = 10_000
+"""Withdrawals that a process remembers."""
+
+
+class HistoryStore(Protocol):
+    """Keeps frames by product and grid; retention counts from a product's newest frame."""
+
+    def append(self, frames: FrameSequence) -> None:
+        """Keep frames; one of a time that is already there replaces it.
+
+        Raises
+        ------
+        InvalidRequest
+            A frame is older than the retention, or has no product.
+        """
+
+    def latest(self, product: str, grid: str, count: int) -> FrameSequence:
+        """The newest `count` frames of a product on the grid of that key.
+
+        Raises
+        ------
+        UnknownProduct
+            There is no frame.
+        StoredHistoryIncomplete
+            There are fewer, or there is a gap.
+        """
+
+    def times(self, product: str, grid: str) -> list[datetime]:
+        """The times of all frames, oldest first; none if there are none."""
+
+    def products(self) -> list[Series]:
+        """Every product and grid of which there are frames."""
+
+    def withdraw(self, product: str, time: datetime) -> bool:
+        """Take the frames of that time away on all grids, and remember it; whether there were any."""
+
+
+class EncodedHistory(ABC):
+    """A HistoryStore made of a few operations on encoded frames, which is where the stores differ.
+
+    Withdrawals are remembered for as long as frames are kept, so that a copy of a withdrawn frame does not come back. A
+    frame that was stored after the withdrawal of an earlier one of its time is another frame.
+    """
+
+    def __init__(self, retention: timedelta) -> None:
+        self.retention = retention
+
+    @abstractmethod
+    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """Keep frames of one series, all or none, drop those beyond the retention, and forget their withdrawals."""
+
+    @abstractmethod
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """As `put`, but only those of which there is no frame, and which were not withdrawn after they were stored."""
+
+    @abstractmethod
+    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+        """The newest `count` frames, oldest first; fewer if there are fewer."""
+
+    @abstractmethod
+    def times(self, product: str, grid: str) -> list[datetime]:
+        """See HistoryStore."""
+
+    @abstractmethod
+    def products(self) -> list[Series]:
+        """See HistoryStore."""
+
+    @abstractmethod
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
+        """Take the frame of `time` away and remember that it was withdrawn at `at`; whether there was one.
+
+        A frame that was stored after `at` stays, and nothing is remembered.
+        """
+
+    @abstractmethod
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """The times of withdrawn frames, and when they were withdrawn."""
+
+    @abstractmethod
+    def mark_fed(self, series: Series) -> None:
+        """Remember that the feed brings this series; see `service.history.fed_marks`."""
+
+    @abstractmethod
+    def fed(self) -> set[Series]:
+        """The series that the feed brings."""
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that says what was stored and withdrawn first."""
+        return time.time()
+
+    def epoch(self) -> str:
+        """A text that changes when the store has lost its frames, or others withdrew some."""
+        return "memory"
+
+    def append(self, frames: FrameSequence) -> None:
+        """See HistoryStore."""
+        self.check(frames)
+        self.put(series_of(frames), stamped(encode(frames), self.now()))
+
+    def latest(self, product: str, grid: str, count: int) -> FrameSequence:
+        """See HistoryStore."""
+        return decode_history(self.newest(Series(product, grid), count), product, count)
+
+    def withdraw(self, product: str, time: datetime, at: float | None = None) -> bool:
+        """See HistoryStore; `at` is now if not given."""
+        at = self.now() if at is None else at
+        series = [each for each in self.products() if each.product == product and time in self.times(*each)]
+        removed = [self.bury(each, time, at) for each in series]
+        return any(removed)
+
+    def check(self, frames: FrameSequence) -> None:
+        """Raise InvalidRequest for frames that could not be kept."""
+        check_frames(frames)
+        check_clock(frames, self.now())
+        series, known = series_of(frames), self.products()
+        check_place(series, known)
+        check_fits(frames, self._held(frames.product, known), self.retention)
+        newest = max([frames.valid_times[-1], *self.times(*series)[-1:]])
+        if frames.valid_times[0] <= newest - self.retention:
+            raise InvalidRequest(
+                expected=f"frames of {frames.product} after {iso(newest - self.retention)}, since its newest is of"
+                f" {iso(newest)} and {self.retention.total_seconds() / 60:g} minutes are kept",
+                got=iso(frames.valid_times[0]),
+                remedy="send only newer frames, or send these under another product name",
+            )
+
+    def _held(self, product: str, known: Iterable[Series]) -> list[Held]:
+        mine = [series for series in known if series.product == product]
+        return [Held(series, frame.header) for series in mine for frame in self.newest(series, 1)]
+
+
+class MemoryHistory(EncodedHistory):
+    """Frames in this process's memory, as compact as in Redis; gone when it ends."""
+
+    def __init__(self, retention: timedelta) -> None:
+        super().__init__(retention)
+        self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
+        self._withdrawn: dict[tuple[Series, datetime], float] = {}
+        self._fed: dict[Series, float] = {}
+        self._lock = threading.Lock()
+
+    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+        with self._lock:
+            self._put(series, frames)
+
+    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        """See EncodedHistory."""
+        with self._lock:
+            if lost := lost_of(frames, self._frames.get(series, {}), self.withdrawn(series)):
+                self._put(series, lost)
+
+    def _put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+        kept = self._frames.get(series, {}) | {frame.valid_time: frame for frame in frames}
+        oldest = max(kept) - self.retention
+        self._frames[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
+        stored = {frame.valid_time: frame.header.stored_at for frame in frames}
+        for key, at in list(self._withdrawn.items()):
+            if key[0] == series and (key[1] <= oldest or at < stored.get(key[1], at)):
+                del self._withdrawn[key]
+
+    def keep_only(self, series: Series, newest: Sequence[StoredFrame]) -> None:
+        """Make these the newest frames: others since the first of them were withdrawn elsewhere, and go."""
+        with self._lock:
+            earlier = self._frames.get(series, {})
+            first = newest[0].valid_time
+            self._frames[series] = {time: frame for time, frame in earlier.items() if time < first}
+        self.put(series, newest)
+
+    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+        """See EncodedHistory."""
+        return list(self._frames.get(series, {}).values())[-count:]
+
+    def times(self, product: str, grid: str) -> list[datetime]:
+        """See HistoryStore."""
+        return list(self._frames.get(Series(product, grid), {}))
+
+    def products(self) -> list[Series]:
+        """See HistoryStore."""
+        return sorted(self._frames.copy())
+
+    def bury(self, series: Series, time: datetime, at: float) -> bool:
+        """See EncodedHistory."""
+        with self._lock:
+            kept = dict(self._frames.get(series, {}))
+            found = kept.get(time)
+            if found and found.header.stored_at > at:
+                return False
+            self._withdrawn[series, time] = max(at, self._withdrawn.get((series, time), at))
+            while len(self._withdrawn) > MOST_WITHDRAWN:
+                del self._withdrawn[next(iter(self._withdrawn))]
+            if found:
+                del kept[time]
+                self._frames[series] = kept
+                if not kept:
+                    del self._frames[series]
+            return found is not None
+
+    def withdrawn(self, series: Series) -> dict[datetime, float]:
+        """See EncodedHistory."""
+        return {time: at for (known, time), at in self._withdrawn.copy().items() if known == series}
+
+    def mark_fed(self, series: Series) -> None:
+        """See EncodedHistory."""
+        with self._lock:
+            self._fed = marked(self._fed, series, self.now())
+
+    def fed(self) -> set[Series]:
+        """See EncodedHistory."""
+        return brought(self._fed)
+
+    def known(self) -> set[Series]:
+        """Every series of which there are frames, or were before they were withdrawn."""
+        return {*self._frames.copy(), *(series for series, _ in self._withdrawn.copy())}
+
+
+def stamped(frames: Sequence[StoredFrame], at: float) -> list[StoredFrame]:
+    """The same frames, accepted at `at`."""
+    return [replace(frame, header=frame.header.model_copy(update={"stored_at": at})) for frame in frames]
+
+
+def lost_of(
+    frames: Iterable[StoredFrame], there: Container[datetime], withdrawn: Mapping[datetime, float]
+) -> list[StoredFrame]:
+    """Those of which there is no frame, and which were not withdrawn after they were stored."""
+    never = float("-inf")
+    missing = [frame for frame in frames if frame.valid_time not in there]
+    return [frame for frame in missing if withdrawn.get(frame.valid_time, never) < frame.header.stored_at]
+
+
+def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> FrameSequence:
+    """Stored frames as a sequence of `count`; UnknownProduct or StoredHistoryIncomplete if they are not that."""
+    if not stored:
+        raise unknown_product(product)
+    step = stored[-1].header.timestep_minutes
+    spacing = f", {step} minutes apart" if count > 1 else ""
+    try:
+        check_spacing([frame.valid_time for frame in stored], step)
+        if len(stored) < count:
+            raise IncompleteHistory(expected=f"{count} frames{spacing}", got=str(len(stored)), remedy="")
+        return decode(stored)
+    except IncompleteHistory as error:
+        raise StoredHistoryIncomplete(
+            expected=f"{count} frames{spacing} in the history of {product}",
+            got=error.got,
+            remedy="add the missing frames with POST /frames, or ask again when they have come",
+        ) from None
+
+
+def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:
+    """The times missing between the first and the last, at most a thousand."""
+    missing: list[datetime] = []
+    step = timedelta(minutes=timestep_minutes)
+    for before, after in pairwise(times):
+        missing.extend(before + k * step for k in range(1, min(1000, -(-(after - before) // step))))
+    return missing[:1000]

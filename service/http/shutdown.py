@@ -1,0 +1,105 @@
+"""The way out: not ready at once, what was accepted is answered, and an end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.connections.connection import end_overdue
+from service.forecasting.worker import Worker
+
+_WAITING_CALLERS = 2048
+_LOOK_EVERY = 5
+"""Ticks, ten of which are in a second, between two looks for connections whose time is up."""
+_NOTICE_SECONDS = 0.5
+"""How long it goes on listening at least: who keeps a connection open learns from an answer that it ends."""
+_SHARE_FOR_WAITING = 0.8
+"""Of the time that there is; then who still waits is told to go elsewhere, and what runs is finished and sent."""
+
+
+class Drain:
+    """Whether the service stops, and how many requests that came before are not answered yet."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.owed = 0
+
+
+class Draining:
+    """ASGI middleware that counts what is owed, and ends connections once the service stops."""
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app = app
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._drain.stopping:
+                MutableHeaders(raw=message["headers"])["Connection"] = "close"
+            await send(message)
+
+        owed = not self._drain.stopping  # later ones are answered, but not waited for: they might never end
+        self._drain.owed += owed
+        try:
+            await self._app(scope, receive, closing)
+        finally:
+            self._drain.owed -= owed
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that on SIGTERM or SIGINT goes on listening, not ready, until what it owes is answered.
+
+    Parameters
+    ----------
+    seconds : float
+        All that it may take. A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, worker: Worker, seconds: float) -> None:
+        super().__init__(config)
+        config.timeout_graceful_shutdown = math.ceil(seconds * (1 - _SHARE_FOR_WAITING))
+        self._drain = drain
+        self._worker = worker
+        self._patience_seconds = seconds * _SHARE_FOR_WAITING
+        self._asked_at = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; more callers may wait to be accepted than asyncio accepts in one turn."""
+        await super().startup(sockets)
+        for listening in [listening for server in self.servers for listening in server.sockets]:
+            with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+                same.listen(_WAITING_CALLERS)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop. Only sets flags, as signal handlers may."""
+        if self._drain.stopping:
+            super().handle_exit(sig, frame)
+            return
+        self._asked_at = time.monotonic()
+        self._drain.stopping = True
+        self._worker.stop()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to close; asked ten times a second."""
+        if counter % _LOOK_EVERY == 0:
+            end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter) or (self._drain.stopping and self._drained())
+
+    def _drained(self) -> bool:
+        waited = time.monotonic() - self._asked_at
+        if waited < self._patience_seconds:
+            return self._drain.owed == 0 and waited >= _NOTICE_SECONDS
+        self._worker.refuse_waiting()
+        return True

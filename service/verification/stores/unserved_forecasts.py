@@ -1,0 +1,45 @@
+"""Forecasts that were made beside a run, from the same frames, only to be scored: by shadow models and baselines."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from service.history.codec import StoredFrame
+from service.runs.run import tag_of
+
+MOST_RUNS = 48
+"""Runs of one series beside which a process without Redis keeps forecasts."""
+
+
+class BesideForecasts(Protocol):
+    """Forecasts by run and by who made them. Raises StoreUnavailable."""
+
+    def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
+        """Keep a forecast, by lead minutes; another of the same maker is replaced."""
+
+    def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
+        """What was forecast beside a run for one lead time, by maker."""
+
+
+class MemoryBeside:
+    """Forecasts in this process's memory; see BesideForecasts."""
+
+    def __init__(self, most: int = MOST_RUNS) -> None:
+        self._most = most
+        self._kept: dict[str, dict[str, Mapping[int, StoredFrame]]] = {}
+        self._guard = threading.Lock()
+
+    def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
+        """See BesideForecasts."""
+        with self._guard:
+            self._kept[run_id] = {**self._kept.get(run_id, {}), maker: dict(frames)}
+            series = [known for known in self._kept if tag_of(known) == tag_of(run_id)]
+            for old in series[: -self._most]:
+                del self._kept[old]
+
+    def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
+        """See BesideForecasts."""
+        kept = self._kept.get(run_id, {})
+        return {maker: frames[minutes] for maker, frames in kept.items() if minutes in frames}

@@ -1,0 +1,127 @@
+"""The feed in front of a service without Redis, over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from radar.archive.archive import Archive
+from radar.errors import InvalidRequest, StoreUnavailable
+from service.feed.follower import Follower
+from service.feed.intake import Intake
+from service.feed.remote import ServiceHistory
+from service.feed.sources.folder import FolderSource
+from service.history.quarantine import MemoryQuarantine
+from tests.service.conftest import ServiceProcess, npy, rain, sequence
+from tests.service.feed.feed_server import rv_file, rv_name, ry_file, ry_name
+
+START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+SIX_HOURS = timedelta(hours=6)
+MakeHistory = Callable[..., ServiceHistory]
+
+
+@pytest.fixture
+def history_of() -> Iterator[MakeHistory]:
+    """Makes histories behind services."""
+    with ExitStack() as stack:
+
+        def make(url: str, product: str = "RY", *, force: bool = False) -> ServiceHistory:
+            return stack.enter_context(closing(ServiceHistory(url, product, SIX_HOURS, force=force)))
+
+        yield make
+
+
+def follower(folder: Path, history: ServiceHistory, product: str = "RY", archive: Path | None = None) -> Follower:
+    def clock() -> datetime:
+        return START + timedelta(hours=1)
+
+    kept = Archive(archive) if archive else None
+    intake = Intake(product, history, MemoryQuarantine(), clock=clock, archive=kept)
+    return Follower(FolderSource(folder, product), intake, clock)
+
+
+def flood(rain: np.ndarray) -> None:
+    rain[300:800] = 1.2
+
+
+def listed(service: ServiceProcess, what: str = "series") -> list[dict[str, object]]:
+    found: list[dict[str, object]] = httpx.get(f"{service.url}/frames", timeout=30).json()[what]
+    return found
+
+
+def test_frames_go_to_the_service_which_has_the_last_word(
+    service_process: Callable[..., ServiceProcess], history_of: MakeHistory, tmp_path: Path
+) -> None:
+    service = service_process()
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    feed = follower(folder, history_of(service.url), archive=tmp_path / "archive")
+    for number in range(3):
+        time = START + number * STEP
+        (folder / ry_name(time)).write_bytes(ry_file(time, number, change=flood if number == 1 else None))
+    look = feed.look()
+    assert (look.taken, look.quarantined) == (2, 1)
+    assert feed.quarantined.by_reason == {"wet_area": 1}
+    good = [START, START + 2 * STEP]
+    assert [entry["times"] for entry in listed(service)] == [[f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in good]]
+    assert [entry["reason"] for entry in listed(service, "quarantined")] == ["wet_area"]
+    assert Archive(tmp_path / "archive").times("RY", "radolan") == good
+    assert feed.look().taken == 0
+    # A service without Redis that was started anew is filled again.
+    other = service_process()
+    feed.intake.history._url = f"{other.url}/"  # type: ignore[attr-defined]
+    assert feed.look().taken == 2
+    query = {"product": "MINE", "valid_time": "2017-08-16T01:10:00Z"}
+    mine: dict[str, Any] = {"params": query, "content": npy(rain(1)), "headers": {"Content-Type": "application/x-npy"}}
+    assert httpx.post(f"{other.url}/frames", timeout=30, **mine).status_code == 201
+    answer = httpx.post(f"{other.url}/predict?lead_minutes=5&encoding=none", timeout=30)
+    assert answer.json()["product"] == "RY"  # what others send breaks no client of the feed's
+    forced = follower(folder, history_of(other.url, force=True))
+    assert forced.look().taken == 1
+    assert listed(other, "quarantined") == []
+
+
+def test_of_rv_lead_0_goes_to_the_service(
+    service_process: Callable[..., ServiceProcess], history_of: MakeHistory, tmp_path: Path
+) -> None:
+    service = service_process()
+    (tmp_path / rv_name(START)).write_bytes(rv_file(START))
+    assert follower(tmp_path, history_of(service.url, "RV"), "RV").look().taken == 1
+    (series,) = listed(service)
+    assert (series["product"], series["grid"], series["times"]) == ("RV", "de1200", ["2017-08-16T01:00:00Z"])
+
+
+def test_a_service_that_is_not_there_or_does_not_answer_so(
+    service_process: Callable[..., ServiceProcess], history_of: MakeHistory
+) -> None:
+    service = service_process()
+    with pytest.raises(StoreUnavailable, match="status 404"):
+        history_of(f"{service.url}/elsewhere").products()
+    service.stop()
+    history = history_of(service.url)
+    with pytest.raises(StoreUnavailable, match="ConnectError") as caught:
+        history.products()
+    assert str(service.port) not in str(caught.value)
+    with pytest.raises(StoreUnavailable):
+        history.append(sequence(1))
+    with pytest.raises(InvalidRequest, match="--service"):
+        history_of("redis://host/")
+
+
+def test_the_command_sends_to_a_service(service_process: Callable[..., ServiceProcess], tmp_path: Path) -> None:
+    service = service_process()
+    (tmp_path / ry_name(START)).write_bytes(ry_file(START))
+    command = [sys.executable, "-m", "service", "ingest", "--source", str(tmp_path), "--product", "RY", "--once"]
+    ended = subprocess.run([*command, "--service", service.url], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert len(listed(service)) == 1

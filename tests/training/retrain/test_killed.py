@@ -1,0 +1,121 @@
+"""The job killed at random moments, as a real process: the champion serves every time, and the job can end."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models.aliases import promote, read_aliases
+from models.onnx_forecaster import load_forecaster
+from models.repository import champions, version_file, versions_of
+from tests.training.small_world import NAME, NOON, make_archive, make_champion, storm, write_config
+from training.promote.decisions import read_decisions
+from training.retrain.run_folder import runs_of
+
+KILLS = 20
+WORLDS = 2
+"""Repositories with a job each, at the same time, so that no core waits."""
+
+
+def start(world: Path) -> subprocess.Popen[bytes]:
+    options = {"archive": "archive", "repository": "models", "config": "config.toml"}
+    command = [sys.executable, "-m", "training", "retrain"]
+    command += [part for key, name in options.items() for part in (f"--{key}", str(world / name))]
+    with (world / "errors.txt").open("ab") as errors:
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+
+
+def finished(world: Path) -> float:
+    """Seconds of one whole run, which lets a version in or keeps the champion."""
+    begun = time.monotonic()
+    assert start(world).wait(timeout=300) in (0, 3), (world / "errors.txt").read_text()[-3000:]
+    return time.monotonic() - begun
+
+
+def check_repository(world: Path) -> None:
+    """All that a service would do with it: load the champion, hold it to its golden case, forecast."""
+    repository = world / "models"
+    forecaster = load_forecaster(champions(repository)[NAME], "cpu")
+    aliases = read_aliases(repository, NAME)
+    assert forecaster.card.version == aliases.champion
+    assert forecaster.forecast(storm(NOON, 3), 2).rain_rate.shape == (2, 40, 48)
+    assert aliases.versions <= set(versions_of(repository, NAME))
+    for version in versions_of(repository, NAME):
+        version_file(repository, NAME, version)  # whole, as its manifest says
+    for line in (repository / NAME / "decisions.jsonl").read_text().splitlines():
+        json.loads(line)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_killed_at_twenty_random_moments_the_champion_serves_and_the_job_ends(tmp_path: Path) -> None:
+    worlds = [make_world(tmp_path / str(number)) for number in range(WORLDS)]  # in one thread: torch.export warns
+    with ThreadPoolExecutor(WORLDS) as threads:
+        killed = list(threads.map(kill_and_finish, worlds, range(WORLDS)))
+    assert len(set().union(*killed)) >= 3, killed  # in different steps
+
+
+def make_world(world: Path) -> Path:
+    world.mkdir()
+    make_archive(world / "archive")
+    make_champion(world, world / "models")
+    write_config(world / "config.toml", accept="promote", iterations=8)
+    text = (world / "config.toml").read_text()
+    (world / "config.toml").write_text("keep_versions = 1\nkeep_runs = 2\n" + text)
+    return world
+
+
+def kill_and_finish(world: Path, seed: int) -> set[str]:
+    """Kill the job of one world its share of times, then let it end; the steps that were cut off."""
+    seconds = finished(world)
+    draw = random.Random(seed)
+    killed, kills = set(), 0
+    while kills < KILLS // WORLDS:
+        if read_aliases(world / "models", NAME).champion != "1":
+            # The poor one again, so that every run has a better version to let in.
+            promote(world / "models", NAME, "1", now=NOON)
+        process = start(world)
+        try:
+            process.wait(timeout=draw.uniform(0.1, 0.7) * seconds)
+            continue  # it ended first: what goes on after a kill takes less
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        kills += 1
+        killed.add(last_step(world))
+        check_repository(world)
+    finished(world)
+    check_repository(world)
+    check_nothing_is_left(world)
+    return killed
+
+
+def last_step(world: Path) -> str:
+    """What the newest run had begun when it was killed."""
+    newest = runs_of(world / "models" / NAME / "retraining")[-1]
+    log = newest.path / "log.jsonl"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return str(json.loads(lines[-1])["step"]).split()[0] if lines else "nothing"
+
+
+def check_nothing_is_left(world: Path) -> None:
+    """No half-made folders, no more runs and versions than are kept, and every decision once."""
+    model = world / "models" / NAME
+    runs = runs_of(model / "retraining")
+    assert all(run.decision is not None for run in runs)
+    assert len(runs) <= 2
+    assert len(versions_of(world / "models", NAME)) <= 2 + 1 + 1  # with a role, kept, made by hand
+    assert not [path for path in model.iterdir() if path.name.startswith((".publish", ".remove", ".export"))]
+    identities = [decision["id"] for decision in read_decisions(world / "models", NAME)]
+    assert len(identities) == len(set(identities))

@@ -1,0 +1,235 @@
+"""The configuration of a training run: one TOML file, or the JSON beside a run, as one frozen dataclass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from models.framing import Framing
+from models.repository import check_name
+from models.spec import CELL_NAMES, NetworkSpec, added_later, is_added_later
+from radar.errors import ArtifactRejected
+from training.config.tables import (
+    ABOVE_0,
+    FROM_0,
+    FROM_1,
+    SHARE,
+    Range,
+    check_ranges,
+    make_table,
+    read_tables,
+    settings_of,
+)
+from training.data import DATASETS
+from training.fit.sampling import Schedule
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on: whole events, or a data set of `training.data` (its parts are its own).
+
+    No event may stand in two of `train`, `validation` and `kept_out`.
+    """
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    kept_out: tuple[str, ...] = ()
+    stride: int = 2
+    """Timesteps from one window's start to the next."""
+    synthetic: int = 0
+    """Synthetic storms of one window each."""
+    synthetic_share: float = 0.2
+    """Share of the crops that come from them."""
+    dataset: str = added_later("events")
+    """"events", a key of `training.data.DATASETS`, or "archive", the windows of a retraining."""
+    options: dict[str, Any] = added_later({})
+    """Settings of that data set."""
+    symmetries: bool = added_later(default=True)
+    """Turn and mirror crops: rain has no preferred direction, digits and people have."""
+    intensity: float = added_later(0.0)
+    """Largest shift, up or down, of the rain of a sample in network units (0.1 is 7 dB for the default scaling)."""
+    lost_sectors: float = added_later(0.0)
+    """Odds that a sample loses a sector of all its frames."""
+    lost_frames: float = added_later(0.0)
+    """Odds that a sample loses a frame before its last."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, stride=FROM_1, synthetic=FROM_0, synthetic_share=SHARE, intensity=FROM_0)
+        check_ranges(self, lost_sectors=SHARE, lost_frames=SHARE)
+        known = ("events", "archive", *DATASETS)
+        if self.dataset not in known:
+            near = get_close_matches(self.dataset, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "check the name"
+            raise ValueError(f"expected dataset to be one of {', '.join(known)}, got {self.dataset!r}; {remedy}")
+        names = [*self.train, *self.validation, *self.kept_out]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"expected every event in one part only, got {', '.join(twice)} in two; remove one")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """A loss of `training.fit.losses`, over the forecast or also over what is predicted while reading the input."""
+
+    name: Literal["pinball", "mse+mae", "balanced"] = added_later("pinball")
+    frames: Literal["forecast", "all"] = added_later("forecast")
+    quantile: float = 0.5
+    rain_weight: float = 0.0
+    """How much more a pixel counts per network unit of observed rain."""
+    dry_slack: float = added_later(1.0)
+    """Part of `dry_below` (in network units) that may be said of a dry pixel at no cost: below 1, so that what a
+    network comes to say of dry pixels stays clear of what is shown as rain."""
+    decoupling: float = added_later(0.01)
+    """Weight of PredRNN-V2's decoupling loss; other cells have none."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, quantile=Range(0, 1, low_open=True, high_open=True), rain_weight=FROM_0, decoupling=FROM_0)
+        check_ranges(self, dry_slack=SHARE)
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam with a cosine learning rate and an exponential moving average of the weights."""
+
+    iterations: int = 1000
+    batch: int = 8
+    crop: int = 96
+    learning_rate: float = 1e-3
+    warm_up: int = 50
+    clip: float = 1.0
+    average_decay: float = 0.99
+    validate_every: int = 100
+    seed: int = 1
+    save_every: int = added_later(50)
+    """Iterations from one state to resume from to the next."""
+    accumulate: int = added_later(1)
+    """Parts that a batch is computed in, one after the other: less memory, the same gradients."""
+    activation_checkpointing: bool = added_later(default=False)
+    """Compute each cell anew in the backward pass: less memory, more time, the same gradients."""
+    bfloat16: bool = added_later(default=False)
+    """Compute convolutions and products in bfloat16, weights and losses in float32."""
+    compile: bool = added_later(default=False)
+    """Compile the step by torch.compile."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, iterations=FROM_1, batch=FROM_1, crop=FROM_1, validate_every=FROM_1, save_every=FROM_1)
+        check_ranges(self, learning_rate=ABOVE_0, warm_up=FROM_0, clip=FROM_0, seed=FROM_0, accumulate=FROM_1)
+        check_ranges(self, average_decay=Range(0, 1, high_open=True))
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """All that decides the outcome of `fit`.
+
+    `description` decides nothing: it goes into the card, and neither digest nor comparison counts it.
+    """
+
+    name: str
+    leads: int
+    network: NetworkSpec
+    framing: Framing
+    data: DataConfig
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    zero_head: bool = False
+    sampling: Schedule = added_later("none")
+    description: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, leads=FROM_1)
+        try:
+            check_name(self.name)
+        except ArtifactRejected as error:
+            raise ValueError(f"expected name to be {error.expected}, got {error.got}; {error.remedy}") from None
+        check_network(self.network)
+        check_framing(self.framing)
+        warm_up_counts = self.loss.frames == "all" or self.sampling == "reverse"
+        if warm_up_counts and self.framing.base != "none":
+            raise ValueError(
+                'expected framing.base = "none" where predictions of the input frames count (loss.frames = "all", '
+                f'sampling = "reverse"), got {self.framing.base!r}; change one'
+            )
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole configuration; settings added later do not count while they have their default."""
+        return hashlib.sha256(json.dumps(_without_defaults_added_later(self), sort_keys=True).encode()).hexdigest()
+
+
+def check_network(spec: NetworkSpec) -> None:
+    """Raise ValueError for what `models.zoo.build` refuses, before torch is imported."""
+    with settings_of("[network]"):
+        _check_cell(spec)
+        _check_scales(spec)
+
+
+def _check_cell(spec: NetworkSpec) -> None:
+    if spec.cell not in CELL_NAMES:
+        near = get_close_matches(spec.cell.lower().removeprefix("ms-"), CELL_NAMES, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "check the name"
+        raise ValueError(f"expected cell to be one of {', '.join(CELL_NAMES)}, got {spec.cell!r}; {remedy}")
+    if spec.inputs not in (("rain",), ("rain", "coverage")):
+        raise ValueError(f'expected inputs ["rain"] or ["rain", "coverage"], got {list(spec.inputs)}; choose one')
+    check_ranges(spec, channels=FROM_1, kernel_size=FROM_1, patch=FROM_1, attention_window=FROM_1)
+    if spec.kernel_size % 2 == 0:
+        raise ValueError(f"expected an odd kernel_size, got {spec.kernel_size}; correct it")
+    if spec.cell == "motionrnn" and spec.channels % 4:
+        raise ValueError(f"expected channels in multiples of 4 for motionrnn, got {spec.channels}; correct it")
+
+
+def _check_scales(spec: NetworkSpec) -> None:
+    steps = [abs(after - before) for before, after in zip(spec.scales, spec.scales[1:], strict=False)]
+    if not spec.scales or spec.scales[0] or spec.scales[-1] or min(spec.scales) < 0 or max(steps, default=0) > 1:
+        raise ValueError(
+            f"expected scales that begin and end with 0 and change by 1 at most, got {list(spec.scales)}; "
+            "write them as [0, 1, 2, 2, 1, 0]"
+        )
+
+
+def check_framing(framing: Framing) -> None:
+    """Raise ValueError for values out of range, with their table."""
+    scaling = framing.scaling
+    with settings_of("[framing]"):
+        check_ranges(framing, timestep_minutes=FROM_1, pixel_size_km=ABOVE_0, input_length=FROM_1)
+    with settings_of("[framing.scaling]"):
+        check_ranges(scaling, a=ABOVE_0, b=ABOVE_0, dry_below=FROM_0)
+        if not scaling.lowest_dbz < scaling.highest_dbz:
+            got = f"{scaling.highest_dbz:g} and {scaling.lowest_dbz:g}"
+            raise ValueError(f"expected highest_dbz above lowest_dbz, got {got}; exchange them")
+    with settings_of("[framing.smoothing]"):
+        check_ranges(framing.smoothing, km_at_one_hour=FROM_0, exponent=FROM_0)
+
+
+def _without_defaults_added_later(value: Any) -> Any:  # noqa: ANN401
+    if not is_dataclass(value):
+        return value
+    return {
+        each.name: _without_defaults_added_later(getattr(value, each.name))
+        for each in fields(value)
+        if each.compare and not is_added_later(each, getattr(value, each.name))
+    }
+
+
+def load_config(path: Path, **optimiser: float | None) -> FitConfig:
+    """Read a TOML file, or the config.json of a run; `optimiser` replaces values of its [optimiser] table.
+
+    Raises
+    ------
+    ValueError
+        Names the file and the setting: one that is unknown, absent, of another type or out of range.
+    """
+    tables = read_tables(path)
+    with settings_of(str(path)):
+        given = {key: value for key, value in optimiser.items() if value is not None}
+        own = tables.get("optimiser", {})
+        return make_config(tables | {"optimiser": {**own, **given} if isinstance(own, dict) else own})
+
+
+def make_config(tables: dict[str, Any]) -> FitConfig:
+    """The configuration from nested dicts as TOML and JSON give them."""
+    config: FitConfig = make_table(FitConfig, {"framing": {}} | tables)
+    return config

@@ -1,0 +1,1 @@
+"""Evaluation of forecasters on events: sums, scores, tables. The scores are defined in radar/scores."""

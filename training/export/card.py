@@ -1,0 +1,121 @@
+"""The card of a trained network: what it is, how far it forecasts, and what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from models.card import DataSource, Lineage, ModelCard, StateShape
+from models.network import Network
+from radar.products import OWNERS, SYNTHETIC
+from training.config.config import FitConfig
+from training.export.environment import code_commit, environment
+
+TOLERANCES: dict[str, dict[str, float]] = {
+    "float32": {"cpu": 1e-5, "cuda": 1e-4},
+    "float16": {"cpu": 1e-2, "cuda": 1e-2},
+}
+"""By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a card says of where weights came from, beyond their configuration.
+
+    Parameters
+    ----------
+    parent : str, optional
+        As "name/version".
+    data : tuple of DataSource
+        The data of the parent, and of an archive.
+    data_sha256 : str
+        Digest of the data manifest; by default that of the events that the checkpoint tells of.
+    records : tuple of dict
+        What was learnt from, for the manifest, by which `evaluate` knows it again; likewise.
+    """
+
+    parent: str | None = None
+    data: tuple[DataSource, ...] = ()
+    data_sha256: str = ""
+    records: tuple[dict[str, Any], ...] = ()
+
+
+NEW = Origin()
+
+
+def make_card(
+    network: Network,
+    config: FitConfig,
+    version: str,
+    description: str = "",
+    graph_sha256: str = "",
+    origin: Origin = NEW,
+    longest_lead_minutes: int | None = None,
+) -> ModelCard:
+    """The card of a trained network; ValueError where the longest lead is no multiple of its timestep."""
+    framing = config.framing
+    sources = _sources(config, origin)
+    return ModelCard(
+        name=config.name,
+        version=version,
+        description=description or config.description or described(config, sources),
+        spec=network.spec,
+        timestep_minutes=framing.timestep_minutes,
+        pixel_size_km=framing.pixel_size_km,
+        input_length=framing.input_length,
+        longest_lead_minutes=_longest(config, longest_lead_minutes),
+        scaling=framing.scaling,
+        coordinates=framing.coordinates,
+        base=framing.base,
+        smoothing=framing.smoothing,
+        states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
+        pad_multiple=network.spec.pad_multiple,
+        tolerances=TOLERANCES["float32"],
+        data=sources,
+        lineage=Lineage(
+            parent=origin.parent,
+            code_commit=code_commit(),
+            configuration_sha256=config.sha256,
+            data_sha256=origin.data_sha256 or str(config.data.options.get("sha256", "")),
+            created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            environment=environment(),
+        ),
+        graph_sha256=graph_sha256,
+    )
+
+
+def trained_minutes(config: FitConfig) -> int:
+    """The longest lead time that was trained for."""
+    return config.leads * config.framing.timestep_minutes
+
+
+def _longest(config: FitConfig, asked: int | None) -> int:
+    minutes = trained_minutes(config) if asked is None else asked
+    step = config.framing.timestep_minutes
+    if minutes < step or minutes % step:
+        raise ValueError(
+            f"expected a longest lead time that is a multiple of {step} minutes, got {minutes}; "
+            f"leave it out for the {trained_minutes(config)} minutes that the network was trained for"
+        )
+    return minutes
+
+
+def described(config: FitConfig, sources: Sequence[DataSource]) -> str:
+    """What nobody wrote a description for, in a sentence."""
+    kind = "multi-scale " if any(config.network.scales) else ""
+    learnt = ", ".join(source.name for source in sources) or "data that its files do not name"
+    return (
+        f"A {kind}{config.network.cell} network, trained to forecast {trained_minutes(config)} minutes in steps of "
+        f"{config.framing.timestep_minutes} on {learnt}."
+    )
+
+
+def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
+    """Whose data is in the weights: those of the configuration's events, after those of the parent."""
+    owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
+    if config.data.synthetic:
+        owners.append(SYNTHETIC)
+    sources = (DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners)
+    return tuple(dict.fromkeys((*origin.data, *sources)))

@@ -1,0 +1,214 @@
+"""From a checkpoint to one self-describing ONNX file in a model repository."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from tqdm import tqdm
+
+from models.aliases import promote, set_challenger
+from models.card import ModelCard
+from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
+from models.network import Network
+from models.onnx_forecaster import load_forecaster
+from models.recurrent import roll_out
+from models.repository import FILES, check_name, model_names, set_alias, write_json
+from radar.system.digest import sha256_of
+from radar.system.durable import sync
+from training.config.config import FitConfig
+from training.export.card import NEW, TOLERANCES, Origin, make_card
+from training.export.data_digest import joint_sha256
+from training.export.float16 import to_float16
+from training.export.float16_scores import float16_scores
+from training.export.graph import one_step_graph
+from training.export.parity import Parity, check_parity, storm
+from training.export.sound_numbers import check_sound_numbers
+from training.export.torch_step import TorchStep
+from training.fit.checkpoint import load_checkpoint
+
+Alias = Literal["champion", "challenger", "none"]
+
+
+def export(
+    checkpoint: Path,
+    repository: Path,
+    version: str,
+    *,
+    description: str = "",
+    float16: bool = True,
+    origin: Origin = NEW,
+    alias: Alias | None = None,
+    longest_lead_minutes: int | None = None,
+) -> Path:
+    """Write <repository>/<name>/<version>/, once ONNX Runtime agrees with torch.
+
+    Parameters
+    ----------
+    description : str
+        By default that of the configuration, or what the network is and was trained for.
+    float16 : bool
+        Also write `model.fp16.onnx`, and into the manifest what half precision costs.
+    origin : Origin
+    alias : "champion", "challenger" or "none", optional
+        The version's role. By default the first version of a model is its champion and others have none.
+    longest_lead_minutes : int, optional
+        How far it may be asked to forecast; by default as far as it was trained for.
+
+    Returns
+    -------
+    Path
+        The float32 file.
+
+    Raises
+    ------
+    FileExistsError
+        That version is there already: versions never change.
+    ArtifactRejected
+        ONNX Runtime forecasts otherwise than torch does; nothing is left behind.
+    """
+    network, config, notes = load_checkpoint(checkpoint)
+    target = repository / check_name(config.name) / check_name(version)
+    if target.exists():
+        raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
+    origin = _with_events(origin, notes.pop("data", []))
+    steps = _Steps(3 + float16, f"export {config.name}")
+    with _staged(target) as staged, steps:
+        path = staged / FILES["float32"]
+        steps.begin("graph")
+        card = write_model(path, network, config, version, description, origin, longest_lead_minutes)
+        manifest: dict[str, Any] = {"parent": origin.parent, "training": notes, "scores": [], "gate": None}
+        manifest["configuration"] = asdict(config)
+        manifest["lineage"] = card.lineage.model_dump(mode="json")
+        manifest["data"] = list(origin.records)
+        steps.begin("parity with torch")
+        manifest["parity"] = _parity_entry(check_parity(path, network, card))
+        manifest["sound_numbers"] = check_sound_numbers(load_forecaster(path, "cpu"))
+        if float16:
+            steps.begin("float16")
+            manifest["float16"] = _write_float16(path, card)
+        steps.begin("files")
+        manifest["sha256"] = {file.name: sha256_of(file) for file in sorted(staged.glob("*.onnx"))}
+        write_json(staged / "manifest.json", manifest)
+    _give_role(repository, config.name, version, alias)
+    return target / FILES["float32"]
+
+
+def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
+    """The checkpoint's own events, where the origin tells of no data."""
+    if not events or origin.records:
+        return origin
+    digest = origin.data_sha256 or joint_sha256(event["sha256"] for event in events if "sha256" in event)
+    return replace(origin, data_sha256=digest, records=tuple(events))
+
+
+class _Steps:
+    """Progress of an export, of a known number of steps; nothing where nobody watches."""
+
+    def __init__(self, total: int, title: str) -> None:
+        self._bar = tqdm(total=total, desc=title, unit=" steps", disable=None, leave=False)
+        self._begun = False
+
+    def __enter__(self) -> None:
+        return None
+
+    def begin(self, what: str) -> None:
+        """The step before is done, and another begins."""
+        self._bar.update(int(self._begun))
+        self._bar.set_postfix_str(what)
+        self._begun = True
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _give_role(repository: Path, name: str, version: str, alias: Alias | None) -> None:
+    if name not in model_names(repository):
+        set_alias(repository, name, "champion", version)
+    elif alias == "champion":
+        promote(repository, name, version, now=datetime.now(UTC))
+    elif alias == "challenger":
+        set_challenger(repository, name, version, datetime.now(UTC))
+
+
+@contextlib.contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """A folder that becomes `target` when all went well, and otherwise leaves nothing behind."""
+    made = [folder for folder in (target.parent, target.parent.parent) if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
+            staged = Path(folder) / target.name
+            staged.mkdir()
+            yield staged
+            for file in staged.iterdir():
+                sync(file)
+            staged.rename(target)
+            sync(target.parent)
+    except BaseException:
+        for folder_made in made:
+            with contextlib.suppress(OSError):  # somebody else's by now
+                folder_made.rmdir()
+        raise
+
+
+def write_model(
+    path: Path,
+    network: Network,
+    config: FitConfig,
+    version: str,
+    description: str,
+    origin: Origin = NEW,
+    longest_lead_minutes: int | None = None,
+) -> ModelCard:
+    """Write the one-step graph with card and golden case; returns the card."""
+    graph = one_step_graph(network)
+    card = make_card(network, config, version, description, _digest(graph), origin, longest_lead_minutes)
+    _write(path, graph, card, golden_case(network, card).to_text())
+    return card
+
+
+def _write_float16(path: Path, card: ModelCard) -> dict[str, Any]:
+    """Write the float16 file beside `path`, prove it by the same golden case, and say what it costs."""
+    model = onnx.load(path)
+    golden = next(entry.value for entry in model.metadata_props if entry.key == GOLDEN_KEY)
+    graph = to_float16(model)
+    changes = {"precision": "float16", "tolerances": TOLERANCES["float16"], "graph_sha256": _digest(graph)}
+    half = path.with_name(FILES["float16"])
+    _write(half, graph, card.model_copy(update=changes), golden)
+    return float16_scores(load_forecaster(path, "cpu"), load_forecaster(half, "cpu"))
+
+
+def _write(path: Path, graph: onnx.ModelProto, card: ModelCard, golden: str) -> None:
+    for key, value in ((CARD_KEY, card.model_dump_json()), (GOLDEN_KEY, golden)):
+        graph.metadata_props.add(key=key, value=value)
+    path.write_bytes(graph.SerializeToString())
+
+
+def _digest(graph: onnx.ModelProto) -> str:
+    return hashlib.sha256(graph.SerializeToString()).hexdigest()
+
+
+def _parity_entry(parity: Parity) -> dict[str, Any]:
+    return {
+        "largest_difference_network_units": parity.network_units,
+        "largest_difference_mm_per_hour": parity.mm_per_hour,
+        "steps": parity.steps,
+    }
+
+
+def golden_case(network: Network, card: ModelCard) -> GoldenCase:
+    """Three frames of a storm and two predictions, 32 x 32 pixels (or the next size that the pyramid divides)."""
+    edge = -(-32 // card.pad_multiple) * card.pad_multiple
+    rates = storm(card, (edge, edge), 3).rain_rate
+    frames = card.framing.channels(rates, card.spec.inputs)[:, None]
+    base = np.nan_to_num(card.framing.base_frames(rates[-1], 2), nan=0.0)[:, None, None]
+    return GoldenCase(frames, base, np.stack(list(roll_out(TorchStep(network), frames, base))))

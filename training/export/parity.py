@@ -1,0 +1,99 @@
+"""Proof that an exported graph forecasts as its network does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from models.card import ModelCard
+from models.network import Network
+from models.onnx_forecaster import load_forecaster
+from models.recurrent import RecurrentForecaster, Step, roll_out
+from radar.errors import ArtifactRejected
+from radar.grid import Grid
+from radar.sequence import Float32, FrameSequence
+from radar.synthetic import Weather, storm_sequence
+from training.export.torch_step import TorchStep, torch_forecaster
+
+NETWORK_UNITS = 1e-5
+"""Largest difference allowed in what the network itself says."""
+MM_PER_HOUR = 0.01
+"""Largest difference allowed in forecasts: near 150 mm/h, 1e-5 network units are about 0.007 mm/h."""
+_LEADS = 12
+"""Of the roll-outs, also where a model is served for less."""
+_SHAPES = ((1, 37, 59), (2, 61, 22))
+"""Batch, rows and columns of the roll-outs, which no pyramid divides."""
+
+
+class Parity(NamedTuple):
+    """Largest differences over a roll-out of `steps` leads."""
+
+    network_units: float
+    mm_per_hour: float
+    steps: int
+
+
+def check_parity(path: Path, network: Network, card: ModelCard) -> Parity:
+    """Compare an ONNX file on the CPU with torch, in network units and as forecasts of odd-sized grids.
+
+    Raises
+    ------
+    ArtifactRejected
+        A difference beyond `NETWORK_UNITS` or `MM_PER_HOUR`, or other pixels missing.
+    """
+    exported, original = load_forecaster(path, "cpu"), torch_forecaster(card, network)
+    units = max(network_difference(exported.step, TorchStep(network), card, shape) for shape in _SHAPES)
+    parity = Parity(units, _forecast_difference(exported, original), _LEADS)
+    if not (parity.network_units <= NETWORK_UNITS and parity.mm_per_hour <= MM_PER_HOUR):
+        raise ArtifactRejected(
+            expected=f"ONNX Runtime within {NETWORK_UNITS:g} network units and {MM_PER_HOUR} mm/h of torch",
+            got=f"differences of {parity.network_units:g} and {parity.mm_per_hour:g} mm/h",
+            remedy="report this: the exported graph is not the network",
+        )
+    return parity
+
+
+def parity_steps(card: ModelCard) -> int:
+    """Steps over which half precision is compared: twelve, or as many as the model reaches."""
+    return min(_LEADS, card.longest_lead_minutes // card.timestep_minutes)
+
+
+def network_difference(
+    one: Step, other: Step, card: ModelCard, shape: tuple[int, int, int], leads: int = _LEADS
+) -> float:
+    """The largest difference of two steps over a roll-out for storms of `shape` (B, H, W), in network units."""
+    frames, base = network_inputs(card, shape, leads)
+    rolled = (np.stack(list(roll_out(step, frames, base, card.pad_multiple))) for step in (one, other))
+    return float(np.abs(np.subtract(*rolled)).max())
+
+
+def network_inputs(card: ModelCard, shape: tuple[int, int, int], leads: int) -> tuple[Float32, Float32]:
+    """Frames (T, B, inputs, H, W) and base (leads, B, 1, H, W) of storms, as the card's network reads them."""
+    batch, *size = shape
+    storms = [storm(card, (size[0], size[1]), card.input_length, seed=7 + each).rain_rate for each in range(batch)]
+    frames = np.stack([card.framing.channels(rates, card.spec.inputs) for rates in storms], axis=1)
+    bases = [np.nan_to_num(card.framing.base_frames(rates[-1], leads), nan=0.0) for rates in storms]
+    return frames, np.stack(bases, axis=1)[:, :, None]
+
+
+def storm(card: ModelCard, shape: tuple[int, int], frames: int, *, seed: int = 7) -> FrameSequence:
+    """A storm in the card's timestep and pixels, with a sector without data."""
+    return storm_sequence(
+        Grid("storm", shape, card.pixel_size_km),
+        frames,
+        seed=seed,
+        end_time=datetime(2000, 1, 1, tzinfo=UTC),
+        timestep_minutes=card.timestep_minutes,
+        weather=Weather(wet_fraction=0.3, missing_sector=True),
+    )
+
+
+def _forecast_difference(one: RecurrentForecaster, other: RecurrentForecaster) -> float:
+    """The largest difference of two forecasts in mm/h; infinite where they miss different pixels."""
+    card = one.card.model_copy(update={"longest_lead_minutes": _LEADS * one.card.timestep_minutes})
+    history = storm(card, (93, 118), card.input_length)
+    a, b = (RecurrentForecaster(card, each.step).forecast(history, _LEADS).rain_rate for each in (one, other))
+    return float(np.nanmax(np.abs(a - b))) if (np.isnan(a) == np.isnan(b)).all() else float("inf")

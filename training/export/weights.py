@@ -1,0 +1,42 @@
+"""The weights of an exported model as a network that can be trained on: the way back from ONNX to torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+
+from models.network import Network
+from models.onnx_forecaster import read_card_of
+from models.zoo import build
+from radar.errors import ArtifactRejected
+from training.export.parity import check_parity
+
+
+def network_of(path: Path) -> Network:
+    """The network that a float32 model file holds, which forecasts as the file does: that is checked.
+
+    An export keeps the names of all weights, but leaves out biases that are zero and what no forecast needs (the
+    adapter of PredRNN-V2's decoupling loss), which is drawn anew.
+
+    Raises
+    ------
+    ArtifactRejected
+        The file is no model, is not in float32, or the network forecasts otherwise than it does.
+    """
+    card = read_card_of(path)
+    if card.precision != "float32":
+        raise ArtifactRejected(
+            expected="a model file in float32", got=card.precision, remedy="take model.onnx of that version"
+        )
+    network = build(card.spec)
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    for name, weight in network.state_dict().items():
+        if name in held:
+            weight.copy_(torch.from_numpy(held[name].copy()))
+        elif name.endswith(".bias"):
+            weight.zero_()
+    check_parity(path, network.eval(), card)
+    return network

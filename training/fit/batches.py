@@ -1,0 +1,137 @@
+"""Crops of examples as batches of tensors: drawn towards rain, turned, mirrored and damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from radar.sequence import Float32
+from training.config.config import DataConfig
+from training.fit.examples import Example, Float16
+from training.fit.outages import drop_frame, drop_sector
+
+Reads = npt.NDArray[np.bool_]
+
+_CANDIDATES = 4
+_DRY_WEIGHT = 0.03
+"""Four places are drawn for each crop, and one is kept with odds by its wet fraction plus this."""
+
+
+class Batch(NamedTuple):
+    """What a network is trained on, in network units.
+
+    Parameters
+    ----------
+    frames : Tensor (T, B, inputs, H, W)
+    seen : Tensor, bool (T, B, 1, H, W)
+        Where the frames are known.
+    base, targets : Tensor (K, B, 1, H, W)
+    known : Tensor, bool (K, B, 1, H, W)
+        Where base and targets are.
+    reads : Tensor, bool (T + K - 1, B)
+        Which frames the network reads true.
+    """
+
+    frames: Tensor
+    seen: Tensor
+    base: Tensor
+    targets: Tensor
+    known: Tensor
+    reads: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(*(tensor.to(device) for tensor in self))
+
+
+def draw_sample(
+    real: Sequence[Example], synthetic: Sequence[Example], data: DataConfig, crop: int, draw: np.random.Generator
+) -> Example:
+    """A crop of at most crop x crop pixels, turned and damaged as `data` says."""
+    pool = synthetic if synthetic and (not real or draw.random() < data.synthetic_share) else real
+    sample = _draw_crop(pool[int(draw.integers(len(pool)))], crop, draw)
+    if data.symmetries:
+        sample = _turned(sample, draw)
+    if data.intensity:
+        sample = _shifted(sample, np.float16(draw.uniform(-data.intensity, data.intensity)))
+    frames = sample.frames
+    if draw.random() < data.lost_sectors:
+        frames = drop_sector(frames, draw)
+    if draw.random() < data.lost_frames:
+        frames = drop_frame(frames, draw)
+    # A forecast is NaN where the last frame is, and so is what it is judged by.
+    base = np.where(np.isnan(frames[-1]), np.float16(np.nan), sample.base)
+    return Example(frames, sample.targets, base)
+
+
+def to_batch(examples: Sequence[Example], coverage: bool, reads: Sequence[Reads] | None = None) -> Batch:
+    """Stack examples of one shape; `reads` (T + K - 1,) of each, by default as in a forecast."""
+    frames, targets, base = (
+        np.stack([getattr(example, name) for example in examples], axis=1).astype(np.float32)
+        for name in ("frames", "targets", "base")
+    )
+    seen = np.isfinite(frames)
+    channels = [frames, seen.astype(np.float32)] if coverage else [frames]
+    known = np.isfinite(targets) & np.isfinite(base)
+    if reads is None:
+        steps = np.arange(len(frames) + len(targets) - 1)
+        reads = [steps < len(frames)] * len(examples)
+    return Batch(
+        frames=torch.from_numpy(np.nan_to_num(np.stack(channels, axis=2), nan=0.0)),
+        seen=torch.from_numpy(seen[:, :, None]),
+        base=_filled(base),
+        targets=_filled(targets),
+        known=torch.from_numpy(known[:, :, None]),
+        reads=torch.from_numpy(np.stack(reads, axis=1)),
+    )
+
+
+def _filled(array: Float32) -> Tensor:
+    return torch.from_numpy(np.nan_to_num(array[:, :, None], nan=0.0))
+
+
+def _draw_crop(example: Example, crop: int, draw: np.random.Generator) -> Example:
+    rows, columns = example.frames.shape[1:]
+    if rows <= crop and columns <= crop:
+        return example
+    above, left = max(1, rows - crop + 1), max(1, columns - crop + 1)
+    places = [(draw.integers(above), draw.integers(left)) for _ in range(_CANDIDATES)]
+    crops = [_cut(example, int(row), int(column), crop) for row, column in places]
+    odds = np.array([_wet_fraction(piece) + _DRY_WEIGHT for piece in crops])
+    return crops[int(draw.choice(len(crops), p=odds / odds.sum()))]
+
+
+def _cut(example: Example, row: int, column: int, crop: int) -> Example:
+    window = (slice(None), slice(row, row + crop), slice(column, column + crop))
+    return Example(example.frames[window], example.targets[window], example.base[window])
+
+
+def _wet_fraction(example: Example) -> float:
+    middle = example.targets[len(example.targets) // 2]
+    # All missing counts as nothing to learn: not even the odds of a dry crop.
+    return float((middle > 0).mean()) if np.isfinite(middle).any() else -_DRY_WEIGHT + 1e-6
+
+
+def _shifted(example: Example, by: np.float16) -> Example:
+    """More or less rain where it rains; dry stays dry."""
+
+    def shift(units: Float16) -> Float16:
+        return np.where(units > 0, np.clip(units + by, np.float16(0), np.float16(1)), units)
+
+    return Example(shift(example.frames), shift(example.targets), shift(example.base))
+
+
+def _turned(example: Example, draw: np.random.Generator) -> Example:
+    """One of the eight symmetries of the square."""
+    turns, mirror = int(draw.integers(4)), bool(draw.integers(2))
+
+    def turn(array: np.ndarray) -> np.ndarray:
+        turned = np.rot90(array, turns, axes=(1, 2))
+        return turned[:, :, ::-1] if mirror else turned
+
+    return Example(turn(example.frames), turn(example.targets), turn(example.base))

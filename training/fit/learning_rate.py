@@ -1,0 +1,19 @@
+"""How the learning rate rises and falls over a run."""
+
+from __future__ import annotations
+
+import math
+
+from training.config.config import FitConfig
+
+
+def learning_rate(step: int, config: FitConfig) -> float:
+    """A warm-up, then a cosine down to a hundredth; as a share of the configuration's.
+
+    It depends on the run's length: one that is lengthened goes on as a run that was as long from the first.
+    """
+    settings = config.optimiser
+    if step < settings.warm_up:
+        return (step + 1) / settings.warm_up
+    progress = (step - settings.warm_up) / max(1, settings.iterations - settings.warm_up)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, progress))) / 2

@@ -1,0 +1,75 @@
+"""Losses over frames in network units, as sums over known pixels and what to divide them by.
+
+Sums, so that parts of a batch on several workers add up to the loss of the whole.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from radar.rain import RainScaling
+from radar.scores.balanced import BALANCED_FROM, BALANCED_WEIGHTS
+from training.config.config import LossConfig
+
+
+def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
+    """The sum of the loss `config.name` over pixels that are known; all arguments (K, B, 1, H, W).
+
+    - "pinball" (Koenker and Bassett, 1978, doi:10.2307/1913643): a quantile above 0.5 makes dimming the rain dearer
+      than brightening it; pixels weigh 1 + rain_weight x observed.
+    - "mse+mae": squared plus absolute error, as in the MS-RNN paper.
+    - "balanced": the same, weighted by the rain rate (Shi et al., 2017, arXiv:1706.03458).
+    """
+    if config.name == "pinball":
+        error = _error(predicted, observed, scaling, config.dry_slack)
+        loss = _pinball(error, config.quantile) * (1 + config.rain_weight * observed)
+    else:
+        error = observed - predicted
+        loss = error.square() + error.abs()
+    if config.name == "balanced":
+        loss = loss * _balanced_weight(observed, scaling)
+    return (loss * known).sum()
+
+
+def loss_divisor(known: Tensor, config: LossConfig) -> float:
+    """What the sum is divided by: known pixels; for "mse+mae", as its authors do, frames of the batch."""
+    if config.name == "mse+mae":
+        return float(known.shape[0] * known.shape[1])
+    return float(known.sum())
+
+
+def mean_loss(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
+    """The loss of a whole batch; 0 where nothing is known."""
+    return loss_sum(predicted, observed, known, config, scaling) / max(1.0, loss_divisor(known, config))
+
+
+def decoupling(penalties: Tensor) -> Tensor:
+    """PredRNN-V2's decoupling loss (Wang et al., 2021, arXiv:2103.09504) of similarities (T, layers, B, C).
+
+    Summed over layers and channels, averaged over time and batch.
+    """
+    return penalties.sum(dim=(1, 3)).mean()
+
+
+def _error(predicted: Tensor, observed: Tensor, scaling: RainScaling, dry_slack: float) -> Tensor:
+    """How much more was observed, where dry is dry: nothing that a forecast would not show counts against it.
+
+    Most pixels are dry. If what a network says of them had to be 0, and not just too little to count, it would learn
+    little else. A slack below 1 keeps it at some distance from what would be shown: a network comes to rest where
+    dry pixels begin to cost, and with a slack of 1 the least it moves from there is rain all over the picture.
+    """
+    shown = float(scaling.to_network(scaling.dry_below))
+    free = torch.where(observed < shown, dry_slack * shown, -math.inf)
+    return torch.maximum(observed, free) - torch.maximum(predicted, free)
+
+
+def _pinball(error: Tensor, quantile: float) -> Tensor:
+    return (quantile - (error < 0).to(error.dtype)) * error
+
+
+def _balanced_weight(observed: Tensor, scaling: RainScaling) -> Tensor:
+    limits = torch.from_numpy(scaling.to_network(torch.tensor(BALANCED_FROM).numpy())).to(observed)
+    return torch.tensor(BALANCED_WEIGHTS).to(observed)[torch.bucketize(observed.contiguous(), limits, right=True)]

@@ -1,0 +1,91 @@
+"""What a run trains on and is validated by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from radar.files.open import open_sequence
+from training.config.config import DataConfig, FitConfig
+from training.export.data_digest import data_set_records
+from training.fit.batches import draw_sample
+from training.fit.events import Event, Part, check_event_files, check_events
+from training.fit.examples import Example, SequenceExamples, event_examples, storm_examples
+from training.fit.stored_examples import StoredExamples
+
+_VALIDATION_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Examples to draw crops from, the batches of crops that every validation sees, and their records."""
+
+    real: Sequence[Example]
+    synthetic: Sequence[Example]
+    held_out: Sequence[Sequence[Example]]
+    records: Sequence[dict[str, Any]] = ()
+
+
+def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources:
+    """Open what the configuration names, with progress where `show`.
+
+    Raises
+    ------
+    FileNotFoundError
+        An event is not in `data`, or the data set is not; says what to put there.
+    UnreadableFile
+        Events that nothing can be learnt from, each by its file: `training.fit.events`.
+    """
+    check_event_files(config, data)
+    if config.data.dataset == "events":
+        return _from_events(config, data, show)
+    if config.data.dataset == "archive":
+        parts = [StoredExamples(data / part) for part in ("training", "validation")]
+        return Sources(parts[0], [], _held_out(config, parts[1]))
+    from training.data import open_dataset
+
+    datasets = (
+        open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation")
+    )
+    real, validation = (SequenceExamples(each, config.framing, config.leads) for each in datasets)
+    records = data_set_records(config.data.dataset, data, show=show)
+    return Sources(real, [], _held_out(config, validation), records)
+
+
+def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
+    events = check_events(config, data, show=show)
+    seed = config.optimiser.seed
+    storms = storm_examples(config.data.synthetic, config.framing, config.leads, seed)
+    return Sources(
+        real=_examples(config, data, events, "train", show),
+        synthetic=list(tqdm(storms, "storms", total=config.data.synthetic, disable=not show)),
+        held_out=_held_out(config, _examples(config, data, events, "validation", show)),
+        records=[event.record() for event in events],
+    )
+
+
+def _examples(config: FitConfig, data: Path, events: Sequence[Event], part: Part, show: bool) -> list[Example]:
+    """Those of one part; most of the time before training goes into these."""
+    chosen = [event for event in events if event.part == part]
+    sequences = (open_sequence([data / event.name], observations_only=True) for event in chosen)
+    examples = event_examples(sequences, config.framing, config.leads, config.data.stride)
+    total = sum(event.windows for event in chosen)
+    return list(tqdm(examples, f"{part} examples", total, unit=" windows", disable=not show))
+
+
+def _held_out(config: FitConfig, examples: Sequence[Example]) -> list[list[Example]]:
+    """The same crops whatever the seed of the run, turned but whole."""
+    settings = config.optimiser
+    whole = DataConfig(synthetic_share=0.0, symmetries=config.data.symmetries)
+    return [
+        [
+            draw_sample(examples, [], whole, settings.crop, np.random.default_rng((0, batch, index)))
+            for index in range(settings.batch)
+        ]
+        for batch in range(_VALIDATION_BATCHES)
+    ]

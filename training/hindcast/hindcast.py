@@ -1,0 +1,190 @@
+"""Forecasts from every start of an archive, in parallel, kept and scored; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from models.onnx_forecaster import read_card_of
+from models.repository import champion_of, version_file
+from radar.archive.archive import Archive
+from radar.errors import RaincellError, UnreadableFile
+from radar.sequence import iso
+from radar.system.digest import sha256_of
+from radar.system.durable import write_text
+from training.dask_pool import run_all
+from training.hindcast.plan import Plan, Question, make_plan
+from training.hindcast.scores import FSS_KM, score_rows
+from training.hindcast.store import HindcastStore, open_store
+from training.hindcast.task import Job, run_start
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_Start = tuple[int, datetime]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A start that could not be done, and why."""
+
+    start: datetime
+    error: str
+
+
+@dataclass(frozen=True)
+class Hindcast:
+    """What a run did, and the scores of all starts that are whole.
+
+    Parameters
+    ----------
+    plan : Plan
+    made, done_before : int
+        Starts forecast now, and those that were there.
+    failed : tuple of Failure
+    rows : list
+        One for each forecaster, lead time and threshold: `training.hindcast.scores.score_rows`.
+    """
+
+    plan: Plan
+    made: int
+    done_before: int
+    failed: tuple[Failure, ...]
+    rows: list[dict[str, Any]]
+
+
+def hindcast(
+    model: Path,
+    archive: Path,
+    out: Path,
+    question: Question | None = None,
+    *,
+    client: Client | None = None,
+    show: bool = True,
+) -> Hindcast:
+    """Forecast every start of an archive whose input frames are there, and write the scores beside the store.
+
+    A start that is whole in the store is not done again. One that fails does not end the run.
+
+    Parameters
+    ----------
+    model : Path
+        An .onnx file, or a model's folder or a version's in a repository.
+    archive, out : Path
+        The folder of the archive, and the store's: new, or that of the same hindcast.
+    question : Question or None
+    client : distributed.Client or None
+        Whose workers do the work, and see the same paths; None works in this process.
+    show : bool
+        Progress on standard error.
+
+    Raises
+    ------
+    RaincellError
+        No such model or frames, a model for other frames, or an `out` of something else.
+    """
+    file = model_file(model)
+    sha256 = sha256_of(file)
+    plan = make_plan(Archive(archive), read_card_of(file), sha256, question or Question())
+    store = open_store(out, plan)
+    before = store.whole()
+    missing = [start for start in enumerate(plan.starts) if start[0] not in before]
+    job = Job(
+        archive=str(archive.absolute()),
+        store=str(out.absolute()),
+        model=str(file.absolute()),
+        sha256=sha256,
+        series=plan.series,
+        input_length=plan.input_length,
+        steps=plan.steps,
+        thresholds=plan.thresholds,
+    )
+    with tqdm(total=len(plan.starts), initial=len(before), desc="hindcast", unit=" starts", disable=not show) as bar:
+        failed = tuple(sorted(_failures(job, missing, client, bar), key=lambda failure: failure.start))
+    return _finish(store, plan, len(before), failed)
+
+
+def model_file(path: Path) -> Path:
+    """The file of a model: an .onnx file itself, of a model's folder its champion's, or that of a version's folder.
+
+    Raises
+    ------
+    UnreadableFile
+        None of these.
+    ArtifactRejected, UnknownModel
+        The champion is not there, or not as its manifest says.
+    """
+    path = path.absolute()
+    if path.is_file():
+        return path
+    if (path / "aliases.json").is_file():
+        return version_file(path.parent, path.name, champion_of(path.parent, path.name))
+    if (path / "manifest.json").is_file():
+        return version_file(path.parent.parent, path.parent.name, path.name)
+    raise UnreadableFile(
+        expected="a model: an .onnx file, or its folder in a repository (<repository>/<name>)",
+        got=f"{'a folder of other things' if path.is_dir() else 'nothing'} at {'/'.join(path.parts[-2:])}",
+        remedy="check the name",
+    )
+
+
+def scores_file(out: Path) -> Path:
+    """Where the scores of a store are written."""
+    return out.with_name(f"{out.name}.scores.json")
+
+
+def _failures(job: Job, starts: Sequence[_Start], client: Client | None, bar: tqdm[Any]) -> Iterator[Failure]:
+    """Do all starts; those that failed."""
+    failed = 0
+    for (_, time), error in run_all(partial(_attempt, job), starts, client):
+        if error is None:
+            bar.update()
+            continue
+        failed += 1
+        bar.set_postfix(failed=failed)
+        yield Failure(time, str(error) if isinstance(error, RaincellError) else _unexpected(error))
+
+
+def _attempt(job: Job, start: _Start) -> RaincellError | OSError | None:
+    """Do a start; what cannot be helped here comes as a value, so that the others go on."""
+    try:
+        run_start(job, start)
+    except (RaincellError, OSError) as error:
+        return error
+    return None
+
+
+def _unexpected(error: BaseException) -> str:
+    return f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
+
+
+def _finish(store: HindcastStore, plan: Plan, done_before: int, failed: tuple[Failure, ...]) -> Hindcast:
+    whole = store.whole()
+    if len(whole) == len(plan.starts):
+        store.forget_unfinished()
+    rows = score_rows(store.total(whole), plan.forecasters, plan.lead_minutes, plan.thresholds)
+    done = Hindcast(plan, len(whole) - done_before, done_before, failed, rows)
+    write_text(scores_file(store.path), json.dumps(_report(done, len(whole)), indent=1, allow_nan=False) + "\n")
+    return done
+
+
+def _report(done: Hindcast, scored: int) -> dict[str, Any]:
+    """The scores file: what was forecast, what was not, and the scores; the same whoever did it, and how often."""
+    plan = done.plan
+    return {
+        **plan.description(),
+        "first_start": iso(plan.starts[0]),
+        "last_start": iso(plan.starts[-1]),
+        "scored_starts": scored,
+        "left_out": [{"first": iso(gap.first), "last": iso(gap.last), "starts": gap.starts} for gap in plan.left_out],
+        "failed": [{"start": iso(failure.start), "error": failure.error} for failure in done.failed],
+        "fss_km": FSS_KM,
+        "scores": done.rows,
+    }

@@ -1,0 +1,203 @@
+"""What a hindcast forecasts: one series of an archive, and every start whose input frames are there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from models.baselines import Extrapolation, Persistence
+from models.card import ModelCard
+from models.forecaster import Forecaster
+from models.recurrent import check_fit
+from radar.archive.archive import Archive
+from radar.archive.file import Series
+from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
+from radar.scores.sums import THRESHOLDS
+from radar.sequence import iso
+from training.evaluate.leads import steps_to
+
+BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
+"""What a model is scored beside."""
+
+
+class LeftOut(NamedTuple):
+    """Consecutive starts without their input frames: the first, the last, and how many."""
+
+    first: datetime
+    last: datetime
+    starts: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the archive.
+
+    Parameters
+    ----------
+    lead_minutes : int
+        The longest lead time.
+    stride : int
+        Timesteps from one start to the next, counted from the first frame of the archive.
+    thresholds : tuple of float
+        mm/h.
+    product, grid : str or None
+        May be left out where the archive has one series only.
+    """
+
+    lead_minutes: int = 60
+    stride: int = 1
+    thresholds: tuple[float, ...] = THRESHOLDS
+    product: str | None = None
+    grid: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise _invalid("a stride of 1 timestep or more", str(self.stride), "leave --stride out for every start")
+        low = not self.thresholds or min(self.thresholds) <= 0
+        if low or list(self.thresholds) != sorted(set(self.thresholds)):
+            said = ", ".join(f"{threshold:g}" for threshold in self.thresholds) or "none"
+            raise _invalid("thresholds above 0 mm/h, each once, in order", said, "name such, as 0.1,1,5,10")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All starts of a hindcast, and what there is to know of them beforehand.
+
+    Parameters
+    ----------
+    model : str
+        Name and version.
+    sha256 : str
+        Of the model's file.
+    series : Series
+    input_length : int
+        Frames before a start that the model or a baseline reads.
+    steps : int
+        Lead times.
+    stride : int
+    thresholds : tuple of float
+        mm/h.
+    starts : tuple of datetime
+        UTC, the last input frame of each, in order.
+    left_out : tuple of LeftOut
+    """
+
+    model: str
+    sha256: str
+    series: Series
+    input_length: int
+    steps: int
+    stride: int
+    thresholds: tuple[float, ...]
+    starts: tuple[datetime, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def forecasters(self) -> tuple[str, ...]:
+        """The model and the baselines by name, in the order of their scores."""
+        return (self.model, *(baseline.name for baseline in BASELINES))
+
+    @property
+    def lead_minutes(self) -> tuple[int, ...]:
+        """Of each step."""
+        return tuple(self.series.timestep_minutes * step for step in range(1, self.steps + 1))
+
+    def description(self) -> Mapping[str, Any]:
+        """What must be equal for a store to be gone on with, as JSON values."""
+        return {
+            "model": self.model,
+            "model_sha256": self.sha256,
+            "product": self.series.product,
+            "grid": self.series.grid.key,
+            "lead_minutes": self.lead_minutes[-1],
+            "stride": self.stride,
+            "thresholds": list(self.thresholds),
+            "starts": len(self.starts),
+            "starts_sha256": hashlib.sha256(" ".join(map(iso, self.starts)).encode()).hexdigest(),
+        }
+
+
+def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question) -> Plan:
+    """Every start that can be forecast.
+
+    Raises
+    ------
+    InvalidRequest, GridMismatch, IncompleteHistory
+        The model was made for other frames or shorter lead times, no start has its input frames, or the question does
+        not say which of several series.
+    UnknownProduct
+        The archive is empty.
+    """
+    series = choose_series(archive, question.product, question.grid)
+    steps = steps_to(question.lead_minutes, series.timestep_minutes)
+    times = archive.times(series.product, series.grid.key)
+    length = max(card.input_length, *(baseline.input_length for baseline in BASELINES))
+    step = timedelta(minutes=series.timestep_minutes)
+    starts = possible_starts(times, step, length, question.stride)
+    if not starts:
+        raise IncompleteHistory(
+            expected=f"{length} consecutive frames of {series.product} on {series.grid.key}",
+            got=f"{len(times)} frames, with gaps or too few",
+            remedy="prepare more of them into the archive",
+        )
+    newest = archive.read(series.product, series.grid.key, starts[0], starts[0])
+    check_fit(card, newest, steps)
+    return Plan(
+        model=f"{card.name}/{card.version}",
+        sha256=sha256,
+        series=series,
+        input_length=length,
+        steps=steps,
+        stride=question.stride,
+        thresholds=question.thresholds,
+        starts=tuple(starts),
+        left_out=tuple(_left_out(times, starts, step * question.stride)),
+    )
+
+
+def choose_series(archive: Archive, product: str | None, grid: str | None) -> Series:
+    """The only series of that product and grid, None standing for any."""
+    pairs = archive.products()
+    chosen = [pair for pair in pairs if product in (None, pair[0]) and grid in (None, pair[1])]
+    if len(chosen) == 1:
+        return archive.series(*chosen[0])
+    there = ", ".join(f"{name} on {key}" for name, key in pairs)
+    if not pairs:
+        raise UnknownProduct(
+            expected="an archive with frames", got="none in it", remedy="fill it with `python -m training prepare`"
+        )
+    asked = f"{product or 'any product'} on {grid or 'any grid'}"[:120]
+    raise _invalid(f"one series of {there}", f"{asked}, which are {len(chosen)}", "name it with --product and --grid")
+
+
+def possible_starts(times: Sequence[datetime], step: timedelta, length: int, stride: int) -> list[datetime]:
+    """Times that end `length` consecutive ones, every `stride`-th step counted from the first of all."""
+    starts, run, before = [], 0, None
+    for time in times:
+        run = run + 1 if before is not None and time - before == step else 1
+        before = time
+        if run >= length and (stride == 1 or (time - times[0]) % (stride * step) == timedelta()):
+            starts.append(time)
+    return starts
+
+
+def _left_out(times: Sequence[datetime], starts: Sequence[datetime], spacing: timedelta) -> list[LeftOut]:
+    """The starts that are not among `starts`, first frame to last; those that follow each other together."""
+    found: list[LeftOut] = []
+    there, time = set(starts), times[0]
+    while time <= times[-1]:
+        if time in there:
+            pass
+        elif found and time - found[-1].last == spacing:
+            found[-1] = LeftOut(found[-1].first, time, found[-1].starts + 1)
+        else:
+            found.append(LeftOut(time, time, 1))
+        time += spacing
+    return found
+
+
+def _invalid(expected: str, got: str, remedy: str) -> InvalidRequest:
+    return InvalidRequest(expected=expected, got=got, remedy=remedy)

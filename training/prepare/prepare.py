@@ -1,0 +1,186 @@
+"""Years of radar files into the archive, day by day, in bounded memory; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from radar.archive.archive import Archive
+from radar.system.regular_file import parse_json, read_lines
+from training.dask_pool import run_all
+from training.prepare.plan import Task, find_files, plan
+from training.prepare.task import Record, run_task
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_JOURNAL = "sources.jsonl"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files.
+
+    `found` counts the frames in files of now by what became of them; see Record. `kept_before` are frames that the
+    archive has from files which were done before.
+    """
+
+    files: int
+    done_before: int
+    frames: int
+    forecasts: int
+    bad: tuple[Record, ...]
+    found: Mapping[str, int]
+    kept_before: int
+
+
+def prepare(
+    sources: Iterable[Path],
+    root: Path,
+    *,
+    product: str | None = None,
+    variable: str | None = None,
+    client: Client | None = None,
+    show: bool = True,
+) -> Summary:
+    """Put the observed frames of all sources into the archive at `root`, and write its manifest.
+
+    What is in the archive stays. A file that was done before, by its path, size and time of change, is not opened. Of
+    forecasts only lead 0, which is observed, is taken. A bad file is recorded and does not end the run.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        Files and folders.
+    root : Path
+        Of the archive.
+    product : str or None
+        Take this product only.
+    variable : str or None
+        The variable of rain in NetCDF files that have several.
+    client : distributed.Client or None
+        Whose workers do the work, and see the same paths; None works in this process.
+    show : bool
+        Progress on standard error.
+
+    Raises
+    ------
+    FileNotFoundError
+        A source that does not exist.
+    """
+    files = find_files(sources)
+    root.mkdir(parents=True, exist_ok=True)
+    before = read_journal(root)
+    settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product, variable)}
+    tasks = plan(files, settled, variable)
+    now: dict[str, Record] = {}
+    with _journal(root) as journal, tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
+        for records in _results(tasks, partial(run_task, str(root), product=product, variable=variable), client):
+            now |= {record.key: record for record in records}
+            _write(journal, records)
+            bar.update(len(records))
+    every = _of_last_variable({**{key: r for key, r in before.items() if key not in now}, **now})
+    Archive(root).write_manifest(_sources(every))
+    return Summary(
+        files=len({record.path for record in now.values()}),
+        done_before=len(files) - len({piece.path for task in tasks for piece in task}),
+        frames=sum(record.frames for record in now.values()),
+        forecasts=sum(record.forecasts for record in now.values()),
+        bad=tuple(record for record in every.values() if record.error),
+        found=sum((Counter(record.found) for record in now.values()), Counter[str]()),
+        kept_before=sum(record.frames for key, record in every.items() if key not in now),
+    )
+
+
+def read_journal(root: Path) -> dict[str, Record]:
+    """What became of each file so far; a last line that a kill cut short is passed over."""
+    records: dict[str, Record] = {}
+    path = root / _JOURNAL
+    for line in read_lines(path):
+        try:
+            record = Record(**parse_json(line))
+        except (ValueError, TypeError):
+            continue
+        if not _is_sound(record):
+            continue
+        records.pop(record.key, None)  # to the end
+        records[record.key] = record
+    return _of_last_variable(records)
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether a line of the journal says of a file what `_write` writes; its file is read again if not."""
+    texts = (record.key, record.path, record.sha256, record.error)
+    counts = (record.frames, record.forecasts, record.others)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and isinstance(record.settled, bool)
+        and isinstance(record.found, dict)
+        and all(isinstance(count, int) for count in record.found.values())
+        and all(name is None or isinstance(name, str) for name in (record.product, record.variable))
+    )
+
+
+def _of_last_variable(records: dict[str, Record]) -> dict[str, Record]:
+    """Without what was said of a file before another of its variables was named; later records come last."""
+    last = {record.path: record.variable for record in records.values()}
+    return {key: record for key, record in records.items() if record.variable == last[record.path]}
+
+
+def _asked_alike(record: Record, product: str | None, variable: str | None) -> bool:
+    """Whether a file was done for this question: one of which frames were left out is read again for all products.
+
+    One that was refused for its several variables is read again once one is named.
+    """
+    return record.product in (None, product) and record.variable == variable
+
+
+def _results(
+    tasks: Sequence[Task], run: Callable[[Task], list[Record]], client: Client | None
+) -> Iterator[list[Record]]:
+    for task, done in run_all(run, tasks, client):
+        yield _failed(task, done) if isinstance(done, BaseException) else done
+
+
+def _failed(task: Task, error: BaseException) -> list[Record]:
+    """A worker that was killed, or ran out of memory: its files are tried again next time."""
+    text = f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
+    return [Record(piece.key, piece.path, error=text, settled=False) for piece in task]
+
+
+@contextmanager
+def _journal(root: Path) -> Iterator[int]:
+    journal = os.open(root / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        yield journal
+    finally:
+        os.close(journal)
+
+
+def _write(journal: int, records: Iterable[Record]) -> None:
+    """Lines at the end, on the disk before the next; an empty line first, should a kill have cut the last one short."""
+    lines = "".join(json.dumps(asdict(record)) + "\n" for record in records)
+    os.write(journal, b"\n" + lines.encode())
+    os.fsync(journal)
+
+
+def _sources(records: dict[str, Record]) -> dict[str, Any]:
+    """For the manifest; every file with its digest is in the journal."""
+    bad = sorted((record.path, record.error) for record in records.values() if record.error)
+    return {
+        "journal": _JOURNAL,
+        "files": len({record.path for record in records.values()}),
+        "frames": sum(record.frames for record in records.values()),
+        "forecasts_left_out": sum(record.forecasts for record in records.values()),
+        "bad": [{"path": path, "error": error} for path, error in bad],
+    }

@@ -1,0 +1,4 @@
+"""Promotion: which version of a model serves, the guard that rolls back, and the schedule of both.
+
+Versions are made in training/export and training/retrain.
+"""

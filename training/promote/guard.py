@@ -1,0 +1,232 @@
+"""The guard: what live skill, kept by the service in its ledger, says of a challenger and of a new champion.
+
+A challenger that has forecast beside the champion for long enough is promoted where it is better on the same runs, and
+dropped where it is not; a champion on probation is rolled back where the one before it is better. Better always means
+that the interval of the difference leaves out zero. Whoever looks every ten minutes finds such an interval soon, even
+of equals: so a champion is judged when its independent blocks of runs have doubled, and each time has to be surer.
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from models.aliases import Aliases, First, drop_challenger, promote, read_aliases, rollback
+from radar.errors import InvalidRequest
+from radar.ledger.ledger import Pair, model_reference, paired_by_start, read_pairs
+from radar.scores.bootstrap import CONFIDENCE, estimate_difference
+from radar.scores.pixels import Float64
+from radar.scores.sums import THRESHOLDS, read_csi
+from radar.sequence import iso
+from training.promote.decisions import record_decision
+from training.promote.proved import prove
+
+Act = Literal["promoted", "dropped", "rolled back", "waiting", "nothing to do"]
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """What decides.
+
+    Parameters
+    ----------
+    hours : float
+        How long a challenger has to forecast beside the champion.
+    margin : float
+        By how much one has to be better, beyond its interval.
+    threshold : float
+        mm/h, one of `radar.scores.sums.THRESHOLDS`: CSI there, of all lead times together, is compared.
+    probation_hours : float
+        Of a challenger that is promoted.
+    fewest_blocks : float
+        Independent blocks of runs, 4 or more, below which nothing is proved. A challenger then waits, for twice `hours`
+        at most; a champion on probation is judged with so many, twice, four times as many and so on.
+    """
+
+    hours: float = 48.0
+    margin: float = 0.0
+    threshold: float = 1.0
+    probation_hours: float = 48.0
+    fewest_blocks: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.threshold not in THRESHOLDS:
+            raise ValueError(f"expected a threshold of {THRESHOLDS} mm/h, got {self.threshold:g}; choose one")
+        if min(self.hours, self.margin, self.probation_hours) < 0 or self.fewest_blocks < 4:
+            raise ValueError("expected hours and margin of 0 or more and fewest_blocks of 4 or more; correct them")
+
+
+@dataclass(frozen=True)
+class LiveGain:
+    """By how much one model's CSI is above another's on the same runs; NaN where there is no telling."""
+
+    value: float
+    low: float
+    high: float
+    runs: int
+    blocks: float
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return f"not to be told, {self.runs} runs of both and no such rain" if self.runs else "no run of both"
+        bounds = "no interval" if np.isnan(self.low) else f"{self.low:+.4f} to {self.high:+.4f}"
+        return f"{self.value:+.4f} ({bounds}) in {self.runs} runs, {self.blocks:.1f} blocks"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was done, about which version, and why."""
+
+    act: Act
+    version: str | None
+    reason: str
+
+
+def guard(repository: Path, verification: Path, name: str, config: GuardConfig, now: datetime) -> list[Decision]:
+    """Look at the live skill of a model's versions once, and do what follows from it.
+
+    What changes a role is recorded in decisions.jsonl before it is done: after a kill between both, the next look
+    does it and records nothing twice.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no ledger, or somebody changed the roles while it decided: nothing was done.
+    UnknownModel, ArtifactRejected
+        The version that would serve is not there, or is damaged.
+    """
+    found = [
+        decision
+        for look in (_probation, _shadow)
+        if (decision := look(repository, verification, name, config, now)) is not None
+    ]
+    return found or [Decision("nothing to do", None, "no challenger, and no champion on probation")]
+
+
+def _probation(repository: Path, verification: Path, name: str, config: GuardConfig, now: datetime) -> Decision | None:
+    aliases = read_aliases(repository, name)
+    if aliases.previous is None or aliases.probation_until is None or now >= aliases.probation_until:
+        return None
+    pairs = _pairs(verification, name, aliases.champion, aliases.previous, aliases.champion_since)
+    gain = judged_gain(pairs, config)
+    reason = f"CSI at {config.threshold:g} mm/h over {aliases.previous}, the previous champion: {gain}"
+    if gain.blocks < config.fewest_blocks or not gain.high < -config.margin:
+        return Decision("waiting", aliases.champion, f"{reason}; on probation until {iso(aliases.probation_until)}")
+    decision = Decision("rolled back", aliases.champion, reason)
+    prove(repository, name, aliases.previous)
+    rollback(repository, name, now, first=_recording(repository, name, decision, aliases, now))
+    return decision
+
+
+def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig, now: datetime) -> Decision | None:
+    aliases = read_aliases(repository, name)
+    challenger = aliases.challenger
+    if challenger is None:
+        return None
+    pairs = _pairs(verification, name, challenger, aliases.champion, aliases.challenger_since)
+    gain = live_gain(pairs, config.threshold)
+    reason = f"CSI at {config.threshold:g} mm/h over {aliases.champion}, the champion: {gain}"
+    waited = now - aliases.challenger_since if aliases.challenger_since else timedelta.max
+    too_few = gain.blocks < config.fewest_blocks
+    if waited < timedelta(hours=config.hours * (2 if too_few else 1)):
+        return Decision("waiting", challenger, f"{reason}; it has to forecast for {config.hours:g} hours")
+    better = not too_few and gain.low > config.margin
+    decision = Decision("promoted" if better else "dropped", challenger, reason)
+    first = _recording(repository, name, decision, aliases, now)
+    if better:
+        prove(repository, name, challenger)
+        probation = timedelta(hours=config.probation_hours)
+        promote(repository, name, challenger, now=now, probation=probation, first=first)
+    else:
+        drop_challenger(repository, name, first=first)
+    return decision
+
+
+def _pairs(verification: Path, name: str, mine: str, theirs: str, since: datetime | None) -> list[Pair]:
+    if not verification.is_dir():  # else a name that is misspelt would look like a challenger that never forecast
+        raise InvalidRequest(
+            expected="the folder that the service keeps scores in, its RAINCELL_VERIFICATION",
+            got=f"none at {verification}",
+            remedy="correct --verification, or wait until the service has scored something",
+        )
+    one, other = (model_reference(name, version) for version in (mine, theirs))
+    return read_pairs(verification, one, other, since=since)
+
+
+def judged_gain(pairs: Sequence[Pair], config: GuardConfig) -> LiveGain:
+    """The gain of a champion on probation when it was last judged; too few blocks until then: that of all its runs.
+
+    It is judged over its first `fewest_blocks` blocks, then over twice as many and so on. At judgement k the interval
+    holds 1 - 0.05 / 2^k, so that all of them together are wrong of equals no more often than one of 95 % would be.
+    """
+    runs = sorted({_run(pair) for pair in pairs})
+    if not runs or len(runs) < config.fewest_blocks * (block := _block(pairs)):
+        return live_gain(pairs, config.threshold)
+    judgement = 1 + int(math.log2(len(runs) / block / config.fewest_blocks))
+    first = set(runs[: math.ceil(config.fewest_blocks * block * 2 ** (judgement - 1))])
+    judged = [pair for pair in pairs if _run(pair) in first]
+    return live_gain(judged, config.threshold, 1 - (1 - CONFIDENCE) / 2**judgement)
+
+
+def _run(pair: Pair) -> tuple[datetime, str, str]:
+    return pair.base_time, pair.product, pair.grid
+
+
+def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFIDENCE) -> LiveGain:
+    """The gain of `mine` over `theirs` in CSI of all lead times together, runs resampled in blocks of a forecast."""
+    mine, theirs = paired_by_start(pairs)
+    if not len(mine):
+        return LiveGain(np.nan, np.nan, np.nan, 0, 0.0)
+    block = _block(pairs)
+
+    def read(values: Float64) -> Float64:
+        return read_csi(values, threshold)
+
+    value, low, high = (float(bound) for bound in estimate_difference(mine, theirs, read, block, confidence))
+    return LiveGain(value, low, high, len(mine), len(mine) / block)
+
+
+def _block(pairs: Sequence[Pair]) -> int:
+    """Consecutive runs, of all series, that start while one forecast lasts."""
+    series = len({(pair.product, pair.grid) for pair in pairs})
+    times = sorted({pair.base_time for pair in pairs})
+    longest = timedelta(minutes=max(pair.lead_minutes for pair in pairs))
+    steps = [after - before for before, after in pairwise(times)]
+    return series * max(1, -(-longest // sorted(steps)[len(steps) // 2])) if steps else series
+
+
+def _recording(repository: Path, name: str, decision: Decision, decided_on: Aliases, now: datetime) -> First:
+    """Records a decision if the roles still are those that it was made on: reading the ledger takes a while."""
+
+    def record(there: Aliases) -> None:
+        if there != decided_on:
+            raise InvalidRequest(
+                expected=f"the roles of {name} on which {decision.version} was to be {decision.act}",
+                got="others, which were changed meanwhile",
+                remedy="look again",
+            )
+        _record(repository, name, decision, decided_on, now)
+
+    return record
+
+
+def _record(repository: Path, name: str, decision: Decision, aliases: Aliases, now: datetime) -> None:
+    since = aliases.champion_since if decision.act == "rolled back" else aliases.challenger_since
+    content: dict[str, Any] = {
+        "by": "guard",
+        "id": f"guard: {decision.act} {decision.version} of {iso(since) if since else 'unknown time'}",
+        "decision": decision.act,
+        "model": name,
+        "version": decision.version,
+        "made": iso(now),
+        "reasons": [decision.reason],
+    }
+    record_decision(repository, name, content)

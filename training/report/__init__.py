@@ -1,1 +1,0 @@
-"""The evaluation report: one page that needs nothing else, and a file with every number of it."""

@@ -1,0 +1,203 @@
+"""The data set of one retraining: frozen files, three parts of them in time, and windows to train on.
+
+DATA/archive/       the frozen days, an archive (training/retrain/snapshot.py)
+DATA/training/      examples, a file each (training/fit/stored_examples.py)
+DATA/validation/
+DATA/manifest.json  files with checksums, blocks by part, what was left out and why
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from models.framing import Framing
+from radar.archive.archive import Archive
+from radar.sequence import FrameSequence, iso
+from radar.system.durable import sync, write_text
+from training.fit.stored_examples import store_example
+from training.retrain.config import PartsConfig
+from training.retrain.parts import TEST, TRAINING, VALIDATION, Block, Parts, cut_blocks, divide
+from training.retrain.snapshot import Snapshot, Wanted, freeze
+from training.retrain.windows import Window, draw_windows, examples
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a model needs of a data set.
+
+    Parameters
+    ----------
+    framing : Framing
+    leads : int
+        Frames to learn to forecast.
+    crop : int
+        Edge of what it is trained on, in pixels.
+    tested : int
+        Frames of one forecast of the test part, read and forecast.
+    seed : int
+    """
+
+    framing: Framing
+    leads: int
+    crop: int
+    tested: int
+    seed: int
+
+    @property
+    def length(self) -> int:
+        """Frames of a training window."""
+        return self.framing.input_length + self.leads
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that is there whole."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what the data set is, whenever it was made."""
+        content = {key: value for key, value in self.manifest.items() if key != "made"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def test_blocks(self) -> list[Block]:
+        """In order of time."""
+        return [_block_of(entry) for entry in self.manifest["parts"][TEST]["blocks"]]
+
+    def read(self, block: Block) -> FrameSequence:
+        """The frames of a block."""
+        return Archive(self.folder / "archive").read(block.product, block.grid, block.first, block.last)
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was trained on and validated by, a stretch of time of each product and part, as JSON values."""
+        stretches: dict[tuple[str, str, str], list[str]] = {}
+        for part, name in ((TRAINING, "train"), (VALIDATION, "validation")):
+            for block in self.manifest["parts"][part]["blocks"]:
+                key = (name, block["product"], block["grid"])
+                stretches.setdefault(key, []).extend((block["first"], block["last"]))
+        return [
+            {"name": f"{product} on {grid}", "part": part, "product": product, "first": min(ends), "last": max(ends)}
+            for (part, product, grid), ends in stretches.items()
+        ]
+
+    def sources(self) -> list[tuple[str, str]]:
+        """Product and grid of all frames that it was made from."""
+        return [(series["product"], series["grid"]) for series in self.manifest["series"]]
+
+
+def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfig) -> DataSet:
+    """Make `folder`, which appears when it is whole; what an interrupted attempt left is begun anew.
+
+    Raises
+    ------
+    IncompleteHistory
+        Nothing fits the model, or too little for three parts.
+    UnreadableFile
+        A damaged frame, by its file.
+    """
+    making = folder.with_name(f".{folder.name}")
+    shutil.rmtree(making, ignore_errors=True)
+    (making / "archive").mkdir(parents=True)
+    wanted = Wanted(
+        need.framing.timestep_minutes, need.framing.pixel_size_km, need.crop, config.products, config.newest_days
+    )
+    snapshot = freeze(archive, making / "archive", wanted)
+    parts = _divide(snapshot, need, config)
+    chosen = _draw(snapshot, parts, need, config)
+    for part, windows in chosen.items():
+        _store(snapshot.archive, making / part, windows, need.framing)
+    manifest = _manifest(snapshot, parts, chosen)
+    write_text(making / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    making.rename(folder)
+    sync(folder.parent)
+    return DataSet(folder, manifest)
+
+
+def open_data_set(folder: Path) -> DataSet | None:
+    """The data set of an earlier attempt; None if it never was whole."""
+    path = folder / "manifest.json"
+    return DataSet(folder, json.loads(path.read_text())) if path.exists() else None
+
+
+def _divide(snapshot: Snapshot, need: Need, config: PartsConfig) -> Parts:
+    blocks: list[Block] = []
+    for series in snapshot.series:
+        product, grid = series.product, series.grid.key
+        times = snapshot.archive.times(product, grid)
+        blocks += cut_blocks(product, grid, times, series.timestep_minutes, config.block_hours)
+    return divide(blocks, max(need.length, need.tested), config)
+
+
+def _draw(snapshot: Snapshot, parts: Parts, need: Need, config: PartsConfig) -> dict[str, list[Window]]:
+    counts = {TRAINING: config.windows, VALIDATION: config.validation_windows}
+    return {
+        part: draw_windows(snapshot.archive, parts.blocks[part], need.length, count, config, seed=(need.seed, number))
+        for number, (part, count) in enumerate(counts.items())
+    }
+
+
+def _store(archive: Archive, folder: Path, windows: Iterable[Window], framing: Framing) -> None:
+    folder.mkdir()
+    listed = list(windows)
+    made = tqdm(examples(archive, listed, framing), f"{folder.name} windows", len(listed))
+    for number, example in enumerate(made):
+        store_example(folder, number, example)
+
+
+def _manifest(snapshot: Snapshot, parts: Parts, windows: dict[str, list[Window]]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "made": iso(datetime.now(UTC)),
+        "series": [
+            {
+                "product": series.product,
+                "grid": series.grid.key,
+                "shape": list(series.grid.shape),
+                "timestep_minutes": series.timestep_minutes,
+                "pixel_size_km": series.grid.pixel_size_km,
+            }
+            for series in snapshot.series
+        ],
+        "parts": {
+            part: {
+                "first": iso(blocks[0].first),
+                "last": iso(max(block.last for block in blocks)),
+                "frames": sum(block.frames for block in blocks),
+                "blocks": [_entry(block) for block in blocks],
+                "windows": [window.entry() for window in windows.get(part, [])],
+            }
+            for part, blocks in parts.blocks.items()
+        },
+        "left_out": [
+            *({"what": what, "why": why} for what, why in snapshot.left_out),
+            *({"what": _entry(block), "why": why} for block, why in parts.left_out),
+        ],
+        "files": [{"path": path, "sha256": digest} for path, digest in snapshot.files()],
+    }
+
+
+def _entry(block: Block) -> dict[str, Any]:
+    return {
+        "product": block.product,
+        "grid": block.grid,
+        "first": iso(block.first),
+        "last": iso(block.last),
+        "frames": block.frames,
+    }
+
+
+def _block_of(entry: dict[str, Any]) -> Block:
+    first, last = (datetime.fromisoformat(entry[end]) for end in ("first", "last"))
+    return Block(first, last, entry["product"], entry["grid"], entry["frames"])

@@ -1,0 +1,115 @@
+"""From trained weights to a verdict: export, scores of all on the test part, report, gate."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from typing import Any
+
+from models.card import DataSource
+from models.onnx_forecaster import load_forecaster
+from models.recurrent import RecurrentForecaster
+from radar.errors import ArtifactRejected
+from radar.products import owner_of
+from training.config.config import make_config
+from training.evaluate.event_scores import EventScores
+from training.evaluate.report.write import write_report
+from training.evaluate.table import Score, mean_scores
+from training.export.card import Origin, described
+from training.export.export import export
+from training.promote.proved import prove
+from training.retrain.gate import Evidence, Rule, Verdict, judge
+from training.retrain.plan import Plan
+from training.retrain.run_folder import RunFolder
+from training.retrain.trial import in_order_of_time, measure_of, score_test_part, seconds_of_both
+
+
+def examine(run: RunFolder, plan: Plan) -> None:
+    """Write gate.json, and before it the export and the report."""
+    checks: dict[str, str | None] = {"parity": None, "golden": None}
+    try:
+        challenger = _exported(run, plan)
+    except ArtifactRejected as error:
+        verdict = Verdict((Rule("golden and parity checks", False, str(error)),), {})
+        _write(run, verdict, [])
+        return
+    champion = load_forecaster(plan.champion, "cpu")
+    run.log("scores challenger, champion and baselines on the test part")
+    data, measure = plan.data_set(), measure_of(plan.config.gate)
+    scored = score_test_part(challenger, champion, data, plan.steps, measure, plan.config.test_starts)
+    write_report(run.path / "report.html", scored)
+    sums, block = in_order_of_time(scored)
+    evidence = Evidence(
+        sums=sums,
+        measure=measure,
+        block=block,
+        seconds=seconds_of_both(challenger, champion, data, plan.steps, plan.config.gate.latency_ratio),
+        checks=checks,
+    )
+    _write(run, judge(evidence, plan.config.gate), _means(scored))
+
+
+def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
+    """The challenger, exported with the parity check, and loaded with the golden case's."""
+    name, target = plan.card.name, run.export / plan.card.name / run.version
+    if not target.exists():
+        run.log("exports the challenger")
+        shutil.rmtree(run.export, ignore_errors=True)  # what an interrupted attempt left
+        export(
+            run.fit / "model.pt",
+            run.export,
+            run.version,
+            origin=_origin(plan),
+            description=_description(plan),
+            longest_lead_minutes=plan.longest_lead_minutes,
+        )
+    return prove(run.export, name, run.version)
+
+
+def _description(plan: Plan) -> str:
+    """What the configuration says, or the champion's; not what was made up for the champion's own data."""
+    made_up = described(make_config(plan.trained_by), plan.card.data) if plan.trained_by else ""
+    inherited = "" if plan.card.description == made_up else plan.card.description
+    return str(plan.config.fit.get("description", inherited))
+
+
+def _origin(plan: Plan) -> Origin:
+    """The lineage: fine-tuned weights have a parent, and its data with those of the archive."""
+    data = plan.data_set()
+    tuned = plan.config.start == "champion"
+    return Origin(
+        parent=f"{plan.card.name}/{plan.card.version}" if tuned else None,
+        data=(*(plan.card.data if tuned else ()), *_owners(data.sources())),
+        data_sha256=data.sha256,
+        records=tuple(data.records()),
+    )
+
+
+def _owners(series: list[tuple[str, str]]) -> tuple[DataSource, ...]:
+    """Whose frames the archive holds, as far as their products tell."""
+    unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
+    sources = [
+        DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)
+        if (owner := owner_of(product))
+        else DataSource(name=f"{product} on {grid}", **unknown)
+        for product, grid in series
+    ]
+    return tuple(dict.fromkeys(sources))
+
+
+def _means(scored: list[EventScores]) -> list[dict[str, Any]]:
+    rows: list[Score] = [row for one in scored for row in one.rows()]
+    return mean_scores(rows)
+
+
+def _write(run: RunFolder, verdict: Verdict, means: list[dict[str, Any]]) -> None:
+    """The verdict, with the means over lead times."""
+    run.write(
+        "gate",
+        {
+            "passed": verdict.passed,
+            "rules": [asdict(rule) for rule in verdict.rules],
+            "numbers": dict(verdict.numbers),
+            "means": means,
+        },
+    )

@@ -1,0 +1,211 @@
+"""The gate: whether a challenger may take the champion's place. A pure function of sums of scores; decides, never acts.
+
+All rules have to hold, and what cannot be told does not hold: too few starts, rain that did not fall.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from radar.scores.measure import Measure
+from training.config.tables import ABOVE_0, FROM_0, Range, check_ranges
+from training.evaluate.read_scores import Sampled, sample
+from training.evaluate.report.tables import BEST
+from training.evaluate.sums import Sums
+from training.evaluate.table import null_if_nan
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+SCORES = tuple(name for name, best in BEST.items() if best in ("highest", "lowest") and name != "crps")
+"""What a challenger can be judged by."""
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """What a challenger has to show on the test part."""
+
+    score: str = "csi"
+    """One of `SCORES`: means over the lead times are compared."""
+    threshold: float = 1.0
+    """mm/h, for scores that have one."""
+    heavy_threshold: float = 5.0
+    """mm/h, from where rain is heavy."""
+    heavy_margin: float = 0.01
+    """How much worse the score may be there."""
+    latency_ratio: float = 1.25
+    """How many times as long as the champion's its forecast may take."""
+    fewest_blocks: float = 5.0
+    """Independent blocks of starts below which an interval is too rough to prove anything."""
+
+    def __post_init__(self) -> None:
+        if self.score not in SCORES:
+            raise ValueError(f"expected score to be one of {', '.join(SCORES)}, got {self.score!r}; choose one")
+        check_ranges(self, threshold=ABOVE_0, heavy_threshold=ABOVE_0, heavy_margin=FROM_0, latency_ratio=ABOVE_0)
+        check_ranges(self, fewest_blocks=Range(2))
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Both, rising."""
+        return tuple(sorted({self.threshold, self.heavy_threshold}))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of a challenger.
+
+    Parameters
+    ----------
+    sums : mapping
+        (starts, leads, ...) of `CHALLENGER`, `CHAMPION` and each baseline by its name, on the same pixels.
+    measure : Measure
+    block : int
+        Consecutive starts that are resampled together.
+    seconds : mapping
+        What one forecast takes of `CHALLENGER` and `CHAMPION`, on the same machine at the same time.
+    checks : mapping
+        By name ("golden", "parity"): None where it passed, or what is wrong.
+    """
+
+    sums: Mapping[str, Sums]
+    measure: Measure
+    block: int
+    seconds: Mapping[str, float]
+    checks: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better, and its 95 % interval; NaN where there is no telling."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, whether it holds, and the numbers in a sentence."""
+
+    name: str
+    holds: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every rule, and the numbers behind them as JSON values."""
+
+    rules: tuple[Rule, ...]
+    numbers: Mapping[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all rules hold."""
+        return all(rule.holds for rule in self.rules)
+
+
+def judge(evidence: Evidence, config: GateConfig) -> Verdict:
+    """Whether the challenger may take the champion's place."""
+    sampled = {name: sample(sums, evidence.measure.fss_km, evidence.block) for name, sums in evidence.sums.items()}
+    judged = _Judged(sampled, evidence, config)
+    baselines = [name for name in sampled if name not in (CHALLENGER, CHAMPION)]
+    rules = (
+        *(_check(name, wrong) for name, wrong in evidence.checks.items()),
+        judged.enough(),
+        judged.better(),
+        judged.heavy(),
+        *(judged.beats(name) for name in baselines),
+        _fast(evidence.seconds, config),
+    )
+    return Verdict(rules, judged.numbers(baselines))
+
+
+class _Judged:
+    """The challenger's scores beside the others'."""
+
+    def __init__(self, sampled: Mapping[str, Sampled], evidence: Evidence, config: GateConfig) -> None:
+        self._sampled, self._config = sampled, config
+        self._means = {name: one.over_leads() for name, one in sampled.items()}
+        self._at = {threshold: index for index, threshold in enumerate(evidence.measure.thresholds)}
+        self._starts, self._block = len(evidence.sums[CHALLENGER].tables), evidence.block
+        self._sign = 1.0 if BEST[config.score] == "highest" else -1.0
+
+    def value(self, name: str, threshold: float) -> float:
+        return float(self._means[name].scores[self._config.score][self._at[threshold]])
+
+    def gain(self, over: str, threshold: float) -> Gain:
+        """How much better the challenger is at the leads where both have a score: positive, whichever way it points."""
+        difference = self._sampled[CHALLENGER].minus(self._sampled[over]).over_leads()
+        at, score = self._at[threshold], self._config.score
+        low, high = (float(bound[at]) for bound in difference.intervals()[score])
+        low, high = (low, high) if self._sign > 0 else (-high, -low)
+        return Gain(self._sign * float(difference.scores[score][at]), low, high)
+
+    def enough(self) -> Rule:
+        blocks = self._starts / self._block
+        says = f"{self._starts} starts, {blocks:.1f} independent blocks of {self._config.fewest_blocks:g} needed"
+        return Rule("enough starts", blocks >= self._config.fewest_blocks, says)
+
+    def better(self) -> Rule:
+        gain = self.gain(CHAMPION, self._config.threshold)
+        holds = bool(gain.low > 0)  # NaN is not
+        return Rule("better than the champion", holds, f"{self._named(self._config.threshold)} {_told(gain)}")
+
+    def heavy(self) -> Rule:
+        limit, margin = self._config.heavy_threshold, self._config.heavy_margin
+        gain = self.gain(CHAMPION, limit)
+        if math.isnan(gain.value):
+            return Rule("not worse in heavy rain", False, f"no rain of {limit:g} mm/h in the test part: not shown")
+        says = f"{self._named(limit)} {_told(gain)}, {-margin:+g} allowed"
+        return Rule("not worse in heavy rain", bool(gain.value >= -margin), says)
+
+    def beats(self, baseline: str) -> Rule:
+        gain = self.gain(baseline, self._config.threshold)
+        return Rule(
+            f"better than {baseline}", bool(gain.value > 0), f"{self._named(self._config.threshold)} {_told(gain)}"
+        )
+
+    def numbers(self, baselines: list[str]) -> dict[str, Any]:
+        """Scores of all and gains over all, at both thresholds."""
+        config = self._config
+        return {
+            "score": config.score,
+            "starts": self._starts,
+            "starts_in_a_block": self._block,
+            "values": [
+                {"model": name, "threshold": limit, "value": null_if_nan(self.value(name, limit))}
+                for limit in config.thresholds
+                for name in self._sampled
+            ],
+            "gains": [
+                {"over": name, "threshold": limit, **_json(self.gain(name, limit))}
+                for limit in config.thresholds
+                for name in (CHAMPION, *baselines)
+            ],
+        }
+
+    def _named(self, threshold: float) -> str:
+        return f"{self._config.score} at {threshold:g} mm/h"
+
+
+def _check(name: str, wrong: str | None) -> Rule:
+    return Rule(f"{name} check", wrong is None, wrong or "passed")
+
+
+def _fast(seconds: Mapping[str, float], config: GateConfig) -> Rule:
+    ratio = seconds[CHALLENGER] / seconds[CHAMPION]
+    says = f"{ratio:.2f} times the champion's {seconds[CHAMPION]:.3g} s, {config.latency_ratio:g} allowed"
+    return Rule("not slower", ratio <= config.latency_ratio, says)
+
+
+def _told(gain: Gain) -> str:
+    if math.isnan(gain.value):
+        return "undefined"
+    bounds = "no interval" if math.isnan(gain.low) else f"{gain.low:+.4f} to {gain.high:+.4f}"
+    return f"gains {gain.value:+.4f} ({bounds})"
+
+
+def _json(gain: Gain) -> dict[str, object]:
+    return {name: null_if_nan(value) for name, value in asdict(gain).items()}

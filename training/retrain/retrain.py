@@ -1,0 +1,194 @@
+"""The batch job, step by step. Each step leaves a file that appears whole, so that a killed job goes on behind it."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from models.aliases import read_aliases
+from models.onnx_forecaster import read_card_of
+from models.repository import version_file
+from radar.archive.archive import Archive
+from radar.errors import InvalidRequest, UnreadableFile
+from radar.sequence import iso
+from radar.system.digest import sha256_of
+from training.export.environment import code_commit, environment
+from training.export.weights import network_of
+from training.fit.loop import fit
+from training.fit.workers import Worker, joined
+from training.retrain.conclude import Outcome, conclude
+from training.retrain.config import RetrainConfig
+from training.retrain.data_set import DataSet, Need, make_data_set, open_data_set
+from training.retrain.examine import examine
+from training.retrain.fit_config import fit_config
+from training.retrain.plan import Plan, plan_of
+from training.retrain.repository_change import sweep
+from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for.
+
+    Parameters
+    ----------
+    archive, repository : Path
+    model : str
+    out : Path
+        Folder of run folders.
+    config : RetrainConfig
+    now : function
+        The time, UTC.
+    """
+
+    archive: Path
+    repository: Path
+    model: str
+    out: Path
+    config: RetrainConfig
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def retrain(job: Job) -> Outcome | None:
+    """Make a challenger and let it in if it is better; None in workers that only help to train.
+
+    Raises
+    ------
+    InvalidRequest
+        Another retraining of this repository is at work.
+    RaincellError, ValueError, OSError
+        It cannot be done; the run's decision says "failed" and why.
+    """
+    with joined() as worker, _only_one(job.repository, worker):
+        run = RunFolder(Path(worker.told(str(_begun(job).path) if worker.leads else "")))
+        try:
+            return _carried_out(job, run, worker)
+        except Exception as error:
+            if worker.leads:
+                _tell_failure(job, run, error)
+            raise
+
+
+def _carried_out(job: Job, run: RunFolder, worker: Worker) -> Outcome | None:
+    plan = plan_of(run, job.repository, job.config)
+    judged = worker.told(run.read("gate") is not None)
+    if not judged:
+        if worker.leads:
+            _data_set(job, run, plan)
+        worker.wait()
+        _fit(run, plan, worker)
+    if not worker.leads:
+        return None
+    if not judged:
+        examine(run, plan)
+    outcome = conclude(run, job.repository, job.config, job.now())
+    prune_runs(job.out, job.config.keep_runs)
+    return outcome
+
+
+def _tell_failure(job: Job, run: RunFolder, error: Exception) -> None:
+    """Say in the run's folder why it failed; where nothing can be written there, the first error is the one to tell."""
+    try:
+        run.write("decision", _failed(job, run, f"{type(error).__name__}: {error}"))
+        run.log(f"failed: {error}")
+    except (OSError, UnreadableFile) as second:
+        tqdm.write(f"{run.version}: its failure cannot be written: {second}", file=sys.stderr)
+
+
+@contextmanager
+def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
+    """Refuse a second job on a repository; the lock goes with its process."""
+    if not worker.leads:
+        yield
+        return
+    path = repository / ".retrain.lock"
+    if path.is_dir():
+        raise InvalidRequest(expected=f"{path.name} as a file to lock", got="a folder", remedy="remove it")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidRequest(
+                expected="no other retraining of this repository", got="one at work", remedy="wait until it ends"
+            ) from None
+        yield
+
+
+def _begun(job: Job) -> RunFolder:
+    """The unfinished run, if it still is about the same, or a new one."""
+    sweep(job.repository, job.model)
+    prune_runs(job.out, job.config.keep_runs)
+    about = _about(job)
+    for run in (run for run in runs_of(job.out) if run.decision is None):
+        if _still_holds(job, run, about):
+            run.log("goes on")
+            return run
+        run.write("decision", _failed(job, run, "given up: the champion or the configuration is another by now"))
+    run = new_run(job.out, about, job.now())
+    run.log(f"begins: {job.model}, from {about['parent']}")
+    return run
+
+
+_SAME = ("model", "parent", "parent_sha256", "configuration_sha256")
+
+
+def _still_holds(job: Job, run: RunFolder, about: dict[str, Any]) -> bool:
+    same = [key for key in _SAME if run.about[key] != about[key]]
+    concluding = run.version in read_aliases(job.repository, job.model).versions
+    return not same or (concluding and run.about["model"] == job.model)
+
+
+def _about(job: Job) -> dict[str, Any]:
+    """What a run begins with."""
+    champion = read_aliases(job.repository, job.model).champion
+    path = version_file(job.repository, job.model, champion)
+    return {
+        "model": job.model,
+        "parent": champion,
+        "parent_sha256": sha256_of(path),
+        "configuration": job.config.content,
+        "configuration_sha256": job.config.sha256,
+        "seed": fit_config(job.config, read_card_of(path), {}).optimiser.seed,
+        "archive": str(job.archive.absolute()),
+        "code_commit": code_commit(),
+        "environment": environment(),
+        "began": iso(job.now()),
+    }
+
+
+def _data_set(job: Job, run: RunFolder, plan: Plan) -> DataSet:
+    there = open_data_set(run.data)
+    if there is not None:
+        return there
+    run.log("makes the data set")
+    config = plan.trained
+    need = Need(config.framing, config.leads, config.optimiser.crop, plan.frames_tested, config.optimiser.seed)
+    return make_data_set(Archive(job.archive), run.data, need, job.config.parts)
+
+
+def _fit(run: RunFolder, plan: Plan, worker: Worker) -> None:
+    config = plan.fit_config()
+    if worker.leads:
+        run.log(f"trains, {config.optimiser.iterations} iterations")
+    start = network_of(plan.champion) if plan.config.start == "champion" else None
+    resume = worker.told(run.fit.is_dir())
+    fit(config, run.data, run.fit, resume=resume, start=start)
+
+
+def _failed(job: Job, run: RunFolder, reason: str) -> dict[str, Any]:
+    return {
+        "decision": "failed",
+        "model": job.model,
+        "version": run.version,
+        "parent": run.about["parent"],
+        "made": iso(job.now()),
+        "reasons": [reason],
+    }
