@@ -23,7 +23,7 @@ from radar.scores.sums import THRESHOLDS
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.history.codec import decode_one, encode
-from service.verification.compare import Forecasts, compare
+from service.verification.collect import Forecasts, compare
 
 START = datetime(2017, 8, 16, tzinfo=UTC)
 

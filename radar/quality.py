@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence
 
 HEAVIEST_MM_PER_HOUR = 1000.0
@@ -52,7 +53,7 @@ class QualityLimits:
     heavy: float = 250.0
     heavy_fraction: float = 1e-3
     mean: float = 20.0
-    wet: float = 0.1
+    wet: float = WET_FROM
     wet_change: float = 0.15
     missing_growth: float = 0.15
     jump_within: timedelta = timedelta(minutes=15)

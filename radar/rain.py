@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 
+WET_FROM = 0.1
+"""mm/h from which a pixel counts as wet."""
+
 
 @dataclass(frozen=True)
 class RainScaling:

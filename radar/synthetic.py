@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.grid import Grid
+from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence, times_after
 
-_WET_FROM = 0.1
-"""mm/h at the edge of the rain."""
 _HEAVIEST = 150.0
 _SPECTRAL_SLOPE = 3.0
 _LARGEST_SCALE_KM = 150.0
@@ -109,10 +108,10 @@ def _rain_rate(field: Float32, weather: Weather, hours: float) -> Float32:
         return np.zeros_like(field)
     edge = np.float32(NormalDist().inv_cdf(1 - weather.wet_fraction))
     trend = max(0.05, 1 + weather.growth_per_hour * min(hours, 2.0))
-    rate = np.float32(_WET_FROM * trend) * np.power(
+    rate = np.float32(WET_FROM * trend) * np.power(
         np.float32(10), (field - edge) * np.float32(weather.intensity_db / 10)
     )
-    return np.where(rate < _WET_FROM, np.float32(0), np.minimum(rate, np.float32(_HEAVIEST)))
+    return np.where(rate < WET_FROM, np.float32(0), np.minimum(rate, np.float32(_HEAVIEST)))
 
 
 def _evolving_field(grid: Grid, weather: Weather, minutes: int, draw: np.random.Generator) -> Iterator[Float32]:

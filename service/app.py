@@ -30,9 +30,6 @@ from service.connections.held_bytes import MEBIBYTE
 from service.connections.open_files import most_connections
 from service.context import Service, now_utc
 from service.damage import Damage
-from service.documentation.assets import serve_assets
-from service.documentation.schemas import add_schemas
-from service.documentation.security import add_security
 from service.feed.demo import Demo
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.reload import ModelWatch
@@ -42,15 +39,15 @@ from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.history.redis_quarantine import RedisQuarantine
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
-from service.http.middleware import add_middleware
+from service.http.openapi import add_schemas
 from service.http.problems import Problem, add_handlers
-from service.http.shutdown import DrainingServer
+from service.middleware import add_middleware
 from service.monitoring import log
 from service.monitoring.metrics import Metrics
-from service.monitoring.skill_gauges import VerificationCollector
-from service.monitoring.state_metrics import StateCollector
 from service.redis.client import connect
 from service.routes import docs, frames, health, metrics, models, nowcast, points, predict, verification
+from service.routes.docs import serve_assets
+from service.routes.metrics import StateCollector, VerificationCollector
 from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
@@ -59,7 +56,9 @@ from service.runs.redis_store import RedisRuns
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
+from service.security.openapi import add_security
 from service.settings import Settings, check_exposure
+from service.shutdown import DrainingServer
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
 from service.verification.make import Parts, make_verification
@@ -199,7 +198,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         log_config=None,
         access_log=False,  # service.http.request_log writes it
-        proxy_headers=False,  # service.http.middleware
+        proxy_headers=False,  # service.middleware
         http=cast(Any, partial(Connection, limits=connection_limits(settings, connections))),
         ws="none",
         backlog=at_once,

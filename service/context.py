@@ -21,7 +21,6 @@ from service.forecasting.reload import ModelWatch
 from service.forecasting.worker import Worker
 from service.history.history import History
 from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
-from service.http.shutdown import Drain
 from service.monitoring.metrics import Metrics
 from service.runs.cache import Cache
 from service.runs.latest import Latest
@@ -29,6 +28,7 @@ from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.security.access import who_asks
+from service.shutdown import Drain
 from service.verification.verification import Verification
 
 

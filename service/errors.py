@@ -35,7 +35,6 @@ from datetime import datetime
 from radar.errors import IncompleteHistory, InvalidRain, RaincellError, StoreUnavailable
 from radar.quality import Flaw
 from radar.sequence import iso
-from service.security.quotas import Allowance
 
 
 class NotAcceptable(RaincellError):
@@ -103,13 +102,13 @@ class UnknownHost(RaincellError):
 class QuotaExceeded(RaincellError):
     """More requests in a minute than the caller may make."""
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, per_minute: int, seconds_left: int, headers: Mapping[str, str]) -> None:
         super().__init__(
-            expected=f"at most {allowance.per_minute} requests in a minute",
+            expected=f"at most {per_minute} requests in a minute",
             got="one more",
-            remedy=f"try again in {allowance.seconds_left} seconds",
+            remedy=f"try again in {seconds_left} seconds",
         )
-        self.allowance = allowance
+        self.headers = headers
 
 
 class UnknownRun(RaincellError):

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     batch_wait_ms : float
         How long a forecast waits for others to be computed with, while nobody else waits.
     client_seconds : float
-        How long a caller may let a body, or an answer to him, wait; see service.http.time_limits.
+        How long a caller may let a body, or an answer to him, wait; see service.connections.time_limits.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float

@@ -81,3 +81,19 @@ def test_packages_are_all_listed() -> None:
         for init in (ROOT / room).rglob("__init__.py"):
             name = ".".join(init.parent.relative_to(ROOT).parts)
             assert f'"{name}"' in listed, name
+
+
+def test_at_most_fifteen_files_lie_flat_in_a_room() -> None:
+    crowded = {
+        folder.relative_to(ROOT).as_posix(): len(files)
+        for room in ROOMS
+        for folder in [ROOT / room, *(ROOT / room).rglob("*")]
+        if folder.is_dir() and len(files := list(folder.glob("*.py"))) > 15
+    }
+    assert crowded == {}
+
+
+def test_every_room_says_in_its_first_lines_what_lives_there() -> None:
+    for room in ROOMS:
+        for init in (ROOT / room).rglob("__init__.py"):
+            assert init.read_text().startswith('"""'), init

@@ -9,13 +9,12 @@ from radar.errors import RaincellError
 from radar.system.cpus import limit_libraries
 from radar.system.signals import run_command
 from training.commands import (
-    check_reference,
+    authors,
     evaluate,
     export,
     fit,
     guard,
     hindcast,
-    import_checkpoint,
     inspect,
     list_versions,
     prepare,
@@ -27,7 +26,7 @@ from training.commands import (
 
 _COMMANDS = (
     *(fit, evaluate, export, inspect, list_versions, promote, retrain, guard, schedule),
-    *(check_reference, import_checkpoint, prepare, hindcast, profile),
+    *(authors, prepare, hindcast, profile),
 )
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from radar.archive.chunk import shuffled
 from radar.errors import UnreadableFile
+from radar.files.chunk import shuffled
+from radar.rain import WET_FROM
 from radar.sequence import Float32, iso
 
 COUNTS_PER_MM_PER_HOUR = 100
@@ -19,8 +20,7 @@ MISSING = 65535
 """The count that stands for no data."""
 LARGEST_COUNT = MISSING - 1
 """655.34 mm/h, 55 mm in 5 minutes; RADOLAN's 12 bits end at 491 mm/h."""
-WET_FROM = 10
-"""Counts: 0.1 mm/h, from where a pixel is wet."""
+_WET_COUNTS = round(WET_FROM * 100)
 DEFLATE_LEVEL = 4
 
 Counts = npt.NDArray[np.uint16]
@@ -96,7 +96,7 @@ def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
     return ArchivedFrame(
         valid_time=valid_time,
         chunk=zlib.compress(shuffled(counts), DEFLATE_LEVEL),
-        wet_pixels=int(np.count_nonzero(known & (counts >= WET_FROM))),
+        wet_pixels=int(np.count_nonzero(known & (counts >= _WET_COUNTS))),
         missing_pixels=int(known.size - np.count_nonzero(known)),
         saturated_pixels=int(np.count_nonzero(saturated)),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from fastapi import Query
 
 from radar.errors import InvalidRequest
-from service.answers.negotiate import choose
+from service.http.negotiate import choose
 
 FORMATS = {
     "json": "application/json",

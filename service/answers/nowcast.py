@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from radar.grid import Grid
+from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence, iso
 from service.answers.placement import placement
-
-WET_FROM = 0.1
-"""mm/h from which a pixel counts as wet in the summary."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from radar.grid import Grid
-from service.answers.own_headers import Own
+from service.http.own_headers import Own
 
 _CORNERS = ("north_west", "north_east", "south_east", "south_west")
 """In the order in which web maps take the corners of an image."""

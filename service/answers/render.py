@@ -11,8 +11,8 @@ from service.answers.formats import disposition
 from service.answers.images import to_geotiff, to_png, to_webp
 from service.answers.large import Content, LargeResponse
 from service.answers.nowcast import Nowcast
-from service.answers.own_headers import Own
 from service.answers.placement import placement_headers
+from service.http.own_headers import Own
 
 JSON = "application/json"
 

@@ -17,9 +17,9 @@ from service.answers.cog import to_cog
 from service.answers.images import PROBABILITY_COLOURS, to_png, to_webp
 from service.answers.large import Content
 from service.answers.nowcast import Nowcast, describe_grid
-from service.answers.own_headers import Own
 from service.answers.placement import placement_headers
 from service.answers.render import JSON, WRITERS, printable
+from service.http.own_headers import Own
 from service.runs.probability import METHOD, members, probabilities
 from service.runs.reader import THRESHOLDS, WHOLE, RunReader, Window
 from service.runs.region import part_of

@@ -17,8 +17,8 @@ from service.bodies.json_frames import MOST_ROWS, Value, read_base64, read_lists
 from service.bodies.json_measure import Bulk, Bytes, JsonLimits, measure
 from service.bodies.limits import MOST_FRAMES, MOST_LISTED_VALUES, check_shape
 from service.bodies.posted import Hints, Posted, frames_of_array
+from service.bodies.times import utc_time
 from service.http.problems import first_fault
-from service.routes.times import utc_time
 
 
 class Base64Frames(BaseModel):

@@ -15,10 +15,10 @@ import numpy as np
 from radar.errors import InvalidRain, StoreUnavailable
 from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
-from service.answers.own_headers import FROM_FEED
 from service.errors import FrameQuarantined
 from service.feed.sources.http import address
 from service.history.codec import Series, StoredFrame
+from service.http.own_headers import FROM_FEED
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _QUARANTINED = "urn:raincell:problem:frame-quarantined"

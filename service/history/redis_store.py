@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 from service.damage import Damage
 from service.history.codec import Series, StoredFrame, read_header, series_of_header
 from service.history.fed_marks import brought, marked
+from service.history.redis_values import frame_of, healed, moment_of, read_or_none, series_of_member, time_of, times_of
 from service.history.store import EncodedHistory, lost_of
 from service.redis.client import connect, store_errors
-from service.redis.values import frame_of, healed, moment_of, read_or_none, series_of_member, time_of, times_of
 
 T = TypeVar("T")
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-
-from service.runs.run import Run
 
 KEYS = ("Authorization", "X-API-Key")
 """Headers in which keys come."""
@@ -53,16 +51,3 @@ def keep_private(headers: MutableHeaders) -> None:
         headers["cache-control"] = f"private, {told}" if told else "private"
     for name in KEYS:
         headers.add_vary_header(name)
-
-
-def until_next_run(run: Run, now: datetime) -> int:
-    """Seconds that an answer with the latest run may be kept.
-
-    That is until the next one is expected, one timestep after this one was made, and never past its own end, from
-    which on it is called stale.
-    """
-    step = timedelta(minutes=run.timestep_minutes)
-    left = min(run.made_at + step - now, step).total_seconds()
-    seconds = BRIEFLY_SECONDS if run.interim else max(BRIEFLY_SECONDS, int(left))
-    ending = (run.end - now).total_seconds()
-    return min(seconds, int(ending)) if ending > 0 else BRIEFLY_SECONDS

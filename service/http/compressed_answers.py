@@ -11,8 +11,8 @@ from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.answers.negotiate import qualities
 from service.http.head import is_head
+from service.http.negotiate import qualities
 
 CODINGS = ("zstd", "gzip")
 """That are made, the preferred one first."""

@@ -15,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from radar import errors as radar_errors
 from radar.errors import RaincellError
 from service import errors as service_errors
-from service.documentation.schemas import reference
+from service.http.openapi import reference
 from service.http.unrouted import allowed_methods, without_slash
 
 MEDIA_TYPE = "application/problem+json"
@@ -224,3 +225,33 @@ _HTTP_TEXTS = {
 async def _handle_failure(_request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, and the server logs it.
     return failure_response()
+
+
+class Failures:
+    """ASGI middleware that answers 500 to errors which no handler knows.
+
+    Starlette answers them too, but outside all other middleware: without headers, metrics and a line in the log.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; an answer that has begun is cut off, so that nobody takes it for whole."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            response = disk_full_response(error)
+            if response is None:
+                _logger.error("unexpected error", exc_info=error)
+                response = failure_response()
+            await response(scope, receive, send)

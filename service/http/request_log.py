@@ -9,10 +9,9 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.root_path import route_path
+from service.http.root_path import OPEN_PATHS, route_path
 from service.monitoring.metrics import Metrics
 from service.monitoring.request_id import Exchange, begin, request_id
-from service.security.access import OPEN
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -64,6 +63,6 @@ class Observed:
 def route_template(scope: Scope) -> str:
     """E.g. /frames/{product}/{time}; "none" for what no route took: paths as they come are without number."""
     path = route_path(scope)
-    if path in OPEN:
+    if path in OPEN_PATHS:
         return path
     return str(getattr(scope.get("route"), "path", None) or "none")

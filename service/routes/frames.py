@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -11,21 +12,22 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from radar.errors import InvalidRequest, StoreUnavailable
-from radar.sequence import iso
-from service.answers.own_headers import FROM_FEED
+from radar.quality import LIMITS
+from radar.sequence import FrameSequence, iso
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.bodies.deadline import Decoding, decode_attended
 from service.bodies.posted import Hints
 from service.bodies.read import Body, decode, receive
+from service.bodies.times import utc_time
 from service.context import Parts, Service
-from service.errors import UnknownFrame
+from service.errors import FrameQuarantined, UnknownFrame
 from service.history.codec import series_of
-from service.history.inventory import list_frames
-from service.history.quality_control import believe
+from service.history.quarantine import entries_of, refuse_flawed
+from service.http.own_headers import FROM_FEED
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
+from service.routes.inventory import list_frames
 from service.routes.query import FrameQuery, GridName, Product, frames_body
-from service.routes.times import utc_time
 
 router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
@@ -104,3 +106,24 @@ def _store(service: Service, body: Body, hints: Hints, decoding: Decoding, force
         stored=[iso(time) for time in posted.frames.valid_times],
         assumed=list(posted.assumed),
     )
+
+
+_logger = logging.getLogger("raincell")
+
+
+def believe(service: Service, frames: FrameSequence) -> None:
+    """Raise FrameQuarantined unless all frames can be what the sky did, compared with the stored one before them."""
+    if not frames.product:  # the history refuses it, with better words
+        return
+    series = series_of(frames)
+    before = service.history.before(series, frames.valid_times[0], LIMITS.frozen_within)
+    try:
+        refuse_flawed(frames, before)
+    except FrameQuarantined as error:
+        for time, flaw in error.flaws.items():
+            service.quarantined.add(flaw.reason)
+            _logger.warning("quarantined %s at %s (%s): got %s", series.product, iso(time), flaw.reason, flaw.got)
+        with suppress(StoreUnavailable):  # listed or not, it is refused
+            for entry in entries_of(error, series, "post", service.clock()):
+                service.quarantine.put(entry)
+        raise

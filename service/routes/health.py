@@ -10,9 +10,9 @@ from fastapi.responses import RedirectResponse
 
 from service.answers.schema import ReadyAnswer
 from service.context import Parts
-from service.history.inventory import readiness
 from service.http.problems import documented
 from service.http.root_path import root_path_of
+from service.routes.inventory import readiness
 
 router = APIRouter(tags=["health"])
 

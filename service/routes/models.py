@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path
 from service.answers.schema import ModelAnswer, ModelsAnswer
 from service.context import Parts
 from service.forecasting.catalogue import ServedModel
-from service.history.inventory import rejected_models
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
+from service.routes.inventory import rejected_models
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=CheckedRoute)
 

@@ -15,7 +15,7 @@ from service.answers.run import Part, frames_content, index_json, probability_co
 from service.answers.run_schema import FieldAnswer, RunAnswer
 from service.answers.schema import NowcastAnswer
 from service.context import Parts, Service
-from service.documentation.schemas import reference
+from service.http.openapi import reference
 from service.http.problems import documented
 from service.http.root_path import root_path_of
 from service.routes.query import GridName, ModelName, Product

@@ -20,8 +20,8 @@ from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
 from service.bodies.json_measure import Bytes, JsonLimits, measure
 from service.bodies.read import read_whole
 from service.context import Parts, Service
-from service.documentation.schemas import reference
 from service.errors import UnsupportedBody
+from service.http.openapi import reference
 from service.http.problems import documented, first_fault
 from service.routes.query import GridName, ModelName, Product
 from service.routes.remembered_route import RememberedRoute

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from models.card import ModelCard
+from models.recurrent import check_fit
+from radar.errors import InvalidRequest, UnknownProduct
+from radar.products import attribution
+from radar.sequence import FrameSequence, iso
 from service.answers.arrays import Encoding
 from service.answers.formats import Format, choose_form
+from service.answers.nowcast import Nowcast
 from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
 from service.answers.schema import NowcastAnswer
 from service.bodies.client_disconnect import while_attended
-from service.bodies.deadline import decode_attended
-from service.bodies.read import receive
+from service.bodies.deadline import Decoding, decode_attended
+from service.bodies.limits import MOST_ANSWERED_VALUES
+from service.bodies.posted import Hints, Posted
+from service.bodies.read import Body, decode, receive
 from service.connections.held_bytes import account_of
-from service.context import Parts
-from service.documentation.schemas import reference
-from service.forecasting.predict import Question, bytes_of_forecast, dress, forecast, gather, steps_for
+from service.context import Parts, Service
+from service.forecasting.catalogue import ServedModel
+from service.forecasting.worker import Done, Worker
+from service.history.codec import Series
+from service.history.series import unknown_product
+from service.http.openapi import reference
 from service.http.problems import documented
 from service.monitoring.timing import Timings
 from service.routes.checked_route import CheckedRoute
 from service.routes.query import FrameQuery, frames_body
+from service.runs.inputs import forecaster_for, gather_inputs, together
+from service.runs.run import Method
 
 router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
 
@@ -72,3 +87,150 @@ async def predict(
     if chosen.vary:
         response.headers["Vary"] = chosen.vary
     return response
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a caller asks: which model, how far, and from what frames."""
+
+    model: ServedModel
+    steps: int
+    hints: Hints
+    body: Body | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The frames that a forecast starts from, and what has to be said about them.
+
+    Parameters
+    ----------
+    posted : Posted
+        Without gaps.
+    observed : tuple of datetime
+        The times of those that were observed.
+    method : "model", "extrapolation" or "persistence"
+        What the frames are enough for.
+    degraded : str or None
+        Why they are less than they should be.
+    shortfalls : tuple of str
+        The same in words to count by: "store", "filled", "extrapolation", "persistence".
+    """
+
+    posted: Posted
+    observed: tuple[datetime, ...]
+    method: Method = "model"
+    degraded: str | None = None
+    shortfalls: tuple[str, ...] = ()
+
+
+def steps_for(card: ModelCard, lead_minutes: int) -> int:
+    """Timesteps to a lead time; raises InvalidRequest unless it is a multiple that the model reaches."""
+    step, longest = card.timestep_minutes, card.longest_lead_minutes
+    if lead_minutes % step or not step <= lead_minutes <= longest:
+        raise InvalidRequest(
+            expected=f"lead_minutes a multiple of {step}, from {step} to {longest}, for model {card.name}",
+            got=str(lead_minutes),
+            remedy="ask for another lead time, or another model",
+        )
+    return lead_minutes // step
+
+
+def gather(service: Service, question: Question, decoding: Decoding) -> Start:
+    """The frames to start from, of the body or else of the history."""
+    if question.body is not None:
+        posted = decode(
+            question.body, question.hints, partial(service.decoders.read, decoding=decoding), decoding.check
+        )
+        kept = _newest(posted.frames, question.model.forecaster.input_length)
+        return Start(replace(posted, frames=kept), kept.valid_times)
+    return _stored(service, question)
+
+
+async def forecast(worker: Worker, question: Question, start: Start) -> Done[FrameSequence]:
+    """The answer of the model, worked out by the worker together with those to others who ask for the same of it.
+
+    Or the answer of what stands in for it where frames are missing.
+    """
+    history = start.posted.frames
+    if history.rain_rate[0].size * question.steps > MOST_ANSWERED_VALUES:
+        raise InvalidRequest(
+            expected=f"a forecast of at most {MOST_ANSWERED_VALUES} values",
+            got=f"{question.steps} frames of {history.rain_rate[0].size}",
+            remedy="ask for a shorter lead time",
+        )
+    model, steps = question.model.forecaster, question.steps
+    check_fit(model.card, history, steps)  # nothing stands in for a model that is not made for such frames
+    if start.method == "model":
+        kind = (model, steps, history.grid.shape)
+        return await worker.run_together(kind, history, partial(model.forecast_batch, steps=steps))
+    stand_in = forecaster_for(start.method, len(history), model)
+    return await worker.run_timed(lambda: stand_in.forecast(history, steps))
+
+
+def bytes_of_forecast(question: Question, start: Start) -> int:
+    """Of an answer, as far as any is made."""
+    return 4 * min(int(start.posted.frames.rain_rate[0].size) * question.steps, MOST_ANSWERED_VALUES)
+
+
+def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
+    """The forecast with all that the answer says about it."""
+    card, now = question.model.forecaster.card, service.clock()
+    return Nowcast(
+        forecast=predicted,
+        model=card.name,
+        version=card.version,
+        history_times=start.observed,
+        made_at=now,
+        attribution=attribution(predicted.product),
+        degraded=together(_stale(question, predicted, now), start.degraded),
+        assumed=start.posted.assumed,
+        method=start.method,
+    )
+
+
+def _stale(question: Question, predicted: FrameSequence, now: datetime) -> str | None:
+    """What is said of a forecast from stored frames that lies in the past; those who send frames know their times."""
+    end = predicted.valid_times[-1]
+    if question.body is not None or end > now:
+        return None
+    return f"stale: the forecast from the newest stored frame ends at {iso(end)}, and no newer frames have come"
+
+
+def _newest(frames: FrameSequence, count: int) -> FrameSequence:
+    """The frames that the model reads, alone: a view would keep all that were sent in memory until the answer."""
+    kept = frames.last(count)
+    return replace(kept, rain_rate=kept.rain_rate.copy()) if len(frames) > count else frames
+
+
+def _stored(service: Service, question: Question) -> Start:
+    hints = question.hints
+    if hints.valid_time or hints.timestep_minutes:
+        raise InvalidRequest(
+            expected="no valid_time or timestep_minutes without a body",
+            got="one",
+            remedy="leave it away: the forecast starts from the newest stored frame",
+        )
+    series = _meant(service, hints)
+    model = question.model.forecaster
+    reading = service.history.newest(series, model.input_length + 1)
+    if not reading.value:  # withdrawn a moment ago
+        raise unknown_product(series.product)
+    inputs = gather_inputs(reading.value, model.input_length, model.name)
+    degraded = together(reading.degraded, inputs.degraded)
+    shortfalls = ("store",) * bool(reading.degraded) + inputs.shortfalls
+    return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)
+
+
+def _meant(service: Service, hints: Hints) -> Series:
+    """The stored series to start from; InvalidRequest where nothing was sent or named, and it is not the only one."""
+    try:
+        return service.latest.meant_now(hints.product, hints.grid)
+    except (UnknownProduct, InvalidRequest):
+        if hints.product or hints.grid or service.latest.default_product:
+            raise
+    raise InvalidRequest(
+        expected="frames in the body, or product= to start from the stored history",
+        got="neither",
+        remedy="curl -F frames=@FILE ..., or add product=RY to the query (GET /frames lists what is stored)",
+    )

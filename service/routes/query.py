@@ -10,8 +10,8 @@ from fastapi import Query
 
 from service.bodies.json_body import JsonFrames
 from service.bodies.posted import Hints
-from service.documentation.schemas import reference
-from service.routes.times import utc_time
+from service.bodies.times import utc_time
+from service.http.openapi import reference
 
 Product = Annotated[
     str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="product of the frames, e.g. RY", examples=["RY"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 
 from anyio.to_thread import run_sync
@@ -13,13 +13,13 @@ from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.formats import Chosen, disposition
 from service.answers.large import BUFFERED_BYTES, Content, LargeResponse, size_of
-from service.answers.own_headers import Own
 from service.answers.render import JSON
 from service.answers.run import Part, age_seconds, file_words, headers_of
 from service.connections.held_bytes import account_of
 from service.context import Service
 from service.errors import NoRunYet
-from service.http.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, until_next_run, validators
+from service.http.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, validators
+from service.http.own_headers import Own
 from service.http.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
@@ -169,3 +169,16 @@ def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tup
     headers = {**validators(tag, part.run.made_at), **headers_of(part), **named}
     size = size_of(content)
     return _Written(content, headers, size), size + _HEADERS_SIZE
+
+
+def until_next_run(run: Run, now: datetime) -> int:
+    """Seconds that an answer with the latest run may be kept.
+
+    That is until the next one is expected, one timestep after this one was made, and never past its own end, from
+    which on it is called stale.
+    """
+    step = timedelta(minutes=run.timestep_minutes)
+    left = min(run.made_at + step - now, step).total_seconds()
+    seconds = BRIEFLY_SECONDS if run.interim else max(BRIEFLY_SECONDS, int(left))
+    ending = (run.end - now).total_seconds()
+    return min(seconds, int(ending)) if ending > 0 else BRIEFLY_SECONDS

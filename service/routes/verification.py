@@ -10,9 +10,9 @@ from fastapi import APIRouter, Header, Query, Response
 from radar.errors import StoreUnavailable
 from service.answers.formats import Format, choose_form, disposition
 from service.context import Parts, Service
-from service.documentation.schemas import reference
 from service.errors import VerificationOff
 from service.history.codec import Series
+from service.http.openapi import reference
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
 from service.routes.query import GridName, Product

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.baselines import Extrapolation, Persistence
 from models.forecaster import Forecaster
-from radar.extrapolation.interpolation import halfway
+from radar.extrapolation.motion import halfway
 from radar.sequence import FrameSequence, iso
 from service.history.codec import StoredFrame, decode_one
 from service.runs.run import Method

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from radar.rain import WET_FROM
 from radar.sequence import Float32, iso
-from service.answers.nowcast import WET_FROM
 from service.runs.probability import probabilities
 from service.runs.reader import THRESHOLDS, RunReader
 from service.runs.run import Run

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from service.damage import Damage
 from service.errors import StoredValueDamaged
 from service.history.codec import Series, StoredFrame
+from service.history.redis_values import frame_of, healed
 from service.redis.client import connect, store_errors
-from service.redis.values import frame_of, healed
 from service.runs.coverage import unpack
 from service.runs.run import Run, WholeRun, series_tag, tag_of
 from service.runs.store import MOST_EXPIRED, MOST_RUNS, expired, newest_first, outdated, unknown

@@ -15,14 +15,13 @@ from radar.errors import RaincellError
 from service.errors import Forbidden, QuotaExceeded, Unauthorised
 from service.http.caching import keep_private
 from service.http.problems import raincell_response
-from service.http.root_path import route_path
+from service.http.root_path import OPEN_PATHS, route_path
 from service.monitoring.request_id import exchange_of
 from service.security.foreign_pages import refuse_foreign
 from service.security.hosts import KnownHosts
 from service.security.keys import INGEST, PREDICT, READ, Key, KeyFile
 from service.security.quotas import Quotas
 
-OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
 _OPEN_BELOW = "/static-offline-docs/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_KEY = 200
@@ -33,7 +32,7 @@ def scope_of(method: str, path: str) -> str | None:
 
     Paths are compared by how they begin, so that no spelling which a route takes falls through to a lesser scope.
     """
-    if path in OPEN or path.startswith(_OPEN_BELOW):
+    if path in OPEN_PATHS or path.startswith(_OPEN_BELOW):
         return None
     if method not in _SAFE and path.startswith("/frames"):
         return INGEST
@@ -98,7 +97,7 @@ class Access:
         per_minute = key.per_minute if key else self._policy.anonymous_per_minute
         spent = await self._policy.quotas.spend(who_asks(scope), per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
-            raise QuotaExceeded(spent)
+            raise QuotaExceeded(spent.per_minute, spent.seconds_left, spent.headers())
         if key is None:
             self._check_anonymous(scope["method"], headers, needed)
         elif needed not in key.scopes:
@@ -160,7 +159,7 @@ def caller_of(host: str) -> str:
 
 def _explained(error: RaincellError, needed: str) -> dict[str, str]:
     if isinstance(error, QuotaExceeded):
-        return error.allowance.headers()
+        return dict(error.headers)
     if isinstance(error, Unauthorised):
         return {"WWW-Authenticate": 'Bearer realm="raincell"'}
     return {"WWW-Authenticate": f'Bearer realm="raincell", error="insufficient_scope", scope="{needed}"'}

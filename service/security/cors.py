@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from service.answers.own_headers import Own
+from service.http.own_headers import Own
 from service.http.problems import problem_response
 
 _ASKED = (

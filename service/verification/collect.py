@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from models.baselines import Extrapolation
 from radar.ledger.ledger import DWD, EXTRAPOLATION, PERSISTENCE, STAND_IN, model_reference
-from radar.scores.sums import THRESHOLDS
+from radar.scores.sums import THRESHOLDS, ScoreSums, sums_of
 from radar.sequence import Float32
 from service.history.codec import StoredFrame, decode_one, encode
 from service.history.reference_forecasts import ReferenceForecasts
@@ -18,7 +20,6 @@ from service.runs.probability import probabilities
 from service.runs.reader import RunReader
 from service.runs.run import Run, earlier_runs
 from service.runs.runs import Runs
-from service.verification.compare import Forecasts
 from service.verification.stores.unserved_forecasts import BesideForecasts
 
 
@@ -92,3 +93,48 @@ def _dwd(references: ReferenceForecasts | None, run: Run, minutes: int) -> Float
             rain = decode_one(frame)
             return rain if np.isfinite(rain).any() else None
     return None
+
+
+class Forecasts(NamedTuple):
+    """All that was forecast for one time, in mm/h, (H, W), NaN = no forecast.
+
+    Parameters
+    ----------
+    served : str
+        Whose forecast was served; a key of `judged`.
+    judged : mapping of str to float32 (H, W)
+        Those that say which pixels are compared: the served one, baselines, DWD's.
+    shadows : mapping of str to float32 (H, W)
+        Those that may be anything: one that lacks some of these pixels is not scored.
+    probabilities : mapping of float to float32 (H, W)
+        That were served, by threshold.
+    """
+
+    served: str
+    judged: Mapping[str, Float32]
+    shadows: Mapping[str, Float32]
+    probabilities: Mapping[float, Float32]
+
+
+def compare(forecasts: Forecasts, observed: Float32, pixel_size_km: float) -> dict[str, ScoreSums]:
+    """The sums of each, over the pixels where the observation and all the judged forecasts are known.
+
+    None at all where there is no such pixel.
+    """
+    known = np.isfinite(observed)
+    for frame in forecasts.judged.values():
+        known &= np.isfinite(frame)
+    if not known.any():
+        return {}
+    seen = _only(observed, known)
+    complete = {name: frame for name, frame in forecasts.shadows.items() if np.isfinite(frame[known]).all()}
+    everybody = {**complete, **forecasts.judged}
+    said = {forecasts.served: forecasts.probabilities}
+    return {
+        name: sums_of(frame, seen, pixel_size_km, said.get(name))  # NaN in one of the two is left out everywhere
+        for name, frame in everybody.items()
+    }
+
+
+def _only(frame: Float32, known: npt.NDArray[np.bool_]) -> Float32:
+    return np.where(known, frame, np.float32(np.nan))

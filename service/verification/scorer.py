@@ -16,8 +16,7 @@ from service.errors import RunExpired, UnknownRun
 from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.runs.run import Run
-from service.verification.collect import Sources, gather, served_by
-from service.verification.compare import compare
+from service.verification.collect import Sources, compare, gather, served_by
 from service.verification.stores.leases import CLAIM_SECONDS, Claims
 from service.verification.totals import Tally
 

@@ -13,8 +13,7 @@ import torch
 from models.network import roll_out_with_penalties
 from models.zoo import CELLS, MODELS, build
 from training.__main__ import main
-from training.memory import MemoryCount
-from training.profile import Profile, ProfileSettings, multiply_accumulates, spec_of, training_memory
+from training.profile import MemoryCount, Profile, ProfileSettings, multiply_accumulates, spec_of, training_memory
 
 PAPERS_SIZE = ProfileSettings(size=124, steps=9, channels=64)
 SMALL = ProfileSettings(size=20, steps=3, channels=4)

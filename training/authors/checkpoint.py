@@ -13,9 +13,8 @@ from models.zoo import build
 from training.authors.reference import reference_spec
 from training.authors.weights import convert_parameters
 from training.config.config import DataConfig, FitConfig
-from training.export.parameter_names import without_wrappers
 from training.fit.checkpoint import save_checkpoint
-from training.fit.run_state import read_tensors
+from training.fit.run_state import read_tensors, without_wrappers
 
 _WRAPPERS = ("state_dict", "model", "net", "model_state_dict")
 _EMBEDDING = "embed.conv_embed.weight"

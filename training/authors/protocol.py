@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,10 @@ from radar.scores.image_quality import psnr, ssim, ssim_sum
 from radar.scores.pixels import ContingencyTable, ErrorSum, contingency, csi, error_sum, far, hss, pod
 from radar.scores.probability import MeanSum
 from radar.sequence import Float32, FrameSequence
+from training.evaluate.evaluate import Seen, over_events
 from training.evaluate.score_event import part, window_of
-from training.evaluate.seen import UNSEEN, marked, remarks, seen_of
+from training.evaluate.seen import UNSEEN, Learnt, marked, remarks, seen_of
+from training.evaluate.table import THRESHOLDS
 from training.fit.examples import window_starts
 
 PIXELS = RainScaling(dry_below=0.0)
@@ -186,3 +188,22 @@ def _line(title: str, rows: Sequence[AuthorsScore]) -> str:
 
 def _or_zero(score: float) -> float:
     return score if np.isfinite(score) else 0.0
+
+
+def evaluate_as_authors(
+    forecasters: Sequence[Forecaster],
+    events: Sequence[Path],
+    *,
+    lead_minutes: int,
+    thresholds: Sequence[float] = THRESHOLDS,
+    stride: int = 1,
+    variable: str | None = None,
+    learnt: Sequence[Learnt] = (),
+) -> list[AuthorsScore]:
+    """As `evaluate_events`, but by the authors' protocol."""
+
+    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence, seen: Seen) -> list[AuthorsScore]:
+        rows = score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
+        return [replace(row, seen=seen[row.model]) for row in rows]
+
+    return [row for rows in over_events(forecasters, events, score, learnt, variable) for row in rows]

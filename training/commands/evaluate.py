@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.numbers import count, numbers
+from training.commands.options import count, numbers
 from training.evaluate.table import FSS_KM, THRESHOLDS
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def _as_this_project(
 def _as_the_authors(
     arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path], learnt: list[Learnt]
 ) -> None:
-    from training.authors.protocol import authors_table, write_authors_json
-    from training.evaluate.evaluate import evaluate_as_authors
+    from training.authors.protocol import authors_table, evaluate_as_authors, write_authors_json
 
     if arguments.report or arguments.record:
         raise ValueError("expected --json with --protocol authors, got --report or --record; leave them out")

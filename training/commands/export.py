@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.numbers import count
+from training.commands.options import count
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.numbers import count, seed
+from training.commands.options import count, seed
 
 if TYPE_CHECKING:
     from training.config.config import FitConfig

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.numbers import count, numbers
-from training.commands.pool import add_pool
+from training.commands.options import add_pool, count, numbers
 
 if TYPE_CHECKING:
     from training.hindcast.hindcast import Hindcast

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.pool import add_pool
+from training.commands.options import add_pool
 
 if TYPE_CHECKING:
     from training.prepare.prepare import Summary

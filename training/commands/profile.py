@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.numbers import count
+from training.commands.options import count
 
 if TYPE_CHECKING:
     from training.profile import Profile

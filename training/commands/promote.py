@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.numbers import from_0
-from training.commands.times import add_time, time_of
+from training.commands.options import add_time, from_0, time_of
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.times import add_time, time_of
+from training.commands.options import add_time, time_of
 
 KEPT = 3
 """The exit status of a run that kept the champion; 0 is a promoted version or a challenger, 1 a run that failed."""

@@ -9,7 +9,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from training.commands.numbers import above_0
+from training.commands.options import above_0
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

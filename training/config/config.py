@@ -25,7 +25,9 @@ from training.config.tables import (
     settings_of,
 )
 from training.data import DATASETS
-from training.fit.sampling import Schedule
+
+Reads = Literal["none", "scheduled", "reverse"]
+"""Which frames a network reads while it trains; see training.fit.sampling."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class FitConfig:
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     zero_head: bool = False
-    sampling: Schedule = added_later("none")
+    sampling: Reads = added_later("none")
     description: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

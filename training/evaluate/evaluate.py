@@ -18,7 +18,6 @@ from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, Raince
 from radar.files.open import open_sequence
 from radar.scores.measure import Measure
 from radar.sequence import FrameSequence
-from training.authors.protocol import AuthorsScore, score_as_authors
 from training.evaluate.event_scores import EventScores
 from training.evaluate.score_event import part, score_event
 from training.evaluate.seen import Learnt, seen_before
@@ -115,29 +114,10 @@ def evaluate_events(
     def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence, seen: Seen) -> EventScores:
         return replace(score_event(named, event, sequence, lead_minutes, measure, stride), seen=seen)
 
-    return _over_events(forecasters, events, score, learnt, variable)
+    return over_events(forecasters, events, score, learnt, variable)
 
 
-def evaluate_as_authors(
-    forecasters: Sequence[Forecaster],
-    events: Sequence[Path],
-    *,
-    lead_minutes: int,
-    thresholds: Sequence[float] = THRESHOLDS,
-    stride: int = 1,
-    variable: str | None = None,
-    learnt: Sequence[Learnt] = (),
-) -> list[AuthorsScore]:
-    """As `evaluate_events`, but by the protocol of `training.authors.protocol`."""
-
-    def score(named: Mapping[str, Forecaster], event: str, sequence: FrameSequence, seen: Seen) -> list[AuthorsScore]:
-        rows = score_as_authors(named, event, sequence, lead_minutes, thresholds, stride)
-        return [replace(row, seen=seen[row.model]) for row in rows]
-
-    return [row for rows in _over_events(forecasters, events, score, learnt, variable) for row in rows]
-
-
-def _over_events(
+def over_events(
     forecasters: Sequence[Forecaster],
     events: Sequence[Path],
     score: Callable[[Mapping[str, Forecaster], str, FrameSequence, Seen], Result],

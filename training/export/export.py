@@ -25,8 +25,8 @@ from models.repository import FILES, check_name, model_names, set_alias, write_j
 from radar.system.digest import sha256_of
 from radar.system.durable import sync
 from training.config.config import FitConfig
+from training.data.digest import joint_sha256
 from training.export.card import NEW, TOLERANCES, Origin, make_card
-from training.export.data_digest import joint_sha256
 from training.export.float16 import to_float16
 from training.export.float16_scores import float16_scores
 from training.export.graph import one_step_graph

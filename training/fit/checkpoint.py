@@ -11,8 +11,7 @@ from typing import Any
 from models.network import Network
 from models.zoo import build
 from training.config.config import FitConfig, make_config
-from training.export.parameter_names import without_wrappers
-from training.fit.run_state import read_tensors, write_atomically
+from training.fit.run_state import read_tensors, without_wrappers, write_atomically
 
 
 def save_checkpoint(path: Path, network: Network, config: FitConfig, notes: dict[str, Any]) -> None:

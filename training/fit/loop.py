@@ -18,13 +18,12 @@ from models.zoo import build
 from training.config.config import FitConfig
 from training.config.resume import check_run_folder, write_run_config
 from training.fit.ahead import ahead
-from training.fit.batch_loss import batch_divisor, batch_loss_sum
 from training.fit.batches import Batch, Reads, draw_sample, to_batch
 from training.fit.checkpoint import save_checkpoint
 from training.fit.examples import Example
 from training.fit.learning_rate import learning_rate
 from training.fit.log import RunLog
-from training.fit.losses import mean_loss
+from training.fit.losses import batch_divisor, batch_loss_sum, mean_loss
 from training.fit.run_state import Lengthened, Progress, RunState, load_state, save_state
 from training.fit.sampling import draw_reads
 from training.fit.sources import Sources, open_sources

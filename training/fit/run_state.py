@@ -7,9 +7,10 @@ import json
 import os
 import pickle
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -17,7 +18,6 @@ from torch import nn
 from radar.system.durable import commit
 from training.config.config import FitConfig, make_config
 from training.config.resume import check_goes_on
-from training.export.parameter_names import without_wrappers
 
 
 class RunState(NamedTuple):
@@ -119,3 +119,31 @@ def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401
         commit(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+T = TypeVar("T")
+
+_WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+
+
+def bare_name(name: str) -> str:
+    """`stack.cells.0.weight` of `module._orig_mod.stack.cells.0._orig_mod.weight`."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def without_wrappers(parameters: Mapping[str, T]) -> dict[str, T]:
+    """The same under their bare names.
+
+    Raises
+    ------
+    ValueError
+        Two have one bare name, as where a wrapped and a plain network were saved together.
+    """
+    bare: dict[str, T] = {}
+    for name, value in parameters.items():
+        if bare_name(name) in bare:
+            raise ValueError(
+                f"expected each parameter once, got {bare_name(name)} twice, once as {name}; save one network alone"
+            )
+        bare[bare_name(name)] = value
+    return bare

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Schedule = Literal["none", "scheduled", "reverse"]
+from training.config.config import Reads
+
 SCHEDULES = ("none", "scheduled", "reverse")
 
 
-def truth_odds(schedule: Schedule, progress: float) -> tuple[float, float]:
+def truth_odds(schedule: Reads, progress: float) -> tuple[float, float]:
     """Odds of reading the true frame in the input part (from its second frame on) and after it.
 
     Parameters
@@ -37,7 +37,7 @@ def truth_odds(schedule: Schedule, progress: float) -> tuple[float, float]:
 
 
 def draw_reads(
-    schedule: Schedule, progress: float, input_length: int, leads: int, draw: np.random.Generator
+    schedule: Reads, progress: float, input_length: int, leads: int, draw: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
     """Whether each of the frames that one sample reads, (input_length + leads - 1,), is the true one."""
     before, after = truth_odds(schedule, progress)

@@ -12,11 +12,10 @@ from tqdm import tqdm
 
 from radar.files.open import open_sequence
 from training.config.config import DataConfig, FitConfig
-from training.export.data_digest import data_set_records
+from training.data.digest import data_set_records
 from training.fit.batches import draw_sample
 from training.fit.events import Event, Part, check_event_files, check_events
-from training.fit.examples import Example, SequenceExamples, event_examples, storm_examples
-from training.fit.stored_examples import StoredExamples
+from training.fit.examples import Example, SequenceExamples, StoredExamples, event_examples, storm_examples
 
 _VALIDATION_BATCHES = 8
 

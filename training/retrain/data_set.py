@@ -1,7 +1,7 @@
 """The data set of one retraining: frozen files, three parts of them in time, and windows to train on.
 
 DATA/archive/       the frozen days, an archive (training/retrain/snapshot.py)
-DATA/training/      examples, a file each (training/fit/stored_examples.py)
+DATA/training/      examples, a file each (training/fit/examples.py)
 DATA/validation/
 DATA/manifest.json  files with checksums, blocks by part, what was left out and why
 """
@@ -23,11 +23,21 @@ from models.framing import Framing
 from radar.archive.archive import Archive
 from radar.sequence import FrameSequence, iso
 from radar.system.durable import sync, write_text
-from training.fit.stored_examples import store_example
+from training.fit.examples import store_example
 from training.retrain.config import PartsConfig
-from training.retrain.parts import TEST, TRAINING, VALIDATION, Block, Parts, cut_blocks, divide
+from training.retrain.parts import (
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Block,
+    Parts,
+    Window,
+    cut_blocks,
+    divide,
+    draw_windows,
+    examples,
+)
 from training.retrain.snapshot import Snapshot, Wanted, freeze
-from training.retrain.windows import Window, draw_windows, examples
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from training.retrain.conclude import Outcome, conclude
 from training.retrain.config import RetrainConfig
 from training.retrain.data_set import DataSet, Need, make_data_set, open_data_set
 from training.retrain.examine import examine
-from training.retrain.fit_config import fit_config
-from training.retrain.plan import Plan, plan_of
+from training.retrain.plan import Plan, fit_config, plan_of
 from training.retrain.repository_change import sweep
 from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 

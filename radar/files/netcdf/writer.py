@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from radar.archive.chunk import deflated
+from radar.files.chunk import deflated
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence, iso
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from radar.extrapolation.interpolation import halfway
+from radar.extrapolation.motion import halfway
 from radar.grid import Grid
 from radar.synthetic import storm_sequence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from radar.scores.student import student_quantile
+from radar.scores.bootstrap import student_quantile
 
 
 @pytest.mark.parametrize(

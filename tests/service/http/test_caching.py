@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from starlette.requests import Request
 
-from service.http.caching import entity_tag, unchanged, until_next_run, validators
+from service.http.caching import entity_tag, unchanged, validators
+from service.routes.run_answer import until_next_run
 from tests.service.runs_made import END, made_run
 
 TAG, MODIFIED = '"abc"', END

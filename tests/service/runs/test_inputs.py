@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.baselines import Extrapolation, Persistence
-from radar.extrapolation.interpolation import halfway
+from radar.extrapolation.motion import halfway
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_sequence

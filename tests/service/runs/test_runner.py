@@ -25,7 +25,7 @@ from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
-from service.http.caching import until_next_run
+from service.routes.run_answer import until_next_run
 from service.runs import runner as runner_module
 from service.runs.coverage import unpack
 from service.runs.redis_store import RedisRuns

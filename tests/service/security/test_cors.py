@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.answers.own_headers import Own
+from service.http.own_headers import Own
 from tests.service.conftest import Site, npy, rain, sequence
 from tests.service.routes.test_predict import NPY
 

@@ -15,7 +15,7 @@ import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.http.failures import Failures
+from service.http.problems import Failures
 from service.routes import models
 from tests.service.conftest import Client, ServiceProcess, wait_until
 from tests.service.http.test_hostile import A_PATH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from radar.scores.sums import read_brier, read_mae
-from service.verification.compare import Forecasts, compare
+from service.verification.collect import Forecasts, compare
 
 NAN = np.nan
 

@@ -22,7 +22,7 @@ from service.history.redis_references import RedisReferences
 from service.redis.client import connect
 from service.runs.run import WholeRun
 from service.verification import scorer as scorer_module
-from service.verification.compare import compare
+from service.verification.collect import compare
 from tests.service.conftest import SMALL, RedisServer, tiny_card, write_repository, write_version
 from tests.service.runs_made import END
 from tests.service.verification.offline import Evaluated, evaluate

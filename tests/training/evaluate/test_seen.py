@@ -16,10 +16,10 @@ from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.sequence import FrameSequence
 from radar.synthetic import storm_sequence
+from training.data.digest import data_set_records, folder_sha256
 from training.evaluate.evaluate import evaluate_events
 from training.evaluate.learnt import learnt_by
 from training.evaluate.seen import Learnt, remarks, seen_before
-from training.export.data_digest import data_set_records, folder_sha256
 
 RADKLIM = KNOWN_GRIDS["radklim"]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from training.config.config import DataConfig
-from training.fit.batches import draw_sample, to_batch
+from training.fit.batches import draw_sample, drop_frame, drop_sector, to_batch
 from training.fit.examples import Example
-from training.fit.outages import drop_frame, drop_sector
 
 
 def frames(count: int = 4) -> np.ndarray:

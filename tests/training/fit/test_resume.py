@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.small_world import CONFIG
 from training.config.resume import check_goes_on, check_run_folder, write_run_config
-from training.export.parameter_names import bare_name, without_wrappers
+from training.fit.run_state import bare_name, without_wrappers
 
 
 def test_a_run_may_be_lengthened_and_described_anew() -> None:

@@ -26,8 +26,7 @@ from training.__main__ import main
 from training.config.config import LossConfig, make_config
 from training.promote.decisions import read_decisions
 from training.retrain.config import RetrainConfig, load_retrain_config
-from training.retrain.fit_config import fit_config
-from training.retrain.plan import plan_of
+from training.retrain.plan import fit_config, plan_of
 from training.retrain.repository_change import prune_versions
 from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 

@@ -6,18 +6,16 @@ from fastapi import FastAPI
 from starlette.routing import Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from service.connections.body_limits import BodyLimit
 from service.connections.held_bytes import MEBIBYTE
+from service.connections.time_limits import Patience
 from service.context import Service
-from service.http.body_limits import BodyLimit
 from service.http.compressed_answers import CodedAnswer
 from service.http.compressed_bodies import DecodedBody
-from service.http.failures import Failures
-from service.http.forwarded_prefix import RootPath
 from service.http.head import Head
+from service.http.problems import Failures
 from service.http.request_log import Observed
-from service.http.root_path import check_prefix
-from service.http.shutdown import Draining
-from service.http.time_limits import Patience
+from service.http.root_path import RootPath, check_prefix
 from service.security.access import Access, Policy
 from service.security.cors import CrossOrigin
 from service.security.hosts import KnownHosts
@@ -26,6 +24,7 @@ from service.security.quotas import Quotas
 from service.security.redis_quotas import RedisLimits
 from service.security.security_headers import SecurityHeaders
 from service.settings import Settings, anonymous_scopes
+from service.shutdown import Draining
 
 
 def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.answers.negotiate import choose
 from service.answers.render import JSON, MEDIA_TYPES
 from service.errors import NotAcceptable
+from service.http.negotiate import choose
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from datetime import UTC, datetime
 
 _LARGEST = 10_000_000
 """More of anything that an option counts (iterations, minutes, pixels) is a slip of the finger."""
@@ -68,3 +69,39 @@ def _number(text: str, wanted: str, lowest: float) -> float:
     if not lowest <= number <= _LARGEST:  # nor NaN
         raise argparse.ArgumentTypeError(f"expected a number {wanted}, got {text[:40]!r}; correct it")
     return number
+
+
+def add_pool(command: argparse.ArgumentParser) -> None:
+    """Describe --workers and --dask; `training.dask_pool.pool` takes them."""
+    command.add_argument(
+        "--workers", type=count_or_0, help="local processes; as many as usable cores by default, 0 for none"
+    )
+    command.add_argument("--dask", metavar="ADDRESS", help="a running Dask cluster, e.g. tcp://host:8786")
+
+
+def add_time(parser: argparse.ArgumentParser) -> None:
+    """Add --at."""
+    parser.add_argument(
+        "--at",
+        metavar="TIME",
+        type=_time,
+        default=None,
+        help="ISO 8601 with zone, instead of now: to replay old frames",
+    )
+
+
+def time_of(arguments: argparse.Namespace) -> datetime:
+    """What --at says, or now, UTC."""
+    at: datetime | None = arguments.at
+    return at or datetime.now(UTC)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+        got = f"{text[:40]!r} without one"
+    except (ValueError, OverflowError):
+        got = repr(text[:40])
+    raise argparse.ArgumentTypeError(f"expected a time with its zone, got {got}; write it as 2026-11-30T03:00Z")

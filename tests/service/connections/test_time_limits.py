@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 from starlette.types import Message
 
+from service.connections.time_limits import SLOWEST_BYTES_PER_SECOND, Patience
 from service.errors import SlowBody
-from service.http.time_limits import SLOWEST_BYTES_PER_SECOND, Patience
 from tests.service.conftest import ServiceProcess, wait_until
 
 SCOPE = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
