@@ -33,6 +33,35 @@ class NamedBytes:
 Source = str | Path | NamedBytes
 
 
+@dataclass(frozen=True)
+class FrameFormat:
+    """A format of files that hold one frame each.
+
+    Parameters
+    ----------
+    name : str
+        With its article, for messages.
+    recognise : callable
+        Whether the bytes of a file, decompressed, are of this format.
+    read : callable
+        The frame, given those bytes and the file's name; raises UnreadableFile.
+    apart : bool
+        Whether files from strangers are read in a process of their own.
+    """
+
+    name: str
+    recognise: Callable[[bytes], bool]
+    read: Callable[[bytes, str], Frame]
+    apart: bool = False
+
+
+FORMATS = (
+    FrameFormat("a RADOLAN binary", is_radolan, read_radolan),
+    FrameFormat("an ODIM HDF5 composite", is_hdf5, read_composite, apart=True),
+)
+"""A new format of single frames is one module and one row here. NetCDF and RYDL hold whole sequences."""
+
+
 def open_sequence(
     sources: Iterable[Source],
     *,
@@ -116,19 +145,17 @@ def iter_frames(
         yield from read_archive(data, label, read_hdf5, limits)
         return
     content = decompressed(data, label, limits.frame_bytes)
-    if is_radolan(content):
-        yield read_radolan(content, label)
-    elif is_hdf5(content):
-        yield read_hdf5(content, label)
-    else:
+    found = next((each for each in FORMATS if each.recognise(content)), None)
+    if found is None:
         raise _not_read(content, label)
+    yield (read_hdf5 if found.apart else found.read)(content, label)
 
 
 def _not_read(content: bytes, label: str) -> UnreadableFile:
     if is_netcdf(content):
         return netcdf_refused(label)
     return UnreadableFile(
-        expected=f"a RADOLAN binary or an ODIM HDF5 composite in {label}",
+        expected=f"{' or '.join(each.name for each in FORMATS)} in {label}",
         got="no bytes" if not content else _kind_of(content),
         remedy="send RY or YW files as DWD publishes them",
     )

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import radar.files.open as opened
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, ProductMismatch, RaincellError, UnreadableFile
 from radar.files.netcdf.writer import to_netcdf
 from radar.files.odim import write_odim
-from radar.files.open import NamedBytes, open_sequence, read_frames
+from radar.files.open import FrameFormat, NamedBytes, open_sequence, read_frames
 from radar.files.radolan import write_radolan
 from radar.frame import Frame, file_label, frames_of, observed, sequence_of
 from radar.grid import KNOWN_GRIDS
@@ -201,3 +202,17 @@ def test_real_files_of_other_kinds_are_refused_by_name(real_data: Path) -> None:
         for path in (real_data / "dwd").glob(pattern):
             with pytest.raises(UnreadableFile, match=text):
                 open_sequence([path])
+
+
+def test_a_new_format_of_frames_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = frame()
+
+    def read(data: bytes, name: str) -> Frame:
+        assert (data, name) == (b"RAIN1 0", "new.rain")
+        return known
+
+    row = FrameFormat("a file that begins with RAIN1", lambda data: data.startswith(b"RAIN1"), read)
+    monkeypatch.setattr(opened, "FORMATS", (*opened.FORMATS, row))
+    assert opened.read_frames(b"RAIN1 0", "new.rain") == [known]
+    with pytest.raises(UnreadableFile, match="or a file that begins with RAIN1"):
+        opened.read_frames(b"RAIN2", "other.rain")
