@@ -1,0 +1,137 @@
+"""Makes written.tar.xz: Redis, ledger, archive, models and answers of a former commit, for test_former.py.
+
+It runs in a checkout of the former commit, and uses the code and the test helpers of that:
+
+    git worktree add FORMER 2596a7b
+    cd FORMER && PYTHONPATH=. python PRESENT/tests/former/make_former.py PRESENT/tests/former
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import numpy as np
+import redis
+
+from radar.archive import Archive
+from radar.frame import frames_of
+from radar.odim import write_odim
+from radar.sequence import iso
+from tests.service import shifted_clock
+from tests.service.conftest import (
+    END,
+    RedisServer,
+    ServiceProcess,
+    sequence,
+    tiny_card,
+    wait_until,
+    write_repository,
+)
+
+STEP = timedelta(minutes=5)
+ASKED = (
+    "/frames",
+    "/models",
+    "/nowcast/{run}",
+    "/nowcast/{run}/frames/5",
+    "/nowcast/{run}/frames/-5",
+    "/verification?period=7d",
+)
+
+
+def main(out: Path) -> None:
+    """Write former.json, archive/, ledger/ and models/ into a new folder `out`/written."""
+    folder = out / "written"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_repository(folder / "models", tiny_card())
+    server = RedisServer()
+    clock = Path(tempfile.mkdtemp()) / "clock"
+    program = [str(Path(shifted_clock.__file__)), str(clock), "run"]
+    settings = {
+        "RAINCELL_REDIS_URL": server.url,
+        "RAINCELL_MODEL_REPOSITORY": str(folder / "models"),
+        "RAINCELL_VERIFICATION": str(folder / "ledger"),
+        "RAINCELL_RUN_LEAD_MINUTES": "30",
+    }
+    observed = sequence(24, end=END)
+    set_clock(clock, END)
+    service = ServiceProcess(settings, program)
+    service.wait_ready()
+    for first in range(0, 24, 3):
+        known = observed.valid_times[first + 2]
+        set_clock(clock, known + timedelta(minutes=1))
+        part = type(observed)(
+            observed.rain_rate[first : first + 3], observed.valid_times[first : first + 3], observed.grid, 5, "RY"
+        )
+        files = [("frames", (f"{frame.valid_time:%H%M}.h5", write_odim(frame))) for frame in frames_of(part)]
+        answer = httpx.post(f"{service.url}/frames", files=files, timeout=60)
+        assert answer.status_code in (200, 201), answer.text
+        if first >= 6:
+            wait_until(lambda: latest(service).get("reference_time") == iso(known), "the run")
+    wait_until(lambda: scored(service) >= 10, "scores")
+    time.sleep(3)
+    run = latest(service)["run"]
+    answers = {path.format(run=run): httpx.get(service.url + path.format(run=run), timeout=60).json() for path in ASKED}
+    store = redis.Redis.from_url(server.url)
+    written = {key.decode(): dumped(store, key) for key in sorted(store.keys())}
+    service.stop()
+    server.kill()
+    archive = Archive(folder / "archive")
+    archive.append(type(observed)(observed.rain_rate[-6:], observed.valid_times[-6:], observed.grid, 5, "RY"))
+    (folder / "former.json").write_text(
+        json.dumps(
+            {"commit": os.environ.get("COMMIT", ""), "run": run, "end": iso(END), "redis": written, "answers": answers},
+            indent=1,
+        )
+    )
+    np.save(folder / "observed.npy", observed.rain_rate)
+    with tarfile.open(out / "written.tar.xz", "w:xz") as packed:
+        packed.add(folder, "written")
+    shutil.rmtree(folder)
+
+
+def set_clock(file: Path, now: datetime) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(str((now - datetime.now(UTC)).total_seconds()))
+    fresh.rename(file)
+
+
+def latest(service: ServiceProcess) -> dict:
+    return httpx.get(f"{service.url}/nowcast", timeout=60).json()
+
+
+def scored(service: ServiceProcess) -> int:
+    answer = httpx.get(f"{service.url}/verification?period=7d", timeout=60)
+    return len(answer.json().get("rows", answer.json().get("scores", []))) if answer.status_code == 200 else 0
+
+
+def dumped(store: redis.Redis, key: bytes) -> dict:
+    """One value by its type, in base64."""
+    kind = store.type(key).decode()
+    text = lambda value: base64.b64encode(value).decode()
+    if kind == "string":
+        value = text(store.get(key))
+    elif kind == "hash":
+        value = [[text(field), text(entry)] for field, entry in sorted(store.hgetall(key).items())]
+    elif kind == "zset":
+        value = [[text(member), score] for member, score in store.zrange(key, 0, -1, withscores=True)]
+    elif kind == "set":
+        value = sorted(text(member) for member in store.smembers(key))
+    else:
+        value = [text(entry) for entry in store.lrange(key, 0, -1)]
+    return {"type": kind, "value": value}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
