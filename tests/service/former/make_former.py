@@ -3,7 +3,7 @@
 It runs in a checkout of the former commit, and uses the code and the test helpers of that:
 
     git worktree add FORMER 2596a7b
-    cd FORMER && PYTHONPATH=. python PRESENT/tests/former/make_former.py PRESENT/tests/former
+    cd FORMER && PYTHONPATH=. python PRESENT/tests/service/former/make_former.py PRESENT/tests/service/former
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import tarfile
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -25,9 +28,7 @@ import redis
 
 from radar.archive import Archive
 from radar.frame import frames_of
-from radar.odim import write_odim
-from radar.sequence import iso
-from tests.service import shifted_clock
+from radar.sequence import FrameSequence, iso
 from tests.service.conftest import (
     END,
     RedisServer,
@@ -38,7 +39,7 @@ from tests.service.conftest import (
     write_repository,
 )
 
-STEP = timedelta(minutes=5)
+write_odim = import_module("radar.odim").write_odim  # as it was named then
 ASKED = (
     "/frames",
     "/models",
@@ -57,7 +58,7 @@ def main(out: Path) -> None:
     write_repository(folder / "models", tiny_card())
     server = RedisServer()
     clock = Path(tempfile.mkdtemp()) / "clock"
-    program = [str(Path(shifted_clock.__file__)), str(clock), "run"]
+    program = [str(Path("tests/service/shifted_clock.py").resolve()), str(clock), "run"]
     settings = {
         "RAINCELL_REDIS_URL": server.url,
         "RAINCELL_MODEL_REPOSITORY": str(folder / "models"),
@@ -71,14 +72,12 @@ def main(out: Path) -> None:
     for first in range(0, 24, 3):
         known = observed.valid_times[first + 2]
         set_clock(clock, known + timedelta(minutes=1))
-        part = type(observed)(
-            observed.rain_rate[first : first + 3], observed.valid_times[first : first + 3], observed.grid, 5, "RY"
-        )
+        part = cut(observed, slice(first, first + 3))
         files = [("frames", (f"{frame.valid_time:%H%M}.h5", write_odim(frame))) for frame in frames_of(part)]
         answer = httpx.post(f"{service.url}/frames", files=files, timeout=60)
         assert answer.status_code in (200, 201), answer.text
         if first >= 6:
-            wait_until(lambda: latest(service).get("reference_time") == iso(known), "the run")
+            wait_until(partial(reached, service, known), "the run")
     wait_until(lambda: scored(service) >= 10, "scores")
     time.sleep(3)
     run = latest(service)["run"]
@@ -88,13 +87,9 @@ def main(out: Path) -> None:
     service.stop()
     server.kill()
     archive = Archive(folder / "archive")
-    archive.append(type(observed)(observed.rain_rate[-6:], observed.valid_times[-6:], observed.grid, 5, "RY"))
-    (folder / "former.json").write_text(
-        json.dumps(
-            {"commit": os.environ.get("COMMIT", ""), "run": run, "end": iso(END), "redis": written, "answers": answers},
-            indent=1,
-        )
-    )
+    archive.append(cut(observed, slice(-6, None)))
+    about = {"commit": os.environ.get("COMMIT", ""), "run": run, "end": iso(END)}
+    (folder / "former.json").write_text(json.dumps({**about, "redis": written, "answers": answers}, indent=1))
     np.save(folder / "observed.npy", observed.rain_rate)
     with tarfile.open(out / "written.tar.xz", "w:xz") as packed:
         packed.add(folder, "written")
@@ -107,7 +102,11 @@ def set_clock(file: Path, now: datetime) -> None:
     fresh.rename(file)
 
 
-def latest(service: ServiceProcess) -> dict:
+def reached(service: ServiceProcess, time: datetime) -> bool:
+    return latest(service).get("reference_time") == iso(time)
+
+
+def latest(service: ServiceProcess) -> dict[str, Any]:
     return httpx.get(f"{service.url}/nowcast", timeout=60).json()
 
 
@@ -116,20 +115,27 @@ def scored(service: ServiceProcess) -> int:
     return len(answer.json().get("rows", answer.json().get("scores", []))) if answer.status_code == 200 else 0
 
 
-def dumped(store: redis.Redis, key: bytes) -> dict:
+def cut(frames: FrameSequence, part: slice) -> FrameSequence:
+    return FrameSequence(frames.rain_rate[part], frames.valid_times[part], frames.grid, 5, "RY")
+
+
+def encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def dumped(store: redis.Redis, key: bytes) -> dict[str, Any]:
     """One value by its type, in base64."""
     kind = store.type(key).decode()
-    text = lambda value: base64.b64encode(value).decode()
     if kind == "string":
-        value = text(store.get(key))
+        value = encoded(store.get(key))
     elif kind == "hash":
-        value = [[text(field), text(entry)] for field, entry in sorted(store.hgetall(key).items())]
+        value = [[encoded(field), encoded(entry)] for field, entry in sorted(store.hgetall(key).items())]
     elif kind == "zset":
-        value = [[text(member), score] for member, score in store.zrange(key, 0, -1, withscores=True)]
+        value = [[encoded(member), score] for member, score in store.zrange(key, 0, -1, withscores=True)]
     elif kind == "set":
-        value = sorted(text(member) for member in store.smembers(key))
+        value = sorted(encoded(member) for member in store.smembers(key))
     else:
-        value = [text(entry) for entry in store.lrange(key, 0, -1)]
+        value = [encoded(entry) for entry in store.lrange(key, 0, -1)]
     return {"type": kind, "value": value}
 
 
