@@ -1,1 +1,1 @@
-"""How good the service's forecasts are: every run is scored when its time has come (docs/verification.md)."""
+"""How good the service's forecasts are: every run is scored when its time has come (docs/reference/verification.md)."""
