@@ -48,11 +48,11 @@ def read_netcdf(
 ) -> FrameSequence:
     """Read a sequence of rain from one CF NetCDF file.
 
-    docs/reference/radar-files.md says what is read: the one variable of rain, a rate or an amount between two times, in any order of
-    its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows are turned
-    north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds, where the
-    file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads of
-    NetCDF are not read.
+    docs/reference/radar-files.md says what is read: the one variable of rain, a rate or an amount between two times, in
+    any order of its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows
+    are turned north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds,
+    where the file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads
+    of NetCDF are not read.
 
     Parameters
     ----------

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from prometheus_client import generate_latest
 
 import radar.__main__
 import service.__main__
 import training.__main__
+from service.app import create_app
 from service.settings import Settings
 from training.config import FitConfig
 from training.retraining.config import RetrainConfig
@@ -94,8 +97,9 @@ def test_every_page_is_reached_from_the_index_by_one_link() -> None:
 
 def test_files_that_code_and_configuration_name_exist() -> None:
     kinds = ("*.py", "*.toml", "*.yaml", "*.yml", "*.conf", "Makefile", ".env.example", "NOTICE", "CHANGELOG.md")
-    rooms = [ROOT, *(ROOT / room for room in ("radar", "models", "training", "service", "docker", "tests", "benchmarks"))]
-    files = [file for kind in kinds for room in rooms for file in (room.glob if room == ROOT else room.rglob)(kind)]
+    rooms = [ROOT / room for room in ("radar", "models", "training", "service", "docker", "tests", "benchmarks")]
+    files = [file for kind in kinds for file in ROOT.glob(kind)]
+    files += [file for kind in kinds for room in rooms for file in room.rglob(kind)]
     dead = []
     for file in files:
         for path, anchor in re.findall(r"(?<![\w-])(docs/[\w/-]+\.(?:md|html|png))(?:#([\w-]+))?", file.read_text()):
@@ -189,28 +193,28 @@ KEYS_OF_TWO_TABLES = {"name"}
 """A configuration of `fit` has a name, and so has its loss."""
 
 
-def test_the_reference_has_every_route_and_parameter_once() -> None:
-    from service.app import create_app
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """A service that has never started, with all that it may measure."""
+    return create_app(Settings(runs=False, verification=tmp_path_factory.mktemp("ledger")))
 
-    paths = create_app(Settings(demo=False, runs=False)).openapi()["paths"]
-    text = sections(REFERENCE / "routes.md")
-    routes = Counter(cell for cell in first_cells((REFERENCE / "routes.md").read_text()) if re.match(r"[A-Z]+ /", cell))
-    expected = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    assert set(routes) - {"GET /", "GET /docs"} == expected
+
+def test_the_reference_has_every_route_and_parameter(app: FastAPI) -> None:
+    paths = app.openapi()["paths"]
+    text = (REFERENCE / "routes.md").read_text()
+    routes = Counter(cell for cell in first_cells(text) if re.match(r"[A-Z]+ /", cell))
+    assert set(routes) - {"GET /", "GET /docs"} == {f"{way.upper()} {path}" for path in paths for way in paths[path]}
     assert set(routes.values()) == {1}
-    queries = {
-        parameter["name"]
-        for methods in paths.values()
-        for route in methods.values()
-        for parameter in route.get("parameters", ())
-        if parameter["in"] == "query"
-    }
-    assert set(first_cells(text["Parameters"])) == queries
+    parameters = [each for ways in paths.values() for route in ways.values() for each in route.get("parameters", ())]
+    queries = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+    assert set(first_cells(sections(REFERENCE / "routes.md")["Parameters"])) == queries
 
 
-def test_every_metric_is_in_the_reference() -> None:
-    text = (REFERENCE / "metrics.md").read_text()
-    source = "\n".join(file.read_text() for file in (ROOT / "service").rglob("*.py"))
-    named = set(re.findall(r"\"(raincell_feed_\w+)\"", source))
-    assert named
-    assert {name for name in named if name not in text} == set()
+def test_the_reference_has_every_metric_of_the_service(app: FastAPI) -> None:
+    shown = generate_latest(app.state.service.metrics.registry).decode()
+    measured = set(re.findall(r"^# TYPE (raincell_\w+?)(?:_created)? ", shown, re.MULTILINE))
+    measured = {name for name in measured if f"{name}_total" not in measured}  # its time of creation is no metric
+    text = sections(REFERENCE / "metrics.md")["Metrics of the service"]
+    rows = Counter(first_cells(text))
+    assert set(rows) == measured
+    assert set(rows.values()) == {1}
