@@ -218,3 +218,14 @@ def test_the_reference_has_every_metric_of_the_service(app: FastAPI) -> None:
     rows = Counter(first_cells(text))
     assert set(rows) == measured
     assert set(rows.values()) == {1}
+
+
+def test_commands_name_files_and_tests_that_exist() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    scripts = set(re.findall(r"\bbenchmarks/\w+\.py", text))
+    scripts |= {path.replace(".", "/") + ".py" for path in re.findall(r"-m ((?:benchmarks|tests)\.[\w.]+)", text)}
+    folders = set(re.findall(r"\b(?:tests|training/configs|docker)/[\w./-]+\w", text))
+    assert {path for path in scripts | folders if not (ROOT / path).exists()} == set()
+    chosen = set(re.findall(r"pytest [^`\n]*-k (\w+)", text))
+    assert chosen
+    assert {name for name in chosen if not any((ROOT / "tests").rglob(f"{name}*.py"))} == set()
