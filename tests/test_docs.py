@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -229,3 +230,12 @@ def test_commands_name_files_and_tests_that_exist() -> None:
     chosen = set(re.findall(r"pytest [^`\n]*-k (\w+)", text))
     assert chosen
     assert {name for name in chosen if not any((ROOT / "tests").rglob(f"{name}*.py"))} == set()
+
+
+def test_names_of_python_can_be_imported() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    names = set(re.findall(r"`((?:radar|models|training|service)\.[a-z_.]+\.[A-Za-z_]+)", text))
+    assert "radar.archive.Archive" in names
+    for name in names:
+        module, _, member = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), member), name
