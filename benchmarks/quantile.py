@@ -5,7 +5,7 @@
 Each radar network among the training and validation events is left out in turn. For each candidate a model is trained
 on the others, stopped by an event of the others, and scored on what was left out: short trainings, by the
 configuration in everything but events, quantile, length and precision. The kept-out events of the configuration
-are neither read nor named here. The rule was fixed before the first run (docs/skill.md, "How the quantile is
+are neither read nor named here. The rule was fixed before the first run (docs/lab/quantile.md, "How the quantile is
 chosen"). A second call goes on where the first was stopped.
 """
 

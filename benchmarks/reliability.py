@@ -105,7 +105,7 @@ def main() -> None:
 def print_tables(
     name: str, cases: int, scores: dict[tuple[float, int, str], MeanSum], reliability: Reliability
 ) -> None:
-    """As they stand in docs/service.md."""
+    """As they stand in docs/lab/probabilities.md."""
     print(f"{name}, {cases} starts\n")
     print("| Brier score, of 1,000 | lead | " + " | ".join(_METHODS) + " |\n" + "|" + "---|" * (2 + len(_METHODS)))
     for threshold in THRESHOLDS:

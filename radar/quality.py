@@ -1,8 +1,9 @@
 """Whether a frame can be what the sky did: absurd rain, jumps and frozen fields, found before they shape a forecast.
 
-The limits leave room for a century's storm. On 482 real frames of nine events in five countries (docs/feed.md) the
-most that was seen is: 1e-5 of the pixels above 200 mm/h, a mean of 4.9 mm/h, a wet area that grew by 0.047 of the
-field in ten minutes, 0.028 of the pixels lost between two frames, and never the same field twice.
+The limits leave room for a century's storm. On 482 real frames of nine events in five countries
+(docs/lab/archive-and-feed.md) the most that was seen is: 1e-5 of the pixels above 200 mm/h, a mean of 4.9 mm/h, a wet
+area that grew by 0.047 of the field in ten minutes, 0.028 of the pixels lost between two frames, and never the same
+field twice.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     cache_mb : int
         Decoded and encoded runs that are kept in this process, in MiB.
     verification : Path or None
-        Folder of the ledger, shared by replicas; without it nothing is scored. See docs/verification.md.
+        Folder of the ledger, shared by replicas; without it nothing is scored. See docs/reference/verification.md.
     verification_days : int
         Days that the ledger is kept record by record, counted from its newest; older ones are added up.
     drift_skill : float

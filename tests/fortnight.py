@@ -109,7 +109,7 @@ class World:
         return latest if latest and latest.reference_time == base and not latest.interim else None
 
     def _shadows(self, run: Run) -> set[str]:
-        """Who is to forecast beside a run, as docs/verification.md has it."""
+        """Who is to forecast beside a run, as docs/reference/verification.md has it."""
         aliases = read_aliases(self.repository, NAME)
         on_probation = aliases.probation_until is not None and self.clock() < aliases.probation_until
         versions = {aliases.challenger, aliases.previous if on_probation else None} - {None, run.version}

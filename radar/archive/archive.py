@@ -165,7 +165,7 @@ class Archive:
         return sum(day.forget_before(time) for day in days)
 
     def manifest(self) -> dict[str, Any]:
-        """What the archive holds: see docs/archive.md. Files whose size and time are as in the last are not read."""
+        """What the archive holds (docs/reference/archive.md). Files as they were in the last one are not read."""
         return make_manifest(self, read_manifest(self.root))
 
     def write_manifest(self, sources: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 def half_width_km(lead_minutes: float) -> float:
     """Half the edge of the square that counts as near: the further ahead, the less sure of the place.
 
-    Chosen by Brier scores on the training events: docs/scores.md.
+    Chosen by Brier scores on the training events: docs/lab/probabilities.md.
     """
     return 0.4 * lead_minutes
 

@@ -168,5 +168,5 @@ def _unreadable(path: Path, expected: str, got: str) -> UnreadableFile:
     return UnreadableFile(
         expected=f"{expected} in {file_label(path.name)}",
         got=got[:120],
-        remedy="write RYDL as in docs/formats.md",
+        remedy="write RYDL as in docs/reference/radar-files.md",
     )

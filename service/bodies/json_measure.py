@@ -112,7 +112,7 @@ class _Tally:
         return InvalidRequest(
             expected=f"JSON of {self._limits.what}: at most {most} {name}",
             got="more",
-            remedy="send less at a time; see docs/service.md for what JSON may hold",
+            remedy="send less at a time; see docs/reference/limits.md for what JSON may hold",
         )
 
 

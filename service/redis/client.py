@@ -182,7 +182,7 @@ def _told(error: Exception) -> tuple[str, str]:
     if isinstance(error, NoPermissionError) or "ACL failure in script" in str(error):
         command = re.search(r"the '([\w|]+)' command", str(error))
         refused = f"the command {command[1]}" if command else "keys that begin with raincell:"
-        return f"a refusal of {refused} (NOPERM)", "its operator gives Redis's user what docs/scaling.md lists"
+        return f"a refusal of {refused} (NOPERM)", "its operator gives Redis's user what docs/reference/redis.md lists"
     for kinds, told in _TOLD.items():
         if isinstance(error, kinds):
             return told

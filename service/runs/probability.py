@@ -27,7 +27,7 @@ class Member(NamedTuple):
 def weight(lead_minutes: float, lag_minutes: float) -> int:
     """How much a run that was made from frames so much older counts: less, the more of its lead time the lag is.
 
-    Measured by benchmarks/reliability.py; see docs/service.md.
+    Measured by benchmarks/reliability.py; see docs/lab/probabilities.md.
     """
     return round(WHOLE_WEIGHT * (lead_minutes / (lead_minutes + lag_minutes)) ** 6)
 

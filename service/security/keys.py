@@ -155,5 +155,5 @@ def _rejected(expected: str, got: str) -> KeysRejected:
     return KeysRejected(
         expected=f"{expected} in the file of API keys",
         got=got,
-        remedy="make lines with python -m service key NAME --scopes read,predict; see docs/service.md",
+        remedy="make lines with python -m service key NAME --scopes read,predict; see docs/how-to/api-keys.md",
     )

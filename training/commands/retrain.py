@@ -18,7 +18,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     retrain.add_argument("--archive", type=Path, required=True, help="as `prepare` and the service's feed fill it")
     retrain.add_argument("--repository", type=Path, required=True, help="of models, the champion among them")
-    retrain.add_argument("--config", metavar="FILE.toml", type=Path, help="docs/retraining.md; by default its defaults")
+    retrain.add_argument(
+        "--config", metavar="FILE.toml", type=Path, help="docs/reference/configuration.md; else its defaults"
+    )
     retrain.add_argument("--model", help="of the repository; its only one by default")
     retrain.add_argument(
         "--out", type=Path, help="folder of run folders, one for each run (default: REPOSITORY/MODEL/retraining)"

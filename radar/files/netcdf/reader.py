@@ -48,11 +48,11 @@ def read_netcdf(
 ) -> FrameSequence:
     """Read a sequence of rain from one CF NetCDF file.
 
-    docs/formats.md says what is read: the one variable of rain, a rate or an amount between two times, in any order of
-    its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows are turned
-    north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds, where the
-    file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads of
-    NetCDF are not read.
+    docs/reference/radar-files.md says what is read: the one variable of rain, a rate or an amount between two times, in
+    any order of its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows
+    are turned north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds,
+    where the file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads
+    of NetCDF are not read.
 
     Parameters
     ----------
@@ -238,5 +238,6 @@ def _unreadable(name: str, expected: str, got: str, remedy: str = "") -> Unreada
     return UnreadableFile(
         expected=f"{expected} in {name}",
         got=got[:160],
-        remedy=remedy or "write the file as in docs/formats.md, or with radar.files.netcdf.writer.to_netcdf",
+        remedy=remedy
+        or "write the file as in docs/reference/radar-files.md, or with radar.files.netcdf.writer.to_netcdf",
     )

@@ -42,7 +42,7 @@ class NotRead(Exception):
     ----------
     expected, got : str
     remedy : str
-        If it is another than to write the file as docs/formats.md says.
+        If it is another than to write the file as docs/reference/radar-files.md says.
     """
 
     def __init__(self, expected: str, got: str, remedy: str = "") -> None:

@@ -114,7 +114,7 @@ def test_later_leads_are_smoother() -> None:
     assert (np.diff(leads.max(axis=(1, 2))) < 0).all()
 
 
-# Mean over the nine real events, by benchmarks/motion.py: see docs/scores.md. There, only pixels count that pysteps
+# Mean over the nine real events, by benchmarks/motion.py: see docs/lab/motion.md. There, only pixels count that pysteps
 # forecasts as well; without it ours moves by less than 0.001.
 PYSTEPS_MEAN_CSI = 0.429
 

@@ -27,7 +27,7 @@ from tests.service.routes.test_predict import NPY, check_problem
 A_PATH = re.compile(r"/(srv|etc|tmp|usr|home|root|var|opt|proc|dev)\b|Traceback|\.py\b|site-packages")
 ABOUT = {"valid_time": "2017-08-16T01:15:00Z", "product": "RY"}
 MOST_MEGABYTES_ABOVE_IDLE = 400
-"""As docs/service.md states it."""
+"""As docs/lab/service-speed.md states it."""
 
 
 class Target:
@@ -184,7 +184,7 @@ def test_the_whole_set_stays_below_the_stated_memory(service_process: Callable[.
             endless(server.port, declared)
         assert client.get("/frames").json()["series"] == []
     peak = peak_bytes(server.process.pid) / 2**20
-    print(f"idle {idle:.0f} MB, peak {peak:.0f} MB")  # noqa: T201 - shown with -s, for docs/service.md
+    print(f"idle {idle:.0f} MB, peak {peak:.0f} MB")  # noqa: T201 - shown with -s, for docs/lab/service-speed.md
     assert peak - idle < MOST_MEGABYTES_ABOVE_IDLE
 
 

@@ -240,7 +240,7 @@ def test_a_user_with_the_rights_that_are_documented_does_all(pair: tuple[Redis, 
 def test_what_a_user_may_not_do_is_named(pair: tuple[Redis, Redis]) -> None:
     set_user(pair[0], "half", "~other:*", "+@all", "-time", "-set")
     url = f"redis://half:word@127.0.0.1:{port_of(pair[0])}/0"
-    with pytest.raises(StoreUnavailable, match=r"the command time \(NOPERM\).*docs/scaling.md"):
+    with pytest.raises(StoreUnavailable, match=r"the command time \(NOPERM\).*docs/reference/redis.md"):
         RedisHistory(url, HOURS).now()
     with pytest.raises(StoreUnavailable, match=r"keys that begin with raincell: \(NOPERM\)"):
         RedisHistory(url, HOURS).products()

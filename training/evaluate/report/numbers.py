@@ -1,6 +1,6 @@
 """Every number of a report, as JSON values; the page shows these and no others.
 
-`scores` has the rows of `evaluate --json`. Undefined is null. docs/scores.md describes the file.
+`scores` has the rows of `evaluate --json`. Undefined is null. docs/reference/scores.md describes the file.
 """
 
 from __future__ import annotations
