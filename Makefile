@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Files of tests run at a time, each on a core of its own; more on a larger machine: WORKERS=8 make test.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Bytecode is kept, whatever the environment says: pytest rewrites each test's asserts once, and each process that a test starts compiles nothing.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: serve test test-slow lint compose-test
 
