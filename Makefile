@@ -1,14 +1,24 @@
-# make serve: the service with the bundled model and a demo storm.  make test: every fast test.  See README.md.
+# make serve: the service with the bundled model and a demo storm.  make test: every fast test.
+# make check: lint, and the tests of what changed since main (BASE), in under a minute.  See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
 # Files of tests run at a time, each on a core of its own; more on a larger machine: WORKERS=8 make test.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+BASE ?= main
+# Bytecode is kept, whatever the environment says: pytest rewrites each test's asserts once, and each process that a test starts compiles nothing.
+ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+PYTEST := $(ENVIRONMENT) $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: serve test test-slow lint compose-test
+.PHONY: serve check check-tests test test-slow lint compose-test
 
 serve: .venv/.serve
 	RAINCELL_DEMO=1 $(BIN)/python -m service run --host 127.0.0.1 --port $${RAINCELL_PORT:-8000}
+
+check: .venv/.dev
+	$(MAKE) --jobs 2 --output-sync lint check-tests
+
+check-tests: .venv/.dev
+	$(ENVIRONMENT) $(BIN)/python -m tests.changed --base $(BASE)
 
 test: .venv/.dev
 	$(PYTEST)

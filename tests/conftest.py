@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,17 @@ def golden() -> Path:
     if not folder:
         pytest.skip("needs the authors' proof cases: set RAINCELL_TEST_GOLDEN to the folder of NAME.npz files")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _graphs_are_made_once(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Exports in this process share the graphs of their networks, see `tests.graphs`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "training" in sys.modules:  # or else nothing that was collected exports, and torch takes seconds
+            import training.export
+            from tests.graphs import remembering
+            from training.one_step_graph import one_step_graph
+
+            made = remembering(one_step_graph, pytestconfig.cache.mkdir("graphs"))
+            patch.setattr(training.export, "one_step_graph", made)
+        yield

@@ -23,10 +23,10 @@ from training.config.config import DataConfig, FitConfig, OptimiserConfig
 from training.export.export import export
 from training.fit.loop import fit
 
-SIXTEEN = tuple(
-    pytest.param(name, id=name, marks=() if name.startswith("ms-") else pytest.mark.slow) for name in MODELS
-)
-"""Their names; the multi-scale ones have all that the plain ones have, pooling and upsampling besides."""
+QUICK = ("ms-convlstm", "ms-trajgru")
+"""Pooling, upsampling and sampling along a flow, in two graphs that are made soonest."""
+SIXTEEN = tuple(pytest.param(name, id=name, marks=() if name in QUICK else pytest.mark.slow) for name in MODELS)
+"""Their names."""
 
 
 @dataclass(frozen=True)

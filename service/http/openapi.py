@@ -18,13 +18,14 @@ def reference(model: type[BaseModel]) -> dict[str, str]:
 
 def add_schemas(app: FastAPI, models: tuple[type[BaseModel], ...]) -> None:
     """Let the OpenAPI document of `app` hold the schemas of these models and of what they are made of."""
-    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_TEMPLATE)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema:  # made before, and entitled
             return app.openapi_schema
         document = describe()
+        # Only when the document is asked for: it takes longer than all the rest of making an application.
+        _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_TEMPLATE)
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             _entitle(operation)

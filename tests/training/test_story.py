@@ -29,7 +29,6 @@ leads = 3
 cell = "convlstm"
 scales = [0, 1, 0]
 channels = 4
-patch = 2
 inputs = ["rain", "coverage"]
 [framing]
 coordinates = "lagrangian"

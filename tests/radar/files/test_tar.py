@@ -70,7 +70,7 @@ def _negative_size() -> bytes:
         (archive(entry("a/../../up")), "got an absolute, parent or empty path"),
         (archive(entry("C:\\x")), "got an absolute, parent or empty path"),
         (archive(entry("a"), entry("a")), "got 'a' twice"),
-        (archive(*(entry(f"{k}", 0) for k in range(10_000))), "at most 64 files of different names in f, got more"),
+        (archive(*(entry(f"{k}", 0) for k in range(65))), "at most 64 files of different names in f, got more"),
         (archive(entry(size=17 * 2**20)), "files of at most 16,777,216 bytes"),
         (archive(entry(size=5000))[:2048], "a whole archive in f, got one that ends too early"),
         (_corrupted(), "a sound tar archive"),
