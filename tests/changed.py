@@ -2,7 +2,7 @@
 
     python -m tests.changed [--base main] [--seconds 40]
 
-A test file is near if it changed itself, then if it is named after a module that changed (service/codec.py and
+A test file is near if it changed itself, then if it is named after a module that changed (service/history/codec.py and
 test_codec.py), then if it imports one, or names a changed file that is no module, such as docker-compose.yml.
 """
 

@@ -39,10 +39,10 @@ def _graphs_are_made_once(pytestconfig: pytest.Config) -> Iterator[None]:
     """Exports in this process share the graphs of their networks, see `tests.graphs`."""
     with pytest.MonkeyPatch.context() as patch:
         if "training" in sys.modules:  # or else nothing that was collected exports, and torch takes seconds
-            import training.export
+            import training.export.export
             from tests.graphs import remembering
-            from training.one_step_graph import one_step_graph
+            from training.export.graph import one_step_graph
 
             made = remembering(one_step_graph, pytestconfig.cache.mkdir("graphs"))
-            patch.setattr(training.export, "one_step_graph", made)
+            patch.setattr(training.export.export, "one_step_graph", made)
         yield

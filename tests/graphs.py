@@ -50,7 +50,7 @@ def _with_weights(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:
 
 def _sources() -> str:
     """A digest of all that graphs follow from."""
-    paths = [*sorted((ROOT / "models").glob("**/*.py")), *sorted((ROOT / "training").glob("**/one_step_graph.py"))]
+    paths = [*sorted((ROOT / "models").glob("**/*.py")), ROOT / "training" / "export" / "graph.py"]
     return _digest(*(path.read_text() for path in paths), *(f"{name} {version(name)}" for name in _MAKERS))
 
 

@@ -17,8 +17,8 @@ import service.__main__
 import training.__main__
 from service.app import create_app
 from service.settings import Settings
-from training.config import FitConfig
-from training.retraining.config import RetrainConfig
+from training.config.config import FitConfig
+from training.retrain.config import RetrainConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
