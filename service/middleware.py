@@ -12,10 +12,11 @@ from service.connections.time_limits import Patience
 from service.context import Service
 from service.http.compressed_answers import CodedAnswer
 from service.http.compressed_bodies import DecodedBody
+from service.http.forwarded_prefix import RootPath
 from service.http.head import Head
 from service.http.problems import Failures
 from service.http.request_log import Observed
-from service.http.root_path import RootPath, check_prefix
+from service.http.root_path import check_prefix
 from service.security.access import Access, Policy
 from service.security.cors import CrossOrigin
 from service.security.hosts import KnownHosts

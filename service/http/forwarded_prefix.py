@@ -1,0 +1,76 @@
+"""X-Forwarded-Prefix: below which path of their host callers reach the service, as a proxy says or a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from radar.errors import InvalidRequest
+from service.http.problems import raincell_response
+from service.http.root_path import check_prefix
+
+HEADER = "X-Forwarded-Prefix"
+
+
+class RootPath:
+    """ASGI middleware that finds the prefix of a request, whether or not a proxy took it away.
+
+    Within it `root_path` is the prefix and `path` begins with it, as ASGI has it.
+
+    Parameters
+    ----------
+    prefix : str
+        RAINCELL_ROOT_PATH.
+    proxies : sequence of str
+        Addresses and networks whose X-Forwarded-Prefix comes before it; nobody else's is read.
+    taken : collection of str
+        First segments of the routes.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str, proxies: tuple[str, ...], taken: Collection[str]) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._taken = frozenset(taken)
+        self._trusted = _trusts(proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; 422 for a prefix that is none, from a proxy that should know."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            prefix = self._of(scope)
+        except InvalidRequest as error:
+            await raincell_response(error)(scope, receive, send)
+            return
+        if prefix:
+            path = scope["path"]
+            scope["root_path"] = prefix
+            scope["path"] = path if path.startswith(f"{prefix}/") else f"{prefix}/" if path == prefix else prefix + path
+        await self._app(scope, receive, send)
+
+    def _of(self, scope: Scope) -> str:
+        client = scope.get("client")
+        if client is None or not self._trusted(client[0]):
+            return self._prefix
+        sent = ", ".join(Headers(scope=scope).getlist(HEADER)).strip()
+        return check_prefix(sent, HEADER, self._taken) if sent else self._prefix
+
+
+def _trusts(proxies: tuple[str, ...]) -> Callable[[str], bool]:
+    networks = [ip_network(proxy) for proxy in proxies]
+
+    @lru_cache(maxsize=1024)
+    def trusted(host: str) -> bool:
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in networks)
+
+    return trusted
