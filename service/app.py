@@ -7,7 +7,6 @@ import logging
 import os
 from asyncio import create_task, wait
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
@@ -34,17 +33,12 @@ from service.feed.demo import Demo
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.reload import ModelWatch
 from service.forecasting.worker import Worker
-from service.history.history import History
-from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
-from service.history.redis_quarantine import RedisQuarantine
-from service.history.redis_store import RedisHistory
-from service.history.store import MemoryHistory
+from service.history.quarantine import Counts
 from service.http.openapi import add_schemas
 from service.http.problems import Problem, add_handlers
 from service.middleware import add_middleware
 from service.monitoring import log
 from service.monitoring.metrics import Metrics
-from service.redis.client import connect
 from service.routes import docs, frames, health, metrics, models, nowcast, points, predict, verification
 from service.routes.docs import serve_assets
 from service.routes.metrics import StateCollector, VerificationCollector
@@ -52,13 +46,11 @@ from service.routes.points import PlaceQuestion
 from service.runs.cache import Cache
 from service.runs.latest import Latest
 from service.runs.reader import RunReader
-from service.runs.redis_store import RedisRuns
 from service.runs.runner import Runner
-from service.runs.runs import Runs
-from service.runs.store import MemoryRuns
 from service.security.openapi import add_security
 from service.settings import Settings, check_exposure
 from service.shutdown import DrainingServer
+from service.stores import open_stores
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
 from service.verification.make import Parts, make_verification
@@ -67,10 +59,6 @@ from service.verification.verification import Verification
 
 _LAST_SECONDS = 5.0
 """How long work in the background is waited for at the end."""
-_REMEMBERED_RUNS = 2
-"""Runs of each series that a replica remembers for when Redis is away."""
-_BESIDE_LONGER = timedelta(minutes=30)
-"""How much longer than runs, which are kept by the times of frames, forecasts beside them are kept by the clock."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
@@ -115,7 +103,8 @@ def make_service(settings: Settings) -> Service:
     watch = ModelWatch(settings.model_repository, load)
     if settings.default_model is not None:
         _prefer(watch.catalogue, settings.default_model)
-    history, worker, runs = _history(settings, damage), _worker(settings, counts), _runs(settings, damage)
+    stores, worker = open_stores(settings, damage), _worker(settings, counts)
+    history, runs = stores.history, stores.runs
     cache = Cache(settings.cache_mb * MEBIBYTE, on_find=counts.observe_cache)
     lead = settings.run_lead_minutes
     verification = _verification(
@@ -129,8 +118,9 @@ def make_service(settings: Settings) -> Service:
             worker=worker,
             metrics=counts,
             clock=now_utc,
-            redis_url=settings.redis_url,
-            kept=timedelta(minutes=settings.run_minutes) + _BESIDE_LONGER,
+            unserved=stores.unserved,
+            leases=stores.leases,
+            references=stores.references,
             days=settings.verification_days,
             damage=damage,
         ),
@@ -150,7 +140,7 @@ def make_service(settings: Settings) -> Service:
         history=history,
         worker=worker,
         provider=settings.provider,
-        store_kind="redis" if settings.redis_url else "memory",
+        store_kind=stores.kind,
         runs=runs,
         latest=Latest(history, runs, settings.default_product),
         reader=RunReader(runs, cache),
@@ -158,7 +148,8 @@ def make_service(settings: Settings) -> Service:
         runner=runner if settings.runs else None,
         clock=now_utc,
         model_watch=watch,
-        quarantine=_quarantine(settings, damage),
+        quarantine=stores.quarantine,
+        quotas=stores.quotas,
         quarantined=Counts(lambda reason: counts.quarantined_frames.labels(reason).inc()),
         metrics=counts,
         decoders=Decoders(on_end=lambda reason: counts.decoder_ends.labels(reason).inc()),
@@ -236,31 +227,12 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
     )
 
 
-def _quarantine(settings: Settings, damage: Damage) -> QuarantineList:
-    return RedisQuarantine(connect(settings.redis_url), damage) if settings.redis_url else MemoryQuarantine()
-
-
-def _history(settings: Settings, damage: Damage) -> History:
-    retention = timedelta(minutes=settings.history_minutes)
-    if settings.redis_url is None:
-        return History(MemoryHistory(retention))
-    return History(RedisHistory(settings.redis_url, retention, damage), MemoryHistory(retention))
-
-
 def _verification(settings: Settings, parts: Parts) -> Verification | None:
     if settings.verification is None:
         return None
     drifting = drift.Limits(settings.drift_skill, settings.drift_hours, settings.drift_lead_minutes)
     usual = input_watch.Limits(settings.input_days, settings.input_margin)
     return make_verification(parts, settings.verification, drifting, usual)
-
-
-def _runs(settings: Settings, damage: Damage) -> Runs:
-    retention = timedelta(minutes=settings.run_minutes)
-    if settings.redis_url is None:
-        return Runs(MemoryRuns(retention))
-    store = RedisRuns(settings.redis_url, retention, damage=damage)
-    return Runs(store, last_good=MemoryRuns(retention, most=_REMEMBERED_RUNS))
 
 
 @contextlib.asynccontextmanager

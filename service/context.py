@@ -28,6 +28,7 @@ from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.security.access import who_asks
+from service.security.quotas import Quotas
 from service.shutdown import Drain
 from service.verification.verification import Verification
 
@@ -53,6 +54,8 @@ class Service:
         The time now, UTC.
     quarantine : QuarantineList
         Frames that were not believed, shared by replicas and feed where there is Redis.
+    quotas : Quotas
+        What counts the requests of each caller.
     quarantined : Counts
         How many this process did not believe, by reason.
     metrics : Metrics
@@ -82,6 +85,7 @@ class Service:
     clock: Callable[[], datetime] = now_utc
     model_watch: ModelWatch | None = None
     quarantine: QuarantineList = field(default_factory=MemoryQuarantine)
+    quotas: Quotas = field(default_factory=Quotas)
     quarantined: Counts = field(default_factory=Counts)
     metrics: Metrics = field(default_factory=Metrics)
     decoders: Decoders = field(default_factory=Decoders)

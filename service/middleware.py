@@ -22,7 +22,6 @@ from service.security.cors import CrossOrigin
 from service.security.hosts import KnownHosts
 from service.security.keys import KeyFile
 from service.security.quotas import Quotas
-from service.security.redis_quotas import RedisLimits
 from service.security.security_headers import SecurityHeaders
 from service.settings import Settings, anonymous_scopes
 from service.shutdown import Draining
@@ -37,7 +36,7 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     app.add_middleware(DecodedBody)
     app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(CodedAnswer)
-    app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
+    app.add_middleware(Access, policy=_policy(settings, service.quotas), clock=service.clock)
     app.add_middleware(Failures)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
@@ -59,12 +58,12 @@ def _add_proxies(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(RootPath, prefix=prefix, proxies=settings.trusted_proxies, taken=taken)
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, quotas: Quotas) -> Policy:
     return Policy(
         keys=KeyFile(settings.api_keys) if settings.api_keys else None,
         anonymous=anonymous_scopes(settings),
         anonymous_per_minute=settings.anonymous_per_minute,
         origins=settings.cors_origins,
         hosts=KnownHosts(settings.hosts),
-        quotas=Quotas(RedisLimits(settings.redis_url) if settings.redis_url else None),
+        quotas=quotas,
     )

@@ -19,7 +19,6 @@ from radar.files.limits import FOLLOWED
 from radar.files.open import iter_frames
 from service.bodies.hdf5_pool import Decoders
 from service.context import now_utc
-from service.damage import Damage
 from service.feed.bad_files import BadFiles
 from service.feed.destination import FeedHistory
 from service.feed.follow import ALL_TAKEN, Stop, follow, look_once
@@ -33,14 +32,11 @@ from service.feed.sources.folder import FolderSource
 from service.feed.sources.http import HttpSource
 from service.feed.sources.source import Source
 from service.history.quarantine import MemoryQuarantine, QuarantineList
-from service.history.redis_quarantine import RedisQuarantine
-from service.history.redis_references import RedisReferences
-from service.history.redis_store import RedisHistory
 from service.history.reference_forecasts import ReferenceForecasts
 from service.monitoring import log
 from service.monitoring.heartbeat import beating
-from service.redis.client import connect
 from service.settings import Settings
+from service.stores import open_stores
 from service.unknown_settings import warn_of_unknown_settings
 
 
@@ -148,10 +144,8 @@ def _in_redis(settings: Settings) -> _Kept:
             remedy="e.g. RAINCELL_REDIS_URL=redis://localhost:6379/0, the same for service and feed, or"
             " --service http://127.0.0.1:8000",
         )
-    client = connect(settings.redis_url)
-    damage = Damage()
-    history = RedisHistory(settings.redis_url, timedelta(minutes=settings.history_minutes), damage)
-    return _Kept(history, RedisQuarantine(client, damage), RedisReferences(client, damage=damage))
+    stores = open_stores(settings)
+    return _Kept(stores.frames, stores.quarantine, stores.references)
 
 
 def _in_service(settings: Settings, options: Options) -> _Kept:

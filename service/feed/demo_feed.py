@@ -18,8 +18,9 @@ from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.feed.demo import GRID, PRODUCT, STEP_MINUTES
 from service.history.codec import series_of
-from service.history.redis_store import RedisHistory
+from service.history.store import EncodedHistory
 from service.settings import Settings
+from service.stores import open_stores
 
 STEP = timedelta(minutes=STEP_MINUTES)
 _AT_A_TIME = 12
@@ -84,13 +85,16 @@ class DemoFeed:
         )
 
 
-class _FedHistory(RedisHistory):
-    """Its series is the one that is meant where none is named, as with every feed."""
+class _FedHistory:
+    """A history whose series is the one that is meant where none is named, as with every feed."""
+
+    def __init__(self, frames: EncodedHistory) -> None:
+        self._frames = frames
 
     def append(self, frames: FrameSequence) -> None:
-        """See HistoryStore."""
-        super().append(frames)
-        self.mark_fed(series_of(frames))
+        """See Sink."""
+        self._frames.append(frames)
+        self._frames.mark_fed(series_of(frames))
 
 
 def feed_storms(settings: Settings, hours: float, clock: Callable[[], datetime], wait: Callable[[float], bool]) -> None:
@@ -121,5 +125,5 @@ def _sinks(settings: Settings) -> tuple[Sink, ...]:
             got="none",
             remedy="a single service needs no feed: set RAINCELL_DEMO=1 for it",
         )
-    history = _FedHistory(settings.redis_url, timedelta(minutes=settings.history_minutes))
+    history = _FedHistory(open_stores(settings).frames)
     return (history, Archive(settings.archive)) if settings.archive else (history,)

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
+from service.breaker import Breaker
 from service.errors import StoredValueDamaged, StoreFull
 from service.history.codec import Series, StoredFrame, encode, series_of
 from service.history.quarantine import frame_before
@@ -18,9 +19,6 @@ from service.history.store import EncodedHistory, MemoryHistory, decode_history,
 T = TypeVar("T")
 
 _logger = logging.getLogger("raincell")
-
-PAUSE_SECONDS = 5.0
-"""How long a store that failed is left alone before it is asked again."""
 
 
 class Reading(NamedTuple, Generic[T]):
@@ -54,14 +52,12 @@ class History:
     ) -> None:
         self._store = store
         self._last_good = last_good
-        self._clock = clock
-        self._asked_again_from = float("-inf")
+        self._breaker = Breaker("the history store", clock, (StoreFull, StoredValueDamaged), _log_change)
         self._epoch = ""
         self._fed: set[Series] = set()
-        self._fault = ""
 
     def append(self, frames: FrameSequence) -> None:
-        """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
+        """Keep frames in the store and in memory; raises as EncodedHistory does, and StoreUnavailable."""
         self._ask(lambda: self._store.check(frames))
         series, encoded = series_of(frames), stamped(encode(frames), self._ask(self._store.now))
         self._ask(lambda: self._store.put(series, encoded))
@@ -69,7 +65,7 @@ class History:
             self._last_good.put(series, encoded)
 
     def latest(self, series: Series, count: int) -> Reading[FrameSequence]:
-        """The newest `count` frames; raises as HistoryStore does."""
+        """The newest `count` frames; raises as EncodedHistory does."""
         reading = self.newest(series, count)
         return Reading(decode_history(reading.value, series.product, count), reading.degraded)
 
@@ -137,32 +133,13 @@ class History:
             return Reading(read(self._last_good), "history store unavailable: frames from this process's memory")
 
     def _ask(self, work: Callable[[], T]) -> T:
-        """Ask the store, unless it failed a moment ago: not every caller should wait for its time-outs."""
-        if self._clock() < self._asked_again_from:
-            raise StoreUnavailable(
-                expected="an answer from the history store", got="none a moment ago", remedy="try again in 10 seconds"
-            )
-        try:
-            self._agree()
-            done = work()
-        except (StoreFull, StoredValueDamaged):
-            raise  # all else can be read
-        except StoreUnavailable as error:
-            self._asked_again_from = self._clock() + PAUSE_SECONDS
-            self._tell(str(error))
-            raise
-        self._tell("")
-        return done
+        """What `work` gets from the store, which has agreed with memory on what was lost and withdrawn."""
 
-    def _tell(self, fault: str) -> None:
-        """Log what is wrong with the store when that is news, and that it answers again."""
-        if fault == self._fault:
-            return
-        self._fault = fault
-        if fault:
-            _logger.warning("the history store fails: %s", fault)
-        else:
-            _logger.warning("the history store answers again")
+        def agreed() -> T:
+            self._agree()
+            return work()
+
+        return self._breaker.ask(agreed)
 
     def _agree(self) -> None:
         """Where the store has lost its frames, or others have withdrawn some, let it and memory learn of each other."""
@@ -176,6 +153,13 @@ class History:
             for series in self._fed:
                 self._store.mark_fed(series)
         self._epoch = epoch
+
+
+def _log_change(fault: str) -> None:
+    if fault:
+        _logger.warning("the history store fails: %s", fault)
+    else:
+        _logger.warning("the history store answers again")
 
 
 def agree(store: EncodedHistory, memory: EncodedHistory, series: Series) -> None:

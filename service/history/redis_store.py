@@ -26,7 +26,7 @@ from service.history.codec import Series, StoredFrame, read_header, series_of_he
 from service.history.fed_marks import brought, marked
 from service.history.redis_values import frame_of, healed, moment_of, read_or_none, series_of_member, time_of, times_of
 from service.history.store import EncodedHistory, lost_of
-from service.redis.client import connect, store_errors
+from service.redis.client import store_errors
 
 T = TypeVar("T")
 
@@ -50,14 +50,15 @@ class RedisHistory(EncodedHistory):
 
     Parameters
     ----------
-    url : str
+    client : redis.Redis
+        See `service.redis.client.connect`.
     retention : timedelta
     damage : Damage, optional
     """
 
-    def __init__(self, url: str, retention: timedelta, damage: Damage | None = None) -> None:
+    def __init__(self, client: Any, retention: timedelta, damage: Damage | None = None) -> None:  # noqa: ANN401
         super().__init__(retention)
-        self._redis = connect(url)
+        self._redis = client
         self._damage = damage or Damage()
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
@@ -126,14 +127,14 @@ class RedisHistory(EncodedHistory):
         return frame_of(header, data, name, "frame", self._damage, fits)
 
     def times(self, product: str, grid: str) -> list[datetime]:
-        """See HistoryStore."""
+        """See EncodedHistory."""
         series = Series(product, grid)
         key = _key(series, "times")
         members = self._healed(series, lambda: self._redis.zrange(key, 0, -1, withscores=True))
         return times_of(members, key, self._damage)
 
     def products(self) -> list[Series]:
-        """See HistoryStore."""
+        """See EncodedHistory."""
         members = healed(self._redis, self._damage, {_SERIES: "set"}, lambda: self._redis.smembers(_SERIES))
         read = (series_of_member(member, _SERIES, "series", self._damage) for member in members)
         listed = [series for series in read if series]

@@ -9,7 +9,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Protocol
 
 from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence, check_spacing, iso
@@ -23,41 +22,10 @@ MOST_WITHDRAWN = 10_000
 """Withdrawals that a process remembers."""
 
 
-class HistoryStore(Protocol):
-    """Keeps frames by product and grid; retention counts from a product's newest frame."""
-
-    def append(self, frames: FrameSequence) -> None:
-        """Keep frames; one of a time that is already there replaces it.
-
-        Raises
-        ------
-        InvalidRequest
-            A frame is older than the retention, or has no product.
-        """
-
-    def latest(self, product: str, grid: str, count: int) -> FrameSequence:
-        """The newest `count` frames of a product on the grid of that key.
-
-        Raises
-        ------
-        UnknownProduct
-            There is no frame.
-        StoredHistoryIncomplete
-            There are fewer, or there is a gap.
-        """
-
-    def times(self, product: str, grid: str) -> list[datetime]:
-        """The times of all frames, oldest first; none if there are none."""
-
-    def products(self) -> list[Series]:
-        """Every product and grid of which there are frames."""
-
-    def withdraw(self, product: str, time: datetime) -> bool:
-        """Take the frames of that time away on all grids, and remember it; whether there were any."""
-
-
 class EncodedHistory(ABC):
-    """A HistoryStore made of a few operations on encoded frames, which is where the stores differ.
+    """Keeps frames by product and grid; retention counts from a product's newest frame.
+
+    The stores differ in a few operations on encoded frames, which are abstract here.
 
     Withdrawals are remembered for as long as frames are kept, so that a copy of a withdrawn frame does not come back. A
     frame that was stored after the withdrawal of an earlier one of its time is another frame.
@@ -80,11 +48,11 @@ class EncodedHistory(ABC):
 
     @abstractmethod
     def times(self, product: str, grid: str) -> list[datetime]:
-        """See HistoryStore."""
+        """The times of all frames, oldest first; none if there are none."""
 
     @abstractmethod
     def products(self) -> list[Series]:
-        """See HistoryStore."""
+        """Every product and grid of which there are frames."""
 
     @abstractmethod
     def bury(self, series: Series, time: datetime, at: float) -> bool:
@@ -114,16 +82,16 @@ class EncodedHistory(ABC):
         return "memory"
 
     def append(self, frames: FrameSequence) -> None:
-        """See HistoryStore."""
+        """Keep frames; one of a time that is already there replaces it. Raises as `check`."""
         self.check(frames)
         self.put(series_of(frames), stamped(encode(frames), self.now()))
 
     def latest(self, product: str, grid: str, count: int) -> FrameSequence:
-        """See HistoryStore."""
+        """The newest `count` frames of a product on the grid of that key; raises as `decode_history`."""
         return decode_history(self.newest(Series(product, grid), count), product, count)
 
     def withdraw(self, product: str, time: datetime, at: float | None = None) -> bool:
-        """See HistoryStore; `at` is now if not given."""
+        """Take the frames of a time away on all grids, withdrawn as of `at` (None: now); whether there were any."""
         at = self.now() if at is None else at
         series = [each for each in self.products() if each.product == product and time in self.times(*each)]
         removed = [self.bury(each, time, at) for each in series]
@@ -193,11 +161,11 @@ class MemoryHistory(EncodedHistory):
         return list(self._frames.get(series, {}).values())[-count:]
 
     def times(self, product: str, grid: str) -> list[datetime]:
-        """See HistoryStore."""
+        """See EncodedHistory."""
         return list(self._frames.get(Series(product, grid), {}))
 
     def products(self) -> list[Series]:
-        """See HistoryStore."""
+        """See EncodedHistory."""
         return sorted(self._frames.copy())
 
     def bury(self, series: Series, time: datetime, at: float) -> bool:

@@ -22,7 +22,7 @@ from service.damage import Damage
 from service.errors import StoredValueDamaged
 from service.history.codec import Series, StoredFrame
 from service.history.redis_values import frame_of, healed
-from service.redis.client import connect, store_errors
+from service.redis.client import store_errors
 from service.runs.coverage import unpack
 from service.runs.run import Run, WholeRun, series_tag, tag_of
 from service.runs.store import MOST_EXPIRED, MOST_RUNS, expired, newest_first, outdated, unknown
@@ -55,10 +55,25 @@ class RedisRuns:
 
     A run of which anything cannot be read is deleted when that is found out, and noted in `damage`, so that it is made
     again.
+
+    Parameters
+    ----------
+    client : redis.Redis
+        See `service.redis.client.connect`.
+    retention : timedelta
+    most : int
+        Runs of a series.
+    damage : Damage, optional
     """
 
-    def __init__(self, url: str, retention: timedelta, most: int = MOST_RUNS, damage: Damage | None = None) -> None:
-        self._redis = connect(url)
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - redis has no type for it
+        retention: timedelta,
+        most: int = MOST_RUNS,
+        damage: Damage | None = None,
+    ) -> None:
+        self._redis = client
         self._retention = retention
         self._most = most
         self._damage = damage or Damage()

@@ -43,7 +43,7 @@ class Runs:
         self._store = store
         self._last_good = last_good
         self._clock = clock
-        self._breaker = Breaker(clock)
+        self._breaker = Breaker("the run store", clock)
         self._fresh: dict[Series, tuple[float, Reading[Run | None]]] = {}
 
     def fresh(self, series: Series) -> Reading[Run | None] | None:

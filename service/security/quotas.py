@@ -14,11 +14,11 @@ from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 
 from radar.errors import StoreUnavailable
+from service.breaker import PAUSE_SECONDS, Breaker
 
 MOST_COUNTED = 50_000
 """Callers that are told apart within a minute; all others count as one."""
 _OTHERS = "others"
-_PAUSE_SECONDS = 5.0
 _PATIENCE_SECONDS = 0.5
 _logger = logging.getLogger("raincell.limits")
 
@@ -92,8 +92,7 @@ class Quotas:
     def __init__(self, shared: Limits | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._memory = MemoryLimits()
         self._shared = shared
-        self._monotonic = monotonic
-        self._asked_again_from = float("-inf")
+        self._breaker = Breaker("the counts of requests", monotonic)
         self._threads: CapacityLimiter | None = None
 
     async def spend(self, who: str, per_minute: int, now: datetime) -> Allowance:
@@ -104,7 +103,7 @@ class Quotas:
 
     async def _count_shared(self, who: str, minute: int) -> int:
         """The shared count, or 0 if the store does not answer soon or did not a moment ago."""
-        if self._shared is None or self._monotonic() < self._asked_again_from:
+        if self._shared is None or self._breaker.is_open:
             return 0
         # Threads of its own: those of anyio may all be busy decoding.
         self._threads = self._threads or CapacityLimiter(8)
@@ -113,6 +112,6 @@ class Quotas:
                 return await run_sync(self._shared.count, who, minute, abandon_on_cancel=True, limiter=self._threads)
         except StoreUnavailable:
             pass
-        self._asked_again_from = self._monotonic() + _PAUSE_SECONDS
-        _logger.warning("quotas are counted in this process alone for %g s: Redis does not answer", _PAUSE_SECONDS)
+        self._breaker.open()
+        _logger.warning("quotas are counted in this process alone for %g s: Redis does not answer", PAUSE_SECONDS)
         return 0

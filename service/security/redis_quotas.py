@@ -5,16 +5,24 @@ raincell:{limit|<who>}:<minute since 1970>      integer, gone two minutes later
 
 from __future__ import annotations
 
-from service.redis.client import connect, store_errors
+from typing import Any
+
+from service.redis.client import store_errors
 
 _KEPT_SECONDS = 120
 
 
 class RedisLimits:
-    """See service.security.quotas.Limits."""
+    """See service.security.quotas.Limits.
 
-    def __init__(self, url: str) -> None:
-        self._redis = connect(url)
+    Parameters
+    ----------
+    client : redis.Redis
+        See `service.redis.client.connect`.
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis has no type for it
+        self._redis = client
 
     def count(self, who: str, minute: int) -> int:
         """See Limits."""

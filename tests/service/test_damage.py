@@ -22,6 +22,7 @@ from service.history.redis_quarantine import RedisQuarantine
 from service.history.redis_references import RedisReferences
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
+from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
 from service.verification.stores.redis_unserved_forecasts import RedisBeside
 from tests.service.conftest import SMALL, RedisServer, sequence
@@ -86,7 +87,7 @@ OTHERS: dict[str, Spoil] = {
 @pytest.mark.parametrize("name", [*FRAMES, *OTHERS])
 def test_one_bad_value_is_one_bad_value(name: str, redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     redis, counted = Redis(port=redis_server.port), Counter[str]()
-    store = RedisHistory(redis_server.url, RETENTION, Damage(lambda kind: counted.update([kind])))
+    store = RedisHistory(connect(redis_server.url), RETENTION, Damage(lambda kind: counted.update([kind])))
     history = History(store, MemoryHistory(RETENTION))
     for series in (BAD, GOOD):
         history.append(sequence(5, end=END, product=series.product))
@@ -112,7 +113,7 @@ def test_one_bad_value_is_one_bad_value(name: str, redis_server: RedisServer, ca
 
 
 def test_what_a_later_version_says_besides_is_passed_over(redis_server: RedisServer) -> None:
-    history = RedisHistory(redis_server.url, RETENTION)
+    history = RedisHistory(connect(redis_server.url), RETENTION)
     history.append(sequence(5, end=END, product="BAD"))
     header_with(written_by="9.9")(Redis(port=redis_server.port))
     assert len(history.newest(BAD, 5)) == 5
@@ -156,7 +157,7 @@ RUNS: dict[str, Spoil] = {
 @pytest.mark.parametrize("name", RUNS)
 def test_a_damaged_run_goes_and_is_made_again(name: str, redis_server: RedisServer) -> None:
     counted = Counter[str]()
-    store = RedisRuns(redis_server.url, RETENTION, damage=Damage(lambda kind: counted.update([kind])))
+    store = RedisRuns(connect(redis_server.url), RETENTION, damage=Damage(lambda kind: counted.update([kind])))
     whole = made_run()
     store.put(whole)
     store.point(RUN.series, RUN.id)
@@ -182,7 +183,7 @@ def test_a_damaged_run_goes_and_is_made_again(name: str, redis_server: RedisServ
 
 
 def test_a_lock_that_somebody_holds_is_not_taken(redis_server: RedisServer) -> None:
-    store = RedisRuns(redis_server.url, RETENTION)
+    store = RedisRuns(connect(redis_server.url), RETENTION)
     assert store.lock(RUN.series, "one", 60)
     assert not store.lock(RUN.series, "two", 1)
 
@@ -229,7 +230,7 @@ def test_a_store_full_of_garbage_does_not_fill_the_log(caplog: pytest.LogCapture
 
 
 def test_thousands_of_series_without_frames_are_taken_from_the_list(redis_server: RedisServer) -> None:
-    redis, store = Redis(port=redis_server.port), RedisHistory(redis_server.url, RETENTION)
+    redis, store = Redis(port=redis_server.port), RedisHistory(connect(redis_server.url), RETENTION)
     store.append(sequence(1, end=END, product="GOOD"))
     redis.sadd("raincell:series", *(f"P{number}|g" for number in range(3000)))
     for _ in range(2):

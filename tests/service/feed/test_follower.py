@@ -34,6 +34,7 @@ from service.history.quarantine import MemoryQuarantine, QuarantineEntry
 from service.history.redis_store import RedisHistory
 from service.history.reference_forecasts import MemoryReferences
 from service.history.store import EncodedHistory, MemoryHistory
+from service.redis.client import connect
 from tests.service.conftest import RedisServer, sequence
 from tests.service.feed.feed_server import FeedServer, feed_server, rv_file, rv_name, ry_file, ry_name
 
@@ -443,7 +444,7 @@ def test_an_archive_keeps_as_many_days_as_it_is_told(
 def test_a_redis_that_is_away_costs_no_frame_and_one_that_is_empty_is_filled(
     server: FeedServer, http_feed: Callable[..., Feed], redis_server: RedisServer
 ) -> None:
-    feed = http_feed(history=RedisHistory(redis_server.url, timedelta(hours=6)))
+    feed = http_feed(history=RedisHistory(connect(redis_server.url), timedelta(hours=6)))
     put(server, 0)
     assert feed.look() == 1
     redis_server.kill()

@@ -75,7 +75,7 @@ def test_a_feed_that_is_killed_again_and_again_loses_nothing_and_takes_nothing_t
     times = put_frames(server, 24)
     server.delay = 0.05
     arguments = ("--source", server.url, "--product", "RY", "--redis-url", redis_server.url, "--archive", tmp_path)
-    history = RedisHistory(redis_server.url, timedelta(hours=6))
+    history = RedisHistory(connect(redis_server.url), timedelta(hours=6))
     for kills in range(1, 4):
         process = start_feed(*arguments, "--interval", "0.2")
         # Killed at another place of the work each time: after so many requests, and a little later.
@@ -106,7 +106,7 @@ def archived(root: Path) -> list[datetime]:
 
 def test_it_follows_until_it_is_told_to_stop(redis_server: RedisServer, start_feed: START_FEED, tmp_path: Path) -> None:
     process = start_feed("--source", tmp_path, "--product", "RY", "--redis-url", redis_server.url, "--interval", "0.1")
-    history = RedisHistory(redis_server.url, timedelta(hours=6))
+    history = RedisHistory(connect(redis_server.url), timedelta(hours=6))
     for number in range(2):
         moment = START + number * STEP
         (tmp_path / ry_name(moment)).write_bytes(ry_file(moment, number))
@@ -155,7 +155,7 @@ def test_without_redis_it_goes_on_trying(server: FeedServer, redis_server: Redis
     )
     wait_until(lambda: len(server.requests) >= 2, "two looks")
     redis_server.start()
-    history = RedisHistory(redis_server.url, timedelta(hours=6))
+    history = RedisHistory(connect(redis_server.url), timedelta(hours=6))
     wait_until(lambda: time_ in history.times("RY", "radolan"), "the frame")
     assert process.poll() is None
 
@@ -242,7 +242,7 @@ def test_rv_as_dwd_publishes_it_becomes_frames_leads_and_an_answer(
     status, errors = finished(start_feed("--source", server.url, "--product", "RV", "--redis-url", url, "--once"))
     assert status == 0, errors
     assert f"took RV of {iso(made)} from {path.name}" in errors
-    assert RedisHistory(url, timedelta(hours=6)).times("RV", "de1200") == [made]
+    assert RedisHistory(connect(url), timedelta(hours=6)).times("RV", "de1200") == [made]
     leads = RedisReferences(connect(url)).get(Series("RV", "de1200"), made)
     assert leads is not None
     assert leads.lead_minutes == (50,)  # the archive has two of DWD's 25 members

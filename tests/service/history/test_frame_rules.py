@@ -16,6 +16,7 @@ from service.history.frame_rules import MOST_SERIES, STORED_AHEAD, Held, check_f
 from service.history.quarantine import MOST_ENTRIES, MemoryQuarantine, QuarantineEntry
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
+from service.redis.client import connect
 from tests.service.conftest import SMALL, Client, RedisServer, npy, rain, sequence
 from tests.service.routes.test_predict import NPY, check_problem
 
@@ -98,7 +99,7 @@ def test_a_known_product_finds_a_place_when_others_took_all() -> None:
 
 def test_a_replica_whose_clock_is_ahead_moves_nothing_for_the_others(redis_server: RedisServer) -> None:
     """It lets frames of its own now pass; the clock of Redis, the same for all, does not."""
-    store = RedisHistory(redis_server.url, RETENTION)
+    store = RedisHistory(connect(redis_server.url), RETENTION)
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     store.append(sequence(5, end=now))
     for hours in (0.2, 5, 24 * 365):

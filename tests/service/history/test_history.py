@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from radar.errors import StoreUnavailable
+from service.breaker import PAUSE_SECONDS
 from service.history.codec import series_of
-from service.history.history import PAUSE_SECONDS, History
+from service.history.history import History
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
+from service.redis.client import connect
 from tests.service.conftest import RedisServer, free_port, sequence
 
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
@@ -29,7 +31,7 @@ class Clock:
 
 
 def history_on(url: str, clock: Clock | None = None) -> History:
-    return History(RedisHistory(url, RETENTION), MemoryHistory(RETENTION), clock or Clock())
+    return History(RedisHistory(connect(url), RETENTION), MemoryHistory(RETENTION), clock or Clock())
 
 
 def test_a_store_that_answers_is_not_degraded(redis_server: RedisServer) -> None:
@@ -94,7 +96,7 @@ def test_a_redis_that_comes_back_empty_is_filled_again(redis_server: RedisServer
     reading = history.latest(SERIES, 5)
     assert reading.degraded is None
     np.testing.assert_array_equal(reading.value.rain_rate, frames.rain_rate)
-    assert len(RedisHistory(redis_server.url, RETENTION).times(*SERIES)) == 5
+    assert len(RedisHistory(connect(redis_server.url), RETENTION).times(*SERIES)) == 5
 
 
 def test_filling_again_does_not_undo_what_others_wrote(redis_server: RedisServer) -> None:

@@ -18,6 +18,7 @@ from service.history.frame_rules import MOST_SERIES
 from service.history.redis_store import RedisHistory
 from service.history.series import choose_series
 from service.history.store import EncodedHistory, MemoryHistory, gaps, stamped
+from service.redis.client import connect
 from tests.service.conftest import SMALL, RedisServer, sequence
 
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
@@ -32,7 +33,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[EncodedHistory]:
         yield MemoryHistory(RETENTION)
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    yield RedisHistory(server.url, RETENTION)
+    yield RedisHistory(connect(server.url), RETENTION)
 
 
 def test_latest_gives_the_newest_frames(store: EncodedHistory) -> None:

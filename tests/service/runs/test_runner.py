@@ -25,6 +25,7 @@ from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.history.redis_store import RedisHistory
 from service.history.store import MemoryHistory
+from service.redis.client import connect
 from service.routes.run_answer import until_next_run
 from service.runs import runner as runner_module
 from service.runs.coverage import unpack
@@ -93,8 +94,8 @@ def make_replica(catalogue: Catalogue) -> Callable[..., Replica]:
         if server is None:
             history, runs = History(MemoryHistory(RETENTION)), Runs(MemoryRuns(RETENTION))
         else:
-            history = History(RedisHistory(server.url, RETENTION), MemoryHistory(RETENTION))
-            runs = Runs(RedisRuns(server.url, RETENTION), MemoryRuns(RETENTION, most=2))
+            history = History(RedisHistory(connect(server.url), RETENTION), MemoryHistory(RETENTION))
+            runs = Runs(RedisRuns(connect(server.url), RETENTION), MemoryRuns(RETENTION, most=2))
         worker = CountingWorker()
         runner = Runner(history, runs, worker, catalogue, lead_minutes, lambda: NOW, lock_seconds)
         return Replica(history, runs, worker, runner)
@@ -408,7 +409,6 @@ def test_a_run_of_another_replica_is_served_without_redis_although_a_newer_one_i
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that was away is asked again at once."""
-    monkeypatch.setattr("service.history.history.PAUSE_SECONDS", 0.0)
     monkeypatch.setattr("service.breaker.PAUSE_SECONDS", 0.0)
 
 

@@ -13,6 +13,7 @@ import pytest
 from radar.errors import StoreUnavailable
 from radar.grid import Grid
 from service.errors import RunExpired, UnknownRun
+from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
 from service.runs.store import MemoryRuns, RunStore
 from tests.service.conftest import RedisServer, free_port, wait_until
@@ -29,7 +30,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[RunStore]:
         yield MemoryRuns(RETENTION, MOST)
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    yield RedisRuns(server.url, RETENTION, MOST)
+    yield RedisRuns(connect(server.url), RETENTION, MOST)
 
 
 def test_a_run_comes_back_as_it_was_put(store: RunStore) -> None:
@@ -162,7 +163,7 @@ def test_of_many_who_want_the_lock_at_a_time_one_gets_it(store: RunStore) -> Non
 
 
 def test_redis_that_does_not_answer_is_said_within_seconds() -> None:
-    store = RedisRuns(f"redis://127.0.0.1:{free_port()}/0", RETENTION)
+    store = RedisRuns(connect(f"redis://127.0.0.1:{free_port()}/0"), RETENTION)
     start = time.monotonic()
     run = made_run().run
     calls: list[Any] = [
@@ -182,7 +183,7 @@ def test_redis_that_does_not_answer_is_said_within_seconds() -> None:
 def test_a_run_that_redis_evicted_has_expired(redis_server: RedisServer) -> None:
     from redis import Redis
 
-    store = RedisRuns(redis_server.url, RETENTION)
+    store = RedisRuns(connect(redis_server.url), RETENTION)
     whole = made_run()
     store.put(whole)
     store.point(whole.run.series, whole.run.id)

@@ -55,7 +55,7 @@ def test_the_one_list_is_told_with_every_answer_and_names_what_is_written(named:
     for path in ("/livez", "/none", "/nowcast?format=none"):
         answer = named.client.get(path, headers={"Origin": SITE})
         assert {name.lower() for name in Own} <= exposed(answer)
-    listed = SERVICE / "answers" / "own_headers.py"
+    listed = SERVICE / "http" / "own_headers.py"
     spelled = {path for path in SERVICE.rglob("*.py") if re.search(r"""["']x-raincell-""", path.read_text(), re.I)}
     assert spelled == {listed}, "names are taken from the list: what is spelled elsewhere may be missing there"
 

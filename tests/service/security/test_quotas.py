@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from radar.errors import StoreUnavailable
+from service.redis.client import connect
 from service.security import quotas as limits
 from service.security.quotas import Allowance, Limits, MemoryLimits, Quotas
 from service.security.redis_quotas import RedisLimits
@@ -24,7 +25,7 @@ def counted(request: pytest.FixtureRequest) -> Iterator[Limits]:
         yield MemoryLimits()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    yield RedisLimits(server.url)
+    yield RedisLimits(connect(server.url))
 
 
 def test_requests_are_counted_by_caller_and_minute(counted: Limits) -> None:
@@ -48,7 +49,7 @@ def test_memory_tells_a_bounded_number_of_callers_apart(monkeypatch: pytest.Monk
 
 
 def test_counts_in_redis_go_after_their_minute(redis_server: RedisServer) -> None:
-    RedisLimits(redis_server.url).count("key:office", 100)
+    RedisLimits(connect(redis_server.url)).count("key:office", 100)
     with Redis(port=redis_server.port) as redis:
         (key,) = redis.keys("*")
         assert key == b"raincell:{limit|key:office}:100"
@@ -79,7 +80,7 @@ def test_what_is_left_is_told() -> None:
 
 
 def test_a_quota_holds_across_replicas(redis_server: RedisServer) -> None:
-    one, other = (Quotas(RedisLimits(redis_server.url)) for _ in range(2))
+    one, other = (Quotas(RedisLimits(connect(redis_server.url))) for _ in range(2))
     assert spend(one, "a", 2).used == 2
     assert spend(other, "a", 2).used == 4
     assert spend(one, "a").exceeded
@@ -87,13 +88,13 @@ def test_a_quota_holds_across_replicas(redis_server: RedisServer) -> None:
 
 def test_without_redis_each_process_counts_and_asks_again_later(redis_server: RedisServer) -> None:
     now = [0.0]
-    quotas = Quotas(RedisLimits(redis_server.url), monotonic=lambda: now[0])
+    quotas = Quotas(RedisLimits(connect(redis_server.url)), monotonic=lambda: now[0])
     assert spend(quotas, "a", 2).used == 2
     redis_server.kill()
     assert spend(quotas, "a").used == 3
     assert spend(quotas, "a").exceeded
     redis_server.start()
-    RedisLimits(redis_server.url).count("a", int(NOW.timestamp()) // 60)
+    RedisLimits(connect(redis_server.url)).count("a", int(NOW.timestamp()) // 60)
     now[0] += 4
     assert spend(quotas, "a").used == 5, "memory's count: Redis is left alone for a while"
     with Redis(port=redis_server.port) as redis:
@@ -104,7 +105,7 @@ def test_without_redis_each_process_counts_and_asks_again_later(redis_server: Re
 
 
 def test_a_paused_redis_costs_half_a_second_once(redis_server: RedisServer) -> None:
-    quotas = Quotas(RedisLimits(redis_server.url), monotonic=lambda: 0.0)
+    quotas = Quotas(RedisLimits(connect(redis_server.url)), monotonic=lambda: 0.0)
     spend(quotas, "a")
     redis_server.pause()
     with anyio.from_thread.start_blocking_portal() as portal:
@@ -115,7 +116,7 @@ def test_a_paused_redis_costs_half_a_second_once(redis_server: RedisServer) -> N
 
 
 def test_a_store_that_does_not_answer_is_an_error_of_the_store_alone(redis_server: RedisServer) -> None:
-    counted = RedisLimits(redis_server.url)
+    counted = RedisLimits(connect(redis_server.url))
     redis_server.kill()
     with pytest.raises(StoreUnavailable):
         counted.count("a", 1)

@@ -90,8 +90,8 @@ def make_replica(
         references = None
     else:
         client = connect(url)
-        history = History(RedisHistory(url, RETENTION), MemoryHistory(RETENTION))
-        runs = Runs(RedisRuns(url, RETENTION), MemoryRuns(RETENTION, most=2))
+        history = History(RedisHistory(connect(url), RETENTION), MemoryHistory(RETENTION))
+        runs = Runs(RedisRuns(connect(url), RETENTION), MemoryRuns(RETENTION, most=2))
         beside, claims, references = RedisBeside(client), RedisClaims(client), RedisReferences(client)
     worker, tally = Worker(8), Tally(ledger)
     outcomes: list[str] = []

@@ -39,7 +39,7 @@ FRAMES, FIRST, LEADS = 15, 5, 6
 
 def wholes_in(server: RedisServer) -> list[WholeRun]:
     """The runs that the processes made, those that only answered meanwhile left out."""
-    runs = RedisRuns(server.url, timedelta(days=1))
+    runs = RedisRuns(connect(server.url), timedelta(days=1))
     found = []
     for run in runs.runs(SERIES):
         minutes = [*run.observed_minutes, *run.lead_minutes]
@@ -64,9 +64,9 @@ def test_counts_equal_an_offline_evaluation(
         "RAINCELL_RUN_MINUTES": "600",
     }
     replicas = [service_process(**settings) for _ in range(2)]
-    history = RedisHistory(redis_server.url, RETENTION)
+    history = RedisHistory(connect(redis_server.url), RETENTION)
     history.append(FrameSequence(frames.rain_rate[:FIRST], frames.valid_times[:FIRST], SMALL, 5, "RY"))
-    runs = RedisRuns(redis_server.url, RETENTION)
+    runs = RedisRuns(connect(redis_server.url), RETENTION)
     for place in range(FIRST, FRAMES + 1):
         base = frames.valid_times[place - 1]
         wait_until(partial(runs_from, runs, base), f"the run from frame {place}")
@@ -110,7 +110,7 @@ def test_a_challenger_is_scored_by_a_real_process(
         RAINCELL_RUN_LEAD_MINUTES="30",
         RAINCELL_MODEL_REPOSITORY=str(models),
     )
-    history, runs = RedisHistory(redis_server.url, RETENTION), RedisRuns(redis_server.url, RETENTION)
+    history, runs = RedisHistory(connect(redis_server.url), RETENTION), RedisRuns(connect(redis_server.url), RETENTION)
     beside = RedisBeside(connect(redis_server.url))
     history.append(FrameSequence(frames.rain_rate[:FIRST], frames.valid_times[:FIRST], SMALL, 5, "RY"))
     for place in range(FIRST, 10):
