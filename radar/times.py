@@ -1,9 +1,12 @@
-"""Times as people write them: ISO 8601, or the digits of radar files; nothing else is guessed at."""
+"""Times: as people write them (ISO 8601, or the digits of radar files), which are consecutive, which are missing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
+from typing import TypeVar
 
 from radar.errors import InvalidRequest
 
@@ -13,6 +16,11 @@ _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _FARTHEST_OFFSET = timedelta(hours=14)
 _LONGEST = 40
 """Letters of a time that are repeated in an error."""
+
+T = TypeVar("T")
+Gap = tuple[datetime, datetime]
+"""The first and the last missing time, UTC."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TIME = re.compile(
     r"(?:(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[Tt _]"
@@ -89,3 +97,49 @@ def _refused(text: str, remedy: str) -> InvalidRequest:
     return InvalidRequest(
         expected=f"a time since 1950 in ISO 8601, e.g. {EXAMPLE}", got=text[:_LONGEST] or "nothing", remedy=remedy
     )
+
+
+def runs(times: Iterable[datetime], step: timedelta, longest: int = 0) -> Iterator[list[datetime]]:
+    """Times in order, cut wherever the next one is not one step later, and after `longest` (0: anywhere).
+
+    Parameters
+    ----------
+    times : iterable of datetime
+        In order.
+    step : timedelta
+    longest : int
+        The most times of one run; 0 for as many as there are.
+    """
+    return runs_of(times, lambda time: time, step, longest)
+
+
+def runs_of(
+    items: Iterable[T], time_of: Callable[[T], datetime], step: timedelta, longest: int = 0
+) -> Iterator[list[T]]:
+    """As `runs`, of what has a time, such as frames."""
+    run: list[T] = []
+    for item in items:
+        if run and (len(run) == longest or time_of(item) - time_of(run[-1]) != step):
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run
+
+
+def gaps(
+    times: Sequence[datetime], step: timedelta, start: datetime | None = None, end: datetime | None = None
+) -> list[Gap]:
+    """The gaps between times, and before and after them where `start` and `end` say so.
+
+    Times are expected in the phase of the time before them: those before the first in the phase of the first, and on
+    whole steps where there is none.
+    """
+    phase = times[0] if times else _EPOCH
+    edges = list(times)
+    if start is not None:
+        edges.insert(0, start + (phase - start) % step - step)
+    if end is not None:
+        edges.append(end - (end - phase) % step + step)
+    counts = ((before, -((before - after) // step) - 1) for before, after in pairwise(edges))
+    return [(before + step, before + count * step) for before, count in counts if count > 0]

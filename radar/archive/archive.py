@@ -22,11 +22,11 @@ import numpy as np
 from radar.archive.day import Added, StoredDay, stored_days
 from radar.archive.file import Series
 from radar.archive.frame import ArchivedFrame, archived
-from radar.archive.gaps import Gap, find_gaps, runs
 from radar.archive.manifest import make_manifest, read_manifest, save_manifest
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, UnknownProduct, UnreadableFile
 from radar.frame import forecast_refused
 from radar.sequence import FrameSequence, iso
+from radar.times import Gap, gaps, runs_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")
 
@@ -107,8 +107,8 @@ class Archive:
 
     def gaps(self, product: str, grid: str, start: datetime | None = None, end: datetime | None = None) -> list[Gap]:
         """First and last missing time of each gap from `start` to `end`; by default from first to last frame."""
-        step = self.series(product, grid).timestep_minutes
-        return find_gaps(self.times(product, grid, start, end), step, start, end)
+        step = self.series(product, grid).timestep
+        return gaps(self.times(product, grid, start, end), step, start, end)
 
     def read(self, product: str, grid: str, start: datetime, end: datetime) -> FrameSequence:
         """The frames from `start` to `end`, both included.
@@ -145,7 +145,8 @@ class Archive:
         """Sequence after sequence, of a day at most and of `longest` frames at most; gaps end a sequence."""
         series = self.series(product, grid)
         for day in self.days(product, grid, start, end):
-            for run in runs(day.frames(start, end), series.timestep_minutes, longest):
+            frames = day.frames(start, end)
+            for run in runs_of(frames, lambda frame: frame.valid_time, series.timestep, longest):
                 yield _sequence(series, run)
 
     def pack(self, day: date) -> int:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import h5py
@@ -36,6 +36,11 @@ class Series:
     product: str
     grid: Grid
     timestep_minutes: int
+
+    @property
+    def timestep(self) -> timedelta:
+        """From one frame to the next."""
+        return timedelta(minutes=self.timestep_minutes)
 
 
 def write_file(path: Path, series: Series, frames: Sequence[ArchivedFrame]) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from radar.archive.day import StoredDay
 from radar.archive.file import Series
 from radar.archive.frame import ArchivedFrame
-from radar.archive.gaps import find_gaps
 from radar.sequence import iso
 from radar.system.digest import sha256_of
 from radar.system.durable import write_text
+from radar.times import gaps
 
 if TYPE_CHECKING:
     from radar.archive.archive import Archive
@@ -58,7 +58,7 @@ def _series(archive: Archive, product: str, grid: str, known: dict[str, Any]) ->
         "timestep_minutes": series.timestep_minutes,
         "first": iso(times[0]),
         "last": iso(times[-1]),
-        "gaps": [[iso(first), iso(last)] for first, last in find_gaps(times, series.timestep_minutes)],
+        "gaps": [[iso(first), iso(last)] for first, last in gaps(times, series.timestep)],
         **_summary({name: sum(file[name] for file in files) for name in ("frames", *_TALLIES)}, series),
         "files": files,
     }

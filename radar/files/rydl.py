@@ -19,6 +19,7 @@ from radar.errors import IncompleteHistory, RaincellError, UnreadableFile
 from radar.frame import file_label
 from radar.grid import KNOWN_GRIDS
 from radar.sequence import Float32, FrameSequence, iso
+from radar.times import runs_of
 
 TIMESTEP_MINUTES = 5
 MOST_FRAMES = 288
@@ -100,13 +101,9 @@ def rydl_sequences(
     """
     path = Path(path)
     with _opened(path) as file:
-        run: list[tuple[datetime, str]] = []
-        for time, key in _between(file, path, start, end):
-            if run and (len(run) >= longest or time - run[-1][0] != timedelta(minutes=TIMESTEP_MINUTES)):
-                yield _sequence(file, run, path)
-                run = []
-            run.append((time, key))
-        yield _sequence(file, run, path)
+        chosen = _between(file, path, start, end)
+        for run in runs_of(chosen, lambda pair: pair[0], timedelta(minutes=TIMESTEP_MINUTES), longest):
+            yield _sequence(file, run, path)
 
 
 def _between(file: h5py.File, path: Path, start: datetime | None, end: datetime | None) -> list[tuple[datetime, str]]:

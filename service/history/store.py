@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice
 
 from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence, check_spacing, iso
+from radar.times import gaps as times_missing
 from service.errors import StoredHistoryIncomplete
 from service.history.codec import Series, StoredFrame, decode, encode, series_of
 from service.history.fed_marks import brought, marked
@@ -238,8 +239,6 @@ def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> F
 
 def gaps(times: Sequence[datetime], timestep_minutes: int) -> list[datetime]:
     """The times missing between the first and the last, at most a thousand."""
-    missing: list[datetime] = []
     step = timedelta(minutes=timestep_minutes)
-    for before, after in pairwise(times):
-        missing.extend(before + k * step for k in range(1, min(1000, -(-(after - before) // step))))
-    return missing[:1000]
+    found = ((first, (last - first) // step + 1) for first, last in times_missing(times, step))
+    return list(islice((first + k * step for first, count in found for k in range(count)), 1000))

@@ -12,6 +12,7 @@ from models.baselines import Extrapolation, Persistence
 from models.forecaster import Forecaster
 from radar.extrapolation.motion import halfway
 from radar.sequence import FrameSequence, iso
+from radar.times import runs
 from service.history.codec import StoredFrame, decode_one
 from service.runs.run import Method
 
@@ -86,15 +87,12 @@ def _gapless(
     there: dict[datetime, StoredFrame], newest: datetime, step: timedelta, wanted: int
 ) -> tuple[list[datetime], datetime | None]:
     """Up to `wanted` times that lead up to the newest, and the one of them that has to be filled."""
-    times, filled = [newest], None
-    while len(times) < wanted:
-        time = times[0] - step
-        if time not in there:
-            if filled is not None or time - step not in there:
-                break
-            filled = time
-        times.insert(0, time)
-    return times, filled
+    in_phase = sorted(time for time in there if (newest - time) % step == timedelta())
+    *earlier, last = runs(in_phase, step)
+    gap = last[0] - step
+    if len(last) >= wanted or not earlier or earlier[-1][-1] != gap - step:
+        return last[-wanted:], None
+    return [*earlier[-1], gap, *last][-wanted:], gap
 
 
 def _rain(there: dict[datetime, StoredFrame], time: datetime, times: Sequence[datetime]) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Times as people write them."""
+"""Times as people write them, which follow each other, and which are missing."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from radar.errors import InvalidRequest
-from radar.times import parse_time
+from radar.times import gaps, parse_time, runs, runs_of
 
 NOON = datetime(2024, 6, 1, 12, 5, tzinfo=UTC)
 
@@ -86,3 +86,33 @@ def test_anything_else_is_refused_with_what_to_write(text: object, told: str) ->
     assert told in refused.value.remedy
     assert "2024-06-01T12:05:00Z" in refused.value.expected
     assert len(str(refused.value)) < 400
+
+
+FIVE = timedelta(minutes=5)
+
+
+def at(*minutes: int) -> list[datetime]:
+    return [NOON + timedelta(minutes=each) for each in minutes]
+
+
+def test_a_run_ends_at_a_gap_at_a_shorter_step_and_when_it_is_long_enough() -> None:
+    times = at(0, 5, 10, 20, 25, 27, 32)
+    assert list(runs(times, FIVE)) == [at(0, 5, 10), at(20, 25), at(27, 32)]
+    assert list(runs(times, FIVE, longest=2)) == [at(0, 5), at(10), at(20, 25), at(27, 32)]
+    assert list(runs([], FIVE)) == []
+    assert list(runs(at(0), timedelta())) == [at(0)]
+    pairs = list(zip(times, "abcdefg", strict=True))
+    assert ["".join(name for _, name in run) for run in runs_of(pairs, lambda pair: pair[0], FIVE)] == [
+        *("abc", "de", "fg"),
+    ]
+
+
+def test_a_gap_is_its_first_and_last_missing_time() -> None:
+    times = at(0, 5, 20, 30)
+    assert gaps(times, FIVE) == [tuple(at(10, 15)), tuple(at(25, 25))]
+    # Before and after, in the phase of the frames.
+    assert gaps(at(0), FIVE, *at(-7, 9)) == [tuple(at(-5, -5)), tuple(at(5, 5))]
+    assert gaps([], FIVE, *at(0, 10)) == [tuple(at(0, 10))]
+    assert gaps([], FIVE) == gaps(at(0, 5), FIVE) == []
+    # A frame out of phase ends a gap in the phase of the frame before it.
+    assert gaps(at(0, 7, 12), FIVE) == [tuple(at(5, 5))]

@@ -17,6 +17,7 @@ from radar.archive.file import Series
 from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
 from radar.scores.sums import THRESHOLDS
 from radar.sequence import iso
+from radar.times import runs
 from training.evaluate.leads import steps_to
 
 BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
@@ -175,28 +176,16 @@ def choose_series(archive: Archive, product: str | None, grid: str | None) -> Se
 
 def possible_starts(times: Sequence[datetime], step: timedelta, length: int, stride: int) -> list[datetime]:
     """Times that end `length` consecutive ones, every `stride`-th step counted from the first of all."""
-    starts, run, before = [], 0, None
-    for time in times:
-        run = run + 1 if before is not None and time - before == step else 1
-        before = time
-        if run >= length and (stride == 1 or (time - times[0]) % (stride * step) == timedelta()):
-            starts.append(time)
-    return starts
+    ends = (time for run in runs(times, step) for time in run[length - 1 :])
+    return [time for time in ends if (time - times[0]) % (stride * step) == timedelta() or stride == 1]
 
 
 def _left_out(times: Sequence[datetime], starts: Sequence[datetime], spacing: timedelta) -> list[LeftOut]:
     """The starts that are not among `starts`, first frame to last; those that follow each other together."""
-    found: list[LeftOut] = []
-    there, time = set(starts), times[0]
-    while time <= times[-1]:
-        if time in there:
-            pass
-        elif found and time - found[-1].last == spacing:
-            found[-1] = LeftOut(found[-1].first, time, found[-1].starts + 1)
-        else:
-            found.append(LeftOut(time, time, 1))
-        time += spacing
-    return found
+    there = set(starts)
+    every = (times[0] + k * spacing for k in range((times[-1] - times[0]) // spacing + 1))
+    missing = (time for time in every if time not in there)
+    return [LeftOut(run[0], run[-1], len(run)) for run in runs(missing, spacing)]
 
 
 def _invalid(expected: str, got: str, remedy: str) -> InvalidRequest:

@@ -20,6 +20,7 @@ from radar.frame import Frame, frames_of
 from radar.sequence import FrameSequence
 from radar.system.digest import sha256_of
 from radar.system.regular_file import is_regular
+from radar.times import runs
 from training.prepare.plan import Piece, Task
 
 _FRAMES_AT_ONCE = 12
@@ -125,10 +126,8 @@ def _sequences(path: Path, start: datetime, end: datetime, variable: str | None)
         return
     times = netcdf_times(path, variable)
     step = times[1] - times[0] if len(times) > 1 else timedelta()
-    chosen = [time for time in times if start <= time <= end]
-    while chosen:
-        count = next((k for k in range(1, len(chosen)) if chosen[k] - chosen[k - 1] != step), len(chosen))
-        run, chosen = chosen[:count][:_FRAMES_AT_ONCE], chosen[min(count, _FRAMES_AT_ONCE) :]
+    chosen = (time for time in times if start <= time <= end)
+    for run in runs(chosen, step, _FRAMES_AT_ONCE):
         yield open_sequence([path], start=run[0], end=run[-1], variable=variable)
 
 

@@ -14,6 +14,7 @@ from models.framing import Framing
 from radar.archive.archive import Archive
 from radar.errors import IncompleteHistory
 from radar.sequence import Float32, iso
+from radar.times import runs
 from training.fit.examples import Example, make_example
 from training.retrain.config import PartsConfig
 
@@ -44,14 +45,9 @@ def cut_blocks(product: str, grid: str, times: Sequence[datetime], timestep_minu
     longest = max(1, int(hours * 60 // timestep_minutes))
     return [
         Block(piece[0], piece[-1], product, grid, len(piece))
-        for run in _runs(times, timedelta(minutes=timestep_minutes))
+        for run in runs(times, timedelta(minutes=timestep_minutes))
         for piece in _pieces(run, longest)
     ]
-
-
-def _runs(times: Sequence[datetime], step: timedelta) -> Iterator[Sequence[datetime]]:
-    ends = [0, *(k for k, (a, b) in enumerate(pairwise(times), 1) if b - a != step), len(times)]
-    return (times[first:end] for first, end in pairwise(ends) if end > first)
 
 
 def _pieces(run: Sequence[datetime], longest: int) -> Iterator[Sequence[datetime]]:
