@@ -1,4 +1,4 @@
-"""What activation checkpointing saves and costs: one training step with and without, each in a process of its own.
+"""The gain and the cost of activation checkpointing: one training step with and without, each in its own process.
 
 python -m benchmarks.activation_checkpointing [--models ms-preciplstm] [--size 124] [--steps 9] [--channels 64]
 

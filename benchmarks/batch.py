@@ -1,4 +1,4 @@
-"""Whether forecasting several histories in one batch of the network gains anything over one after the other.
+"""A batch of several histories in the network against one history after the other.
 
     python benchmarks/batch.py [--model ms-convlstm] [--pixels 256] [--repeat 5]
 

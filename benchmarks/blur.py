@@ -1,4 +1,4 @@
-"""How much blur helps extrapolation, nothing learnt: the choice of what the bundled models' outputs are added to.
+"""The effect of blur on extrapolation, without learning: the choice of the base of the bundled models.
 
     python benchmarks/blur.py EVENT.nc... [--km 0,3,6,9,12] [--stride 10]
 

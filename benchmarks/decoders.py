@@ -1,4 +1,4 @@
-"""What reading HDF5 in a child process costs: python benchmarks/decoders.py.
+"""The cost of reading HDF5 in a child process: python benchmarks/decoders.py.
 
 Prints milliseconds (medians) for one frame on DWD's grid of 1200x1100: read in this process, read in a child that
 rests, and read in one that has to be started first.

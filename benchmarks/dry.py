@@ -1,4 +1,4 @@
-"""Whether a dry picture stays dry: how much rain models forecast after frames without any.
+"""The rain that models forecast after frames without any: a dry picture should stay dry.
 
     python -m benchmarks.dry models/pretrained runs/a-1/model.pt
 

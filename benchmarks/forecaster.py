@@ -1,4 +1,4 @@
-"""Where the time of the bundled forecasters goes: five 900x900 frames in, twelve out, in this process.
+"""The time of the bundled forecasters by part: five 900x900 frames in, twelve out, in this process.
 
     python benchmarks/forecaster.py [--repeat 5] [--models REPOSITORY]
 

@@ -1,4 +1,4 @@
-"""How often the guard would roll back a champion on probation that is as good as the one before it, or worse.
+"""How often the guard rolls back a champion on probation that is as good as the one before it, or worse.
 
     python benchmarks/guard.py [--worlds 200] [--hours 48]
 

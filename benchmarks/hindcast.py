@@ -1,4 +1,4 @@
-"""How many starts of an archive `python -m training hindcast` forecasts and scores in a minute, by number of workers.
+"""Starts of an archive that `python -m training hindcast` forecasts and scores in a minute, by number of workers.
 
 python -m benchmarks.hindcast [--frames 24] [--workers 0,1,2]
 

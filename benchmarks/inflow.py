@@ -1,4 +1,4 @@
-"""Where rain flows in from no data: errors of three rules over an hour, on just those pixels.
+"""Three rules for rain that flows in from pixels without data: their errors over an hour, on those pixels.
 
 python benchmarks/inflow.py EVENT.nc...
 """

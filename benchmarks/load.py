@@ -1,4 +1,4 @@
-"""How many requests for the latest run one process answers in a second, beside a bare route with the same bytes.
+"""Requests for the latest run that one process answers in a second, beside a bare route with the same bytes.
 
     python benchmarks/load.py [--connections 16] [--seconds 5] [--rounds 3]
 

@@ -1,4 +1,4 @@
-"""How wide a neighbourhood gives the best probabilities: Brier scores of extrapolation, by lead time and width.
+"""The width of the neighbourhood with the best probabilities: Brier scores of extrapolation, by lead time and width.
 
 python benchmarks/neighbourhood.py EVENT.nc...
 """

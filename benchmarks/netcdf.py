@@ -1,4 +1,4 @@
-"""What it costs to write a run as NetCDF: 24 frames of 900x900 synthetic rain, deflated, beside a plain copy.
+"""The cost of a run as NetCDF: 24 frames of 900x900 synthetic rain, deflated, beside a plain copy.
 
     python benchmarks/netcdf.py [--repeat 5]
 

@@ -1,4 +1,4 @@
-"""Where the time of one POST /predict goes: five 900x900 RADOLAN files in, twelve frames out.
+"""The time of one POST /predict by part: five 900x900 RADOLAN files in, twelve frames out.
 
     python benchmarks/predict.py [--repeat 5]
 

@@ -1,4 +1,4 @@
-"""Which quantile a model should be trained with, told by radar networks that its training has not seen.
+"""The quantile to train a model with, chosen on radar networks that its training has not seen.
 
     python -m benchmarks.quantile training/configs/ms-convlstm.toml --data EVENTS --out runs/quantile
 

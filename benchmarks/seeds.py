@@ -1,4 +1,4 @@
-"""How much of a model's skill is the luck of its seed: scores of several trainings, and their mean, as one table.
+"""Scores of several trainings that differ in the seed alone, and their mean, as one table.
 
     python -m training evaluate runs/a-1/model.pt EVENTS... --thresholds 1,5 --json a-1.json
     python -m training evaluate runs/a-2/model.pt EVENTS... --thresholds 1,5 --json a-2.json --baselines ''

@@ -1,4 +1,4 @@
-"""What verification costs: processor time and bytes of the ledger for one lead time of a national run.
+"""The cost of verification: processor time and bytes of the ledger for one lead time of a national run.
 
     python benchmarks/verification.py [--size 900] [--repeat 5]
 

@@ -1,4 +1,4 @@
-"""Which version of a model serves, which did before, and which is tried beside it: <name>/aliases.json.
+"""The roles of a model's versions, champion, previous champion and challenger: <name>/aliases.json.
 
 Every change is one atomic rename that is on the disk when it returns; changes by several processes follow each other.
 """

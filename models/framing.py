@@ -1,4 +1,4 @@
-"""How frames are shown to a network and what its outputs are added to; the same in training and in service.
+"""Frames of rain as the input of a network, and the base of its outputs; the same in training and in service.
 
 With `coordinates` "lagrangian" everything happens in the frame of the moving rain: the input frames are advected to
 the present along the motion field, the network predicts growth and decay there, and the forecast is advected

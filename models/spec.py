@@ -1,4 +1,4 @@
-"""What a network is, in numbers and names; needs no torch."""
+"""The settings of a network; needs no torch."""
 
 from __future__ import annotations
 

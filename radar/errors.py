@@ -1,4 +1,4 @@
-"""What can be wrong, as one small tree.
+"""The tree of errors.
 
 RaincellError
 ├── UnreadableFile      the bytes are not what they claim to be, or not a product this program reads

@@ -1,4 +1,4 @@
-"""Where a pixel is: grids of radar composites, and the ones that Germany's radar comes in."""
+"""Grids of radar composites: the place of each pixel, and the known grids of Germany's radar."""
 
 from __future__ import annotations
 

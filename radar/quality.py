@@ -1,4 +1,4 @@
-"""Whether a frame can be what the sky did: absurd rain, jumps and frozen fields, found before they shape a forecast.
+"""Quality control of frames: absurd rain, jumps and frozen fields, found before they shape a forecast.
 
 The limits leave room for a century's storm. On 482 real frames of nine events in five countries
 (docs/lab/archive-and-feed.md) the most that was seen is: 1e-5 of the pixels above 200 mm/h, a mean of 4.9 mm/h, a wet

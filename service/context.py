@@ -1,4 +1,4 @@
-"""What routes work with, made once by `service.app`."""
+"""The parts that routes work with, made once by `service.app`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was read from a store or a disk and does not fit: dropped, counted and named once."""
+"""Values from a store or a disk that do not fit: dropped, counted and named once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only a web service can find wrong; the rest of the tree is in radar.errors.
+"""The errors of a web service; the rest of the tree is in radar.errors.
 
 RaincellError
 ├── NotAcceptable          no media type that the caller accepts can be made

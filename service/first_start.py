@@ -1,4 +1,4 @@
-"""What a deployment needs before its first start, made where it is missing: secrets, API keys, the bundled models.
+"""The secrets, API keys and models that a deployment needs before its first start, made where they are missing.
 
 Done again it changes nothing, but that models of a newer image are added. So an operator configures nothing, and no
 password is the same in two deployments.

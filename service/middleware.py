@@ -1,4 +1,4 @@
-"""What every request passes through on its way to a route, and every answer on its way back."""
+"""All middleware, in its order."""
 
 from __future__ import annotations
 

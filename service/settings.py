@@ -1,4 +1,4 @@
-"""All that can be set from outside: environment variables named RAINCELL_*."""
+"""The settings: environment variables named RAINCELL_*."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the parts of the service keep what they share: in one Redis, or in the memory of this process.
+"""The stores that the parts of the service share: in one Redis, or in the memory of this process.
 
 The one place that decides between the two.
 """

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-accumulates, memory of a training step, time of a forecast.
+"""The costs of a model: parameters, multiply-accumulates, memory of a training step, time of a forecast.
 
 Sums and memory are counted on fake tensors, which have shapes but no data: that takes seconds for any size.
 """

@@ -1,4 +1,4 @@
-"""How local attention is cut into blocks: edges, neighbourhoods, padding, and which keys a query sees."""
+"""Local attention in blocks: edges, neighbourhoods, padding, and the keys that a query sees."""
 
 from __future__ import annotations
 

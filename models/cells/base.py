@@ -1,4 +1,4 @@
-"""What a cell is: equations of one layer and one time step, and nothing else."""
+"""The protocol of a cell: the equations of one layer and one time step, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells' equations share."""
+"""The gates that the cells share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the archive holds, for people and programs: ROOT/manifest.json."""
+"""The content of the archive, for people and programs: ROOT/manifest.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the rain is going: a dense motion field, and rain carried along it.
+"""A dense motion field, and rain carried along it.
 
 A motion field is float32 (2, H, W): pixels per timestep towards growing columns (east) and growing rows
 (south). It is estimated once from the newest frames and held constant (steady streamlines).

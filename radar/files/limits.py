@@ -1,4 +1,4 @@
-"""How large radar files may be: strict for what strangers send, wide for what an operator reads from his own disk."""
+"""Limits on the size of radar files: strict for uploads, wide for an operator's own disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the observed frames were like: one record a frame, in files of `radar.ledger.append_log`, kind "inputs"."""
+"""Statistics of observed frames: one record a frame, in files of `radar.ledger.append_log`, kind "inputs"."""
 
 from __future__ import annotations
 

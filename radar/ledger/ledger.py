@@ -1,4 +1,4 @@
-"""How forecasts turned out: a record for every lead time of every run whose observation came in.
+"""The scores of live forecasts: a record for every lead time of every run with an observation.
 
 Files are those of `radar.ledger.append_log`, kind "scores", by the day of the run's base time. A record holds the sums
 of all that forecast the same: the run itself, the baselines, others beside it. They were compared on the same pixels.

@@ -1,4 +1,4 @@
-"""How sure a score is: resample the starts of forecasts and score each sample anew.
+"""Confidence intervals of scores: the starts of forecasts are resampled, and each sample is scored anew.
 
 Forecasts that start soon after each other see the same rain, so starts are drawn in blocks of consecutive ones:
 the circular block bootstrap of Politis and Romano (1992), in which the first start follows the last.

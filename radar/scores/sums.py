@@ -1,4 +1,4 @@
-"""All that a forecast frame is judged by in the live service: the sums of `LIVE` and those of Brier scores, one vector.
+"""The scores of a frame in the live service as one vector: the sums of `LIVE` and those of Brier scores.
 
 Vectors of many frames stack to arrays (..., SIZE), which the readers take as well, so that intervals can be drawn with
 `radar.scores.bootstrap`.

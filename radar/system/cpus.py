@@ -1,4 +1,4 @@
-"""How many processors this process may use: the affinity mask, and the quota of its control group."""
+"""The number of processors that this process may use: affinity mask and quota of its control group."""
 
 from __future__ import annotations
 

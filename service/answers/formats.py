@@ -1,4 +1,4 @@
-"""Which form an answer has: `format` in the query, or else the Accept header; and what it is called as a file."""
+"""The format of an answer, by `format` in the query or the Accept header, and its name as a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the pixels of an answer lie on the ground, so that a map can place a picture that does not say it itself."""
+"""The place of an answer's pixels on the ground, for maps that show a picture without coordinates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether callers still wait for their answers: nothing is worked out for those who have left."""
+"""Callers who disconnect: their queued work is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a JSON body holds, counted before anything is made of it.
+"""The size of a JSON body, counted before it is parsed.
 
 A parser makes an object of every two bytes, and an error of every one that does not fit: a body of some kilobytes,
 which decodes to megabytes, could take minutes and gigabytes. Here strings are jumped over and marks are counted, in

@@ -1,4 +1,4 @@
-"""What a body may hold, checked before it is decoded."""
+"""Limits on the content of a body, checked before it is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of every kind of body: arrays get times and grids, and no frame may be absurd."""
+"""Posted arrays with times and grids, whatever the kind of body; absurd frames are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every time that a caller sends is read, in a query, a path or a body."""
+"""Times in requests: one reading for queries, paths and bodies."""
 
 from __future__ import annotations
 

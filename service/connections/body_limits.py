@@ -1,4 +1,4 @@
-"""How much is read, of one body and of all together, enforced on what is declared and on what comes."""
+"""Limits on the bytes of one body and of all together, both declared and received."""
 
 from __future__ import annotations
 

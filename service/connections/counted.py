@@ -1,4 +1,4 @@
-"""What is given to h11, and what it finds in it, counted."""
+"""Counts of the bytes and events that pass through h11."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many bytes of bodies and answers are held for callers, bounded for one of them and for all."""
+"""Bytes of bodies and answers that are held for callers, bounded for each caller and for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many connections this process can hold, by the files that it may open."""
+"""The number of connections that this process can hold, by its limit of open files."""
 
 from __future__ import annotations
 

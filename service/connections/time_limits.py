@@ -1,4 +1,4 @@
-"""How long bodies may take: who sends too slowly holds what others need. For who reads, see service.connections."""
+"""Limits on the time of a body. Limits on the time of reading an answer are in service/connections/connection.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a connection ends: nobody keeps it open by not reading its last bytes, or by sending on."""
+"""The end of a connection, whether or not the caller reads its last bytes or sends more."""
 
 from __future__ import annotations
 

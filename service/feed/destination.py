@@ -1,4 +1,4 @@
-"""What the feed needs of a history, be it in Redis or behind a running service."""
+"""The history as the feed needs it, in Redis or behind a running service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a file that was fetched: reference forecasts, history, archive, in this order.
+"""The way of a fetched file: reference forecasts, history, archive, in this order.
 
 Done is what is in history and archive, so a feed that is killed in between fetches the file again, and putting the same
 frame into either again changes nothing. The history comes first because one behind a service has the last word about

@@ -1,4 +1,4 @@
-"""What the feed counts, for Prometheus, and whether its source has gone quiet."""
+"""The feed's metrics for Prometheus, and whether its source has gone quiet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a stored frame is written: 16 bits a pixel, byte-shuffled and compressed, with a header that says all."""
+"""The stored form of a frame: 16 bits a pixel, byte-shuffled and compressed, with a header."""
 
 from __future__ import annotations
 

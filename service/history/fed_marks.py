@@ -1,4 +1,4 @@
-"""Which series the feed brings: a mark for each frame that it brought, of which the last of each series counts."""
+"""Marks of the frames that the feed brought; the newest mark of each series counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What new frames have to have in common with their product: nobody who may add frames can spoil those of others.
+"""Rules that new frames have to meet, so that no writer can spoil the frames of others.
 
 A product is known by the table of products, or by the frames of it that are stored. Stored frames count until the new
 ones are later by the retention: then a product may change its grid or its timestep.

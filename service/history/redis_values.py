@@ -1,4 +1,4 @@
-"""What stands in Redis, read with care: others can write there, versions differ, and disks fail."""
+"""Careful reading of values from Redis: others can write there, versions differ, and disks fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which series of frames a request means, by what it names and by what there is."""
+"""The series of frames that a request means, by its parameters and by the stored series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers and proxies may keep, and for how long (RFC 9110, section 13, and RFC 9111)."""
+"""Headers of caching (RFC 9110, section 13, and RFC 9111)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which media type a caller gets, by the Accept header (RFC 9110, section 12.5.1)."""
+"""The media type of an answer, by the Accept header (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 

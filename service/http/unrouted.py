@@ -1,4 +1,4 @@
-"""What is said of a path or a method that no route takes: which methods there are, or where the route is."""
+"""Answers for paths and methods without a route: the methods that there are, or the place of the route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus: one object a process, whose parts others increment by name.
+"""The service's metrics for Prometheus: one object a process, whose parts others increment by name.
 
 Labels are few by construction: templates of routes, never paths; kinds of things, never what callers send.
 """

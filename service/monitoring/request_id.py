@@ -1,4 +1,4 @@
-"""What is known of one request besides what it asks, kept in its ASGI scope for the log and the metrics."""
+"""The state of one request for log and metrics, kept in its ASGI scope."""
 
 from __future__ import annotations
 

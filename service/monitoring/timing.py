@@ -1,4 +1,4 @@
-"""How long the parts of one request took, told in the Server-Timing header."""
+"""The time of each part of a request, in the Server-Timing header."""
 
 from __future__ import annotations
 

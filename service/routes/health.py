@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can forecast."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored, as GET /frames and /readyz tell it."""
+"""The list of stored frames for GET /frames and /readyz."""
 
 from __future__ import annotations
 

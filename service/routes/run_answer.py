@@ -1,4 +1,4 @@
-"""What the routes of runs have in common: which run is meant, and answers that may be kept."""
+"""Common parts of the routes of runs: the choice of the run, and answers that may be cached."""
 
 from __future__ import annotations
 

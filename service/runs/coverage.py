@@ -1,4 +1,4 @@
-"""Where a radar was ever seen to look: places without rain and places without radar are not the same."""
+"""The pixels that a radar has ever covered: places without rain and places without radar are not the same."""
 
 from __future__ import annotations
 

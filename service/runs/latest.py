@@ -1,4 +1,4 @@
-"""Which run answers where none is named."""
+"""The run that answers where none is named."""
 
 from __future__ import annotations
 

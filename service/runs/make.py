@@ -1,4 +1,4 @@
-"""How a run is made: from stored frames to a forecast and back to stored frames."""
+"""The making of a run: from stored frames to a forecast and back to stored frames."""
 
 from __future__ import annotations
 

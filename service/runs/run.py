@@ -1,4 +1,4 @@
-"""What a run is: a forecast that was made once, with all that it was made from."""
+"""A run: a forecast that was made once, with its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where runs are kept, and who may make one: in this process's memory, or (`service.runs.redis_store`) in Redis."""
+"""Stores of runs, and the lock for making one: in memory, or (`service.runs.redis_store`) in Redis."""
 
 from __future__ import annotations
 

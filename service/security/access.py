@@ -1,4 +1,4 @@
-"""Who may do what: every request passes here before its body is read."""
+"""Access: the scopes of a request are checked before its body is read."""
 
 from __future__ import annotations
 

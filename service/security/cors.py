@@ -1,4 +1,4 @@
-"""What pages of other sites may do in a browser (CORS), where RAINCELL_CORS_ORIGINS names the sites."""
+"""Rights of other sites' pages in a browser (CORS), for the sites in RAINCELL_CORS_ORIGINS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a request comes from a page of another site, by what browsers say of it."""
+"""Requests from pages of other sites, recognised by the headers of browsers."""
 
 from __future__ import annotations
 

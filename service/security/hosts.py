@@ -1,4 +1,4 @@
-"""Whether a Host is one of this service's, so that no page reads it under a name of its own (DNS rebinding).
+"""Known hosts: no page reads the service under a name of its own (DNS rebinding).
 
 A page of evil.example can let its name point to 127.0.0.1 after it was loaded; the browser then takes this service for
 the page's own site, and the one thing that still tells them apart is the Host header.

@@ -1,4 +1,4 @@
-"""How many requests somebody may make in a minute, counted in this process or, for all replicas together, in Redis."""
+"""Quotas of requests a minute, counted in this process or, for all replicas together, in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that was forecast for one lead time of a run."""
+"""All forecasts for one lead time of a run, and their scores on the same pixels."""
 
 from __future__ import annotations
 

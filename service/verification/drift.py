@@ -1,4 +1,4 @@
-"""Whether the served forecasts have lost their skill: measured against persistence, hour by hour."""
+"""Drift: a loss of skill of the served forecasts against persistence, hour by hour."""
 
 from __future__ import annotations
 

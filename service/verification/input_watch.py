@@ -1,4 +1,4 @@
-"""Whether the observed frames are as they usually are; what is usual is learnt from the frames before.
+"""A watch on the observed frames; their usual values are learnt from earlier frames.
 
 For each quantity the usual range goes from the 1 % to the 99 % quantile of the past days, widened by a share of its
 width and at least by `SLACK`. A quantity is unusual when it was out of that range in each of the newest `LASTING`

@@ -1,4 +1,4 @@
-"""Everything that verification is made of, and what is watched by it."""
+"""The parts of verification, and the alerts on them."""
 
 from __future__ import annotations
 

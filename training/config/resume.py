@@ -1,4 +1,4 @@
-"""Whether a configuration goes on with a run: the same settings, or more iterations. Needs no torch."""
+"""Whether a configuration continues a run: the same settings, or more iterations. Needs no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set is to training: sequences of frames, each loaded when it is asked for."""
+"""The protocol of a data set: sequences of frames, each loaded on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set on disk is: one digest of the names and contents of its files."""
+"""The digest of a data set on disk: the names and contents of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where German radar frames come from, by their times: nothing is read before a window is asked for."""
+"""Sources of German radar frames by time; a file is read only when a window needs it."""
 
 from __future__ import annotations
 

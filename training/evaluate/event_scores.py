@@ -1,4 +1,4 @@
-"""Everything that is known of all forecasters on one event: sums for each start, spectra, reliability, pictures."""
+"""The scores of all forecasters on one event: sums for each start, spectra, reliability, pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model has learnt from, as its manifest or its checkpoint tells."""
+"""The training data of a model, as its manifest or its checkpoint names it."""
 
 from __future__ import annotations
 

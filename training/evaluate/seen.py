@@ -1,4 +1,4 @@
-"""Which events a model has seen in training, and how that is known; needs no torch."""
+"""Events that a model has seen in training, and how that is known; needs no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation adds up: the sums of every score, frame by frame, so that any starts can be put together."""
+"""The sums of an evaluation: every score, frame by frame, so that any starts can be combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What computed a result: the code's commit and the versions of what it ran on."""
+"""The origin of a result: the code's commit and the versions of its libraries."""
 
 from __future__ import annotations
 

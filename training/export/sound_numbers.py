@@ -1,4 +1,4 @@
-"""What any forecast must do with fields that say little: asked of every model before it is exported."""
+"""Checks of every model before its export: dry fields stay dry, and uniform rain stays uniform."""
 
 from __future__ import annotations
 

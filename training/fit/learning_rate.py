@@ -1,4 +1,4 @@
-"""How the learning rate rises and falls over a run."""
+"""The learning rate over a run: a warm-up, then a decline."""
 
 from __future__ import annotations
 

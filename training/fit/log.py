@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a line of JSON, and for TensorBoard scalars and pictures, at every validation."""
+"""The log of a run: a line of JSON, and scalars and pictures for TensorBoard, at every validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run needs to go on exactly where it stopped."""
+"""The state of a training run, with which it continues exactly."""
 
 from __future__ import annotations
 

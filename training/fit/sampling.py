@@ -1,4 +1,4 @@
-"""Which frames a network reads while it trains: the true ones, or its own predictions of them."""
+"""The frames that a network reads in training: true ones, or its own predictions of them."""
 
 from __future__ import annotations
 

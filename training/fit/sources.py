@@ -1,4 +1,4 @@
-"""What a run trains on and is validated by."""
+"""The training and validation data of a run."""
 
 from __future__ import annotations
 

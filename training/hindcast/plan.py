@@ -1,4 +1,4 @@
-"""What a hindcast forecasts: one series of an archive, and every start whose input frames are there."""
+"""The plan of a hindcast: one series of an archive, and every start whose input frames are there."""
 
 from __future__ import annotations
 

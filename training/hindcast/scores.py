@@ -1,4 +1,4 @@
-"""What a hindcast adds up of each start, and the scores read from it."""
+"""The sums of each start of a hindcast, and the scores read from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to prepare: files found, cut into pieces of work that fit into memory, those that are done left out."""
+"""The plan of a preparation: files cut into pieces of work that fit into memory, without those that are done."""
 
 from __future__ import annotations
 

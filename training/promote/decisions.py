@@ -1,4 +1,4 @@
-"""What was decided about a model's versions, by retraining and by the guard: <name>/decisions.jsonl, oldest first."""
+"""Decisions on a model's versions, of retraining and of the guard: <name>/decisions.jsonl, oldest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which job is due when: moments of the clock, so that there is no state to lose, and one process a job."""
+"""The schedule of jobs by moments of the clock: no state to lose, and one process for each job."""
 
 from __future__ import annotations
 

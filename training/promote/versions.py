@@ -1,4 +1,4 @@
-"""What a model repository holds, version by version, from its manifests and aliases alone."""
+"""The versions in a model repository, from its manifests and aliases alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from a verdict: a version in the repository with its role, and the decision that ends the run."""
+"""The consequences of a verdict: a version in the repository with its role, and the decision that ends the run."""
 
 from __future__ import annotations
 

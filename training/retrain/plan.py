@@ -1,4 +1,4 @@
-"""What a run is about, read from its folder: the same however often it is begun."""
+"""The plan of a retraining, read from its folder: the same however often it is begun."""
 
 from __future__ import annotations
 

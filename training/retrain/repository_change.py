@@ -1,4 +1,4 @@
-"""What a retraining changes in a model repository: it adds a version, gives it a role, and removes old ones."""
+"""The changes of a retraining to a model repository: it adds a version, gives it a role, and removes old ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run ended, to be read on a terminal or in a mail: the table, the rules, the decision."""
+"""The end of a run in text, for a terminal or a mail: the table, the rules, the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which variable of a NetCDF file is the rain, in what unit, and which of its dimensions are time, rows and columns."""
+"""The rain variable of a NetCDF file: its unit, and its dimensions of time, rows and columns."""
 
 from __future__ import annotations
 

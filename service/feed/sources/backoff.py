@@ -1,4 +1,4 @@
-"""How long to wait before a source that failed is asked again."""
+"""The pause before a source that failed is asked again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names of a directory are files of a product, and the time that each says; no other name is ever asked for."""
+"""Names of files of a product in a directory, with the time in each; other names are never asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where radar files come from: a source lists them, and hands out their bytes."""
+"""The protocol of a source of radar files: it lists names and gives bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who of the replicas does a piece of work: whoever claims it first."""
+"""Leases of work: the replica that claims a piece first does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose data a report is about, as the files of its events say."""
+"""The owners of a report's data, by the names of its events."""
 
 from __future__ import annotations
 
