@@ -56,7 +56,7 @@ from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
 from service.security_documentation import add_security
-from service.settings import Settings, check_exposure
+from service.settings import Settings, check_exposure, history_shares
 from service.state_metrics import StateCollector
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
@@ -242,10 +242,10 @@ def _quarantine(settings: Settings, damage: Damage) -> QuarantineList:
 
 
 def _history(settings: Settings, damage: Damage) -> History:
-    retention = timedelta(minutes=settings.history_minutes)
+    retention, shares = timedelta(minutes=settings.history_minutes), history_shares(settings)
     if settings.redis_url is None:
-        return History(MemoryHistory(retention))
-    return History(RedisHistory(settings.redis_url, retention, damage), MemoryHistory(retention))
+        return History(MemoryHistory(retention, shares))
+    return History(RedisHistory(settings.redis_url, retention, damage, shares), MemoryHistory(retention))
 
 
 def _verification(settings: Settings, parts: Parts) -> Verification | None:

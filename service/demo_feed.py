@@ -87,9 +87,9 @@ class DemoFeed:
 class _FedHistory(RedisHistory):
     """Its series is the one that is meant where none is named, as with every feed."""
 
-    def append(self, frames: FrameSequence) -> None:
+    def append(self, frames: FrameSequence, who: str | None = None) -> None:
         """See HistoryStore."""
-        super().append(frames)
+        super().append(frames, who)
         self.mark_fed(series_of(frames))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,9 +11,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
-from service.codec import Series, StoredFrame, encode, series_of
+from service.codec import Series, StoredFrame, series_of
 from service.errors import StoredValueDamaged, StoreFull
-from service.history import EncodedHistory, MemoryHistory, decode_history, stamped
+from service.history import EncodedHistory, MemoryHistory, decode_history
 from service.quarantine import frame_before
 
 T = TypeVar("T")
@@ -58,13 +59,15 @@ class History:
         self._asked_again_from = float("-inf")
         self._epoch = ""
         self._fed: set[Series] = set()
+        self._appending = threading.Lock()
         self._fault = ""
 
-    def append(self, frames: FrameSequence) -> None:
+    def append(self, frames: FrameSequence, who: str | None = None) -> None:
         """Keep frames in the store and in memory; see HistoryStore, and StoreUnavailable."""
-        self._ask(lambda: self._store.check(frames))
-        series, encoded = series_of(frames), stamped(encode(frames), self._ask(self._store.now))
-        self._ask(lambda: self._store.put(series, encoded))
+        series = series_of(frames)
+        with self._appending:  # what one finds room for is stored before the next looks for some
+            encoded = self._ask(lambda: self._store.admit(frames, who))
+            self._ask(lambda: self._store.put(series, encoded))
         if self._last_good:
             self._last_good.put(series, encoded)
 
@@ -111,8 +114,8 @@ class History:
 
     def timestep_minutes(self, series: Series) -> int:
         """Minutes between frames, as the newest says; 0 where there is none."""
-        newest = self._read(lambda store: store.newest(series, 1)).value
-        return newest[0].header.timestep_minutes if newest else 0
+        newest = self._read(lambda store: store.newest_header(series)).value
+        return newest.timestep_minutes if newest else 0
 
     def withdraw(self, product: str, time: datetime) -> bool:
         """Take the frames of that time away; whether there were any. See StoreUnavailable."""
@@ -175,6 +178,7 @@ class History:
         if self._fed and not self._store.fed():  # lost as frames are; the feed marks them anew with its next one
             for series in self._fed:
                 self._store.mark_fed(series)
+        self._store.beginnings.agree()
         self._epoch = epoch
 
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
+from service.frame_shares import MEBIBYTE, Shares
 from service.hosts import check_hosts
 from service.keys import SCOPES
 from service.log import LogFormat
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
         On which address it does.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
+    history_mb : int or None
+        Compressed frames that callers may store, in MiB; 512 for six hours, and in proportion for more.
+    series_per_caller : int
+        Series of products that the service does not know that one caller may begin.
     deadline_seconds : float
         How long a forecast may wait for the processor before its caller is answered 503.
     batch_size : int
@@ -140,6 +145,8 @@ class Settings(BaseSettings):
     feed_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     feed_metrics_host: str = "127.0.0.1"
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
+    history_mb: int | None = Field(default=None, ge=16, le=2**20)
+    series_per_caller: int = Field(default=4, ge=1, le=32)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
@@ -225,6 +232,13 @@ def read_settings(**chosen: Any) -> Settings:  # noqa: ANN401 - as many types as
             remedy="mount it, or take RAINCELL_SECRETS out",
         )
     return Settings(**{"_secrets_dir": folder, **chosen})
+
+
+def history_shares(settings: Settings) -> Shares:
+    """What callers may store of frames."""
+    hours = max(1.0, settings.history_minutes / 360)
+    mebibytes = settings.history_mb or round(512 * hours)
+    return Shares(settings.series_per_caller, mebibytes * MEBIBYTE)
 
 
 class Exposed(RaincellError):

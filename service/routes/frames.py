@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import iso
+from service.access import who_asks
 from service.answers.own_headers import FROM_FEED
 from service.answers.schema import HistoryAnswer, StoredAnswer, WithdrawnAnswer
 from service.belief import believe
@@ -63,7 +64,7 @@ async def add_frames(
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
     with service.worker.admitted(frames=True):
         decoding = service.decoding_of(request)
-        work = partial(_store, service, body, hints, decoding, force, feed is not None)
+        work = partial(_store, service, body, hints, decoding, force, feed is not None, who_asks(request.scope))
         async with service.file_place(body):
             stored = await decode_attended(request, decoding, work)
     if service.runner:
@@ -89,11 +90,13 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
     return WithdrawnAnswer(product=product, withdrawn=iso(time))
 
 
-def _store(service: Service, body: Body, hints: Hints, decoding: Decoding, force: bool, fed: bool) -> StoredAnswer:
+def _store(
+    service: Service, body: Body, hints: Hints, decoding: Decoding, force: bool, fed: bool, who: str
+) -> StoredAnswer:
     posted = decode(body, hints, partial(service.decoders.read, decoding=decoding), decoding.check)
     if not force:
         believe(service, posted.frames)
-    service.history.append(posted.frames)
+    service.history.append(posted.frames, who)
     with suppress(StoreUnavailable):  # the frames are stored: the feed's next one marks its series again
         service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
         if fed:
