@@ -12,6 +12,7 @@ from service.coded_answer import CodedAnswer
 from service.connections.held_bytes import MEBIBYTE
 from service.context import Service
 from service.cross_origin import CrossOrigin
+from service.damage import Damage
 from service.decoded_body import DecodedBody
 from service.drain import Draining
 from service.failures import Failures
@@ -37,7 +38,7 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     app.add_middleware(DecodedBody)
     app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(CodedAnswer)
-    app.add_middleware(Access, policy=_policy(settings), clock=service.clock)
+    app.add_middleware(Access, policy=_policy(settings, service), clock=service.clock)
     app.add_middleware(Failures)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
@@ -59,12 +60,13 @@ def _add_proxies(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(RootPath, prefix=prefix, proxies=settings.trusted_proxies, taken=taken)
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, service: Service) -> Policy:
+    damage = Damage(lambda kind: service.metrics.dropped_values.labels(kind).inc())
     return Policy(
         keys=KeyFile(settings.api_keys) if settings.api_keys else None,
         anonymous=anonymous_scopes(settings),
         anonymous_per_minute=settings.anonymous_per_minute,
         origins=settings.cors_origins,
         hosts=KnownHosts(settings.hosts),
-        quotas=Quotas(RedisLimits(settings.redis_url) if settings.redis_url else None),
+        quotas=Quotas(RedisLimits(settings.redis_url, damage) if settings.redis_url else None),
     )
