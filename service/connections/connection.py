@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import h11
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from service.connections.counted import FIRST_PIECE_BYTES, PIECE_BYTES, Counted
+from service.connections.flow import Flow
 from service.connections.transport import PatientTransport
+from service.connections.turns import Turns
 from service.errors import BodyTooLarge
 from service.problems import problem_response
 
@@ -30,6 +31,8 @@ _TURN_SECONDS = 0.005
 """After this others have their turn."""
 _GATHER_SECONDS = 0.02
 """How long small pieces of a body wait for more."""
+_URGENT = frozenset({"/livez", "/readyz"})
+"""Of machines that end a replica which does not answer."""
 _CONNECTION = "raincell.connection"
 _NO_HTTP = (
     f"an HTTP/1.1 request with {MOST_HEAD_BYTES} bytes of request line and headers at most",
@@ -57,6 +60,7 @@ class ConnectionLimits:
     seconds: float
     idle: dict[Connection, None] = field(default_factory=dict)
     """Those without a request, the longest idle first."""
+    turns: Turns = field(default_factory=Turns)
 
     def make_room(self, connections: Collection[Any]) -> None:
         """End one, where there are too many: the longest idle, or else the one that has not read for longest.
@@ -107,7 +111,7 @@ class Connection(H11Protocol):
             transport.max_size = PIECE_BYTES
         patient = PatientTransport(transport, self._is_sending, self._limits.seconds)
         super().connection_made(cast(asyncio.Transport, patient))
-        self.flow = _Flow(cast(asyncio.Transport, patient), self._read_on)
+        self.flow = Flow(cast(asyncio.Transport, patient), self._read_on)
         self._rest()
         self._limits.make_room(self.connections)
 
@@ -254,6 +258,7 @@ class Connection(H11Protocol):
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, told of refusals where it reads, and stopped where nobody takes its answer."""
         cycle, scope[_CONNECTION] = self.cycle, self
+        urgent = scope["path"] in _URGENT
 
         async def receiving() -> Message:
             message = {} if self._refusal else await receive()
@@ -265,26 +270,16 @@ class Connection(H11Protocol):
             if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
                 headers = [header for header in message.get("headers", []) if header[0].lower() != b"connection"]
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}
+            if not urgent:
+                await self._limits.turns.wait()
             await send(message)
             if cycle.disconnected:
                 raise CallerLeft
 
         with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of what was cut off
+            if not urgent:
+                await self._limits.turns.wait()
             await self._application(scope, receiving, sending)
-
-
-class _Flow(FlowControl):
-    """uvicorn's, which reads on only once what came before has been parsed."""
-
-    def __init__(self, transport: asyncio.Transport, read_on: Callable[[], None]) -> None:
-        super().__init__(transport)
-        self._read_on = read_on
-
-    def resume_reading(self) -> None:
-        """See FlowControl."""
-        if self.read_paused:
-            self.read_paused = False
-            self._read_on()
 
 
 def connection_of(scope: Scope) -> Connection | None:
