@@ -85,6 +85,8 @@ class Settings(BaseSettings):
         Forecasts of equal shape that are computed together.
     batch_wait_ms : float
         How long a forecast waits for others to be computed with, while nobody else waits.
+    connections_per_address : int
+        Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
         How long a caller may let a body, or an answer to him, wait; see service.patience.
     shutdown_seconds : float
@@ -150,6 +152,7 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
+    connections_per_address: int = Field(default=256, ge=0, le=10**6)
     client_seconds: float = Field(default=30, gt=0, le=3600)
     shutdown_seconds: float = Field(default=30, ge=2, le=3600)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
