@@ -9,7 +9,18 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 Kind = Literal[
-    "frame", "time", "series", "withdrawal", "mark", "run", "quarantine", "reference", "beside", "key", "ledger"
+    "frame",
+    "time",
+    "series",
+    "withdrawal",
+    "mark",
+    "run",
+    "quarantine",
+    "reference",
+    "beside",
+    "key",
+    "ledger",
+    "quota",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _MOST_NAMES = 10_000

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
 from radar.errors import InvalidRequest, RaincellError
+from service.history.frame_shares import MEBIBYTE, Shares
 from service.http.root_path import check_prefix
 from service.monitoring.log import LogFormat
 from service.redis.url import check_redis_url
@@ -74,12 +75,18 @@ class Settings(BaseSettings):
         On which address it does.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
+    history_mb : int or None
+        Compressed frames that callers may store, in MiB; 512 for six hours, and in proportion for more.
+    series_per_caller : int
+        Series of products that the service does not know that one caller may begin.
     deadline_seconds : float
         How long a forecast may wait for the processor before its caller is answered 503.
     batch_size : int
         Forecasts of equal shape that are computed together.
     batch_wait_ms : float
         How long a forecast waits for others to be computed with, while nobody else waits.
+    connections_per_address : int
+        Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
         How long a caller may let a body, or an answer to him, wait; see service.connections.time_limits.
     shutdown_seconds : float
@@ -140,9 +147,12 @@ class Settings(BaseSettings):
     feed_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     feed_metrics_host: str = "127.0.0.1"
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
+    history_mb: int | None = Field(default=None, ge=16, le=2**20)
+    series_per_caller: int = Field(default=4, ge=1, le=32)
     deadline_seconds: float = Field(default=60, gt=0, le=3600)
     batch_size: int = Field(default=1, ge=1, le=64)
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
+    connections_per_address: int = Field(default=256, ge=0, le=10**6)
     client_seconds: float = Field(default=30, gt=0, le=3600)
     shutdown_seconds: float = Field(default=30, ge=2, le=3600)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
@@ -225,6 +235,13 @@ def read_settings(**chosen: Any) -> Settings:  # noqa: ANN401 - as many types as
             remedy="mount it, or take RAINCELL_SECRETS out",
         )
     return Settings(**{"_secrets_dir": folder, **chosen})
+
+
+def history_shares(settings: Settings) -> Shares:
+    """What callers may store of frames."""
+    hours = max(1.0, settings.history_minutes / 360)
+    mebibytes = settings.history_mb or round(512 * hours)
+    return Shares(settings.series_per_caller, mebibytes * MEBIBYTE)
 
 
 class Exposed(RaincellError):

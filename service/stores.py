@@ -23,7 +23,7 @@ from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
 from service.security.quotas import Quotas
 from service.security.redis_quotas import RedisLimits
-from service.settings import Settings
+from service.settings import Settings, history_shares
 from service.verification.stores.leases import Claims, MemoryClaims
 from service.verification.stores.redis_leases import RedisClaims
 from service.verification.stores.redis_unserved_forecasts import RedisBeside
@@ -82,7 +82,7 @@ def open_stores(settings: Settings, damage: Damage | None = None) -> Stores:
 
 
 def _in_memory(settings: Settings) -> Stores:
-    frames = MemoryHistory(timedelta(minutes=settings.history_minutes))
+    frames = MemoryHistory(timedelta(minutes=settings.history_minutes), history_shares(settings))
     return Stores(
         kind="memory",
         frames=frames,
@@ -97,14 +97,15 @@ def _in_memory(settings: Settings) -> Stores:
 
 def _in_redis(redis: object, settings: Settings, damage: Damage) -> Stores:
     kept, kept_runs = timedelta(minutes=settings.history_minutes), timedelta(minutes=settings.run_minutes)
-    frames, runs = RedisHistory(redis, kept, damage), RedisRuns(redis, kept_runs, damage=damage)
+    frames = RedisHistory(redis, kept, damage, history_shares(settings))
+    runs = RedisRuns(redis, kept_runs, damage=damage)
     return Stores(
         kind="redis",
         frames=frames,
         history=History(frames, last_good=MemoryHistory(kept)),
         runs=Runs(runs, last_good=MemoryRuns(kept_runs, most=_REMEMBERED_RUNS)),
         quarantine=RedisQuarantine(redis, damage),
-        quotas=Quotas(RedisLimits(redis)),
+        quotas=Quotas(RedisLimits(redis, damage)),
         leases=RedisClaims(redis),
         unserved=RedisBeside(redis, kept_runs + _UNSERVED_LONGER, damage),
         references=RedisReferences(redis, damage=damage),

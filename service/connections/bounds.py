@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from service.connections.connection import ConnectionLimits
+from service.connections.addresses import Addresses
 from service.connections.held_bytes import MEBIBYTE, HeldBytes
+from service.connections.limits import ConnectionLimits
 from service.settings import Settings
 
 _LEAST_HELD_MEBIBYTES = 512
@@ -21,4 +22,5 @@ def held_bytes(settings: Settings) -> HeldBytes:
 def connection_limits(settings: Settings, most: int) -> ConnectionLimits:
     """Of `most` connections; what frames the chunks of a body may be a quarter of it."""
     on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
-    return ConnectionLimits(most, on_the_wire, settings.client_seconds)
+    addresses = Addresses(settings.connections_per_address, settings.trusted_proxies)
+    return ConnectionLimits(most, on_the_wire, settings.client_seconds, addresses=addresses)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import h11
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from service.connections.counted import FIRST_PIECE_BYTES, PIECE_BYTES, Counted
+from service.connections.flow import Flow
+from service.connections.limits import ConnectionLimits
 from service.connections.transport import PatientTransport
 from service.errors import BodyTooLarge
 from service.http.problems import problem_response
@@ -30,44 +30,14 @@ _TURN_SECONDS = 0.005
 """After this others have their turn."""
 _GATHER_SECONDS = 0.02
 """How long small pieces of a body wait for more."""
+_URGENT = frozenset({"/livez", "/readyz"})
+"""Of machines that end a replica which does not answer."""
 _CONNECTION = "raincell.connection"
 _NO_HTTP = (
     f"an HTTP/1.1 request with {MOST_HEAD_BYTES} bytes of request line and headers at most",
     "other bytes",
     "let an HTTP library write the request, and send much in the body",
 )
-
-
-@dataclass
-class ConnectionLimits:
-    """What all connections of a server have in common.
-
-    Parameters
-    ----------
-    most : int
-        Connections at a time; for one more, another ends: see `make_room`.
-    most_body_bytes : int
-        On the wire, with what frames chunks.
-    seconds : float
-        For a request's head to come, and for each piece of an answer to be taken.
-    """
-
-    most: int
-    most_body_bytes: int
-    seconds: float
-    idle: dict[Connection, None] = field(default_factory=dict)
-    """Those without a request, the longest idle first."""
-
-    def make_room(self, connections: Collection[Any]) -> None:
-        """End one, where there are too many: the longest idle, or else the one that has not read for longest.
-
-        The newest is among the idle ones; it ends where all others are at work.
-        """
-        if len(connections) <= self.most or not self.idle:
-            return
-        stalled = [one for one in connections if one.stalled_since is not None] if len(self.idle) == 1 else []
-        victim = min(stalled, key=lambda one: one.stalled_since) if stalled else next(iter(self.idle))
-        victim.end()
 
 
 class CallerLeft(OSError):
@@ -96,6 +66,8 @@ class Connection(H11Protocol):
         self._pending = bytearray()
         self._feeding: asyncio.Handle | None = None
         self._refusal: BodyTooLarge | None = None
+        self.caller: str | None = None
+        self._is_turned_away = False
         self._idle_since: float | None = None
         self.stalled_since: float | None = None
 
@@ -107,13 +79,16 @@ class Connection(H11Protocol):
             transport.max_size = PIECE_BYTES
         patient = PatientTransport(transport, self._is_sending, self._limits.seconds)
         super().connection_made(cast(asyncio.Transport, patient))
-        self.flow = _Flow(cast(asyncio.Transport, patient), self._read_on)
+        self.flow = Flow(cast(asyncio.Transport, patient), self._read_on)
         self._rest()
+        self.caller = self._limits.addresses.enter(self.client[0] if self.client else None)
+        self._limits.make_room_for(self, self.connections)
         self._limits.make_room(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._limits.idle.pop(self, None)
+        self._limits.addresses.leave(self.caller)
         self._pending.clear()
         self.transport.lost()
         super().connection_lost(exc)
@@ -153,10 +128,18 @@ class Connection(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
-        refusal = problem_response(400, "InvalidHttp", *_NO_HTTP)
+        self._close_with(problem_response(400, "InvalidHttp", *_NO_HTTP), b"Bad Request")
+
+    def turn_away(self, expected: str, got: str, remedy: str) -> None:
+        """Answer a connection too many before its request comes; it is the first to go where there is no room."""
+        self._is_turned_away = True
+        self._limits.idle = {self: None, **self._limits.idle}
+        self._close_with(problem_response(429, "TooManyConnections", expected, got, remedy), b"Too Many Requests")
+
+    def _close_with(self, refusal: Response, reason: bytes) -> None:
         headers = [*refusal.raw_headers, (b"connection", b"close")]
         for event in (
-            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Response(status_code=refusal.status_code, headers=headers, reason=reason),
             h11.Data(data=bytes(refusal.body)),
             h11.EndOfMessage(),
         ):
@@ -183,7 +166,7 @@ class Connection(H11Protocol):
     # --- reading ---
 
     def _is_sending(self) -> bool:
-        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self._pending)
+        return self._is_turned_away or self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self._pending)
 
     def _may_wait(self) -> bool:
         """Whether what came is a small piece of a body, and not its last."""
@@ -254,6 +237,7 @@ class Connection(H11Protocol):
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, told of refusals where it reads, and stopped where nobody takes its answer."""
         cycle, scope[_CONNECTION] = self.cycle, self
+        urgent = scope["path"] in _URGENT
 
         async def receiving() -> Message:
             message = {} if self._refusal else await receive()
@@ -265,26 +249,16 @@ class Connection(H11Protocol):
             if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
                 headers = [header for header in message.get("headers", []) if header[0].lower() != b"connection"]
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}
+            if not urgent:
+                await self._limits.turns.wait()
             await send(message)
             if cycle.disconnected:
                 raise CallerLeft
 
         with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of what was cut off
+            if not urgent:
+                await self._limits.turns.wait()
             await self._application(scope, receiving, sending)
-
-
-class _Flow(FlowControl):
-    """uvicorn's, which reads on only once what came before has been parsed."""
-
-    def __init__(self, transport: asyncio.Transport, read_on: Callable[[], None]) -> None:
-        super().__init__(transport)
-        self._read_on = read_on
-
-    def resume_reading(self) -> None:
-        """See FlowControl."""
-        if self.read_paused:
-            self.read_paused = False
-            self._read_on()
 
 
 def connection_of(scope: Scope) -> Connection | None:

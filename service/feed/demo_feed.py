@@ -91,9 +91,9 @@ class _FedHistory:
     def __init__(self, frames: EncodedHistory) -> None:
         self._frames = frames
 
-    def append(self, frames: FrameSequence) -> None:
+    def append(self, frames: FrameSequence, who: str | None = None) -> None:
         """See Sink."""
-        self._frames.append(frames)
+        self._frames.append(frames, who)
         self._frames.mark_fed(series_of(frames))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,9 +13,9 @@ from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.breaker import Breaker
 from service.errors import StoredValueDamaged, StoreFull
-from service.history.codec import Series, StoredFrame, encode, series_of
+from service.history.codec import Series, StoredFrame, series_of
 from service.history.quarantine import frame_before
-from service.history.store import EncodedHistory, MemoryHistory, decode_history, stamped
+from service.history.store import EncodedHistory, MemoryHistory, decode_history
 
 T = TypeVar("T")
 
@@ -55,12 +56,14 @@ class History:
         self._breaker = Breaker("the history store", clock, (StoreFull, StoredValueDamaged), _log_change)
         self._epoch = ""
         self._fed: set[Series] = set()
+        self._appending = threading.Lock()
 
-    def append(self, frames: FrameSequence) -> None:
+    def append(self, frames: FrameSequence, who: str | None = None) -> None:
         """Keep frames in the store and in memory; raises as EncodedHistory does, and StoreUnavailable."""
-        self._ask(lambda: self._store.check(frames))
-        series, encoded = series_of(frames), stamped(encode(frames), self._ask(self._store.now))
-        self._ask(lambda: self._store.put(series, encoded))
+        series = series_of(frames)
+        with self._appending:  # what one finds room for is stored before the next looks for some
+            encoded = self._ask(lambda: self._store.admit(frames, who))
+            self._ask(lambda: self._store.put(series, encoded))
         if self._last_good:
             self._last_good.put(series, encoded)
 
@@ -107,8 +110,8 @@ class History:
 
     def timestep_minutes(self, series: Series) -> int:
         """Minutes between frames, as the newest says; 0 where there is none."""
-        newest = self._read(lambda store: store.newest(series, 1)).value
-        return newest[0].header.timestep_minutes if newest else 0
+        newest = self._read(lambda store: store.newest_header(series)).value
+        return newest.timestep_minutes if newest else 0
 
     def withdraw(self, product: str, time: datetime) -> bool:
         """Take the frames of that time away; whether there were any. See StoreUnavailable."""
@@ -152,6 +155,7 @@ class History:
         if self._fed and not self._store.fed():  # lost as frames are; the feed marks them anew with its next one
             for series in self._fed:
                 self._store.mark_fed(series)
+        self._store.beginnings.agree()
         self._epoch = epoch
 
 

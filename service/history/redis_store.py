@@ -8,23 +8,36 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
     raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
     raincell:epoch                              random text, gone when Redis has lost its data
     raincell:withdrawals                        how many there were, so that others learn that there was one
-    raincell:fed                                sorted set: "product|grid" by when the feed last brought frames of it
+    raincell:begun                              who began the series, see service.redis_beginnings
+    raincell:fed                                which series the feed brings, see service.redis_fed_marks
 
 What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
 """
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from service.damage import Damage
-from service.history.codec import Series, StoredFrame, read_header, series_of_header
-from service.history.fed_marks import brought, marked
-from service.history.redis_values import frame_of, healed, moment_of, read_or_none, series_of_member, time_of, times_of
+from service.history.codec import FrameHeader, Series, StoredFrame, read_header, series_of_header
+from service.history.fed_marks import brought
+from service.history.frame_shares import Shares
+from service.history.redis_beginnings import RedisBeginnings
+from service.history.redis_fed_marks import RedisFedMarks
+from service.history.redis_sizes import frame_bytes, listed_bytes
+from service.history.redis_values import (
+    frame_of,
+    header_of,
+    healed,
+    moment_of,
+    read_or_none,
+    series_of_member,
+    time_of,
+    times_of,
+)
 from service.history.store import EncodedHistory, lost_of
 from service.redis.client import store_errors
 
@@ -39,8 +52,6 @@ _MOST_EMPTY = 256
 _FORGET = "if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end return 1"
 _WITHDRAWALS = "raincell:withdrawals"
 _EPOCH_TYPES = {_EPOCH: "string", _WITHDRAWALS: "string"}
-_FED = "raincell:fed"
-"""A sorted set: what the feed brings, and when it last did. It does not expire, so that no full Redis evicts it."""
 
 
 class RedisHistory(EncodedHistory):
@@ -54,12 +65,21 @@ class RedisHistory(EncodedHistory):
         See `service.redis.client.connect`.
     retention : timedelta
     damage : Damage, optional
+    shares : Shares, optional
     """
 
-    def __init__(self, client: Any, retention: timedelta, damage: Damage | None = None) -> None:  # noqa: ANN401
-        super().__init__(retention)
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - redis has no type for it
+        retention: timedelta,
+        damage: Damage | None = None,
+        shares: Shares | None = None,
+    ) -> None:
+        super().__init__(retention, shares)
         self._redis = client
         self._damage = damage or Damage()
+        self._marks = RedisFedMarks(self._redis, self._damage)
+        self.beginnings = RedisBeginnings(self._redis, self._damage)
 
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
@@ -82,13 +102,13 @@ class RedisHistory(EncodedHistory):
         # Begun again when somebody changes either meanwhile.
         self._healed(
             series,
-            lambda: self._redis.transaction(publish, _key(series, "times"), _key(series, "withdrawn")),
+            lambda: self._redis.transaction(publish, _index(series), _key(series, "withdrawn")),
             [frame.valid_time for frame in frames],
         )
 
     def _publish(self, pipe: Any, series: Series, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
         """Read what has to be known, then begin the transaction and put into it what is to be written."""
-        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
+        index, withdrawn = _index(series), _key(series, "withdrawn")
         newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
         oldest = newest - self.retention
         outdated = self._redis.zrangebyscore(index, "-inf", _seconds(oldest))
@@ -101,7 +121,7 @@ class RedisHistory(EncodedHistory):
         pipe.zremrangebyscore(index, "-inf", _seconds(oldest))
         pipe.hdel(withdrawn, *(_seconds(time) for time in forgotten))
         for time in filter(None, map(time_of, outdated)):
-            pipe.delete(_key(series, f"frame:{_seconds(time)}"))
+            pipe.delete(_frame_key(series, time))
 
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
@@ -110,26 +130,39 @@ class RedisHistory(EncodedHistory):
         def read() -> list[tuple[bytes | None, bytes | None]]:
             with self._redis.pipeline(transaction=False) as reading:
                 for time in times:
-                    reading.hmget(_key(series, f"frame:{_seconds(time)}"), "header", "data")
+                    reading.hmget(_frame_key(series, time), "header", "data")
                 return list(reading.execute())
 
-        # A frame that Redis evicted, or that is damaged, is a gap like any other.
-        found = zip(times, self._healed(series, read, times), strict=True)
+        found = zip(times, self._healed(series, read, times), strict=True)  # what is evicted or damaged is a gap
         frames = [self._frame(series, time, header, data) for time, (header, data) in found if header and data]
         return [frame for frame in frames if frame]
 
     def _frame(self, series: Series, time: datetime, header: bytes, data: bytes) -> StoredFrame | None:
-        name = _key(series, f"frame:{_seconds(time)}")
-
         def fits(frame: StoredFrame) -> bool:
             return series_of_header(frame.header) == series and frame.valid_time == time
 
-        return frame_of(header, data, name, "frame", self._damage, fits)
+        return frame_of(header, data, _frame_key(series, time), "frame", self._damage, fits)
+
+    def newest_header(self, series: Series) -> FrameHeader | None:
+        """See EncodedHistory."""
+        if not (times := self.times(*series)[-1:]):
+            return None
+        key = _frame_key(series, times[0])
+        text = self._healed(series, lambda: self._redis.hget(key, "header"), times)
+        return header_of(text, key, series, times[0], self._damage) if text else None
+
+    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+        """See EncodedHistory."""
+        return listed_bytes(self._redis, self._damage, [(_index(each), _key(each, "frame:")) for each in series])
+
+    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+        """See EncodedHistory."""
+        return frame_bytes(self._redis, self._damage, [_frame_key(series, time) for time in times])
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See EncodedHistory."""
         series = Series(product, grid)
-        key = _key(series, "times")
+        key = _index(series)
         members = self._healed(series, lambda: self._redis.zrange(key, 0, -1, withscores=True))
         return times_of(members, key, self._damage)
 
@@ -142,10 +175,10 @@ class RedisHistory(EncodedHistory):
         def sizes() -> list[int]:
             with self._redis.pipeline(transaction=False) as reading:
                 for series in listed:
-                    reading.zcard(_key(series, "times"))
+                    reading.zcard(_index(series))
                 return list(reading.execute())
 
-        found = healed(self._redis, self._damage, {_key(series, "times"): "zset" for series in listed}, sizes)
+        found = healed(self._redis, self._damage, {_index(series): "zset" for series in listed}, sizes)
         sizes_of = dict(zip(listed, found, strict=True))
         empty = [series for series, size in sizes_of.items() if not size]
         if len(empty) > _MOST_EMPTY:
@@ -157,13 +190,13 @@ class RedisHistory(EncodedHistory):
         self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
         with store_errors(), self._redis.pipeline(transaction=False) as pruning:
             for series in empty:
-                pruning.eval(_FORGET, 2, _SERIES, _key(series, "times"), "|".join(series))
+                pruning.eval(_FORGET, 2, _SERIES, _index(series), "|".join(series))
             pruning.execute()
 
     def bury(self, series: Series, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
-        index, withdrawn = _key(series, "times"), _key(series, "withdrawn")
-        frame = _key(series, f"frame:{_seconds(time)}")
+        index, withdrawn = _index(series), _key(series, "withdrawn")
+        frame = _frame_key(series, time)
 
         def publish(pipe: Any) -> tuple[bool, bool]:  # noqa: ANN401 - redis has no type for it
             text = pipe.hget(frame, "header")
@@ -217,24 +250,11 @@ class RedisHistory(EncodedHistory):
 
     def mark_fed(self, series: Series) -> None:
         """See EncodedHistory."""
-        known = self._marks()
-        kept = marked(known, series, self.now())
-        with store_errors(), self._redis.pipeline(transaction=True) as writing:
-            for gone in known.keys() - kept.keys():
-                writing.zrem(_FED, "|".join(gone))
-            writing.zadd(_FED, {"|".join(series): kept[series]})
-            writing.execute()
+        self._marks.mark(series, self.now())
 
     def fed(self) -> set[Series]:
         """See EncodedHistory."""
-        return brought(self._marks())
-
-    def _marks(self) -> dict[Series, float]:
-        found = healed(
-            self._redis, self._damage, {_FED: "zset"}, lambda: self._redis.zrange(_FED, 0, -1, withscores=True)
-        )
-        read = ((series_of_member(member, _FED, "mark", self._damage), float(at)) for member, at in found)
-        return {series: at for series, at in read if series and math.isfinite(at)}
+        return brought(self._marks.all())
 
     def now(self) -> float:
         """Redis's own clock."""
@@ -256,21 +276,29 @@ class RedisHistory(EncodedHistory):
 
     def _healed(self, series: Series, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
         """What `work` returns, which touches keys of one series: its index, its withdrawals, and these frames."""
-        types = {_SERIES: "set", _key(series, "times"): "zset", _key(series, "withdrawn"): "hash"}
-        types |= {_key(series, f"frame:{_seconds(time)}"): "hash" for time in frames}
+        types = {_SERIES: "set", _index(series): "zset", _key(series, "withdrawn"): "hash"}
+        types |= {_frame_key(series, time): "hash" for time in frames}
         return healed(self._redis, self._damage, types, work)
 
 
 def _write(publish: Any, series: Series, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it
     seconds = _seconds(frame.valid_time)
-    key = _key(series, f"frame:{seconds}")
+    key = _frame_key(series, frame.valid_time)
     publish.hset(key, mapping={"header": frame.header.model_dump_json(), "data": frame.data})
     publish.expire(key, _IDLE)
-    publish.zadd(_key(series, "times"), {str(seconds): seconds})
+    publish.zadd(_index(series), {str(seconds): seconds})
 
 
 def _key(series: Series, what: str) -> str:
     return f"raincell:{{{series.product}|{series.grid}}}:{what}"
+
+
+def _index(series: Series) -> str:
+    return _key(series, "times")
+
+
+def _frame_key(series: Series, time: datetime) -> str:
+    return _key(series, f"frame:{_seconds(time)}")
 
 
 def _seconds(time: datetime) -> int:

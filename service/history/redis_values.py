@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from service.damage import Damage, Kind
 from service.errors import KeyOfAnotherType, StoredValueDamaged
-from service.history.codec import Series, StoredFrame, counts_of, read_header
+from service.history.codec import FrameHeader, Series, StoredFrame, counts_of, read_header, series_of_header
 from service.redis.client import store_errors
 
 T = TypeVar("T")
@@ -104,6 +104,15 @@ def frame_of(
         damage.drop(kind, name, error.got)
         return None
     return frame
+
+
+def header_of(text: bytes, name: str, series: Series, time: datetime, damage: Damage) -> FrameHeader | None:
+    """The header of the frame of a series and time, or None."""
+    header = read_or_none(lambda: read_header(text), "frame", name, damage)
+    if header and (series_of_header(header) != series or header.valid_time != time):
+        damage.drop("frame", name, "the header of another frame")
+        return None
+    return header
 
 
 def _check_data(frame: StoredFrame) -> None:

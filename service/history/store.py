@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,9 +14,11 @@ from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence, check_spacing, iso
 from radar.times import gaps as times_missing
 from service.errors import StoredHistoryIncomplete
-from service.history.codec import Series, StoredFrame, decode, encode, series_of
+from service.history.beginnings import Beginnings, MemoryBeginnings
+from service.history.codec import FrameHeader, Series, StoredFrame, decode, encode, series_of
 from service.history.fed_marks import brought, marked
 from service.history.frame_rules import Held, check_clock, check_fits, check_frames, check_place
+from service.history.frame_shares import Shares, check_room
 from service.history.series import unknown_product
 
 MOST_WITHDRAWN = 10_000
@@ -32,8 +34,12 @@ class EncodedHistory(ABC):
     frame that was stored after the withdrawal of an earlier one of its time is another frame.
     """
 
-    def __init__(self, retention: timedelta) -> None:
+    beginnings: Beginnings
+    """Who began the series."""
+
+    def __init__(self, retention: timedelta, shares: Shares | None = None) -> None:
         self.retention = retention
+        self.shares = shares or Shares()
 
     @abstractmethod
     def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
@@ -46,6 +52,18 @@ class EncodedHistory(ABC):
     @abstractmethod
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """The newest `count` frames, oldest first; fewer if there are fewer."""
+
+    @abstractmethod
+    def newest_header(self, series: Series) -> FrameHeader | None:
+        """The header of the newest frame, without its data."""
+
+    @abstractmethod
+    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+        """Bytes of the data of each series."""
+
+    @abstractmethod
+    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+        """Bytes of the data of the frames of these times together."""
 
     @abstractmethod
     def times(self, product: str, grid: str) -> list[datetime]:
@@ -82,10 +100,31 @@ class EncodedHistory(ABC):
         """A text that changes when the store has lost its frames, or others withdrew some."""
         return "memory"
 
-    def append(self, frames: FrameSequence) -> None:
-        """Keep frames; one of a time that is already there replaces it. Raises as `check`."""
+    def append(self, frames: FrameSequence, who: str | None = None) -> None:
+        """Keep frames; one of a time that is already there replaces it.
+
+        Parameters
+        ----------
+        who : str or None
+            The caller whose share they count for; None is the operator. See `service.history.frame_shares`.
+
+        Raises
+        ------
+        InvalidRequest
+            A frame does not fit (see `check`), or is more than its series or caller may store.
+        StoreFull
+            There is no room.
+        """
+        self.put(series_of(frames), self.admit(frames, who))
+
+    def admit(self, frames: FrameSequence, who: str | None = None) -> list[StoredFrame]:
+        """Frames as they are to be stored, with their series begun; raises as `append`, before anything is written."""
         self.check(frames)
-        self.put(series_of(frames), stamped(encode(frames), self.now()))
+        series, encoded = series_of(frames), stamped(encode(frames), self.now())
+        check_room(self, series, encoded, who)
+        if who is not None:
+            self.beginnings.begin(series, who, self.products(), self.shares.series, self.now())
+        return encoded
 
     def latest(self, product: str, grid: str, count: int) -> FrameSequence:
         """The newest `count` frames of a product on the grid of that key; raises as `decode_history`."""
@@ -96,6 +135,8 @@ class EncodedHistory(ABC):
         at = self.now() if at is None else at
         series = [each for each in self.products() if each.product == product and time in self.times(*each)]
         removed = [self.bury(each, time, at) for each in series]
+        for empty in (each for each in series if not self.times(*each)):
+            self.beginnings.forget(empty)
         return any(removed)
 
     def check(self, frames: FrameSequence) -> None:
@@ -116,14 +157,16 @@ class EncodedHistory(ABC):
 
     def _held(self, product: str, known: Iterable[Series]) -> list[Held]:
         mine = [series for series in known if series.product == product]
-        return [Held(series, frame.header) for series in mine for frame in self.newest(series, 1)]
+        newest = [(series, self.newest_header(series)) for series in mine]
+        return [Held(series, header) for series, header in newest if header]
 
 
 class MemoryHistory(EncodedHistory):
     """Frames in this process's memory, as compact as in Redis; gone when it ends."""
 
-    def __init__(self, retention: timedelta) -> None:
-        super().__init__(retention)
+    def __init__(self, retention: timedelta, shares: Shares | None = None) -> None:
+        super().__init__(retention, shares)
+        self.beginnings = MemoryBeginnings()
         self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
         self._withdrawn: dict[tuple[Series, datetime], float] = {}
         self._fed: dict[Series, float] = {}
@@ -160,6 +203,19 @@ class MemoryHistory(EncodedHistory):
     def newest(self, series: Series, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
         return list(self._frames.get(series, {}).values())[-count:]
+
+    def newest_header(self, series: Series) -> FrameHeader | None:
+        """See EncodedHistory."""
+        return next((frame.header for frame in self.newest(series, 1)), None)
+
+    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+        """See EncodedHistory."""
+        return [sum(len(frame.data) for frame in self.newest(each, 10**6)) for each in series]
+
+    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+        """See EncodedHistory."""
+        frames = self._frames.get(series, {})
+        return sum(len(frames[time].data) for time in times if time in frames)
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See EncodedHistory."""

@@ -35,7 +35,7 @@ class RootPath:
         self._app = app
         self._prefix = prefix
         self._taken = frozenset(taken)
-        self._trusted = _trusts(proxies)
+        self._trusted = trusts(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; 422 for a prefix that is none, from a proxy that should know."""
@@ -61,7 +61,8 @@ class RootPath:
         return check_prefix(sent, HEADER, self._taken) if sent else self._prefix
 
 
-def _trusts(proxies: tuple[str, ...]) -> Callable[[str], bool]:
+def trusts(proxies: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether an address is one of some proxies, given as addresses and networks."""
     networks = [ip_network(proxy) for proxy in proxies]
 
     @lru_cache(maxsize=1024)

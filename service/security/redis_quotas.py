@@ -7,27 +7,42 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.damage import Damage
 from service.redis.client import store_errors
 
 _KEPT_SECONDS = 120
+_MOST = 10**9
+"""Requests that nobody makes in a minute, and more than any quota allows."""
+_COUNT = """
+local counted = redis.pcall('INCR', KEYS[1])
+if type(counted) == 'number' and counted > 0 and counted <= tonumber(ARGV[2]) then
+  redis.call('EXPIRE', KEYS[1], ARGV[1])
+  return {counted, 0}
+end
+redis.call('SET', KEYS[1], 1, 'EX', ARGV[1])
+return {1, 1}"""
+"""In one step, so that what is no count costs nobody but its caller. A Redis that takes no writes refuses SET, too."""
 
 
 class RedisLimits:
-    """See service.security.quotas.Limits.
+    """See service.security.quotas.Limits. What is no count begins anew.
 
     Parameters
     ----------
     client : redis.Redis
         See `service.redis.client.connect`.
+    damage : Damage, optional
     """
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis has no type for it
+    def __init__(self, client: Any, damage: Damage | None = None) -> None:  # noqa: ANN401 - redis has no type for it
         self._redis = client
+        self._damage = damage or Damage()
 
     def count(self, who: str, minute: int) -> int:
         """See Limits."""
         key = f"raincell:{{limit|{who}}}:{minute}"
-        with store_errors(), self._redis.pipeline(transaction=True) as counting:
-            counting.incr(key)
-            counting.expire(key, _KEPT_SECONDS)
-            return int(counting.execute()[0])
+        with store_errors():
+            counted, began_anew = self._redis.eval(_COUNT, 1, key, _KEPT_SECONDS, _MOST)
+        if began_anew:
+            self._damage.drop("quota", key, "no number of requests; it begins anew")
+        return int(counted)

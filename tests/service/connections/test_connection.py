@@ -16,12 +16,16 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from service.connections.connection import MOST_HEAD_BYTES, ConnectionLimits
+from service.connections.addresses import Addresses
+from service.connections.connection import MOST_HEAD_BYTES
+from service.connections.limits import ConnectionLimits
 from service.connections.open_files import most_connections
 from tests.service.conftest import free_port, wait_until
 
 CLIENT_SECONDS = 1
+MOST_OF_ONE = 100
 FORM = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-npy\r\n"
+FRAMES = FORM.replace(b"/predict", b"/frames?product=RY")
 CHUNKED = FORM + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -36,6 +40,7 @@ class Server:
             "RAINCELL_MAX_BODY_MB": "1",
             "RAINCELL_QUEUE": "2",
             "RAINCELL_RUNS": "0",
+            "RAINCELL_CONNECTIONS_PER_ADDRESS": str(MOST_OF_ONE),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
         command = [sys.executable, "-m", "service", "run", "--port", str(self.port)]
@@ -177,6 +182,45 @@ def test_a_connection_serves_one_request_after_the_other(server: Server) -> None
 def test_open_files_decide_how_many_connections_there_are() -> None:
     most, at_once = most_connections()
     assert 0 < 2 * at_once < most
+
+
+def test_an_address_has_so_many_connections_and_others_have_theirs(server: Server) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with contextlib.ExitStack() as crowd:
+        oldest, *_ = [crowd.enter_context(server.connect()) for _ in range(MOST_OF_ONE)]
+        with server.connect(request) as one_more:
+            assert read_all(one_more).startswith(b"HTTP/1.1 200")
+        assert read_all(oldest) == b"", "the longest idle of the address made room"
+        other = socket.create_connection(("127.0.0.1", server.port), timeout=10, source_address=("127.0.0.2", 0))
+        with other:
+            other.sendall(request)
+            assert read_all(other).startswith(b"HTTP/1.1 200")
+    wait_until(lambda: httpx.get(f"{server.url}/livez").status_code == 200, "a place")
+
+
+def test_one_more_than_an_address_may_have_at_work_is_told(server: Server) -> None:
+    def answer() -> bytes:
+        with contextlib.ExitStack() as crowd:
+            head = FRAMES + b"Content-Length: 10000\r\nExpect: 100-continue\r\n\r\n"
+            for one in [crowd.enter_context(server.connect(head)) for _ in range(MOST_OF_ONE)]:
+                one.recv(100)  # its body is waited for
+            with server.connect(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as one_more:
+                return read_all(one_more)
+
+    # Those at work end after a second, which a busy machine may take to open them all.
+    answers = (answer() for _ in range(10))
+    turned_away = next((each for each in answers if b" 429 " in each[:20]), b"")
+    problem(turned_away, 429, f"at most {MOST_OF_ONE} connections of one address")
+
+
+def test_trusted_proxies_have_any_number_and_networks_count_as_one() -> None:
+    counted = Addresses(2, ["10.0.0.0/8"])
+    assert not any(counted.are_too_many(counted.enter(host)) for host in ["10.1.1.1"] * 9 + ["::ffff:10.1.1.1"] * 9)
+    neighbours = [counted.enter(f"2001:db8::{number}") for number in range(3)]
+    assert [counted.are_too_many(one) for one in neighbours] == [True] * 3
+    counted.leave(neighbours[0])
+    assert not counted.are_too_many(neighbours[1])
+    assert not any(Addresses(0).are_too_many(Addresses(0).enter("192.0.2.1")) for _ in range(9))
 
 
 class One:

@@ -611,10 +611,10 @@ def test_a_frame_that_the_history_does_not_take_keeps_no_other_waiting(
     server: FeedServer, http_feed: Callable[..., Feed]
 ) -> None:
     class Choosy(MemoryHistory):
-        def append(self, frames: FrameSequence) -> None:
+        def append(self, frames: FrameSequence, who: str | None = None) -> None:
             if frames.valid_times[0] == START:
                 raise InvalidRequest(expected="another frame", got="this one", remedy="")
-            super().append(frames)
+            super().append(frames, who)
 
     feed = http_feed(history=Choosy(timedelta(hours=6)))
     put(server, 0)

@@ -123,9 +123,10 @@ def encoded(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def dumped(store: redis.Redis, key: bytes) -> dict[str, Any]:
+def dumped(store: Any, key: bytes) -> dict[str, Any]:
     """One value by its type, in base64."""
-    kind = store.type(key).decode()
+    kind: str = store.type(key).decode()
+    value: Any
     if kind == "string":
         value = encoded(store.get(key))
     elif kind == "hash":

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from redis import Redis
 
 from radar.errors import InvalidRequest, UnknownProduct
 from radar.grid import Grid
@@ -240,3 +241,13 @@ def test_withdrawals_are_forgotten_with_the_retention_and_unknown_frames_leave_n
     store.append(sequence(1, end=END + RETENTION))
     assert store.withdrawn(SERIES) == {}
     assert store.epoch() == before
+
+
+def test_adding_frames_reads_no_data_of_stored_ones(redis_server: RedisServer) -> None:
+    store, grid = RedisHistory(redis_server.url, RETENTION), Grid("wide", (300, 300), 1.0)
+    size = len(encode(sequence(1, grid=grid))[0].data)
+    store.append(sequence(3, end=END, grid=grid))
+    with Redis(port=redis_server.port) as redis:
+        before = redis.info("stats")["total_net_output_bytes"]
+        store.append(sequence(1, end=END + timedelta(minutes=5), grid=grid), "key:a")
+        assert redis.info("stats")["total_net_output_bytes"] - before < size / 2

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 import pytest
 from redis import Redis
 
 from radar.errors import StoreUnavailable
+from service.damage import Damage
 from service.redis.client import connect
 from service.security import quotas as limits
 from service.security.quotas import Allowance, Limits, MemoryLimits, Quotas
@@ -120,3 +122,31 @@ def test_a_store_that_does_not_answer_is_an_error_of_the_store_alone(redis_serve
     redis_server.kill()
     with pytest.raises(StoreUnavailable):
         counted.count("a", 1)
+
+
+SPOILED: dict[str, Callable[[Any, str], object]] = {
+    "text": lambda redis, key: redis.set(key, "garbage"),
+    "at its end": lambda redis, key: redis.set(key, 2**63 - 1),
+    "more than anybody makes": lambda redis, key: redis.set(key, 2**62),
+    "below zero": lambda redis, key: redis.set(key, -(10**6)),
+    "another type": lambda redis, key: (redis.delete(key), redis.lpush(key, "x")),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_a_counter_that_is_none_costs_its_own_quota_alone(
+    redis_server: RedisServer, spoil: Callable[[Any, str], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    dropped: list[str] = []
+    one, other = (Quotas(RedisLimits(redis_server.url, Damage(dropped.append))) for _ in range(2))
+    assert [spend(one, "a").used, spend(other, "b", 2).used] == [1, 2]
+    key = f"raincell:{{limit|a}}:{int(NOW.timestamp()) // 60}"
+    with Redis(port=redis_server.port) as redis:
+        spoil(redis, key)
+        assert spend(one, "a").used == 2, "memory's count"
+        assert spend(one, "b").used == 3, "others are counted for all replicas still"
+        assert 60 < redis.ttl(key) <= 120
+    assert [spend(other, "a", 2).used, spend(one, "a").used] == [3, 4]
+    assert dropped == ["quota"]
+    assert "in this process alone" not in caplog.text
+    assert f"quota {key}" in caplog.text

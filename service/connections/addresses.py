@@ -1,0 +1,51 @@
+"""How many connections one address has: nobody takes them all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from service.http.forwarded_prefix import trusts
+from service.security.access import caller_of
+
+
+class Addresses:
+    """Counts connections by address, of IPv6 by network, as requests are.
+
+    Parameters
+    ----------
+    most : int
+        Connections of one address; 0 for any number.
+    proxies : sequence of str
+        Addresses and networks of those who bring the requests of others, and may have any number.
+    """
+
+    def __init__(self, most: int = 0, proxies: Sequence[str] = ()) -> None:
+        self._most = most
+        self._is_proxy = trusts(tuple(proxies))
+        self._counts = Counter[str]()
+
+    def enter(self, host: str | None) -> str | None:
+        """Count a connection; whom it counts for, to be given to `leave`, or None where it counts for nobody."""
+        if not self._most or host is None or self._is_proxy(host):
+            return None
+        caller = caller_of(host)
+        self._counts[caller] += 1
+        return caller
+
+    def are_too_many(self, caller: str | None) -> bool:
+        """Whether one of them has more than he may."""
+        return caller is not None and self._counts[caller] > self._most
+
+    def refusal(self) -> tuple[str, str, str]:
+        """What is expected, what came, and what to do."""
+        expected = f"at most {self._most} connections of one address at a time"
+        return expected, "one more", "use connections again, and close those that are not needed"
+
+    def leave(self, caller: str | None) -> None:
+        """Forget a connection that was counted."""
+        if caller is None:
+            return
+        self._counts[caller] -= 1
+        if not self._counts[caller]:
+            del self._counts[caller]

@@ -1,0 +1,60 @@
+"""What all connections of a server have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from service.connections.addresses import Addresses
+from service.connections.turns import Turns
+
+if TYPE_CHECKING:
+    from service.connections.connection import Connection
+
+
+@dataclass
+class ConnectionLimits:
+    """Their bounds, and what is kept of them together.
+
+    Parameters
+    ----------
+    most : int
+        Connections at a time; for one more, another ends: see `make_room`.
+    most_body_bytes : int
+        On the wire, with what frames chunks.
+    seconds : float
+        For a request's head to come, and for each piece of an answer to be taken.
+    """
+
+    most: int
+    most_body_bytes: int
+    seconds: float
+    idle: dict[Connection, None] = field(default_factory=dict)
+    """Those without a request, the longest idle first."""
+    turns: Turns = field(default_factory=Turns)
+    addresses: Addresses = field(default_factory=Addresses)
+
+    def make_room(self, connections: Collection[Any]) -> None:
+        """End one, where there are too many: the longest idle, or else the one that has not read for longest.
+
+        The newest is among the idle ones; it ends where all others are at work.
+        """
+        if len(connections) > self.most and (victim := self._first_to_go(connections)):
+            victim.end()
+
+    def make_room_for(self, new: Connection, connections: Collection[Any]) -> None:
+        """The same for those of the address of a new one, which is told where it ends itself."""
+        if not self.addresses.are_too_many(new.caller):
+            return
+        victim = self._first_to_go([one for one in connections if one.caller == new.caller])
+        if victim is new:
+            new.turn_away(*self.addresses.refusal())
+        elif victim:
+            victim.end()
+
+    def _first_to_go(self, connections: Collection[Any]) -> Any:  # noqa: ANN401 - a Connection, or a test's
+        among = set(connections)
+        idle = [one for one in self.idle if one in among]
+        stalled = [one for one in connections if one.stalled_since is not None] if len(idle) == 1 else []
+        return min(stalled, key=lambda one: one.stalled_since) if stalled else next(iter(idle), None)

@@ -1,0 +1,103 @@
+"""Who began the stored series: nobody may take all the places that there are for products of his own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from radar.errors import InvalidRequest
+from service.history.codec import Series
+from service.history.frame_rules import MOST_SERIES, check_place, is_known
+
+PENDING_SECONDS = 60.0
+"""How long a series counts as begun although no frame of it is stored yet."""
+KEY_PREFIX = "key:"
+"""Of callers with a key, as `service.security.access.who_asks` names them."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Who stored the first frames of a series, and when, in seconds since 1970 by the store's clock."""
+
+    who: str
+    at: float
+
+
+class Beginnings(Protocol):
+    """Remembers who began each stored series, in the same place as the frames."""
+
+    def begin(self, series: Series, who: str, stored: Collection[Series], most: int, now: float) -> None:
+        """Note that somebody is about to store the first frames of a series; nothing where there are some.
+
+        Raises
+        ------
+        InvalidRequest
+            He began `most` series of unknown products already, or there is no place for one more.
+        """
+
+    def forget(self, series: Series) -> None:
+        """Its frames were withdrawn."""
+
+    def by(self) -> dict[Series, str]:
+        """Who began each series that is known to have been begun by somebody."""
+
+    def agree(self) -> None:
+        """Remember what the store knows, or give back what it has lost."""
+
+
+class MemoryBeginnings:
+    """Those of this process."""
+
+    def __init__(self) -> None:
+        self._known: dict[Series, Beginning] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, series: Series, who: str, stored: Collection[Series], most: int, now: float) -> None:
+        """See Beginnings."""
+        with self._lock:
+            self._known = begun(self._known, series, Beginning(who, now), stored, most)
+
+    def forget(self, series: Series) -> None:
+        """See Beginnings."""
+        with self._lock:
+            self._known = {one: each for one, each in self._known.items() if one != series}
+
+    def by(self) -> dict[Series, str]:
+        """See Beginnings."""
+        return {series: beginning.who for series, beginning in self._known.items()}
+
+    def agree(self) -> None:
+        """See Beginnings: memory loses nothing."""
+
+
+def begun(
+    known: Mapping[Series, Beginning], series: Series, new: Beginning, stored: Collection[Series], most: int
+) -> dict[Series, Beginning]:
+    """The beginnings with a new one, and without those of series that are gone; raises as `Beginnings.begin`."""
+    kept = {one: each for one, each in known.items() if one in stored or abs(new.at - each.at) <= PENDING_SECONDS}
+    if series in kept or series in stored:
+        return kept
+    if not is_known(series.product):
+        check_place(series, {*stored, *kept})
+        _check_share([each.who for one, each in kept.items() if not is_known(one.product)], new.who, most)
+    return {**kept, series: new}
+
+
+def counts_as(who: str) -> str:
+    """A key is a caller; all addresses without one are a single caller where all of them together are bounded."""
+    return who if who.startswith(KEY_PREFIX) else "callers without a key"
+
+
+def _check_share(begun_by: Collection[str], who: str, most: int) -> None:
+    mine = sum(one == who for one in begun_by)
+    together = sum(counts_as(one) == counts_as(who) for one in begun_by)
+    if mine >= most or (together >= MOST_SERIES // 2 and not who.startswith(KEY_PREFIX)):
+        whose = "of one caller" if mine >= most else "of all callers without a key"
+        raise InvalidRequest(
+            expected=f"at most {most if mine >= most else MOST_SERIES // 2} series {whose}, of products that the"
+            " service does not know (product and grid)",
+            got="one more",
+            remedy="withdraw the frames of one that is not needed, or its operator raises RAINCELL_SERIES_PER_CALLER",
+        )
