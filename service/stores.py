@@ -12,9 +12,9 @@ from typing import Literal
 from service.damage import Damage
 from service.history.history import History
 from service.history.quarantine import MemoryQuarantine, QuarantineList
-from service.history.redis_quarantine import RedisQuarantine
-from service.history.redis_references import RedisReferences
-from service.history.redis_store import RedisHistory
+from service.history.redis.quarantine import RedisQuarantine
+from service.history.redis.references import RedisReferences
+from service.history.redis.store import RedisHistory
 from service.history.reference_forecasts import ReferenceForecasts
 from service.history.store import EncodedHistory, MemoryHistory
 from service.redis.client import connect

@@ -64,7 +64,7 @@ async def add_frames(
     body = await receive(request)
     if body is None:
         raise InvalidRequest(expected="frames in the body", got="an empty one", remedy="curl -F frames=@FILE ...")
-    with service.forecasting.worker.admitted(frames=True):
+    with service.worker.admitted(frames=True):
         decoding = service.decoding_of(request)
         work = partial(_store, service, body, hints, decoding, force, feed is not None, who_asks(request.scope))
         async with service.file_place(body):
@@ -95,12 +95,12 @@ async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -
 def _store(
     service: Service, body: Body, hints: Hints, decoding: Decoding, force: bool, fed: bool, who: str
 ) -> StoredAnswer:
-    posted = decode(body, hints, partial(service.bodies.hdf5_pool.read, decoding=decoding), decoding.check)
+    posted = decode(body, hints, partial(service.decoders.read, decoding=decoding), decoding.check)
     if not force:
         believe(service, posted.frames)
     service.history.append(posted.frames, who)
     with suppress(StoreUnavailable):  # the frames are stored: the feed's next one marks its series again
-        service.history.quarantine.clear(posted.frames.product, posted.frames.valid_times)
+        service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
         if fed:
             service.history.mark_fed(series_of(posted.frames))
     return StoredAnswer(
@@ -128,5 +128,5 @@ def believe(service: Service, frames: FrameSequence) -> None:
             _logger.warning("quarantined %s at %s (%s): got %s", series.product, iso(time), flaw.reason, flaw.got)
         with suppress(StoreUnavailable):  # listed or not, it is refused
             for entry in entries_of(error, series, "post", service.clock()):
-                service.history.quarantine.put(entry)
+                service.quarantine.put(entry)
         raise

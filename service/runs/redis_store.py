@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from service.damage import Damage
 from service.errors import StoredValueDamaged
 from service.history.codec import Series, StoredFrame
-from service.history.redis_values import frame_of, healed
+from service.history.redis.values import frame_of, healed
 from service.redis.client import store_errors
 from service.runs.coverage import unpack
 from service.runs.run import Run, WholeRun, series_tag, tag_of

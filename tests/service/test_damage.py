@@ -18,9 +18,9 @@ from service.damage import Damage
 from service.errors import RunExpired, UnknownRun
 from service.history.codec import Series
 from service.history.history import History
-from service.history.redis_quarantine import RedisQuarantine
-from service.history.redis_references import RedisReferences
-from service.history.redis_store import RedisHistory
+from service.history.redis.quarantine import RedisQuarantine
+from service.history.redis.references import RedisReferences
+from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from service.runs.redis_store import RedisRuns

@@ -14,7 +14,7 @@ from typing import Any
 
 from service.damage import Damage
 from service.history.codec import StoredFrame
-from service.history.redis_values import frame_of, healed
+from service.history.redis.values import frame_of, healed
 from service.redis.client import store_errors
 from service.runs.run import tag_of
 from service.runs.store import unknown

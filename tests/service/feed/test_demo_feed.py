@@ -14,7 +14,7 @@ from radar.sequence import FrameSequence
 from service.feed import demo_feed
 from service.feed.demo_feed import DemoFeed, feed_storms
 from service.history.codec import Series
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.redis.client import connect
 from service.settings import Settings
 from tests.service.conftest import SMALL, RedisServer

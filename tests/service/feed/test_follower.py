@@ -31,7 +31,7 @@ from service.feed.sources.http import HttpSource
 from service.feed.sources.source import Source, SourceUnavailable
 from service.history.codec import Series
 from service.history.quarantine import MemoryQuarantine, QuarantineEntry
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.reference_forecasts import MemoryReferences
 from service.history.store import EncodedHistory, MemoryHistory
 from service.redis.client import connect

@@ -21,8 +21,8 @@ from radar.archive.archive import Archive
 from radar.files.open import open_sequence
 from radar.sequence import iso
 from service.history.codec import Series
-from service.history.redis_references import RedisReferences
-from service.history.redis_store import RedisHistory
+from service.history.redis.references import RedisReferences
+from service.history.redis.store import RedisHistory
 from service.redis.client import connect
 from tests.service.conftest import RedisServer, ServiceProcess, wait_until
 from tests.service.feed.feed_server import FeedServer, feed_server, ry_file, ry_name, shower

@@ -82,7 +82,7 @@ def main(out: Path) -> None:
     time.sleep(3)
     run = latest(service)["run"]
     answers = {path.format(run=run): httpx.get(service.url + path.format(run=run), timeout=60).json() for path in ASKED}
-    store = redis.Redis.from_url(server.url)
+    store: Any = redis.Redis.from_url(server.url)
     written = {key.decode(): dumped(store, key) for key in sorted(store.keys())}
     service.stop()
     server.kill()
@@ -107,7 +107,8 @@ def reached(service: ServiceProcess, time: datetime) -> bool:
 
 
 def latest(service: ServiceProcess) -> dict[str, Any]:
-    return httpx.get(f"{service.url}/nowcast", timeout=60).json()
+    answer: dict[str, Any] = httpx.get(f"{service.url}/nowcast", timeout=60).json()
+    return answer
 
 
 def scored(service: ServiceProcess) -> int:

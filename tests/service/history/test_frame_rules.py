@@ -14,7 +14,7 @@ from radar.sequence import FrameSequence
 from service.history.codec import Series
 from service.history.frame_rules import MOST_SERIES, STORED_AHEAD, Held, check_fits
 from service.history.quarantine import MOST_ENTRIES, MemoryQuarantine, QuarantineEntry
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from tests.service.conftest import SMALL, Client, RedisServer, npy, rain, sequence

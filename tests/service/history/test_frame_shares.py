@@ -23,8 +23,9 @@ from service.history.codec import Series, encode
 from service.history.frame_rules import MOST_SERIES
 from service.history.frame_shares import Shares
 from service.history.history import History
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.store import EncodedHistory, MemoryHistory
+from service.redis.client import connect
 from service.security.keys import make_key
 from tests.service.conftest import SMALL, Client, RedisServer, npy, rain, sequence
 from tests.service.routes.test_predict import NPY, check_problem
@@ -50,7 +51,7 @@ def replica(request: pytest.FixtureRequest) -> Replica:
 
         return in_memory
     server: RedisServer = request.getfixturevalue("redis_server")
-    return lambda shares=None: RedisHistory(server.url, RETENTION, shares=shares)
+    return lambda shares=None: RedisHistory(connect(server.url), RETENTION, shares=shares)
 
 
 def of(product: str, seed: int = 0, frames: int = 1, end: datetime = END) -> FrameSequence:
@@ -85,7 +86,7 @@ def test_callers_without_a_key_leave_half_of_the_places(replica: Replica) -> Non
 
 
 def test_who_asks_many_replicas_at_once_begins_no_more(redis_server: RedisServer) -> None:
-    stores = [RedisHistory(redis_server.url, RETENTION) for _ in range(10)]
+    stores = [RedisHistory(connect(redis_server.url), RETENTION) for _ in range(10)]
     at_once = threading.Barrier(len(stores))
 
     def begin(number: int) -> None:
@@ -114,7 +115,7 @@ def test_a_series_that_was_begun_but_never_stored_counts_for_a_minute(replica: R
 
 def test_what_redis_lost_of_who_began_what_comes_back(redis_server: RedisServer) -> None:
     now = [0.0]
-    history = History(RedisHistory(redis_server.url, RETENTION), MemoryHistory(RETENTION), lambda: now[0])
+    history = History(RedisHistory(connect(redis_server.url), RETENTION), MemoryHistory(RETENTION), lambda: now[0])
     for number in range(4):
         history.append(of(f"A{number}"), "key:a")
     redis_server.kill()
@@ -126,7 +127,7 @@ def test_what_redis_lost_of_who_began_what_comes_back(redis_server: RedisServer)
 
 def test_a_beginning_that_does_not_fit_is_left_out_and_named(redis_server: RedisServer) -> None:
     dropped: list[str] = []
-    store = RedisHistory(redis_server.url, RETENTION, Damage(dropped.append))
+    store = RedisHistory(connect(redis_server.url), RETENTION, Damage(dropped.append))
     for number in range(4):
         store.append(of(f"A{number}"), "key:a")
     with Redis(port=redis_server.port) as redis:

@@ -12,7 +12,7 @@ from radar.errors import StoreUnavailable
 from service.breaker import PAUSE_SECONDS
 from service.history.codec import series_of
 from service.history.history import History
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from tests.service.conftest import RedisServer, free_port, sequence

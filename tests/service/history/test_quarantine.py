@@ -17,7 +17,7 @@ from service.history.quarantine import (
     QuarantineList,
     frame_before,
 )
-from service.history.redis_quarantine import RedisQuarantine
+from service.history.redis.quarantine import RedisQuarantine
 from service.redis.client import connect
 from tests.service.conftest import Client, RedisServer, npy, sequence
 from tests.service.routes.test_predict import NPY, check_problem

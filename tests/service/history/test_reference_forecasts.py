@@ -14,7 +14,7 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from radar.files.open import open_sequence
 from radar.sequence import FrameSequence, times_after
 from service.history.codec import Series
-from service.history.redis_references import RedisReferences
+from service.history.redis.references import RedisReferences
 from service.history.reference_forecasts import MemoryReferences, ReferenceForecasts
 from service.redis.client import connect
 from tests.service.conftest import SMALL, RedisServer, rain

@@ -16,7 +16,7 @@ from radar.sequence import FrameSequence
 from service.errors import StoredHistoryIncomplete
 from service.history.codec import Series, StoredFrame, encode
 from service.history.frame_rules import MOST_SERIES
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.series import choose_series
 from service.history.store import EncodedHistory, MemoryHistory, gaps, stamped
 from service.redis.client import connect
@@ -244,7 +244,7 @@ def test_withdrawals_are_forgotten_with_the_retention_and_unknown_frames_leave_n
 
 
 def test_adding_frames_reads_no_data_of_stored_ones(redis_server: RedisServer) -> None:
-    store, grid = RedisHistory(redis_server.url, RETENTION), Grid("wide", (300, 300), 1.0)
+    store, grid = RedisHistory(connect(redis_server.url), RETENTION), Grid("wide", (300, 300), 1.0)
     size = len(encode(sequence(1, grid=grid))[0].data)
     store.append(sequence(3, end=END, grid=grid))
     with Redis(port=redis_server.port) as redis:

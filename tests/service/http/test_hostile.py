@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 
 from service.app import create_app
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.settings import Settings
 from tests.peak_memory import peak_bytes
 from tests.service import hostile_files as bad

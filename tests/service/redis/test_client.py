@@ -19,8 +19,8 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import times_after
 from service.history.codec import Series
 from service.history.history import History
-from service.history.redis_quarantine import RedisQuarantine
-from service.history.redis_store import RedisHistory
+from service.history.redis.quarantine import RedisQuarantine
+from service.history.redis.store import RedisHistory
 from service.redis.client import connect, store_errors
 from service.runs.redis_store import RedisRuns
 from service.security.redis_quotas import RedisLimits

@@ -23,7 +23,7 @@ from service.forecasting.catalogue import Catalogue, load_catalogue
 from service.forecasting.worker import Worker
 from service.history.codec import Series, decode_one
 from service.history.history import History
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from service.routes.run_answer import until_next_run

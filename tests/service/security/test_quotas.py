@@ -138,7 +138,7 @@ def test_a_counter_that_is_none_costs_its_own_quota_alone(
     redis_server: RedisServer, spoil: Callable[[Any, str], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     dropped: list[str] = []
-    one, other = (Quotas(RedisLimits(redis_server.url, Damage(dropped.append))) for _ in range(2))
+    one, other = (Quotas(RedisLimits(connect(redis_server.url), Damage(dropped.append))) for _ in range(2))
     assert [spend(one, "a").used, spend(other, "b", 2).used] == [1, 2]
     key = f"raincell:{{limit|a}}:{int(NOW.timestamp()) // 60}"
     with Redis(port=redis_server.port) as redis:

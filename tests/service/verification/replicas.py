@@ -18,8 +18,8 @@ from service.forecasting.catalogue import Catalogue, Load
 from service.forecasting.worker import Worker
 from service.history.codec import Series
 from service.history.history import History
-from service.history.redis_references import RedisReferences
-from service.history.redis_store import RedisHistory
+from service.history.redis.references import RedisReferences
+from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from service.runs.cache import Cache

@@ -15,7 +15,7 @@ from models.aliases import set_challenger
 from radar.ledger.ledger import read_records
 from radar.sequence import FrameSequence
 from service.history.codec import decode_one
-from service.history.redis_store import RedisHistory
+from service.history.redis.store import RedisHistory
 from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
 from service.runs.run import WholeRun

@@ -18,7 +18,7 @@ from radar.scores.sums import LIVE
 from radar.sequence import Float32, FrameSequence, times_after
 from service.forecasting.catalogue import Catalogue, load_catalogue
 from service.history.codec import decode_one, encode
-from service.history.redis_references import RedisReferences
+from service.history.redis.references import RedisReferences
 from service.redis.client import connect
 from service.runs.run import WholeRun
 from service.verification import scorer as scorer_module

@@ -14,7 +14,7 @@ from typing import Any
 
 from service.damage import Damage
 from service.history.codec import Series, StoredFrame, series_of_header
-from service.history.redis_values import frame_of, healed, times_of
+from service.history.redis.values import frame_of, healed, times_of
 from service.history.reference_forecasts import REFERENCE_RETENTION, ReferenceForecasts
 from service.redis.client import store_errors
 

@@ -12,7 +12,7 @@ from typing import Any
 from service.damage import Damage
 from service.history.codec import Series
 from service.history.fed_marks import marked
-from service.history.redis_values import healed, series_of_member
+from service.history.redis.values import healed, series_of_member
 from service.redis.client import store_errors
 
 _KEY = "raincell:fed"

@@ -11,7 +11,7 @@ from typing import Any
 from service.damage import Damage
 from service.history.beginnings import Beginning, begun
 from service.history.codec import Series
-from service.history.redis_values import healed, moment_of, series_of_member
+from service.history.redis.values import healed, moment_of, series_of_member
 
 _KEY = "raincell:begun"
 _LONGEST = 200

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.damage import Damage
-from service.history.redis_values import healed
+from service.history.redis.values import healed
 
 _COUNT = """
 local total = 0

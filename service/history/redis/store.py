@@ -25,10 +25,10 @@ from service.damage import Damage
 from service.history.codec import FrameHeader, Series, StoredFrame, read_header, series_of_header
 from service.history.fed_marks import brought
 from service.history.frame_shares import Shares
-from service.history.redis_beginnings import RedisBeginnings
-from service.history.redis_fed_marks import RedisFedMarks
-from service.history.redis_sizes import frame_bytes, listed_bytes
-from service.history.redis_values import (
+from service.history.redis.beginnings import RedisBeginnings
+from service.history.redis.fed_marks import RedisFedMarks
+from service.history.redis.sizes import frame_bytes, listed_bytes
+from service.history.redis.values import (
     frame_of,
     header_of,
     healed,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from service.damage import Damage
 from service.history.quarantine import QuarantineEntry, frame_key, newest_first, outdated
-from service.history.redis_values import healed
+from service.history.redis.values import healed
 
 T = TypeVar("T")
 
