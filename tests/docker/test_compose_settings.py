@@ -18,7 +18,9 @@ from service.settings import Settings
 from tests.docker.test_compose import GPU, ROOT, needs_compose
 
 EXAMPLE = ROOT / ".env.example"
-OPERATIONS = ROOT / "docs" / "operations.md"
+SETTINGS = ROOT / "docs" / "reference" / "settings.md"
+DEPLOY = ROOT / "docs" / "how-to" / "deploy.md"
+UPGRADE = ROOT / "docs" / "how-to" / "upgrade.md"
 READERS = ("service", "feed", "storms")
 VARIABLE = re.compile(r"\$\{(\w+)(:?-)([^{}]*)\}")
 FIELDS = {f"RAINCELL_{name.upper()}" for name in Settings.model_fields}
@@ -80,7 +82,7 @@ def test_every_setting_reaches_service_feed_and_demo(render: Callable[[Path], Re
 
 
 def test_what_the_file_does_not_change_is_named_in_the_documentation() -> None:
-    (told,) = re.findall(r"is not taken from the file: ([^.]*)\.", OPERATIONS.read_text())
+    (told,) = re.findall(r"does not read them from the file: ([^.]*)\.", SETTINGS.read_text())
     for service in READERS:
         assert {f"`{name}`" for name in fixed(service)} <= set(re.findall(r"`\w+`", told))
     for of_operators in ("RAINCELL_QUEUE", "RAINCELL_TRUSTED_PROXIES", "RAINCELL_VERIFICATION", "RAINCELL_LOG_FORMAT"):
@@ -130,12 +132,12 @@ def test_every_variable_of_the_compose_files_is_in_the_example_and_none_is_set_t
 
 def test_every_variable_of_the_compose_files_is_in_the_table_of_the_documentation() -> None:
     asked = {name for name, _, _ in VARIABLE.findall((ROOT / "docker-compose.yml").read_text() + GPU.read_text())}
-    rows = [line for line in OPERATIONS.read_text().splitlines() if line.startswith("| `RAINCELL_")]
+    rows = [line for line in SETTINGS.read_text().splitlines() if line.startswith("| `RAINCELL_")]
     assert asked <= set(re.findall(r"RAINCELL_\w+", "\n".join(rows)))
 
 
 def test_a_redis_of_ones_own_is_kept_by_the_first_start_and_reached_as_documented(tmp_path: Path) -> None:
-    (made,) = re.findall(r"    (printf .*) > docker-compose.override.yml", OPERATIONS.read_text())
+    (made,) = re.findall(r"    (printf .*) > docker-compose.override.yml", DEPLOY.read_text())
     override = yaml.safe_load(subprocess.run(["sh", "-c", made], capture_output=True, text=True, check=True).stdout)
     ours = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     assert {network for network, how in ours["networks"].items() if how} == {"inside"}  # from there nothing is reached
@@ -163,7 +165,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def test_upgrades_leave_the_operators_file_alone_and_one_from_before_is_carried_over(tmp_path: Path) -> None:
-    (move,) = re.findall(r"( {4}mv \.env .*\n {4}git pull\n.*\n)", OPERATIONS.read_text())
+    (move,) = re.findall(r"( {4}mv \.env .*\n {4}git pull\n.*\n)", UPGRADE.read_text())
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     theirs.mkdir()
     git(theirs, "init")

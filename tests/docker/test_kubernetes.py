@@ -23,6 +23,7 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docker" / "kubernetes"
 FILES = sorted(FOLDER.glob("*.yaml"))
+DOCUMENTED = ROOT / "docs" / "how-to" / "kubernetes.md"
 VERSIONS = ("1.30", "1.37")
 """The oldest that the manifests are for, and the newest whose schemas the package carries."""
 
@@ -139,7 +140,7 @@ def test_an_operators_settings_go_before_the_defaults_and_no_upgrade_brings_them
     own = {variable["name"].removeprefix("RAINCELL_") for variable in container(name)["env"]}
     of_files = {"HOST", "PORT", "SECRETS", "API_KEYS", "MODEL_REPOSITORY", "ARCHIVE", "SHUTDOWN_SECONDS"}
     assert own <= of_files | {"FEED_METRICS_HOST", "FEED_METRICS_PORT"}
-    assert "create configmap settings --from-env-file=" in (ROOT / "docs" / "scaling.md").read_text()
+    assert "create configmap settings --from-env-file=" in DOCUMENTED.read_text()
 
 
 @every_workload
@@ -307,7 +308,7 @@ def test_the_secret_has_what_first_start_makes_and_no_file_has_a_secret(tmp_path
 
 
 def test_the_documentation_tells_every_file_and_names_tests_that_are_there() -> None:
-    text = (ROOT / "docs" / "scaling.md").read_text()
+    text = DOCUMENTED.read_text()
     assert set(re.findall(r"^\| (\w+\.yaml) \|", text, re.MULTILINE)) == {file.name for file in FILES}
     for path in re.findall(r"tests/[\w/]+\.py|docker/[\w/]+/|benchmarks/\w+\.py", text):
         assert (ROOT / path).exists(), path

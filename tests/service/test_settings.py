@@ -55,7 +55,7 @@ def test_callers_without_a_key_may_do_all_on_this_machine_and_elsewhere_what_is_
 
 
 def test_every_setting_is_documented() -> None:
-    documented = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
+    documented = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
     for name in Settings.model_fields:
         assert f"`RAINCELL_{name.upper()}`" in documented
 

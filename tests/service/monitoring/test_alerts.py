@@ -56,7 +56,7 @@ def test_every_metric_that_is_asked_for_is_there(exposed: set[str]) -> None:
 
 
 def test_labels_that_are_asked_for_are_documented() -> None:
-    documents = (ROOT / "docs" / "service.md").read_text() + (ROOT / "docs" / "verification.md").read_text()
+    documents = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     builtin = {"le", "job", "instance"}
     for expression in expressions():
         for labels in re.findall(r"by \(([^)]*)\)", expression):
@@ -65,7 +65,7 @@ def test_labels_that_are_asked_for_are_documented() -> None:
 
 
 def test_every_alert_is_explained_with_what_to_do() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text()
+    operations = (ROOT / "docs" / "how-to" / "respond-to-alerts.md").read_text()
     for rule in rules():
         assert f"| `{rule['alert']}` |" in operations
 

@@ -30,7 +30,7 @@ from tests.service.runs_made import made_run
 
 SERIES = Series("RY", SMALL.key)
 HOURS = timedelta(hours=6)
-DOCUMENTED = Path(__file__).parents[3] / "docs" / "scaling.md"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "reference" / "redis.md"
 
 
 @pytest.fixture(scope="module")

@@ -266,7 +266,7 @@ def test_real_files_of_dwd(name: str, real_data: Path) -> None:
 
 
 def test_the_configuration_of_the_documentation_is_whole(folder: Path) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "train-on-data-sets.md").read_text()
     (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     config = make_config(tomllib.loads(shown))
     data = config.data
