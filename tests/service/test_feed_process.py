@@ -20,6 +20,8 @@ import pytest
 from radar.archive import Archive
 from radar.files import open_sequence
 from radar.sequence import iso
+from service import log
+from service.__main__ import main
 from service.codec import Series
 from service.redis_client import connect
 from service.redis_history import RedisHistory
@@ -132,17 +134,25 @@ def test_one_look_says_that_a_file_was_bad(redis_server: RedisServer, start_feed
     assert (bad / ry_name(START)).read_bytes() == b"nonsense"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--source", ".", "--product", "RY"), "RAINCELL_REDIS_URL"),
-        (("--source", ".", "--product", "RW", "--redis-url", "redis://127.0.0.1:1/0"), "RV, RY, YW"),
-        (("--source", "ftp://x/", "--product", "RY", "--redis-url", "redis://127.0.0.1:1/0"), "correct --source"),
-    ],
-)
-def test_what_it_needs_is_said(start_feed: START_FEED, arguments: tuple[str, ...], said: str) -> None:
-    status, errors = finished(start_feed(*arguments))
+def test_what_it_needs_is_said(start_feed: START_FEED) -> None:
+    status, errors = finished(start_feed("--source", ".", "--product", "RY"))
     assert status == 1
+    assert errors.count("\n") == 1
+    assert "RAINCELL_REDIS_URL" in errors
+
+
+@pytest.mark.parametrize(
+    ("source", "product", "said"), [(".", "RW", "RV, RY, YW"), ("ftp://x/", "RY", "correct --source")]
+)
+def test_what_it_cannot_follow_is_said(
+    source: str, product: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("RAINCELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(log, "set_up", lambda *_: None)  # the log of this process stays as it is
+    redis = ("--redis-url", "redis://127.0.0.1:1/0")
+    assert main(["ingest", "--source", source, "--product", product, *redis]) == 1
+    errors = capsys.readouterr().err
     assert errors.count("\n") == 1
     assert said in errors
 
