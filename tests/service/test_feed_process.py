@@ -191,7 +191,7 @@ def test_an_hour_of_real_frames_through_feed_redis_and_service(
     files = sorted((real_data / "dwd" / "yw_20170816").iterdir())
     folder = tmp_path / "feed"
     folder.mkdir()
-    service = service_process(RAINCELL_REDIS_URL=redis_server.url)
+    service = service_process(RAINCELL_REDIS_URL=redis_server.url, RAINCELL_RUNS="false")  # none is asked for
 
     def arrive(path: Path, data: bytes | None = None) -> None:
         data = path.read_bytes() if data is None else data
@@ -256,7 +256,7 @@ def test_rv_as_dwd_publishes_it_becomes_frames_leads_and_an_answer(
     leads = RedisReferences(connect(url)).get(Series("RV", "de1200"), made)
     assert leads is not None
     assert leads.lead_minutes == (50,)  # the archive has two of DWD's 25 members
-    service = service_process(RAINCELL_REDIS_URL=url)
+    service = service_process(RAINCELL_REDIS_URL=url, RAINCELL_RUN_LEAD_MINUTES="15")
     wait_until(lambda: httpx.get(f"{service.url}/nowcast", timeout=60).status_code == 200, "the run")
     place = httpx.get(f"{service.url}/nowcast/point?lat=52.5&lon=13.4", timeout=60).json()
     assert (place["product"], place["grid"], place["reference_time"]) == ("RV", "de1200", iso(made))

@@ -27,6 +27,8 @@ from tests.service.feed_server import rv_file, rv_name, ry_file, ry_name
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 SIX_HOURS = timedelta(hours=6)
+NO_RUNS = {"RAINCELL_RUNS": "false"}
+"""Of frames as large as a country they take longer than all the rest, and nobody asks for them here."""
 MakeHistory = Callable[..., ServiceHistory]
 
 
@@ -44,7 +46,7 @@ def history_of() -> Iterator[MakeHistory]:
 @pytest.fixture(scope="module")
 def service(repository: Path) -> Iterator[ServiceProcess]:
     """For tests that look for their own frames alone."""
-    started = ServiceProcess({"RAINCELL_MODEL_REPOSITORY": str(repository)})
+    started = ServiceProcess({"RAINCELL_MODEL_REPOSITORY": str(repository), **NO_RUNS})
     try:
         started.wait_ready()
         yield started
@@ -73,7 +75,7 @@ def listed(service: ServiceProcess, what: str = "series") -> list[dict[str, obje
 def test_frames_go_to_the_service_which_has_the_last_word(
     service_process: Callable[..., ServiceProcess], history_of: MakeHistory, tmp_path: Path
 ) -> None:
-    service = service_process()
+    service = service_process(**NO_RUNS)
     folder = tmp_path / "feed"
     folder.mkdir()
     feed = follower(folder, history_of(service.url), archive=tmp_path / "archive")
@@ -89,7 +91,7 @@ def test_frames_go_to_the_service_which_has_the_last_word(
     assert Archive(tmp_path / "archive").times("RY", "radolan") == good
     assert feed.look().taken == 0
     # A service without Redis that was started anew is filled again.
-    other = service_process()
+    other = service_process(**NO_RUNS)
     feed.intake.history._url = f"{other.url}/"  # type: ignore[attr-defined]
     assert feed.look().taken == 2
     query = {"product": "MINE", "valid_time": "2017-08-16T01:10:00Z"}
