@@ -28,7 +28,7 @@ def test_multiply_accumulates_of_convlstm_by_hand() -> None:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", ["ms-convlstm", "preciplstm", "ms-preciplstm"])
 def test_fake_tensors_take_the_memory_of_real_ones(name: str, *, checkpointing: bool) -> None:
-    settings = replace(SMALL, activation_checkpointing=checkpointing)
+    settings = replace(SMALL, steps=2, activation_checkpointing=checkpointing)
     spec = spec_of(name, settings)
     assert training_memory(spec, settings) == training_memory(spec, settings, fake=False)
 
@@ -84,9 +84,9 @@ def test_command_writes_a_list_and_prints_ratios(
 ) -> None:
     path = tmp_path / "profile.json"
     sizes = ["--size", "12", "--steps", "2", "--channels", "4"]
-    _run(monkeypatch, "--models", "trajgru,ms-trajgru", *sizes, "--json", str(path))
+    _run(monkeypatch, "--models", "convlstm,ms-convlstm", *sizes, "--json", str(path))
     profiles = [Profile(**each) for each in json.loads(path.read_text())]
-    assert [each.model for each in profiles] == ["trajgru", "ms-trajgru"]
+    assert [each.model for each in profiles] == ["convlstm", "ms-convlstm"]
     assert all(value > 0 for each in profiles for key, value in asdict(each).items() if key != "model")
     ratio = profiles[1].macs / profiles[0].macs
     assert f"{ratio:.3f}" in capsys.readouterr().out

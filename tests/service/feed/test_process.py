@@ -20,9 +20,11 @@ import pytest
 from radar.archive.archive import Archive
 from radar.files.open import open_sequence
 from radar.sequence import iso
+from service.__main__ import main
 from service.history.codec import Series
 from service.history.redis.references import RedisReferences
 from service.history.redis.store import RedisHistory
+from service.monitoring import log
 from service.redis.client import connect
 from tests.service.conftest import RedisServer, ServiceProcess, wait_until
 from tests.service.feed.feed_server import FeedServer, feed_server, ry_file, ry_name, shower
@@ -132,17 +134,25 @@ def test_one_look_says_that_a_file_was_bad(redis_server: RedisServer, start_feed
     assert (bad / ry_name(START)).read_bytes() == b"nonsense"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--source", ".", "--product", "RY"), "RAINCELL_REDIS_URL"),
-        (("--source", ".", "--product", "RW", "--redis-url", "redis://127.0.0.1:1/0"), "RV, RY, YW"),
-        (("--source", "ftp://x/", "--product", "RY", "--redis-url", "redis://127.0.0.1:1/0"), "correct --source"),
-    ],
-)
-def test_what_it_needs_is_said(start_feed: START_FEED, arguments: tuple[str, ...], said: str) -> None:
-    status, errors = finished(start_feed(*arguments))
+def test_what_it_needs_is_said(start_feed: START_FEED) -> None:
+    status, errors = finished(start_feed("--source", ".", "--product", "RY"))
     assert status == 1
+    assert errors.count("\n") == 1
+    assert "RAINCELL_REDIS_URL" in errors
+
+
+@pytest.mark.parametrize(
+    ("source", "product", "said"), [(".", "RW", "RV, RY, YW"), ("ftp://x/", "RY", "correct --source")]
+)
+def test_what_it_cannot_follow_is_said(
+    source: str, product: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("RAINCELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(log, "set_up", lambda *_: None)  # the log of this process stays as it is
+    redis = ("--redis-url", "redis://127.0.0.1:1/0")
+    assert main(["ingest", "--source", source, "--product", product, *redis]) == 1
+    errors = capsys.readouterr().err
     assert errors.count("\n") == 1
     assert said in errors
 
@@ -181,7 +191,7 @@ def test_an_hour_of_real_frames_through_feed_redis_and_service(
     files = sorted((real_data / "dwd" / "yw_20170816").iterdir())
     folder = tmp_path / "feed"
     folder.mkdir()
-    service = service_process(RAINCELL_REDIS_URL=redis_server.url)
+    service = service_process(RAINCELL_REDIS_URL=redis_server.url, RAINCELL_RUNS="false")  # none is asked for
 
     def arrive(path: Path, data: bytes | None = None) -> None:
         data = path.read_bytes() if data is None else data
@@ -246,7 +256,7 @@ def test_rv_as_dwd_publishes_it_becomes_frames_leads_and_an_answer(
     leads = RedisReferences(connect(url)).get(Series("RV", "de1200"), made)
     assert leads is not None
     assert leads.lead_minutes == (50,)  # the archive has two of DWD's 25 members
-    service = service_process(RAINCELL_REDIS_URL=url)
+    service = service_process(RAINCELL_REDIS_URL=url, RAINCELL_RUN_LEAD_MINUTES="15")
     wait_until(lambda: httpx.get(f"{service.url}/nowcast", timeout=60).status_code == 200, "the run")
     place = httpx.get(f"{service.url}/nowcast/point?lat=52.5&lon=13.4", timeout=60).json()
     assert (place["product"], place["grid"], place["reference_time"]) == ("RV", "de1200", iso(made))

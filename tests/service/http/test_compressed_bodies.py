@@ -72,7 +72,7 @@ def test_forms_and_json_may_be_compressed(client: Client, coding: str, code: Cal
 
 
 def test_a_large_body_comes_in_pieces(client: Client) -> None:
-    array = rain(5, (500, 400))
+    array = rain(5, (200, 160))
     plain = client.post("/predict", params=ABOUT, content=npy(array), headers=NPY).json()["frames"]
     for coding, code in CODERS[:6]:
         assert post(client, code(npy(array)), coding).json()["frames"] == plain
@@ -122,18 +122,18 @@ def test_a_body_counts_by_what_it_decodes_to(make_client: Callable[..., Client],
 
 
 def bomb(coding: str) -> bytes:
-    """512 MiB of zeros in 512 or 16 KiB."""
+    """256 MiB of zeros in 256 or 8 KiB."""
     stream: Any = zlib.compressobj(wbits=31) if coding == "gzip" else zstandard.ZstdCompressor(level=1).compressobj()
-    return b"".join(stream.compress(bytes(MEBIBYTE)) for _ in range(512)) + bytes(stream.flush())
+    return b"".join(stream.compress(bytes(MEBIBYTE)) for _ in range(256)) + bytes(stream.flush())
 
 
-@pytest.mark.parametrize("coding", ["gzip", "zstd"])
-def test_a_bomb_is_refused_in_bounded_memory(service_process: Callable[..., ServiceProcess], coding: str) -> None:
-    server, body = service_process(), bomb(coding)
+def test_a_bomb_is_refused_in_bounded_memory(service_process: Callable[..., ServiceProcess]) -> None:
+    server = service_process()
     before = peak_bytes(server.process.pid) / MEBIBYTE
-    for _ in range(3):
-        answer = httpx.post(
-            f"{server.url}/predict", content=body, headers={**NPY, "Content-Encoding": coding}, timeout=60
-        )
-        assert answer.status_code == 413
-    assert peak_bytes(server.process.pid) / MEBIBYTE - before < 200  # the body may have 64
+    for coding in ("gzip", "zstd"):
+        body, headers = bomb(coding), {**NPY, "Content-Encoding": coding}
+        for _ in range(3):
+            answer = httpx.post(f"{server.url}/predict", content=body, headers=headers, timeout=60)
+            assert answer.status_code == 413
+        above = peak_bytes(server.process.pid) / MEBIBYTE - before
+        assert above < 200, coding  # the body may have 64

@@ -153,6 +153,7 @@ def test_an_imported_checkpoint_forecasts_as_the_authors_do(
     np.testing.assert_allclose(answer.numpy(), arrays["outputs"], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_imported_checkpoint_can_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = save_weights("MS-ConvLSTM", tmp_path / "w.pth")
     assert imported(monkeypatch, weights, "MS-ConvLSTM", tmp_path / "out") == 0
