@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from models.card import DataSource, Lineage, ModelCard, StateShape
 from models.network import Network
-from radar.products import OWNERS, SYNTHETIC
+from radar.products import OWNERS, SYNTHETIC, owner_of
 from training.config.config import FitConfig
 from training.export.environment import code_commit, environment
 
@@ -117,5 +117,19 @@ def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
     owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
     if config.data.synthetic:
         owners.append(SYNTHETIC)
-    sources = (DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners)
+    sources = [DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners]
+    if config.data.dataset == "archive":
+        sources += owners_of((str(record["product"]), str(record["name"])) for record in origin.records)
     return tuple(dict.fromkeys((*origin.data, *sources)))
+
+
+def owners_of(series: Iterable[tuple[str, str]]) -> tuple[DataSource, ...]:
+    """Whose frames an archive holds, as far as their products tell; by product and what else it is called."""
+    unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
+    sources = [
+        DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)
+        if (owner := owner_of(product))
+        else DataSource(name=name, **unknown)
+        for product, name in series
+    ]
+    return tuple(dict.fromkeys(sources))
