@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--data",
         type=Path,
         required=True,
-        help="folder of the events or of the data set that the configuration names, or an archive",
+        help="folder of the events, the data set or the archive that it is about",
     )
     fit.add_argument("--out", type=Path, required=True, help="a new folder for this run")
     fit.add_argument("--iterations", type=count, help="instead of the configuration's")
