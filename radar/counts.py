@@ -43,8 +43,8 @@ class Quantisation:
 
     def to_rates(self, counts: Counts) -> Float32:
         """Counts of any shape in mm/h, `MISSING` as NaN."""
-        rates: Float32 = _table(self.step)[counts]
-        return rates
+        kept: Float32 = rates(self.step)[counts]
+        return kept
 
     def reaching(self, rain_rate: float) -> Quantisation:
         """The same, or as much coarser as it takes for a rate to be within the range."""
@@ -58,12 +58,12 @@ STORED = Quantisation(0.012)
 
 
 @lru_cache(maxsize=8)
-def _table(step: float) -> Float32:
+def rates(step: float) -> Float32:
     """Rain rate in mm/h of every count; a table, because that is exact and fast."""
-    rates = (np.arange(MISSING + 1) * step).astype(np.float32)
-    rates[MISSING] = np.nan
-    rates.flags.writeable = False
-    return rates
+    table = (np.arange(MISSING + 1) * step).astype(np.float32)
+    table[MISSING] = np.nan
+    table.flags.writeable = False
+    return table
 
 
 def shuffled(values: npt.NDArray[Any]) -> bytes:

@@ -49,7 +49,8 @@ def split_days(
             if part_of.setdefault(day, part) != part:
                 raise ValueError(f"expected {day} in one part only, got it in {part_of[day]} and {part}; correct one")
     rest = [day for day in days if day not in part_of]
-    for part in ("test", "validation"):
+    by_share: tuple[Part, ...] = ("test", "validation")
+    for part in by_share:
         count = max(1, round(shares[part] * len(days))) if shares[part] and named.get(part) is None else 0
         part_of |= dict.fromkeys(rest[len(rest) - count :] if count else [], part)
         rest = rest[: len(rest) - count] if count < len(rest) else []

@@ -13,11 +13,8 @@ from radar.products import OWNERS, SYNTHETIC, owner_of
 from training.config.config import FitConfig
 from training.export.environment import code_commit, environment
 
-TOLERANCES: dict[str, dict[str, float]] = {
-    "float32": {"cpu": 1e-5, "cuda": 1e-4},
-    "float16": {"cpu": 1e-2, "cuda": 1e-2},
-}
-"""By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
+TOLERANCES = {"cpu": 1e-5, "cuda": 1e-4}
+"""By provider, in network units, of which 1e-2 are 0.7 dB."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def make_card(
         smoothing=framing.smoothing,
         states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
         pad_multiple=network.spec.pad_multiple,
-        tolerances=TOLERANCES["float32"],
+        tolerances=TOLERANCES,
         data=sources,
         lineage=Lineage(
             parent=origin.parent,
