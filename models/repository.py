@@ -21,7 +21,7 @@ from radar.system.durable import write_text
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""
-FILES = {"float32": "model.onnx", "float16": "model.fp16.onnx"}
+MODEL_FILE = "model.onnx"
 """A version's files by precision; the first is always there, and the one that is served."""
 
 _NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,79}")
@@ -111,7 +111,7 @@ def version_file(repository: Path, name: str, version: str) -> Path:
 
 def version_file_path(repository: Path, name: str, version: str) -> Path:
     """Where the ONNX file of one version is, or would be; raises ArtifactRejected for a version that is no name."""
-    return repository / name / check_name(version) / FILES["float32"]
+    return repository / name / check_name(version) / MODEL_FILE
 
 
 def check_name(name: str) -> str:

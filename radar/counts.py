@@ -1,37 +1,77 @@
-"""Rain in 16 bits a pixel: the steps in which forecasts are kept, by the service and by a hindcast."""
+"""Rain in 16 bits a pixel, as the archive, the service and a hindcast keep it: counts of a step, and their bytes."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from radar.sequence import Float32
 
-SCALE = 0.012
-"""mm/h that one count stands for: 0.001 mm in 5 minutes, a tenth of what DWD's composites resolve."""
 MISSING = 65535
 """The count that stands for no data."""
 LARGEST_COUNT = MISSING - 1
-"""786.4 mm/h, 65 mm in 5 minutes."""
 
 Counts = npt.NDArray[np.uint16]
-
-_RATES = (np.arange(MISSING + 1) * SCALE).astype(np.float32)
-_RATES[MISSING] = np.nan
+Rates = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
-def to_counts(rain_rate: Float32) -> tuple[Counts, npt.NDArray[np.int64]]:
-    """Frames (T, H, W) in mm/h as counts, NaN as `MISSING`, and how many pixels of each frame were above the range.
+@dataclass(frozen=True)
+class Quantisation:
+    """Rain rates as whole numbers of steps; NaN is `MISSING`, and what is above the range its end.
 
-    Those become the largest count.
+    Parameters
+    ----------
+    step : float
+        mm/h that one count stands for.
     """
-    known = ~np.isnan(rain_rate)
-    exact = np.rint(np.where(known, rain_rate, np.float32(0)).astype(np.float64) / SCALE)
-    counts = np.where(known, np.minimum(exact, LARGEST_COUNT), MISSING).astype(np.uint16)
-    return counts, np.count_nonzero(exact > LARGEST_COUNT, axis=(-2, -1))
+
+    step: float
+
+    def to_counts(self, rain_rate: Rates) -> tuple[Counts, npt.NDArray[np.bool_]]:
+        """Counts of rates of any shape in mm/h, and which pixels are above the range.
+
+        It is computed in the precision of the rates, which decides for rates halfway between two counts.
+        """
+        known = ~np.isnan(rain_rate)
+        exact = np.rint(np.where(known, rain_rate, rain_rate.dtype.type(0)) / self.step)
+        counts: Counts = np.where(known, np.minimum(exact, LARGEST_COUNT), MISSING).astype("<u2")
+        return counts, exact > LARGEST_COUNT
+
+    def to_rates(self, counts: Counts) -> Float32:
+        """Counts of any shape in mm/h, `MISSING` as NaN."""
+        kept: Float32 = rates(self.step)[counts]
+        return kept
+
+    def reaching(self, rain_rate: float) -> Quantisation:
+        """The same, or as much coarser as it takes for a rate to be within the range."""
+        return Quantisation(max(self.step, rain_rate / LARGEST_COUNT))
 
 
-def to_rates(counts: Counts) -> Float32:
-    """Counts of any shape in mm/h, `MISSING` as NaN."""
-    rates: Float32 = _RATES[counts]
-    return rates
+ARCHIVED = Quantisation(0.01)
+"""Exact for RADOLAN's steps of 0.12 mm/h and ODIM's of 0.01; to 655.34 mm/h, 55 mm in 5 minutes."""
+STORED = Quantisation(0.012)
+"""0.001 mm in 5 minutes, a tenth of what DWD's composites resolve; to 786.4 mm/h, 65 mm in 5 minutes."""
+
+
+@lru_cache(maxsize=8)
+def rates(step: float) -> Float32:
+    """Rain rate in mm/h of every count; a table, because that is exact and fast."""
+    table = (np.arange(MISSING + 1) * step).astype(np.float32)
+    table[MISSING] = np.nan
+    table.flags.writeable = False
+    return table
+
+
+def shuffled(values: npt.NDArray[Any]) -> bytes:
+    """HDF5's shuffle: the first bytes of all numbers, then all second ones, most of which are 0 or alike."""
+    return np.ascontiguousarray(values).view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+
+
+def unshuffled(content: bytes, shape: tuple[int, int]) -> Counts:
+    """The counts (H, W) that `shuffled` made these bytes of."""
+    halves = np.frombuffer(content, np.uint8).reshape(2, -1)
+    return np.ascontiguousarray(halves.T).view("<u2")[:, 0].reshape(shape)

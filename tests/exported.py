@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from models.framing import Framing
-from models.repository import FILES, read_manifest
+from models.repository import MODEL_FILE, read_manifest
 from models.spec import NetworkSpec
 from models.zoo import MODELS
 from radar.files.netcdf.writer import to_netcdf
@@ -41,8 +41,8 @@ class Exported:
     def manifest(self) -> dict[str, Any]:
         return read_manifest(self.repository, self.name, "1")
 
-    def file(self, precision: str = "float32") -> Path:
-        return self.repository / self.name / "1" / FILES[precision]
+    def file(self) -> Path:
+        return self.repository / self.name / "1" / MODEL_FILE
 
 
 def tiny_spec(name: str) -> NetworkSpec:

@@ -244,7 +244,7 @@ def make_champion(folder: Path) -> None:
         ),
         zero_head=True,
     )
-    export(fit(config, folder, folder / "fit"), folder / "models", "1", float16=False)
+    export(fit(config, folder, folder / "fit"), folder / "models", "1")
 
 
 def wait_for(done: Callable[[], bool], what: str) -> None:

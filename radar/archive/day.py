@@ -159,7 +159,8 @@ def stored_days(folder: Path, start: datetime | None = None, end: datetime | Non
     """The days of a series of which there is a file, from the day of `start` to that of `end`."""
     first = date.min if start is None else start.astimezone(UTC).date()
     last = date.max if end is None else end.astimezone(UTC).date()
-    for year in sorted(folder.glob("[0-9][0-9][0-9][0-9]")):
+    years = (year for year in folder.glob("[0-9][0-9][0-9][0-9]") if first.year <= int(year.name) <= last.year)
+    for year in sorted(years):
         named = {match[1] for path in year.iterdir() if (match := _DAY.fullmatch(path.name))}
         days = (StoredDay(folder, date.fromisoformat(name)) for name in sorted(named))
         yield from (day for day in days if first <= day.day <= last and day.files())

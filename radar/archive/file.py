@@ -13,7 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from radar.archive.frame import COUNTS_PER_MM_PER_HOUR, DEFLATE_LEVEL, MISSING, ArchivedFrame
+from radar.archive.frame import DEFLATE_LEVEL, ArchivedFrame
+from radar.counts import ARCHIVED, MISSING
 from radar.errors import RaincellError, UnreadableFile
 from radar.files.netcdf.writer import mapping_attributes, set_attributes, write_dimensions, write_variable
 from radar.frame import file_label
@@ -114,7 +115,7 @@ def _write(file: h5py.File, series: Series, frames: Sequence[ArchivedFrame]) -> 
     for index, name in enumerate(("time", "y", "x")):
         rain.dims[index].attach_scale(file[name])
     rain.attrs["_FillValue"] = np.array([MISSING], np.uint16)
-    rain.attrs["scale_factor"] = 1 / COUNTS_PER_MM_PER_HOUR
+    rain.attrs["scale_factor"] = ARCHIVED.step
     set_attributes(rain, {"standard_name": "rainfall_rate", "long_name": "rainfall rate", "units": "mm h-1"})
     if series.grid.projection is not None:
         write_variable(file, "crs", np.int32(0), (), mapping_attributes(series.grid.projection))

@@ -7,26 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
+from radar.counts import ARCHIVED, MISSING, Counts, shuffled, unshuffled
 from radar.errors import UnreadableFile
-from radar.files.chunk import shuffled
 from radar.rain import WET_FROM
 from radar.sequence import Float32, iso
 
-COUNTS_PER_MM_PER_HOUR = 100
-"""0.01 mm/h a count: exact for RADOLAN's steps of 0.12 mm/h and ODIM's of 0.01."""
-MISSING = 65535
-"""The count that stands for no data."""
-LARGEST_COUNT = MISSING - 1
-"""655.34 mm/h, 55 mm in 5 minutes; RADOLAN's 12 bits end at 491 mm/h."""
-_WET_COUNTS = round(WET_FROM * 100)
+_WET_COUNTS = round(WET_FROM / ARCHIVED.step)
 DEFLATE_LEVEL = 4
-
-Counts = npt.NDArray[np.uint16]
-
-_RATES = (np.arange(MISSING + 1) / COUNTS_PER_MM_PER_HOUR).astype(np.float32)
-_RATES[MISSING] = np.nan
 
 
 @dataclass(frozen=True)
@@ -60,8 +48,7 @@ class ArchivedFrame:
         UnreadableFile
             The chunk is damaged.
         """
-        rates: Float32 = _RATES[self.counts(shape)]
-        return rates
+        return ARCHIVED.to_rates(self.counts(shape))
 
     def counts(self, shape: tuple[int, int]) -> Counts:
         """uint16 (H, W), `MISSING` where there is no data; raises as `rain_rate`."""
@@ -76,8 +63,7 @@ class ArchivedFrame:
                 got=f"a damaged one for {iso(self.valid_time)}",
                 remedy="remove the day's file and prepare the day again",
             )
-        halves = np.frombuffer(content, np.uint8).reshape(2, -1)
-        return np.ascontiguousarray(halves.T).view("<u2")[:, 0].reshape(shape)
+        return unshuffled(content, shape)
 
 
 def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
@@ -89,10 +75,8 @@ def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
         mm/h; rounded to 0.01. NaN stays NaN, and more than 655.34 mm/h becomes that and is counted.
     valid_time : datetime
     """
-    known = ~np.isnan(rain_rate)
-    exact = np.rint(np.where(known, rain_rate, np.float32(0)).astype(np.float64) * COUNTS_PER_MM_PER_HOUR)
-    saturated = exact > LARGEST_COUNT
-    counts = np.where(known, np.minimum(exact, LARGEST_COUNT), MISSING).astype("<u2")
+    counts, saturated = ARCHIVED.to_counts(rain_rate.astype(np.float64))
+    known = counts != MISSING
     return ArchivedFrame(
         valid_time=valid_time,
         chunk=zlib.compress(shuffled(counts), DEFLATE_LEVEL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,19 @@ def read_manifest(root: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) and content.get("version") == 1 else {}
+
+
+def file_digests(root: Path) -> Callable[[Path], str]:
+    """SHA-256 of files of an archive: of those that are as in the last manifest, what it says, and others are read."""
+    known = {file["path"]: file for series in read_manifest(root).get("series", []) for file in series["files"]}
+
+    def digest(path: Path) -> str:
+        entry, status = known.get(path.relative_to(root).as_posix(), {}), path.stat()
+        if (entry.get("size"), entry.get("modified_ns")) == (status.st_size, status.st_mtime_ns):
+            return str(entry["sha256"])
+        return sha256_of(path)
+
+    return digest
 
 
 def save_manifest(root: Path, manifest: dict[str, Any]) -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-
-def shuffled(values: npt.NDArray[Any]) -> bytes:
-    """HDF5's shuffle: the first bytes of all numbers, then all second ones, most of which are 0 or alike."""
-    return np.ascontiguousarray(values).view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+from radar.counts import shuffled
 
 
 def deflated(values: npt.NDArray[Any]) -> bytes:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import zstandard
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from radar.counts import LARGEST_COUNT, MISSING, SCALE
+from radar.counts import LARGEST_COUNT, STORED, Counts, Quantisation, shuffled, unshuffled
 from radar.files.limits import LARGEST_FRAME_PIXELS
 from radar.grid import Grid
 from radar.sequence import Float32, FrameSequence
@@ -44,7 +42,7 @@ class FrameHeader(BaseModel):
     grid: Grid
     valid_time: AwareDatetime
     timestep_minutes: int = Field(gt=0, le=_LONGEST_TIMESTEP)
-    scale: float = Field(ge=SCALE / 2, le=_LARGEST_SCALE)
+    scale: float = Field(ge=STORED.step / 2, le=_LARGEST_SCALE)
     stored_at: float = 0.0
     """Seconds since 1970, by the store's clock, at which it was accepted: a withdrawal before that is not its own."""
 
@@ -79,7 +77,7 @@ def series_of_header(header: FrameHeader) -> Series:
 
 
 def encode(frames: FrameSequence) -> list[StoredFrame]:
-    """Each frame of a sequence, quantised to `SCALE`, or coarser if it rains more than 786 mm/h; NaN survives."""
+    """Each frame of a sequence in steps of 0.012 mm/h, or coarser if it rains more than 786 mm/h; NaN survives."""
     return [_encode(frame, time, frames) for frame, time in zip(frames.rain_rate, frames.valid_times, strict=True)]
 
 
@@ -121,27 +119,25 @@ def read_header(text: bytes) -> FrameHeader:
 
 
 def _encode(frame: Float32, time: datetime, frames: FrameSequence) -> StoredFrame:
-    known = np.isfinite(frame)
-    filled = np.where(known, frame, np.float32(0))
-    scale = max(SCALE, float(filled.max(initial=0)) / LARGEST_COUNT)
-    counts = np.where(known, np.rint(filled / scale), MISSING).astype("<u2")
+    quantisation = STORED.reaching(float(np.fmax.reduce(frame, axis=None, initial=0)))
+    counts, _ = quantisation.to_counts(frame)
     header = FrameHeader(
         product=frames.product,
         grid=frames.grid,
         valid_time=time,
         timestep_minutes=frames.timestep_minutes,
-        scale=scale,
+        scale=quantisation.step,
     )
-    return StoredFrame(header, zstandard.compress(_shuffle(counts), 1))
+    return StoredFrame(header, zstandard.compress(shuffled(counts), 1))
 
 
 def decode_one(frame: StoredFrame) -> Float32:
     """The rain (H, W) of one frame in mm/h, NaN = no data; raises StoredValueDamaged as `decode`."""
-    return rates(frame.header.scale)[counts_of(frame)]
+    return Quantisation(frame.header.scale).to_rates(counts_of(frame))
 
 
-def counts_of(frame: StoredFrame) -> npt.NDArray[np.uint16]:
-    """The counts (H, W) of one frame, of which `rates` tells what they mean; raises StoredValueDamaged as `decode`."""
+def counts_of(frame: StoredFrame) -> Counts:
+    """The counts (H, W) of one frame, in steps of the header's scale; raises StoredValueDamaged as `decode`."""
     shape = frame.header.grid.shape
     size = 2 * shape[0] * shape[1]
     try:
@@ -151,32 +147,13 @@ def counts_of(frame: StoredFrame) -> npt.NDArray[np.uint16]:
         content = zstandard.decompress(frame.data, max_output_size=size)
     except zstandard.ZstdError:
         raise _damaged("data that does not decompress") from None
-    return _unshuffle(content).reshape(shape)
+    return unshuffled(content, shape)
 
 
 def _decode(frame: StoredFrame, shape: tuple[int, int]) -> Float32:
     if frame.header.grid.shape != shape:
         raise _damaged("another number of pixels")
     return decode_one(frame)
-
-
-def _shuffle(counts: npt.NDArray[np.uint16]) -> bytes:
-    """All low bytes, then all high bytes: high bytes are nearly all 0, which compresses well."""
-    return np.ascontiguousarray(counts).view(np.uint8).reshape(-1, 2).T.tobytes()
-
-
-def _unshuffle(content: bytes) -> npt.NDArray[np.uint16]:
-    halves = np.frombuffer(content, np.uint8).reshape(2, -1)
-    return np.ascontiguousarray(halves.T).view("<u2")[:, 0]
-
-
-@lru_cache(maxsize=8)
-def rates(scale: float) -> Float32:
-    """Rain rate in mm/h of every count; a table, because that is exact and fast."""
-    table = (np.arange(MISSING + 1) * scale).astype(np.float32)
-    table[MISSING] = np.nan
-    table.flags.writeable = False
-    return table
 
 
 def _damaged(got: str) -> StoredValueDamaged:

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from radar.counts import rates
 from radar.sequence import Float32
-from service.history.codec import StoredFrame, counts_of, rates
+from service.history.codec import StoredFrame, counts_of
 from service.runs.cache import Cache
 from service.runs.coverage import Mask, unpack
 from service.runs.run import Run, earlier_runs

@@ -39,7 +39,7 @@ def main(repository: Path) -> None:
         for seed, name in enumerate(("first.nc", "second.nc")):
             storm = storm_sequence(GRID, 9, seed=seed, end_time=NOON, product="RY")
             Path(folder, name).write_bytes(to_netcdf(storm))
-        print(export(fit(CONFIG, Path(folder), Path(folder, "run")), repository, "1", float16=False))
+        print(export(fit(CONFIG, Path(folder), Path(folder, "run")), repository, "1"))
 
 
 if __name__ == "__main__":

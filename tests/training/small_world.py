@@ -74,7 +74,7 @@ def make_champion(folder: Path, repository: Path) -> Path:
     """A network that has learnt next to nothing, exported as version 1: its fresh head makes noise."""
     for seed, name in enumerate(("first.nc", "second.nc")):
         (folder / name).write_bytes(to_netcdf(storm(NOON, 9, seed=seed)))
-    return export(fit(CONFIG, folder, folder / "run"), repository, "1", float16=False)
+    return export(fit(CONFIG, folder, folder / "run"), repository, "1")
 
 
 def write_config(

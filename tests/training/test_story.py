@@ -137,7 +137,7 @@ def test_a_version_never_changes(
 def test_later_versions_wait_until_they_are_promoted(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--version")
     there = ("--repository", tmp_path)
     for version, options in (("1", ()), ("2", ()), ("3", ("--alias", "challenger")), ("4", ("--alias", "none"))):
         assert run(monkeypatch, *export, version, *options) == 0
@@ -159,7 +159,7 @@ def test_later_versions_wait_until_they_are_promoted(
 
 
 def test_what_would_not_serve_is_not_promoted(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--version")
     assert [run(monkeypatch, *export, version) for version in "12"] == [0, 0]
     path = tmp_path / "ms-convlstm" / "2" / "model.onnx"
     model = onnx.load(path)
@@ -199,7 +199,7 @@ def test_a_card_says_what_it_is_and_forecasts_as_far_as_it_was_trained_for(folde
 def test_an_export_may_reach_further_and_be_described(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--no-float16", "--version")
+    export = ("export", folder / "run" / "model.pt", "--repository", tmp_path, "--version")
     told = ("--longest-lead-minutes", "120", "--description", "For the coast.")
     assert run(monkeypatch, *export, "1", *told) == 0
     card = read_card_of(tmp_path / "ms-convlstm" / "1" / "model.onnx")

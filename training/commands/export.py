@@ -21,9 +21,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="MINUTES",
         help="how far it may be asked to forecast; by default as far as it was trained for",
     )
-    export.add_argument(
-        "--float16", action=argparse.BooleanOptionalAction, default=True, help="also write model.fp16.onnx (default)"
-    )
+    # Scripts of earlier versions say --no-float16; model.fp16.onnx, which nothing read, is written no more.
+    export.add_argument("--no-float16", action="store_true", help=argparse.SUPPRESS)
     export.add_argument(
         "--alias",
         choices=("champion", "challenger", "none"),
@@ -40,7 +39,6 @@ def _export(arguments: argparse.Namespace) -> None:
         arguments.repository,
         arguments.version,
         description=arguments.description,
-        float16=arguments.float16,
         alias=arguments.alias,
         longest_lead_minutes=arguments.longest_lead_minutes,
     )

@@ -17,7 +17,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     fit = commands.add_parser("fit", help="train a model by a configuration")
     fit.add_argument("config", type=Path, help="a .toml file, or the config.json of a run")
-    fit.add_argument("--data", type=Path, required=True, help="folder of the events named in the configuration")
+    fit.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of the events, the data set or the archive that it is about",
+    )
     fit.add_argument("--out", type=Path, required=True, help="a new folder for this run")
     fit.add_argument("--iterations", type=count, help="instead of the configuration's")
     fit.add_argument("--seed", type=seed, help="instead of the configuration's")

@@ -47,7 +47,7 @@ class DataConfig:
     synthetic_share: float = 0.2
     """Share of the crops that come from them."""
     dataset: str = added_later("events")
-    """"events", a key of `training.data.DATASETS`, or "archive", the windows of a retraining."""
+    """"events", or a key of `training.data.DATASETS`."""
     options: dict[str, Any] = added_later({})
     """Settings of that data set."""
     symmetries: bool = added_later(default=True)
@@ -62,7 +62,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_ranges(self, stride=FROM_1, synthetic=FROM_0, synthetic_share=SHARE, intensity=FROM_0)
         check_ranges(self, lost_sectors=SHARE, lost_frames=SHARE)
-        known = ("events", "archive", *DATASETS)
+        known = ("events", *DATASETS)
         if self.dataset not in known:
             near = get_close_matches(self.dataset, known, n=1)
             remedy = f"did you mean {near[0]}?" if near else "check the name"

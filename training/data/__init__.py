@@ -1,15 +1,16 @@
-"""The data sets of the MS-RNN paper, by name; nothing is imported before it is asked for."""
+"""Data sets by name: the archive of this project and those of the MS-RNN paper; nothing is imported unasked."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
 
 from training.data.base import Part, SequenceDataset
+from training.data.options import check_options
 
 DATASETS: dict[str, str] = {
+    "archive": "training.data.archive:open_archive",
     "germany": "training.data.germany:open_germany",
     "moving-mnist": "training.data.moving_mnist:open_moving_mnist",
     "taxibj": "training.data.taxibj:open_taxibj",
@@ -35,7 +36,7 @@ def open_dataset(name: str, folder: Path, part: Part, **options: Any) -> Sequenc
     FileNotFoundError
         Files are missing; says which, and what they are.
     ValueError
-        Unknown name, part or option, or files of another form.
+        Unknown name, part or option, an option of another type, or files of another form.
     """
     if name not in DATASETS:
         raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}, got {name!r}")
@@ -43,9 +44,7 @@ def open_dataset(name: str, folder: Path, part: Part, **options: Any) -> Sequenc
         raise ValueError(f"expected the part to be one of {', '.join(get_args(Part))}, got {part!r}")
     module, function = DATASETS[name].split(":")
     opener = getattr(import_module(module), function)
-    known = [option for option in signature(opener).parameters if option not in ("folder", "part")]
-    if unknown := sorted(set(options) - set(known)):
-        raise ValueError(f"expected options of {name} among {', '.join(known)}, got {', '.join(unknown)}")
+    check_options(name, opener, options)
     dataset: SequenceDataset = opener(folder, part, **options)
     if not len(dataset):
         length = dataset.input_length + dataset.leads

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from radar.rain import RainScaling
 from radar.sequence import Float32
 
 Part = Literal["train", "validation", "test"]
@@ -47,6 +48,9 @@ class RainDataset(Protocol):
 
     def rain_rate(self, index: int) -> Float32:
         """The frames of a sequence (T, H, W) in mm/h, NaN = no data."""
+
+    def scaled(self, scaling: RainScaling) -> SequenceDataset:
+        """The same data set in the units of another scaling."""
 
 
 def required(path: Path, what: str) -> Path:

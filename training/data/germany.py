@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -115,6 +115,10 @@ class Germany:
         """(T, 1, H, W) in [0, 1]; NaN = no data."""
         units = self.scaling.to_network(self.rain_rate(index))
         return np.stack([resized(frame, self.size) if self.size else frame for frame in units])[:, None]
+
+    def scaled(self, scaling: RainScaling) -> Germany:
+        """The same in the units of another scaling."""
+        return replace(self, scaling=scaling)
 
     def rain_rate(self, index: int) -> Float32:
         """The same frames (T, H, W) in mm/h and as they were measured."""

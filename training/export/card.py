@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from models.card import DataSource, Lineage, ModelCard, StateShape
 from models.network import Network
-from radar.products import OWNERS, SYNTHETIC
+from radar.products import OWNERS, SYNTHETIC, owner_of
 from training.config.config import FitConfig
 from training.export.environment import code_commit, environment
 
-TOLERANCES: dict[str, dict[str, float]] = {
-    "float32": {"cpu": 1e-5, "cuda": 1e-4},
-    "float16": {"cpu": 1e-2, "cuda": 1e-2},
-}
-"""By precision and provider, in network units, of which 1e-2 are 0.7 dB."""
+TOLERANCES = {"cpu": 1e-5, "cuda": 1e-4}
+"""By provider, in network units, of which 1e-2 are 0.7 dB."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def make_card(
         smoothing=framing.smoothing,
         states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
         pad_multiple=network.spec.pad_multiple,
-        tolerances=TOLERANCES["float32"],
+        tolerances=TOLERANCES,
         data=sources,
         lineage=Lineage(
             parent=origin.parent,
@@ -117,5 +114,19 @@ def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
     owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
     if config.data.synthetic:
         owners.append(SYNTHETIC)
-    sources = (DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners)
+    sources = [DataSource(name=owner.data, owner=owner.owner, licence=owner.licence) for owner in owners]
+    if config.data.dataset == "archive":
+        sources += owners_of((str(record["product"]), str(record["name"])) for record in origin.records)
     return tuple(dict.fromkeys((*origin.data, *sources)))
+
+
+def owners_of(series: Iterable[tuple[str, str]]) -> tuple[DataSource, ...]:
+    """Whose frames an archive holds, as far as their products tell; by product and what else it is called."""
+    unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
+    sources = [
+        DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)
+        if (owner := owner_of(product))
+        else DataSource(name=name, **unknown)
+        for product, name in series
+    ]
+    return tuple(dict.fromkeys(sources))

@@ -21,14 +21,12 @@ from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
-from models.repository import FILES, check_name, model_names, set_alias, write_json
+from models.repository import MODEL_FILE, check_name, model_names, set_alias, write_json
 from radar.system.digest import sha256_of
 from radar.system.durable import sync
 from training.config.config import FitConfig
 from training.data.digest import joint_sha256
-from training.export.card import NEW, TOLERANCES, Origin, make_card
-from training.export.float16 import to_float16
-from training.export.float16_scores import float16_scores
+from training.export.card import NEW, Origin, make_card
 from training.export.graph import one_step_graph
 from training.export.parity import Parity, check_parity, storm
 from training.export.sound_numbers import check_sound_numbers
@@ -44,7 +42,6 @@ def export(
     version: str,
     *,
     description: str = "",
-    float16: bool = True,
     origin: Origin = NEW,
     alias: Alias | None = None,
     longest_lead_minutes: int | None = None,
@@ -55,8 +52,6 @@ def export(
     ----------
     description : str
         By default that of the configuration, or what the network is and was trained for.
-    float16 : bool
-        Also write `model.fp16.onnx`, and into the manifest what half precision costs.
     origin : Origin
     alias : "champion", "challenger" or "none", optional
         The version's role. By default the first version of a model is its champion and others have none.
@@ -66,7 +61,7 @@ def export(
     Returns
     -------
     Path
-        The float32 file.
+        Its model.onnx.
 
     Raises
     ------
@@ -80,9 +75,9 @@ def export(
     if target.exists():
         raise FileExistsError(f"expected a new version of {config.name}, got {version}, which exists; choose another")
     origin = _with_events(origin, notes.pop("data", []))
-    steps = _Steps(3 + float16, f"export {config.name}")
+    steps = _Steps(3, f"export {config.name}")
     with _staged(target) as staged, steps:
-        path = staged / FILES["float32"]
+        path = staged / MODEL_FILE
         steps.begin("graph")
         card = write_model(path, network, config, version, description, origin, longest_lead_minutes)
         manifest: dict[str, Any] = {"parent": origin.parent, "training": notes, "scores": [], "gate": None}
@@ -92,14 +87,11 @@ def export(
         steps.begin("parity with torch")
         manifest["parity"] = _parity_entry(check_parity(path, network, card))
         manifest["sound_numbers"] = check_sound_numbers(load_forecaster(path, "cpu"))
-        if float16:
-            steps.begin("float16")
-            manifest["float16"] = _write_float16(path, card)
         steps.begin("files")
         manifest["sha256"] = {file.name: sha256_of(file) for file in sorted(staged.glob("*.onnx"))}
         write_json(staged / "manifest.json", manifest)
     _give_role(repository, config.name, version, alias)
-    return target / FILES["float32"]
+    return target / MODEL_FILE
 
 
 def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
@@ -174,17 +166,6 @@ def write_model(
     card = make_card(network, config, version, description, _digest(graph), origin, longest_lead_minutes)
     _write(path, graph, card, golden_case(network, card).to_text())
     return card
-
-
-def _write_float16(path: Path, card: ModelCard) -> dict[str, Any]:
-    """Write the float16 file beside `path`, prove it by the same golden case, and say what it costs."""
-    model = onnx.load(path)
-    golden = next(entry.value for entry in model.metadata_props if entry.key == GOLDEN_KEY)
-    graph = to_float16(model)
-    changes = {"precision": "float16", "tolerances": TOLERANCES["float16"], "graph_sha256": _digest(graph)}
-    half = path.with_name(FILES["float16"])
-    _write(half, graph, card.model_copy(update=changes), golden)
-    return float16_scores(load_forecaster(path, "cpu"), load_forecaster(half, "cpu"))
 
 
 def _write(path: Path, graph: onnx.ModelProto, card: ModelCard, golden: str) -> None:

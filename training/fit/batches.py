@@ -12,6 +12,7 @@ from torch import Tensor
 
 from radar.sequence import Float32
 from training.config.config import DataConfig
+from training.data.crops import Corner, draw_corner
 from training.fit.examples import Example, Float16
 
 Reads = npt.NDArray[np.bool_]
@@ -98,11 +99,12 @@ def _draw_crop(example: Example, crop: int, draw: np.random.Generator) -> Exampl
     rows, columns = example.frames.shape[1:]
     if rows <= crop and columns <= crop:
         return example
-    above, left = max(1, rows - crop + 1), max(1, columns - crop + 1)
-    places = [(draw.integers(above), draw.integers(left)) for _ in range(_CANDIDATES)]
-    crops = [_cut(example, int(row), int(column), crop) for row, column in places]
-    odds = np.array([_wet_fraction(piece) + _DRY_WEIGHT for piece in crops])
-    return crops[int(draw.choice(len(crops), p=odds / odds.sum()))]
+
+    def weight(corner: Corner) -> float:
+        return _wet_fraction(_cut(example, *corner, crop)) + _DRY_WEIGHT
+
+    size = min(rows, crop), min(columns, crop)
+    return _cut(example, *draw_corner((rows, columns), size, weight, _CANDIDATES, draw), crop)
 
 
 def _cut(example: Example, row: int, column: int, crop: int) -> Example:

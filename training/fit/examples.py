@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,7 +97,8 @@ class SequenceExamples(Sequence[Example]):
         self._needs_rain = framing.coordinates != "eulerian" or framing.base == "smoothed"
         if self._needs_rain and not isinstance(dataset, RainDataset):
             raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for what is no rain')
-        self._dataset, self._framing = dataset, framing
+        self._dataset = dataset.scaled(framing.scaling) if isinstance(dataset, RainDataset) else dataset
+        self._framing = framing
 
     def _from_rain(self, index: int) -> Example:
         assert isinstance(self._dataset, RainDataset)  # noqa: S101
@@ -166,16 +168,53 @@ class StoredExamples(Sequence[Example]):
         """One example, or several."""
         if isinstance(index, slice):
             return [self[k] for k in range(*index.indices(len(self)))]
-        frames, targets, base = np.split(np.load(self._files[index], mmap_mode="r"), self._cuts(index))
-        return Example(frames, targets, base)
+        return _read(self._files[index])
 
-    def _cuts(self, index: int) -> list[int]:
-        """Where the frames end and the targets, which are as many as the base's, from the file's name."""
-        frames, leads = (int(number) for number in self._files[index].stem.split("-")[1:])
-        return [frames, frames + leads]
+
+class KeptExamples(Sequence[Example]):
+    """Examples of which each is made when it is first asked for, and kept in a folder for the next time.
+
+    Several processes may keep theirs in one folder.
+    """
+
+    def __init__(self, examples: Sequence[Example], folder: Path) -> None:
+        self._examples, self._folder = examples, folder
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        """One example, or several."""
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        kept = next(self._folder.glob(f"{index:06d}-*.npy"), None)
+        if kept is not None:
+            return _read(kept)
+        example = self._examples[index]
+        store_example(self._folder, index, example)
+        return example
 
 
 def store_example(folder: Path, number: int, example: Example) -> None:
-    """Write one example as <number>-<frames>-<leads>.npy."""
+    """Write one example as <number>-<frames>-<leads>.npy, which appears whole."""
+    folder.mkdir(exist_ok=True)
     name = f"{number:06d}-{len(example.frames)}-{len(example.targets)}.npy"
-    np.save(folder / name, np.concatenate([example.frames, example.targets, example.base]))
+    making = folder / f".{name}.{os.getpid()}"
+    try:
+        with making.open("wb") as file:
+            np.save(file, np.concatenate([example.frames, example.targets, example.base]))
+        making.replace(folder / name)
+    finally:
+        making.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Example:
+    """Where the frames end and the targets, which are as many as the base's, is in the file's name."""
+    frames, leads = (int(number) for number in path.stem.split("-")[1:])
+    return Example(*np.split(np.load(path, mmap_mode="r"), [frames, frames + leads]))

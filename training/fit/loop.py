@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from models.zoo import build
 from training.config.config import FitConfig
 from training.config.resume import check_run_folder, write_run_config
 from training.fit.ahead import ahead
+from training.fit.archive_days import read_archive_days, write_archive_days
 from training.fit.batches import Batch, Reads, draw_sample, to_batch
 from training.fit.checkpoint import save_checkpoint
 from training.fit.examples import Example
@@ -81,7 +83,8 @@ def fit(
             network.zero_head()
         if start is not None:
             _copy_weights(start, network)
-        sources = open_sources(config, data, show=worker.leads)
+        began_with = read_archive_days(out) if resume else None
+        sources = open_sources(config, data, show=worker.leads, began_with=began_with)
         told = [*learnt, *sources.records]
         worker.wait()  # until all have seen that the folder is new
         if worker.leads:
@@ -89,11 +92,18 @@ def fit(
             (out / _JOB_FILE).write_text(worker.job)
             if not (out / "config.json").is_file():
                 write_run_config(out, config)
+            if sources.days is not None:
+                write_archive_days(out, sources.days)
         worker.wait()
-        return _Run(config, network.to(worker.device), sources, out, worker, told).train(resume=resume)
+        sources = sources.kept_in(out / _WINDOWS)
+        made = _Run(config, network.to(worker.device), sources, out, worker, told).train(resume=resume)
+        if worker.leads:
+            shutil.rmtree(out / _WINDOWS, ignore_errors=True)
+        return made
 
 
 _JOB_FILE = "torchrun_id"
+_WINDOWS = "windows"
 
 
 def _began_before(out: Path, worker: Worker) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,19 @@ from tqdm import tqdm
 
 from radar.files.open import open_sequence
 from training.config.config import DataConfig, FitConfig
+from training.data import open_dataset
 from training.data.digest import data_set_records
+from training.fit.archive_days import ArchiveDays, archive_days, options_of
 from training.fit.batches import draw_sample
 from training.fit.events import Event, Part, check_event_files, check_events
-from training.fit.examples import Example, SequenceExamples, StoredExamples, event_examples, storm_examples
+from training.fit.examples import (
+    Example,
+    KeptExamples,
+    SequenceExamples,
+    StoredExamples,
+    event_examples,
+    storm_examples,
+)
 
 _VALIDATION_BATCHES = 8
 
@@ -28,10 +37,18 @@ class Sources:
     synthetic: Sequence[Example]
     held_out: Sequence[Sequence[Example]]
     records: Sequence[dict[str, Any]] = ()
+    days: ArchiveDays | None = None
+    """Of an archive."""
+
+    def kept_in(self, folder: Path) -> Sources:
+        """The same, the windows of an archive as files in a folder from when they are first drawn."""
+        return self if self.days is None else replace(self, real=KeptExamples(self.real, folder))
 
 
-def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources:
+def open_sources(config: FitConfig, data: Path, *, show: bool = True, began_with: ArchiveDays | None = None) -> Sources:
     """Open what the configuration names, with progress where `show`.
+
+    `began_with` are the days of an archive that the run to go on with has.
 
     Raises
     ------
@@ -44,16 +61,29 @@ def open_sources(config: FitConfig, data: Path, *, show: bool = True) -> Sources
     if config.data.dataset == "events":
         return _from_events(config, data, show)
     if config.data.dataset == "archive":
-        parts = [StoredExamples(data / part) for part in ("training", "validation")]
-        return Sources(parts[0], [], _held_out(config, parts[1]))
-    from training.data import open_dataset
-
-    datasets = (
-        open_dataset(config.data.dataset, data, part, **config.data.options) for part in ("train", "validation")
-    )
-    real, validation = (SequenceExamples(each, config.framing, config.leads) for each in datasets)
+        stored = "sha256" in config.data.options  # of a retraining, which names its data set by this digest
+        return _from_stored(config, data) if stored else _from_archive(config, data, began_with)
+    real, validation = _of_data_set(config, data, config.data.options)
     records = data_set_records(config.data.dataset, data, show=show)
     return Sources(real, [], _held_out(config, validation), records)
+
+
+def _of_data_set(config: FitConfig, data: Path, options: dict[str, Any]) -> list[SequenceExamples]:
+    """Those to train on and those to validate by."""
+    parts: tuple[Part, ...] = ("train", "validation")
+    datasets = (open_dataset(config.data.dataset, data, part, **options) for part in parts)
+    return [SequenceExamples(each, config.framing, config.leads) for each in datasets]
+
+
+def _from_stored(config: FitConfig, data: Path) -> Sources:
+    real, validation = (StoredExamples(data / part) for part in ("training", "validation"))
+    return Sources(real, [], _held_out(config, validation))
+
+
+def _from_archive(config: FitConfig, data: Path, began_with: ArchiveDays | None) -> Sources:
+    days = archive_days(config, data, began_with)
+    real, validation = _of_data_set(config, data, options_of(config, days))
+    return Sources(real, [], _held_out(config, validation), days.records, days)
 
 
 def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:

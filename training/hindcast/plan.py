@@ -14,10 +14,11 @@ from models.forecaster import Forecaster
 from models.recurrent import check_fit
 from radar.archive.archive import Archive
 from radar.archive.file import Series
-from radar.errors import IncompleteHistory, InvalidRequest, UnknownProduct
+from radar.errors import IncompleteHistory, InvalidRequest
 from radar.scores.sums import THRESHOLDS
 from radar.sequence import iso
 from radar.times import runs
+from training.data.archive import only_series
 from training.evaluate.leads import steps_to
 
 BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
@@ -130,9 +131,9 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question
         The model was made for other frames or shorter lead times, no start has its input frames, or the question does
         not say which of several series.
     UnknownProduct
-        The archive is empty.
+        The archive is empty, or has no such series.
     """
-    series = choose_series(archive, question.product, question.grid)
+    series = only_series(archive, question.product, question.grid, "name it with --product and --grid")
     steps = steps_to(question.lead_minutes, series.timestep_minutes)
     times = archive.times(series.product, series.grid.key)
     length = max(card.input_length, *(baseline.input_length for baseline in BASELINES))
@@ -157,21 +158,6 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question
         starts=tuple(starts),
         left_out=tuple(_left_out(times, starts, step * question.stride)),
     )
-
-
-def choose_series(archive: Archive, product: str | None, grid: str | None) -> Series:
-    """The only series of that product and grid, None standing for any."""
-    pairs = archive.products()
-    chosen = [pair for pair in pairs if product in (None, pair[0]) and grid in (None, pair[1])]
-    if len(chosen) == 1:
-        return archive.series(*chosen[0])
-    there = ", ".join(f"{name} on {key}" for name, key in pairs)
-    if not pairs:
-        raise UnknownProduct(
-            expected="an archive with frames", got="none in it", remedy="fill it with `python -m training prepare`"
-        )
-    asked = f"{product or 'any product'} on {grid or 'any grid'}"[:120]
-    raise _invalid(f"one series of {there}", f"{asked}, which are {len(chosen)}", "name it with --product and --grid")
 
 
 def possible_starts(times: Sequence[datetime], step: timedelta, length: int, stride: int) -> list[datetime]:

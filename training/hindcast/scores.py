@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from radar.counts import Counts, to_rates
+from radar.counts import STORED, Counts
 from radar.scores.fss import FractionSum, fss
 from radar.scores.measure import Measure
 from radar.scores.pixels import ErrorSum, Float64, categorical, mae, read_many, rmse
@@ -52,7 +52,7 @@ def start_sums(
     float64 (forecasters, leads, sums)
         In the order of `sum_names`.
     """
-    each = [to_rates(counts) for counts in forecasts]
+    each = [STORED.to_rates(counts) for counts in forecasts]
     measure = _measure(thresholds)
     sums = np.zeros((len(each), len(observed), 1 + measure.size))
     sums[..., 0] = list(saturated)

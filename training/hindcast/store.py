@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar.counts import MISSING, SCALE, Counts
+from radar.counts import MISSING, STORED, Counts
 from radar.errors import InvalidRequest, UnreadableFile
 from radar.files.netcdf.writer import mapping_attributes
 from radar.scores.pixels import Float64
@@ -121,7 +121,7 @@ def _packed(plan: Plan) -> dict[str, Any]:
 
     return {
         "dtype": "uint16",
-        "scale_factor": SCALE,
+        "scale_factor": STORED.step,
         "_FillValue": MISSING,
         "chunks": (1, plan.steps, *plan.series.grid.shape),
         "compressors": [Blosc("zstd", 3, Blosc.SHUFFLE)],

@@ -10,12 +10,13 @@ from threading import Lock
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
 from radar.archive.archive import Archive
 from radar.archive.file import Series
-from radar.counts import to_counts
+from radar.counts import STORED, Counts
 from radar.errors import ArtifactRejected, IncompleteHistory
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from radar.system.digest import sha256_of
@@ -56,12 +57,18 @@ def run_start(job: Job, start: tuple[int, datetime]) -> None:
     observed = _observed(job, time)
     history = _history(job, time, observed)
     with _ONE_THREAD:
-        kept = [to_counts(one.forecast(history, job.steps).rain_rate) for one in _forecasters(job)]
+        kept = [kept_as(one.forecast(history, job.steps).rain_rate) for one in _forecasters(job)]
         counts, saturated = zip(*kept, strict=True)
         later = [observed.get(after) for after in times_after(time, job.steps, job.series.timestep_minutes)]
         pixel = job.series.grid.pixel_size_km
         sums = start_sums(counts, saturated, later, job.thresholds, pixel)
     HindcastStore(Path(job.store)).write(index, counts[0], sums)
+
+
+def kept_as(rain_rate: Float32) -> tuple[Counts, npt.NDArray[np.int64]]:
+    """A forecast (K, H, W) in mm/h as counts, and how many pixels of each frame were above the range."""
+    counts, above = STORED.to_counts(rain_rate.astype(np.float64))
+    return counts, np.count_nonzero(above, axis=(-2, -1))
 
 
 def _observed(job: Job, time: datetime) -> dict[datetime, Float32]:

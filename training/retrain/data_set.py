@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,19 +22,17 @@ from models.framing import Framing
 from radar.archive.archive import Archive
 from radar.sequence import FrameSequence, iso
 from radar.system.durable import sync, write_text
-from training.fit.examples import store_example
+from training.data.archive import ArchiveDataset
+from training.data.archive_windows import Block, Cut, Window, draw_windows
+from training.fit.examples import SequenceExamples, store_example
 from training.retrain.config import PartsConfig
 from training.retrain.parts import (
     TEST,
     TRAINING,
     VALIDATION,
-    Block,
     Parts,
-    Window,
     cut_blocks,
     divide,
-    draw_windows,
-    examples,
 )
 from training.retrain.snapshot import Snapshot, Wanted, freeze
 
@@ -127,7 +124,8 @@ def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfi
     parts = _divide(snapshot, need, config)
     chosen = _draw(snapshot, parts, need, config)
     for part, windows in chosen.items():
-        _store(snapshot.archive, making / part, windows, need.framing)
+        dataset = ArchiveDataset(snapshot.archive, windows, need.framing.input_length, need.leads)
+        _store(making / part, SequenceExamples(dataset, need.framing, need.leads))
     manifest = _manifest(snapshot, parts, chosen)
     write_text(making / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     making.rename(folder)
@@ -152,17 +150,15 @@ def _divide(snapshot: Snapshot, need: Need, config: PartsConfig) -> Parts:
 
 def _draw(snapshot: Snapshot, parts: Parts, need: Need, config: PartsConfig) -> dict[str, list[Window]]:
     counts = {TRAINING: config.windows, VALIDATION: config.validation_windows}
+    cut = Cut(need.framing.input_length, need.leads, config.stride, config.tile)
     return {
-        part: draw_windows(snapshot.archive, parts.blocks[part], need.length, count, config, seed=(need.seed, number))
+        part: draw_windows(snapshot.archive, parts.blocks[part], cut, count, (need.seed, number))
         for number, (part, count) in enumerate(counts.items())
     }
 
 
-def _store(archive: Archive, folder: Path, windows: Iterable[Window], framing: Framing) -> None:
-    folder.mkdir()
-    listed = list(windows)
-    made = tqdm(examples(archive, listed, framing), f"{folder.name} windows", len(listed))
-    for number, example in enumerate(made):
+def _store(folder: Path, examples: SequenceExamples) -> None:
+    for number, example in enumerate(tqdm(examples, f"{folder.name} windows")):
         store_example(folder, number, example)
 
 

@@ -6,16 +6,14 @@ import shutil
 from dataclasses import asdict
 from typing import Any
 
-from models.card import DataSource
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster
 from radar.errors import ArtifactRejected
-from radar.products import owner_of
 from training.config.config import make_config
 from training.evaluate.event_scores import EventScores
 from training.evaluate.report.write import write_report
 from training.evaluate.table import Score, mean_scores
-from training.export.card import Origin, described
+from training.export.card import Origin, described, owners_of
 from training.export.export import export
 from training.promote.proved import prove
 from training.retrain.gate import Evidence, Rule, Verdict, judge
@@ -79,22 +77,13 @@ def _origin(plan: Plan) -> Origin:
     tuned = plan.config.start == "champion"
     return Origin(
         parent=f"{plan.card.name}/{plan.card.version}" if tuned else None,
-        data=(*(plan.card.data if tuned else ()), *_owners(data.sources())),
+        data=(
+            *(plan.card.data if tuned else ()),
+            *owners_of((product, f"{product} on {grid}") for product, grid in data.sources()),
+        ),
         data_sha256=data.sha256,
         records=tuple(data.records()),
     )
-
-
-def _owners(series: list[tuple[str, str]]) -> tuple[DataSource, ...]:
-    """Whose frames the archive holds, as far as their products tell."""
-    unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
-    sources = [
-        DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)
-        if (owner := owner_of(product))
-        else DataSource(name=f"{product} on {grid}", **unknown)
-        for product, grid in series
-    ]
-    return tuple(dict.fromkeys(sources))
 
 
 def _means(scored: list[EventScores]) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ from models.forecaster import Forecaster
 from radar.scores.measure import Measure
 from radar.scores.pixels import Float64
 from radar.sequence import FrameSequence
+from training.data.archive_windows import Block
 from training.evaluate.event_scores import EventScores, Strip
 from training.evaluate.score_event import part, score_event
 from training.evaluate.sums import Sums
 from training.retrain.data_set import DataSet
 from training.retrain.gate import CHALLENGER, CHAMPION, GateConfig
-from training.retrain.parts import Block
 
 _THRESHOLDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _FSS_KM = (10.0, 5.0, 20.0)

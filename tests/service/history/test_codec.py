@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from radar.counts import SCALE
+from radar.counts import STORED
 from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.history.codec import decode, encode, read_header
@@ -31,7 +31,7 @@ def test_dwd_rates_come_back_to_the_last_bit() -> None:
 def test_other_rates_come_back_within_half_a_count() -> None:
     rate = np.random.default_rng(0).random((1, 24, 20), np.float32) * 100
     back = decode(encode(with_rain(rate))).rain_rate
-    assert np.abs(back - rate).max() <= SCALE / 2 * 1.001
+    assert np.abs(back - rate).max() <= STORED.step / 2 * 1.001
 
 
 def test_missing_stays_missing_and_dry_stays_dry() -> None:
@@ -42,12 +42,12 @@ def test_missing_stays_missing_and_dry_stays_dry() -> None:
 
 def test_rain_beyond_the_scale_is_not_clipped() -> None:
     stored = encode(with_rain(np.float32(990.0)))
-    assert stored[0].header.scale > SCALE
+    assert stored[0].header.scale > STORED.step
     np.testing.assert_allclose(decode(stored).rain_rate, 990.0, rtol=1e-5)
 
 
 def test_the_heaviest_rain_is_never_taken_for_missing() -> None:
-    for rate in (65534 * SCALE, 65534.4 * SCALE, 65535 * SCALE, 999.99):
+    for rate in (65534 * STORED.step, 65534.4 * STORED.step, 65535 * STORED.step, 999.99):
         assert np.isfinite(decode(encode(with_rain(np.float32(rate)))).rain_rate).all()
 
 

@@ -30,6 +30,7 @@ from training.config.config import make_config
 from training.data import DATASETS, open_dataset
 from training.data.germany import resized, window_starts
 from training.fit.loop import fit
+from training.prepare.prepare import prepare
 
 
 def write_idx(path: Path, count: int = 12) -> Path:
@@ -74,7 +75,7 @@ def write_event(path: Path, frames: int, end: datetime, seed: int = 1, size: tup
     storm = storm_sequence(
         grid, frames, seed=seed, end_time=end, weather=Weather(wet_fraction=0.5, missing_sector=True)
     )
-    path.write_bytes(to_netcdf(storm))
+    path.write_bytes(to_netcdf(replace(storm, product="RY")))
     return path
 
 
@@ -82,6 +83,13 @@ def write_germany(folder: Path) -> None:
     write_event(folder / "a.nc", 20, datetime(2014, 7, 1, 12, tzinfo=UTC), 1)
     write_event(folder / "b.nc", 20, datetime(2015, 7, 1, 12, tzinfo=UTC), 2)
     write_event(folder / "c.nc", 20, datetime(2016, 7, 1, 12, tzinfo=UTC), 3)
+
+
+def write_archive(files: Path, root: Path) -> None:
+    files.mkdir()
+    for day in (1, 2, 3):
+        write_event(files / f"{day}.nc", 20, datetime(2014, 7, day, 12, tzinfo=UTC), day)
+    prepare([files], root, show=False)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +103,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_taxibj(folder / "taxibj")
     write_kth(folder / "kth")
     write_germany(folder / "germany")
+    write_archive(folder / "files", folder / "archive")
     return folder
 
 
 OPTIONS: dict[str, dict[str, Any]] = {"taxibj": {"test_frames": 48}}
-LENGTHS = {"moving-mnist": (10, 10), "taxibj": (4, 4), "kth": (10, 10), "germany": (5, 12)}
-SIZES = {"moving-mnist": (64, 64), "taxibj": (32, 32), "kth": (88, 88), "germany": (40, 48)}
+LENGTHS = {"archive": (5, 12), "moving-mnist": (10, 10), "taxibj": (4, 4), "kth": (10, 10), "germany": (5, 12)}
+SIZES = {"archive": (40, 48), "moving-mnist": (64, 64), "taxibj": (32, 32), "kth": (88, 88), "germany": (40, 48)}
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
-from onnx import TensorProto, numpy_helper, shape_inference
+from onnx import numpy_helper
 
 import training.export.card
 import training.export.export
+from models.golden import CARD_KEY
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.recurrent import MOST_GROWTH
-from models.repository import champions
+from models.repository import champions, write_json
 from models.zoo import build
 from radar.errors import ArtifactRejected
 from radar.grid import Grid
@@ -33,7 +34,9 @@ from training.export.export import export, write_model
 from training.export.graph import one_step_graph
 from training.export.parity import network_difference
 from training.export.torch_step import TorchStep
+from training.export.weights import network_of
 from training.fit.checkpoint import load_checkpoint
+from training.promote.proved import prove
 
 CONVOLUTIONS = {
     "convlstm": (1, 1, 1),
@@ -102,51 +105,38 @@ class TestEveryModel:
         assert not [name for name in names_of(graph) if "adapter" in name]
         assert useless(graph) == set()
 
-    def test_its_float16_file_is_the_same_model(self, model: Exported) -> None:
-        card, half = (read_card_of(model.file(precision)) for precision in ("float32", "float16"))
-        assert (card.precision, half.precision) == ("float32", "float16")
-        changed: dict[str, Any] = {"precision": None, "tolerances": {}, "graph_sha256": ""}
-        assert half.model_copy(update=changed) == card.model_copy(update=changed)
-        assert half.tolerances["cpu"] > card.tolerances["cpu"]
-        one, other = (load_forecaster(model.file(precision), "cpu").step for precision in ("float32", "float16"))
-        assert 0 < network_difference(one, other, card, (2, 37, 59)) < half.tolerances["cpu"]
-
-    def test_its_float16_file_keeps_float32_where_it_must(self, model: Exported) -> None:
-        session = ort.InferenceSession(str(model.file("float16")), providers=["CPUExecutionProvider"])
-        assert {value.type for value in (*session.get_inputs(), *session.get_outputs())} == {"tensor(float)"}
-        inferred = shape_inference.infer_shapes(onnx.load(model.file("float16")), strict_mode=True).graph
-        types = types_of(inferred)
-        for node in inferred.node:
-            if node.op_type in ("Conv", "ConvTranspose"):
-                assert {types[name] for name in (*node.input, *node.output)} == {TensorProto.FLOAT16}
-            if node.op_type == "GridSample":
-                assert {types[name] for name in (*node.input, *node.output)} == {TensorProto.FLOAT}
-            if node.op_type == "Div":  # positions on the grid
-                assert types[node.output[0]] in (TensorProto.FLOAT, TensorProto.INT64)
-        assert useless(inferred) == set()
-
-    def test_the_manifest_vouches_for_both_files_and_says_what_half_precision_costs(self, model: Exported) -> None:
+    def test_the_manifest_vouches_for_its_file(self, model: Exported) -> None:
         assert champions(model.repository) == {model.name: model.file()}
-        manifest = model.manifest
-        files = {model.file(precision).name: sha256_of(model.file(precision)) for precision in ("float32", "float16")}
-        assert manifest["sha256"] == files
-        cost = manifest["float16"]
-        assert "seeds 1 to 4" in cost["storms"]
-        assert 0 < cost["largest_difference_mm_per_hour"] < 5
-        for score in ("csi_1_mm_per_hour", "mae_mm_per_hour"):
-            if cost["float32"][score] is not None:
-                assert cost["difference"][score] == pytest.approx(cost["float16"][score] - cost["float32"][score])
-        assert abs(cost["difference"]["mae_mm_per_hour"]) < 0.01 * cost["float32"]["mae_mm_per_hour"]
+        assert model.manifest["sha256"] == {"model.onnx": sha256_of(model.file())}
+
+
+def test_a_version_with_half_precision_beside_it_is_proved_and_promoted_as_before(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Earlier versions of this project wrote model.fp16.onnx and what it costs."""
+    model = exported("ms-convlstm", tmp_path_factory)
+    repository = Path(shutil.copytree(model.repository, tmp_path / "models"))
+    half = repository / model.name / "1" / "model.fp16.onnx"
+    in_half_precision(model.file(), half)
+    told = {"sha256": model.manifest["sha256"] | {half.name: sha256_of(half)}, "float16": {"storms": "seeds 1 to 4"}}
+    write_json(half.with_name("manifest.json"), model.manifest | told)
+    assert prove(repository, model.name, "1").card == read_card_of(model.file())
+    assert champions(repository) == {model.name: repository / model.name / "1" / "model.onnx"}
+    with pytest.raises(ArtifactRejected, match="in float32, got float16"):
+        network_of(half)
+
+
+def in_half_precision(model: Path, path: Path) -> None:
+    """The model under a card that says so: as much of such a file as anybody looks at."""
+    graph = onnx.load(model)
+    for entry in graph.metadata_props:
+        if entry.key == CARD_KEY:
+            entry.value = read_card_of(model).model_copy(update={"precision": "float16"}).model_dump_json()
+    onnx.save(graph, path)
 
 
 def names_of(graph: onnx.GraphProto) -> list[str]:
     return [tensor.name for tensor in graph.initializer]
-
-
-def types_of(graph: onnx.GraphProto) -> dict[str, int]:
-    values = (*graph.input, *graph.output, *graph.value_info)
-    types = {value.name: value.type.tensor_type.elem_type for value in values}
-    return types | {tensor.name: tensor.data_type for tensor in graph.initializer}
 
 
 def useless(graph: onnx.GraphProto) -> set[str]:
@@ -176,7 +166,7 @@ def test_the_authors_arithmetic_is_exported_too(name: str, tmp_path: Path) -> No
         assert network_difference(step, TorchStep(network), card, shape) <= 1e-5, shape
 
 
-def test_the_command_writes_without_float16_where_asked_and_is_quiet(
+def test_the_command_writes_one_model_file_and_is_quiet(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     model = exported("ms-convlstm", tmp_path_factory)
@@ -187,7 +177,6 @@ def test_the_command_writes_without_float16_where_asked_and_is_quiet(
     assert sorted(path.name for path in written.iterdir()) == ["manifest.json", "model.onnx"]
     manifest = json.loads((written / "manifest.json").read_text())
     assert list(manifest["sha256"]) == ["model.onnx"]
-    assert "float16" not in manifest
     assert done.stderr == ""
 
 

@@ -46,8 +46,3 @@ def test_a_network_that_would_forecast_otherwise_is_refused(
     assert np.abs(numpy_helper.to_array(weight)).max() > 0
     with pytest.raises(ArtifactRejected, match="differences of"):
         network_of(tmp_path / "model.onnx")
-
-
-def test_half_precision_is_no_beginning(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with pytest.raises(ArtifactRejected, match="in float32, got float16"):
-        network_of(exported("ms-convlstm", tmp_path_factory).file("float16"))

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,15 @@ from radar.sequence import FrameSequence
 from radar.synthetic import Weather, storm_sequence
 from training.config.config import DataConfig
 from training.fit.batches import draw_sample, to_batch
-from training.fit.examples import Example, cut_windows, event_examples, make_example, storm_examples
+from training.fit.examples import (
+    Example,
+    KeptExamples,
+    StoredExamples,
+    cut_windows,
+    event_examples,
+    make_example,
+    storm_examples,
+)
 
 LAGRANGIAN = Framing(coordinates="lagrangian", base="persistence")
 
@@ -84,3 +95,24 @@ def test_coverage_is_zero_exactly_where_frames_are_missing() -> None:
     np.testing.assert_array_equal(
         batch.known[:, 0, 0].numpy(), np.isfinite(example.targets) & np.isfinite(example.base)
     )
+
+
+class Counted(list[Example]):
+    asked = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.asked += 1
+        return super().__getitem__(index)
+
+
+def test_an_example_is_made_once_and_kept_for_whoever_asks_next(tmp_path: Path) -> None:
+    made = Counted(storm_examples(3, LAGRANGIAN, 3, seed=1))
+    for _ in range(2):  # the second as a run that goes on
+        kept: Sequence[Example] = KeptExamples(made, tmp_path / "windows")
+        for index in (2, 0, 2):
+            for name in ("frames", "targets", "base"):
+                np.testing.assert_array_equal(getattr(kept[index], name), getattr(list.__getitem__(made, index), name))
+    assert made.asked == 2
+    assert len(kept) == 3
+    assert len(StoredExamples(tmp_path / "windows")) == 2
+    assert sorted(path.name for path in (tmp_path / "windows").iterdir()) == ["000000-5-3.npy", "000002-5-3.npy"]

@@ -24,7 +24,7 @@ from models.aliases import read_aliases
 from models.onnx_forecaster import load_forecaster
 from models.repository import PRETRAINED, champions
 from radar.archive.archive import Archive
-from radar.counts import to_counts, to_rates
+from radar.counts import STORED
 from radar.errors import UnreadableFile
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.ledger.ledger import model_reference
@@ -35,6 +35,7 @@ from training.dask_pool import pool
 from training.evaluate.score_event import part
 from training.hindcast.hindcast import hindcast, scores_file
 from training.hindcast.plan import Question, possible_starts
+from training.hindcast.task import kept_as
 from training.prepare.prepare import prepare
 
 _RADKLIM = KNOWN_GRIDS["radklim"]
@@ -108,7 +109,7 @@ def test_the_store_holds_what_the_model_says_of_every_start(archive: Path, alone
         index = 26  # the first after the gap
         assert starts[index] == _START + (_GAP + 5) * _FIVE
         past = Archive(archive).read("RY", _GRID.key, starts[index] - 4 * _FIVE, starts[index])
-        wanted = to_rates(to_counts(forecaster.forecast(past, 3).rain_rate)[0])
+        wanted = STORED.to_rates(kept_as(forecaster.forecast(past, 3).rain_rate)[0])
         found = store.rainfall_rate[index].values
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
     assert np.isnan(found).any()

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from radar.errors import IncompleteHistory
+from training.data.archive_windows import Block
 from training.retrain.config import PartsConfig
-from training.retrain.parts import TEST, TRAINING, VALIDATION, Block, cut_blocks, divide
+from training.retrain.parts import TEST, TRAINING, VALIDATION, cut_blocks, divide
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CONFIG = PartsConfig(test_share=0.2, validation_share=0.2, separation_hours=1.0)

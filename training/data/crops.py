@@ -1,0 +1,36 @@
+"""Where a crop of a frame is cut: drawn towards rain, and never where nothing is known if that can be helped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Corner = tuple[int, int]
+"""Row and column of the upper left pixel."""
+
+
+def draw_corner(
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    weight: Callable[[Corner], float],
+    candidates: int,
+    draw: np.random.Generator,
+) -> Corner:
+    """One of some corners, drawn with odds by their weights.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the frame.
+    size : tuple of int
+        Of the crop, which fits into the frame.
+    weight : function
+        Of a corner, above 0: the wet fraction of its crop, for instance.
+    candidates : int
+        Corners that are drawn anywhere, of which one is kept.
+    """
+    rows, columns = (edge - cut + 1 for edge, cut in zip(shape, size, strict=True))
+    corners = [(int(draw.integers(rows)), int(draw.integers(columns))) for _ in range(candidates)]
+    odds = np.array([weight(corner) for corner in corners])
+    return corners[int(draw.choice(len(corners), p=odds / odds.sum()))]
