@@ -19,8 +19,8 @@ from fastapi_offline import FastAPIOffline
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable, UnknownModel
 from radar.grid import KNOWN_GRIDS
-from service.answers.run_schema import FieldAnswer, PlaceAnswer, RunAnswer, RunsPlacesAnswer
-from service.answers.schema import NowcastAnswer
+from service.answers.run_schema import PlaceAnswer, RunAnswer, RunsPlacesAnswer
+from service.answers.schema import FieldAnswer, NowcastAnswer
 from service.bodies.hdf5_pool import Decoders
 from service.bodies.json_body import JsonFrames
 from service.connections.bounds import connection_limits, held_bytes

@@ -3,59 +3,65 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 
 from radar.errors import InvalidRequest
 from service.http.negotiate import choose
 
-FORMATS = {
-    "json": "application/json",
-    "npy": "application/x-npy",
-    "netcdf": "application/netcdf",
-    "nc": "application/netcdf",
-    "png": "image/png",
-    "webp": "image/webp",
-    "svg": "image/svg+xml",
-    "tiff": "image/tiff",
-    "tif": "image/tiff",
-    "geotiff": "image/tiff",
-}
-"""What may be written for a media type."""
-_EXTENSIONS = {
-    "application/json": "json",
-    "application/x-npy": "npy",
-    "application/netcdf": "nc",
-    "application/x-netcdf": "nc",
-    "image/png": "png",
-    "image/webp": "webp",
-    "image/svg+xml": "svg",
-    "image/tiff": "tif",
-}
-_SHOWN = frozenset({"application/json", "image/png", "image/webp", "image/svg+xml"})
-"""What browsers show in place; the others they save."""
 _LONGEST_NAME = 150
 
-Format = Annotated[
-    str | None,
-    Query(
-        max_length=80,
-        description="goes before Accept: json, npy, netcdf (nc), png, webp, tiff (geotiff, tif), or a media type",
-        examples=["tiff"],
-    ),
-]
 
+@dataclass(frozen=True)
+class Form:
+    """A form in which an answer can be written.
 
-class Chosen(NamedTuple):
-    """The media type of an answer, and the headers that the choice depended on, for Vary."""
+    Parameters
+    ----------
+    media_type : str
+    extension : str
+        Of a file.
+    names : tuple of str
+        What `format` may be for it, besides the media type.
+    shown : bool
+        Browsers show it in place; they save others.
+    """
 
     media_type: str
+    extension: str
+    names: tuple[str, ...] = ()
+    shown: bool = False
+
+
+JSON = "application/json"
+FormT = TypeVar("FormT", bound=Form)
+
+
+def format_query(forms: Iterable[Form], example: str) -> Any:  # noqa: ANN401 - as FastAPI's Query is
+    """The parameter `format` of a route that offers these."""
+    named = [form.names for form in forms if form.names]
+    listed = [name + (f" ({', '.join(others)})" if others else "") for name, *others in named]
+    about = f"goes before Accept: {', '.join(listed)}, or a media type"
+    return Query(max_length=80, description=about, examples=[example])
+
+
+class Chosen(NamedTuple, Generic[FormT]):
+    """The form of an answer, and the headers that the choice depended on, for Vary."""
+
+    form: FormT
     vary: str | None
 
+    @property
+    def media_type(self) -> str:
+        """The form's."""
+        return self.form.media_type
 
-def choose_form(form: str | None, accept: str | None, offered: tuple[str, ...]) -> Chosen:
-    """The media type that a caller wants, of those offered.
+
+def choose_form(name: str | None, accept: str | None, offered: Mapping[str, FormT]) -> Chosen[FormT]:
+    """The form that a caller wants, of those offered by their media types.
 
     Raises
     ------
@@ -64,20 +70,20 @@ def choose_form(form: str | None, accept: str | None, offered: tuple[str, ...]) 
     NotAcceptable
         No format, and Accept allows none of them.
     """
-    if form is None:
-        return Chosen(choose(accept, offered), "Accept")
-    wanted = form.strip().lower().replace(" ", "+")  # image/svg+xml, whose + a query makes a blank of
-    media_type = FORMATS.get(wanted, wanted)
-    if media_type not in offered:
-        names = [name for name, known in FORMATS.items() if known in offered]
-        raise InvalidRequest(
-            expected=f"format to be one of {', '.join(names)}", got=ascii(form[:40]), remedy="name one of these"
-        )
-    return Chosen(media_type, None)
+    if name is None:
+        return Chosen(offered[choose(accept, tuple(offered))], "Accept")
+    wanted = name.strip().lower().replace(" ", "+")  # image/svg+xml, whose + a query makes a blank of
+    for form in offered.values():
+        if wanted == form.media_type or wanted in form.names:
+            return Chosen(form, None)
+    names = [name for form in offered.values() for name in form.names]
+    raise InvalidRequest(
+        expected=f"format to be one of {', '.join(names)}", got=ascii(name[:40]), remedy="name one of these"
+    )
 
 
-def disposition(media_type: str, *words: str) -> dict[str, str]:
+def disposition(form: Form, *words: str) -> dict[str, str]:
     """The header that names an answer as a file, e.g. raincell-RY-20240601T1205Z-still-1.nc."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(["raincell", *filter(None, words)]))[:_LONGEST_NAME]
-    how = "inline" if media_type in _SHOWN else "attachment"
-    return {"Content-Disposition": f'{how}; filename="{name}.{_EXTENSIONS[media_type]}"'}
+    how = "inline" if form.shown else "attachment"
+    return {"Content-Disposition": f'{how}; filename="{name}.{form.extension}"'}

@@ -1,17 +1,23 @@
-"""A forecast with all that an answer says about it, whatever its form."""
+"""A forecast of rain with all that an answer says about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
+from fastapi import Response
 
-from radar.grid import Grid
 from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence, iso
-from service.answers.placement import placement
+from service.answers.field import Encoding, Field
+from service.answers.formats import Chosen, disposition
+from service.answers.headers import Provenance, age_seconds, changing_headers, headers_of
+from service.answers.large import LargeResponse
+from service.answers.placement import describe_grid
+from service.answers.schema import LeadSummary, NowcastAnswer
+from service.answers.writers import Writer
+from service.runs.run import Method
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,10 @@ class Nowcast:
         Why it is less than it should be.
     assumed : tuple of str
         What the caller did not say.
-    method : str
-        What made the forecast: "model", or what stood in for it.
-    run : str or None
-        The id of the run that it is of.
+    method : "model", "extrapolation" or "persistence"
+        What made the forecast: the model, or what stood in for it.
+    run_id : str or None
+        The run that it is of; such an answer is kept.
     """
 
     forecast: FrameSequence
@@ -48,60 +54,106 @@ class Nowcast:
     attribution: str | None = None
     degraded: str | None = None
     assumed: tuple[str, ...] = ()
-    method: str = "model"
-    run: str | None = None
+    method: Method = "model"
+    run_id: str | None = None
 
-    def metadata(self) -> dict[str, Any]:
-        """All but the frames, ready for JSON."""
-        newest = self.history_times[-1]
-        return {
-            "model": self.model,
-            "version": self.version,
-            "method": self.method,
-            "run": self.run,
-            "product": self.forecast.product or None,
-            "grid": describe_grid(self.forecast.grid),
-            "history_times": [iso(time) for time in self.history_times],
-            "reference_time": iso(newest),
-            "age_seconds": round((self.made_at - newest).total_seconds()),
-            "timestep_minutes": self.forecast.timestep_minutes,
-            "valid_times": [iso(time) for time in self.forecast.valid_times],
-            "lead_minutes": list(self.forecast.lead_minutes),
-            "degraded": self.degraded,
-            "assumed": list(self.assumed),
-            "attribution": self.attribution,
-        }
+    @property
+    def provenance(self) -> Provenance:
+        """What headers tell of it."""
+        return Provenance(
+            model=self.model,
+            version=self.version,
+            method=self.method,
+            run_id=self.run_id,
+            product=self.forecast.product,
+            grid=self.forecast.grid,
+            reference_time=self.history_times[-1],
+            lead_minutes=self.forecast.lead_minutes,
+            degraded=self.degraded,
+            attribution=self.attribution,
+            assumed=self.assumed,
+        )
 
-    def summary(self) -> list[dict[str, float | int | None]]:
+    def answer(self) -> NowcastAnswer:
+        """The answer in JSON, without its frames."""
+        return NowcastAnswer(
+            model=self.model,
+            version=self.version,
+            method=self.method,
+            run=self.run_id,
+            product=self.forecast.product or None,
+            grid=describe_grid(self.forecast.grid),
+            history_times=[iso(time) for time in self.history_times],
+            reference_time=iso(self.history_times[-1]),
+            age_seconds=age_seconds(self.history_times[-1], self.made_at),
+            timestep_minutes=self.forecast.timestep_minutes,
+            valid_times=[iso(time) for time in self.forecast.valid_times],
+            lead_minutes=list(self.forecast.lead_minutes),
+            degraded=self.degraded,
+            assumed=list(self.assumed),
+            attribution=self.attribution,
+            summary=self.summary(),
+        )
+
+    def summary(self) -> list[LeadSummary]:
         """For each lead: heaviest and mean rain in mm/h, and the shares of wet and of missing pixels."""
         scratch = np.empty(self.forecast.grid.shape, np.float32)
         leads = zip(self.forecast.lead_minutes, self.forecast.rain_rate, strict=True)
-        return [{"lead_minutes": lead, **_summarise(frame, scratch)} for lead, frame in leads]
+        return [_summarise(lead, frame, scratch) for lead, frame in leads]
+
+    def field(self, encoding: Encoding) -> Field:
+        """What writers are given."""
+        return Field(
+            frames=self.forecast,
+            answer=self.answer,
+            attributes=self._attributes(),
+            attribution=self.attribution,
+            encoding=encoding,
+            in_parts=self.run_id is not None,
+        )
+
+    def _attributes(self) -> dict[str, str]:
+        """Of NetCDF, in the order in which they are written."""
+        named = {
+            "model": self.model,
+            "version": self.version,
+            "method": self.method,
+            "run": self.run_id,
+            "degraded": self.degraded,
+            "attribution": self.attribution,
+        }
+        return {name: text for name, text in named.items() if text is not None} | {
+            "history_times": " ".join(map(iso, self.history_times)),
+            "assumed": "; ".join(self.assumed),
+            "source": f"Raincell: {self.model} {self.version}, {self.method}",
+            "history": f"{iso(self.made_at)} forecast made by Raincell from {len(self.history_times)} frames",
+        }
 
 
-def describe_grid(grid: Grid) -> dict[str, Any]:
-    """A grid as answers name it: see GridAnswer."""
-    return {
-        "name": grid.key,
-        "shape": list(grid.shape),
-        "pixel_size_km": grid.pixel_size_km,
-        "projection": grid.projection,
-        "north_west": list(grid.north_west),
-        **placement(grid),
+def render(nowcast: Nowcast, chosen: Chosen[Writer], encoding: Encoding) -> Response:
+    """The whole answer to one caller; takes tens of milliseconds, so not on the event loop."""
+    content = chosen.form.write(nowcast.field(encoding))
+    start, model = nowcast.history_times[-1], f"{nowcast.model}-{nowcast.version}"
+    headers = {
+        **headers_of(nowcast.provenance),
+        **changing_headers(start, nowcast.made_at, vary=chosen.vary),
+        **disposition(chosen.form, nowcast.forecast.product, f"{start:%Y%m%dT%H%MZ}", model),
     }
+    return LargeResponse(content, chosen.media_type, headers)
 
 
-def _summarise(frame: Float32, scratch: Float32) -> dict[str, float | None]:
+def _summarise(lead_minutes: int, frame: Float32, scratch: Float32) -> LeadSummary:
     """Of one frame; `scratch` is overwritten, since new memory for each frame would take half the time."""
     missing = ~np.isfinite(frame)
     count = frame.size - int(np.count_nonzero(missing))
     if count == 0:
-        return {"max": None, "mean": None, "wet_fraction": None, "missing_fraction": 1.0}
+        return LeadSummary(lead_minutes=lead_minutes, max=None, mean=None, wet_fraction=None, missing_fraction=1.0)
     np.copyto(scratch, frame)
     np.copyto(scratch, 0, where=missing)
-    return {
-        "max": round(float(scratch.max()), 4),
-        "mean": round(float(scratch.sum(dtype=np.float64)) / count, 6),
-        "wet_fraction": round(int(np.count_nonzero(scratch >= WET_FROM)) / count, 6),
-        "missing_fraction": round(1 - count / frame.size, 6),
-    }
+    return LeadSummary(
+        lead_minutes=lead_minutes,
+        max=round(float(scratch.max()), 4),
+        mean=round(float(scratch.sum(dtype=np.float64)) / count, 6),
+        wet_fraction=round(int(np.count_nonzero(scratch >= WET_FROM)) / count, 6),
+        missing_fraction=round(1 - count / frame.size, 6),
+    )

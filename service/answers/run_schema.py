@@ -1,12 +1,12 @@
-"""The JSON forms of runs, places and probabilities."""
+"""The answers in JSON about runs and places."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel
 
-from service.answers.schema import FramesAnswer, GridAnswer
+from service.answers.schema import GridAnswer
+from service.runs.points import PlaceRain
+from service.runs.run import Method
 
 
 class RunFrameAnswer(BaseModel):
@@ -32,7 +32,7 @@ class RunAnswer(BaseModel):
     made_at: str
     model: str
     version: str
-    method: Literal["model", "extrapolation", "persistence"]
+    method: Method
     history_times: list[str]
     degraded: str | None
     attribution: str | None
@@ -41,79 +41,50 @@ class RunAnswer(BaseModel):
     forecast: list[RunFrameAnswer]
 
 
-class ObservedStep(BaseModel):
-    """The rain of one timestep: rate in mm/h, amount in mm; null = no data."""
+class PlacesChanging(BaseModel):
+    """What of an answer changes while the rest is kept."""
 
-    lead_minutes: int
-    valid_from: str
-    valid_to: str
-    rate: float | None
-    amount: float | None
+    age_seconds: int
+    degraded: str | None
 
 
-class ForecastStep(ObservedStep):
-    """The same with the probabilities (0 to 1) of a rate at or above each threshold in mm/h."""
+class PlacesSource(BaseModel):
+    """What the rain at places was read from."""
 
-    probabilities: dict[str, float | None]
-
-
-class PlaceSeries(BaseModel):
-    """The rain at a place. Minutes count from now; null = not within the run, or unknown.
-
-    Once the run's end has passed, all of `forecast` is null, too.
-    """
-
-    name: str | None
-    lat: float
-    lon: float
-    coverage: Literal["ok", "no_coverage", "missing_data"]
-    rain_now: bool | None
-    starts_in_minutes: int | None
-    ends_in_minutes: int | None
-    observed: list[ObservedStep]
-    forecast: list[ForecastStep]
-
-
-class _Source(BaseModel):
     run: str
     product: str
     grid: str
     reference_time: str
-    age_seconds: int
     timestep_minutes: int
     model: str
     version: str
-    method: Literal["model", "extrapolation", "persistence"]
+    method: Method
     history_times: list[str]
-    degraded: str | None
     attribution: str | None
     probability_method: str
     probability_runs: list[str]
 
 
-class PlaceAnswer(_Source, PlaceSeries):
+class Place(BaseModel):
+    """Where a place is, as it was asked for."""
+
+    name: str | None
+    lat: float
+    lon: float
+
+
+class PlaceSeries(PlaceRain, Place):
+    """The rain at a place. Minutes count from now; null = not within the run, or unknown.
+
+    Once the run's end has passed, all of `forecast` is null, too.
+    """
+
+
+class PlaceAnswer(PlaceSeries, PlacesSource, PlacesChanging):
     """The rain at one place, and what it was read from."""
 
 
-class RunsPlacesAnswer(_Source):
+class RunsPlacesAnswer(PlacesSource, PlacesChanging):
     """The rain at several places, in the order in which they were asked for."""
 
     points: list[PlaceSeries]
-
-
-class FieldAnswer(BaseModel):
-    """A field of probabilities (1, H, W), 0 to 1, null or NaN = no data, and how it was made."""
-
-    run: str
-    product: str
-    grid: GridAnswer
-    reference_time: str
-    lead_minutes: int
-    valid_time: str
-    threshold: float
-    neighbourhood_km: float
-    method: str
-    runs: list[str]
-    degraded: str | None
-    attribution: str | None
-    frames: FramesAnswer | None = None

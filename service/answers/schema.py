@@ -1,4 +1,4 @@
-"""The JSON answers' forms, for the documentation and for the small answers themselves."""
+"""The answers in JSON, as they are made and as the OpenAPI document describes them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from service.runs.run import Method
 from service.verification.schema import AlertAnswer
 
 
@@ -65,7 +66,7 @@ class NowcastAnswer(BaseModel):
 
     model: str
     version: str
-    method: Literal["model", "extrapolation", "persistence"]
+    method: Method
     run: str | None
     product: str | None
     grid: GridAnswer
@@ -79,6 +80,24 @@ class NowcastAnswer(BaseModel):
     assumed: list[str]
     attribution: str | None
     summary: list[LeadSummary]
+    frames: FramesAnswer | None = None
+
+
+class FieldAnswer(BaseModel):
+    """A field of probabilities (1, H, W), 0 to 1, null or NaN = no data, and how it was made."""
+
+    run: str
+    product: str
+    grid: GridAnswer
+    reference_time: str
+    lead_minutes: int
+    valid_time: str
+    threshold: float
+    neighbourhood_km: float
+    method: str
+    runs: list[str]
+    degraded: str | None
+    attribution: str | None
     frames: FramesAnswer | None = None
 
 

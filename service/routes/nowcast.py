@@ -6,26 +6,24 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.answers.arrays import Encoding
-from service.answers.formats import Chosen, Format, choose_form
-from service.answers.render import JSON, MEDIA_TYPES, WRITERS
+from service.answers.field import Encoding
+from service.answers.formats import JSON, Chosen, choose_form
 from service.answers.run import Part, frames_content, index_json, probability_content
-from service.answers.run_schema import FieldAnswer, RunAnswer
-from service.answers.schema import NowcastAnswer
+from service.answers.run_schema import RunAnswer
+from service.answers.schema import FieldAnswer, NowcastAnswer
+from service.answers.writers import WRITERS, Writer
 from service.context import Parts, Service
-from service.http.openapi import reference
 from service.http.problems import documented
 from service.http.root_path import root_path_of
-from service.routes.query import GridName, ModelName, Product
+from service.routes.query import Accept, Format, GridName, ModelName, Product, written_content
 from service.routes.remembered_route import RememberedRoute
 from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
 from service.runs.run import Run
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
 
-Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
 LeadMinutes = Annotated[
     int | None,
     Query(
@@ -39,18 +37,19 @@ FrameEncoding = Annotated[Encoding, Query(description="of the frames in JSON")]
 Minutes = Annotated[int, Path(ge=-1440, le=1440, description="lead time; 0 and below: observed", examples=[30])]
 Lead = Annotated[int, Path(ge=1, le=1440, description="lead time in minutes", examples=[30])]
 Threshold = Annotated[Literal["0.1", "1", "5", "10"], Query(description="mm/h")]
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_IMAGES = ("image/png", "image/webp")
 _USUAL_PICTURE_MINUTES = 60
 
 
 def _answers(schema: type[Any], description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {JSON: {"schema": reference(schema)}, **dict.fromkeys(WRITERS, _BINARY)}
     unchanged: dict[int | str, dict[str, Any]] = {
         206: {"description": "The bytes that Range asks for"},
         304: {"description": "As the entity tag or the time in the request says"},
     }
-    return {200: {"description": description, "content": content}, **unchanged, **documented(*statuses, 416)}
+    return {
+        200: {"description": description, "content": written_content(schema)},
+        **unchanged,
+        **documented(*statuses, 416),
+    }
 
 
 _WHOLE = "The run's index; in other media types all its frames, in images one"
@@ -69,7 +68,7 @@ async def latest_run(
     accept: Accept = None,
 ) -> Response:
     """The latest run of a product, or of the only one: its index, or all its frames."""
-    chosen = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, WRITERS)
     return await _whole(request, service, await latest(service, product, grid, model), chosen, bbox, lead_minutes)
 
 
@@ -84,7 +83,7 @@ async def one_run(
     accept: Accept = None,
 ) -> Response:
     """A run by its id: its index, or all its frames. It never changes."""
-    chosen = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, WRITERS)
     return await _whole(request, service, await named(service, run), chosen, bbox, lead_minutes)
 
 
@@ -104,7 +103,7 @@ async def frame(
     accept: Accept = None,
 ) -> Response:
     """One frame of a run; of the past hour (0 and below) as it was observed."""
-    chosen = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, WRITERS)
     found = await named(service, run)
     check_minutes(found.run, minutes, (*found.run.observed_minutes, *found.run.lead_minutes))
     part = Part(found.run, (minutes,), window(found.run, bbox), found.degraded)
@@ -128,7 +127,7 @@ async def probability(
     accept: Accept = None,
 ) -> Response:
     """The probability that the rain rate is at or above a threshold at a lead time."""
-    chosen = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, WRITERS)
     found = await named(service, run)
     check_minutes(found.run, lead, found.run.lead_minutes)
     part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
@@ -136,15 +135,15 @@ async def probability(
     # The earlier runs that are pooled expire before this one, so this is no answer for ever.
     found = found._replace(keep_seconds=60)
     question = ("probability", threshold, encoding, [other.id for other in earlier])
-    make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.media_type, encoding)
+    make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.form, encoding)
     return await answer(request, service, found, part, chosen, question, make, f"probability-{threshold}mmh")
 
 
 async def _whole(
-    request: Request, service: Service, found: Found, chosen: Chosen, bbox: str | None, lead_minutes: int | None
+    request: Request, service: Service, found: Found, chosen: Chosen[Writer], bbox: str | None, lead_minutes: int | None
 ) -> Response:
     run, cut = found.run, window(found.run, bbox)
-    if chosen.media_type in _IMAGES:
+    if chosen.form.one_frame:
         usual = min(_USUAL_PICTURE_MINUTES, run.lead_minutes[-1])
         known = (*run.observed_minutes, *run.lead_minutes)
         minutes: tuple[int, ...] = (check_minutes(run, usual if lead_minutes is None else lead_minutes, known),)
@@ -167,7 +166,7 @@ def _until(run: Run, lead_minutes: int | None) -> tuple[int, ...]:
 
 
 async def _frames(
-    request: Request, service: Service, found: Found, part: Part, chosen: Chosen, encoding: Encoding
+    request: Request, service: Service, found: Found, part: Part, chosen: Chosen[Writer], encoding: Encoding
 ) -> Response:
-    make = partial(frames_content, service.reader, part, chosen.media_type, encoding)
+    make = partial(frames_content, service.reader, part, chosen.form, encoding)
     return await answer(request, service, found, part, chosen, ("frames", encoding), make)

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from radar.errors import InvalidRequest
 from radar.products import attribution
 from radar.sequence import iso
-from service.answers.render import JSON
-from service.answers.run import age_seconds
-from service.answers.run_schema import PlaceAnswer, RunsPlacesAnswer
+from service.answers.arrays import json_of
+from service.answers.formats import JSON
+from service.answers.headers import age_seconds
+from service.answers.run_schema import Place, PlaceAnswer, PlacesChanging, PlacesSource, RunsPlacesAnswer
 from service.bodies.json_measure import Bytes, JsonLimits, measure
 from service.bodies.read import read_whole
 from service.context import Parts, Service
@@ -145,8 +146,8 @@ def _read(body: Bytes) -> list[PlaceQuestion]:
 
 def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int) -> str:
     earlier = service.reader.earlier(run)
-    (place,) = describe_places(service.reader, run, earlier, [lat], [lon], minutes_ago)
-    return json.dumps({**_source(run, earlier), "name": None, "lat": lat, "lon": lon, **place})
+    (rain,) = describe_places(service.reader, run, earlier, [lat], [lon], minutes_ago)
+    return _joined(_source(run, earlier), Place(name=None, lat=lat, lon=lon), rain)
 
 
 def _minutes_ago(found: Found) -> int:
@@ -157,33 +158,37 @@ def _minutes_ago(found: Found) -> int:
 def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
-    told = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found))
-    listed = [json.dumps({**asked.model_dump(), **place}) for asked, place in zip(places, told, strict=True)]
-    source = json.dumps(_source(found.run, earlier))
+    described = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found))
+    listed = [_joined(place, rain) for place, rain in zip(places, described, strict=True)]
+    source = json_of(_source(found.run, earlier))
     return _json(found, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
 
 
-def _source(run: Run, earlier: Sequence[Run]) -> dict[str, Any]:
-    """What the places were read from."""
-    return {
-        "run": run.id,
-        "product": run.product,
-        "grid": run.grid.key,
-        "reference_time": iso(run.reference_time),
-        "timestep_minutes": run.timestep_minutes,
-        "model": run.model,
-        "version": run.version,
-        "method": run.method,
-        "history_times": [iso(time) for time in run.history_times],
-        "attribution": attribution(run.product),
-        "probability_method": METHOD,
-        "probability_runs": [run.id, *(other.id for other in earlier)],
-    }
+def _joined(*parts: BaseModel) -> str:
+    """The JSON of one answer, of which each part has some of the fields."""
+    return json.dumps({name: value for part in parts for name, value in part.model_dump().items()})
+
+
+def _source(run: Run, earlier: Sequence[Run]) -> PlacesSource:
+    return PlacesSource(
+        run=run.id,
+        product=run.product,
+        grid=run.grid.key,
+        reference_time=iso(run.reference_time),
+        timestep_minutes=run.timestep_minutes,
+        model=run.model,
+        version=run.version,
+        method=run.method,
+        history_times=[iso(time) for time in run.history_times],
+        attribution=attribution(run.product),
+        probability_method=METHOD,
+        probability_runs=[run.id, *(other.id for other in earlier)],
+    )
 
 
 def _json(found: Found, text: str) -> Response:
     """The rest of an answer, whose text may have been kept for a while, with what changes meanwhile before it."""
-    changing = {"age_seconds": age_seconds(found.run, found.asked_at), "degraded": found.degraded}
-    content = f"{json.dumps(changing)[:-1]}, {text[1:]}"
+    age = age_seconds(found.run.reference_time, found.asked_at)
+    changing = json_of(PlacesChanging(age_seconds=age, degraded=found.degraded))
     brief = found._replace(keep_seconds=min(found.keep_seconds or 0, _MINUTE_SECONDS))
-    return Response(content, headers={"Cache-Control": brief.cache_control}, media_type=JSON)
+    return Response(f"{changing[:-1]}, {text[1:]}", headers={"Cache-Control": brief.cache_control}, media_type=JSON)

@@ -8,18 +8,18 @@ from functools import partial
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from models.card import ModelCard
 from models.recurrent import check_fit
 from radar.errors import InvalidRequest, UnknownProduct
 from radar.products import attribution
 from radar.sequence import FrameSequence, iso
-from service.answers.arrays import Encoding
-from service.answers.formats import Format, choose_form
-from service.answers.nowcast import Nowcast
-from service.answers.render import JSON, MEDIA_TYPES, WRITERS, render
+from service.answers.field import Encoding
+from service.answers.formats import choose_form
+from service.answers.nowcast import Nowcast, render
 from service.answers.schema import NowcastAnswer
+from service.answers.writers import WRITERS
 from service.bodies.client_disconnect import while_attended
 from service.bodies.deadline import Decoding, decode_attended
 from service.bodies.limits import MOST_ANSWERED_VALUES
@@ -31,21 +31,19 @@ from service.forecasting.catalogue import ServedModel
 from service.forecasting.worker import Done, Worker
 from service.history.codec import Series
 from service.history.series import unknown_product
-from service.http.openapi import reference
 from service.http.problems import documented
 from service.monitoring.timing import Timings
 from service.routes.checked_route import CheckedRoute
-from service.routes.query import FrameQuery, frames_body
+from service.routes.query import Accept, Format, FrameQuery, frames_body, written_content
 from service.runs.inputs import forecaster_for, gather_inputs, together
 from service.runs.run import Method
 
 router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Predicted frames in mm/h, missing as null or NaN; images show the frame at `lead_minutes`",
-        "content": {JSON: {"schema": reference(NowcastAnswer)}, **dict.fromkeys(WRITERS, _BINARY)},
+        "content": written_content(NowcastAnswer),
     },
     **documented(404, 406, 408, 413, 415, 422, 500, 503),
 }
@@ -60,10 +58,10 @@ async def predict(
     lead_minutes: Annotated[int, Query(ge=1, le=1440, description="a multiple of the model's timestep")] = 60,
     encoding: Annotated[Encoding, Query(description="of the frames in JSON")] = "base64",
     format: Format = None,  # noqa: A002 - as the query has it
-    accept: Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))] = None,
+    accept: Accept = None,
 ) -> Response:
     """Forecast the frames that follow those in the body, or the newest stored ones of `product`."""
-    chosen = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, WRITERS)
     served = service.catalogue.get(model)
     card = served.forecaster.card
     steps = steps_for(card, lead_minutes)
@@ -82,10 +80,8 @@ async def predict(
         nowcast = dress(service, question, start, predicted)
         for shortfall in start.shortfalls:
             service.metrics.degraded.labels(shortfall).inc()
-        response = await run_sync(timings.measured("encode", partial(render, nowcast, chosen.media_type, encoding)))
+        response = await run_sync(timings.measured("encode", partial(render, nowcast, chosen, encoding)))
     response.headers["Server-Timing"] = timings.header()
-    if chosen.vary:
-        response.headers["Vary"] = chosen.vary
     return response
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Header, Query
+from pydantic import BaseModel
 
+from service.answers.formats import JSON, format_query
+from service.answers.writers import WRITERS
 from service.bodies.json_body import JsonFrames
 from service.bodies.posted import Hints
 from service.bodies.times import utc_time
@@ -31,6 +34,10 @@ ValidTime = Annotated[
     ),
 ]
 Timestep = Annotated[int, Query(ge=1, le=1440, description="minutes between the frames of an array")]
+Format = Annotated[str | None, format_query(WRITERS.values(), "tiff")]
+Accept = Annotated[str | None, Header(description="one of " + ", ".join(WRITERS))]
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+"""The OpenAPI description of content that is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -74,3 +81,8 @@ def frames_body(*, required: bool) -> dict[str, Any]:
     }
     content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def written_content(schema: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI description of an answer that every writer can write: by that schema in JSON."""
+    return {name: {"schema": reference(schema)} if name == JSON else BINARY for name in WRITERS}

@@ -11,15 +11,15 @@ from fastapi import Path, Query, Request, Response
 
 from radar.errors import InvalidRequest
 from radar.sequence import iso
-from service.answers.formats import Chosen, disposition
+from service.answers.formats import JSON, Chosen, disposition
+from service.answers.headers import changing_headers, headers_of
 from service.answers.large import BUFFERED_BYTES, Content, LargeResponse, size_of
-from service.answers.render import JSON
-from service.answers.run import Part, age_seconds, file_words, headers_of
+from service.answers.run import Part, file_words
+from service.answers.writers import Writer
 from service.connections.held_bytes import account_of
 from service.context import Service
 from service.errors import NoRunYet
 from service.http.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, validators
-from service.http.own_headers import Own
 from service.http.ranges import part_asked_for
 from service.runs.inputs import together
 from service.runs.reader import WHOLE, Window
@@ -125,7 +125,7 @@ async def answer(
     service: Service,
     found: Found,
     part: Part,
-    chosen: Chosen,
+    chosen: Chosen[Writer],
     question: tuple[object, ...],
     make: Callable[[], Content],
     field: str = "",
@@ -139,14 +139,13 @@ async def answer(
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
     now = found.asked_at
-    told: dict[str, str] = {"Cache-Control": found.cache_control, Own.AGE_SECONDS: str(age_seconds(run, now))}
-    if chosen.vary:
-        told["Vary"] = chosen.vary
+    changing = changing_headers(run.reference_time, now, found.cache_control, chosen.vary)
     if unchanged(request, tag, run.made_at):
-        return Response(status_code=304, headers={**validators(tag, run.made_at), **headers_of(part), **told})
+        unchanging = {**validators(tag, run.made_at), **headers_of(part.provenance)}
+        return Response(status_code=304, headers={**unchanging, **changing})
     account = account_of(request)
     if written is None:
-        named = disposition(media_type, *file_words(part), field)
+        named = disposition(chosen.form, *file_words(part), field)
         while_made = 0 if media_type == JSON else _bytes_of(part)
         account.take(while_made)
         async with service.encoders:
@@ -155,7 +154,7 @@ async def answer(
     account.share(written.size, written.content)
     account.take(min(written.size, BUFFERED_BYTES))
     only = part_asked_for(request, tag, run.made_at, now, written.size)
-    return LargeResponse(written.content, media_type, {**written.headers, **told}, only)
+    return LargeResponse(written.content, media_type, {**written.headers, **changing}, only)
 
 
 def _bytes_of(part: Part) -> int:
@@ -166,7 +165,7 @@ def _bytes_of(part: Part) -> int:
 
 def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tuple[_Written, int]:
     """What is kept of an answer, and its size."""
-    headers = {**validators(tag, part.run.made_at), **headers_of(part), **named}
+    headers = {**validators(tag, part.run.made_at), **headers_of(part.provenance), **named}
     size = size_of(content)
     return _Written(content, headers, size), size + _HEADERS_SIZE
 

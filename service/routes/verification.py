@@ -8,14 +8,14 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Query, Response
 
 from radar.errors import StoreUnavailable
-from service.answers.formats import Format, choose_form, disposition
+from service.answers.formats import JSON, Form, choose_form, disposition, format_query
 from service.context import Parts, Service
 from service.errors import VerificationOff
 from service.history.codec import Series
 from service.http.openapi import reference
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
-from service.routes.query import GridName, Product
+from service.routes.query import BINARY, GridName, Product
 from service.verification.plot import plot
 from service.verification.report import report
 from service.verification.schema import VerificationAnswer
@@ -24,17 +24,22 @@ from service.verification.verification import Verification
 
 router = APIRouter(tags=["verification"], route_class=CheckedRoute)
 
-JSON, SVG, PNG = "application/json", "image/svg+xml", "image/png"
-MEDIA_TYPES = (JSON, SVG, PNG)
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+SVG, PNG = "image/svg+xml", "image/png"
+_ROWS = (
+    Form(JSON, "json", ("json",), shown=True),
+    Form(SVG, "svg", ("svg",), shown=True),
+    Form(PNG, "png", ("png",), shown=True),
+)
+FORMS = {row.media_type: row for row in _ROWS}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The scores; as a picture CSI and mean absolute error by lead time",
-        "content": {JSON: {"schema": reference(VerificationAnswer)}, SVG: _BINARY, PNG: _BINARY},
+        "content": {JSON: {"schema": reference(VerificationAnswer)}, SVG: BINARY, PNG: BINARY},
     }
 }
 
-Accept = Annotated[str | None, Header(description="one of " + ", ".join(MEDIA_TYPES))]
+Format = Annotated[str | None, format_query(FORMS.values(), "svg")]
+Accept = Annotated[str | None, Header(description="one of " + ", ".join(FORMS))]
 WhichPeriod = Annotated[Period, Query(description="counted back from the newest observation that was scored")]
 Lead = Annotated[int, Query(ge=1, le=1440, description="only this lead time, in minutes", examples=[30])]
 Threshold = Annotated[Literal["0.1", "1", "5", "10"], Query(description="mm/h, of the CSI in a picture")]
@@ -52,14 +57,16 @@ async def verification(
     accept: Accept = None,
 ) -> Response:
     """Scores of all models, baselines and shadows against the frames that came in, on the same pixels."""
-    media_type, vary = choose_form(format, accept, MEDIA_TYPES)
+    chosen = choose_form(format, accept, FORMS)
 
     def make() -> Response:
         verification = _kept(service)
         series = service.latest.meant(_known(service, verification), product, grid)
         answer = report(verification, series, period, lead_minutes)
-        headers = disposition(media_type, "verification", series.product, period) | ({"Vary": vary} if vary else {})
-        return Response(_written(answer, media_type, float(threshold)), media_type=media_type, headers=headers)
+        headers = disposition(chosen.form, "verification", series.product, period)
+        headers |= {"Vary": chosen.vary} if chosen.vary else {}
+        content = _written(answer, chosen.media_type, float(threshold))
+        return Response(content, media_type=chosen.media_type, headers=headers)
 
     return await run_sync(make)
 

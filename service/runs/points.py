@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel
 
 from radar.rain import WET_FROM
 from radar.sequence import Float32, iso
@@ -21,19 +22,82 @@ from service.runs.run import Run
 _HOUR = 60
 _NO_PROBABILITY: dict[str, float | None] = dict.fromkeys(f"{threshold:g}" for threshold in THRESHOLDS)
 
-Place = dict[str, Any]
-"""What is told of a place, ready for JSON."""
+
+class ObservedStep(BaseModel):
+    """The rain of one timestep: rate in mm/h, amount in mm; null = no data."""
+
+    lead_minutes: int
+    valid_from: str
+    valid_to: str
+    rate: float | None
+    amount: float | None
+
+
+class ForecastStep(ObservedStep):
+    """The same with the probabilities (0 to 1) of a rate at or above each threshold in mm/h."""
+
+    probabilities: dict[str, float | None]
+
+
+class RainTimes(TypedDict):
+    """Whether it rains at a place, and when."""
+
+    rain_now: bool | None
+    starts_in_minutes: int | None
+    ends_in_minutes: int | None
+
+
+class PlaceRain(BaseModel):
+    """The rain at a place. Minutes count from now; null = not within the run, or unknown.
+
+    Once the run's end has passed, all of `forecast` is null, too.
+    """
+
+    coverage: Literal["ok", "no_coverage", "missing_data"]
+    rain_now: bool | None
+    starts_in_minutes: int | None
+    ends_in_minutes: int | None
+    observed: list[ObservedStep]
+    forecast: list[ForecastStep]
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a run says at P places."""
+    """What a run has at P places."""
 
-    observed: tuple[int, ...]
-    leads: tuple[int, ...]
     rates: dict[int, Float32]
-    chances: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
     covered: npt.NDArray[np.bool_]
+
+
+class _Steps:
+    """The steps of a run as they are where nothing is known: the same at every place, so made once for all."""
+
+    def __init__(self, run: Run) -> None:
+        self._minutes = run.timestep_minutes
+        self._spans = {minutes: _span(run, minutes) for minutes in (*_past(run), *run.lead_minutes)}
+        self.observed = [self.observe(minutes, None) for minutes in _past(run)]
+        self.forecast = [self.foresee(minutes, None, _NO_PROBABILITY) for minutes in run.lead_minutes]
+
+    def observe(self, minutes: int, rate: float | None) -> ObservedStep:
+        """The step that ends so many minutes after the reference time."""
+        start, end = self._spans[minutes]
+        return ObservedStep(lead_minutes=minutes, valid_from=start, valid_to=end, rate=rate, amount=self._amount(rate))
+
+    def foresee(self, minutes: int, rate: float | None, probabilities: dict[str, float | None]) -> ForecastStep:
+        """The same of a forecast."""
+        start, end = self._spans[minutes]
+        return ForecastStep(
+            lead_minutes=minutes,
+            valid_from=start,
+            valid_to=end,
+            rate=rate,
+            amount=self._amount(rate),
+            probabilities=probabilities,
+        )
+
+    def _amount(self, rate: float | None) -> float | None:
+        return None if rate is None else round(rate * self._minutes / 60, 5)
 
 
 def describe_places(
@@ -43,8 +107,8 @@ def describe_places(
     lat: Sequence[float],
     lon: Sequence[float],
     minutes_ago: int = 0,
-) -> Iterator[Place]:
-    """What a run tells of each place, given in degrees; raises UnknownGrid if the run's grid has no place.
+) -> Iterator[PlaceRain]:
+    """The rain of a run at each place, given in degrees; raises UnknownGrid if the run's grid has no place.
 
     One after the other: a thousand places as Python objects would take a garbage collector a third of a second.
 
@@ -52,19 +116,20 @@ def describe_places(
     ----------
     minutes_ago : int
         How long ago the run began: whether it rains now is asked of the step that holds this minute. Once the run's
-        end has passed nothing is told but what was observed.
+        end has passed only what was observed is given.
     """
     positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
     nearest = np.floor(positions + 0.5)
     limits = np.array(run.grid.shape)[:, None]
     inside = np.isfinite(positions).all(axis=0) & (nearest >= 0).all(axis=0) & (nearest < limits).all(axis=0)
+    steps = _Steps(run)
     if not inside.any():
-        yield from (_outside(run) for _ in lat)
+        yield from (_outside(run, steps) for _ in lat)
         return
     rows, columns = nearest[:, inside].astype(np.int64)
     sample, index = _sample(reader, run, earlier, rows, columns), 0
     for covered in np.asarray(inside).tolist():
-        yield _describe(run, sample, index, max(0, minutes_ago)) if covered else _outside(run)
+        yield _describe(run, steps, sample, index, max(0, minutes_ago)) if covered else _outside(run, steps)
         index += covered
 
 
@@ -75,47 +140,51 @@ def _sample(
     values = reader.at(run, minutes, rows, columns)
     top, left = int(rows.min()), int(columns.min())
     window = slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
-    chances = np.empty((len(run.lead_minutes), len(THRESHOLDS), len(rows)), np.float32)
-    for lead, kind in zip(run.lead_minutes, chances, strict=True):
+    found = np.empty((len(run.lead_minutes), len(THRESHOLDS), len(rows)), np.float32)
+    for lead, of_lead in zip(run.lead_minutes, found, strict=True):
         for place, field in enumerate(probabilities(reader, run, earlier, lead, window=window)):
-            kind[place] = field[rows - top, columns - left]
-    observed = tuple(range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)) or (0,)
+            of_lead[place] = field[rows - top, columns - left]
     rates = dict(zip(minutes, values, strict=True))
-    return _Sample(observed, run.lead_minutes, rates, chances, reader.covered(run)[rows, columns])
+    return _Sample(rates, found, reader.covered(run)[rows, columns])
 
 
-def _describe(run: Run, sample: _Sample, index: int, minutes_ago: int) -> Place:
+def _describe(run: Run, steps: _Steps, sample: _Sample, index: int, minutes_ago: int) -> PlaceRain:
     rates = {minutes: _number(values[index]) for minutes, values in sample.rates.items()}
-    past = [_step(run, minutes, rates.get(minutes)) for minutes in sample.observed]
-    forecast = [
-        {**_step(run, minutes, rates[minutes]), "probabilities": _chances(chances[:, index])}
-        for minutes, chances in zip(sample.leads, sample.chances, strict=True)
-    ]
-    if minutes_ago >= ahead_of(run):
-        forecast = _nothing_ahead(run)
+    forecast = steps.forecast
+    if minutes_ago < ahead_of(run):
+        leads = zip(run.lead_minutes, sample.probabilities, strict=True)
+        forecast = [steps.foresee(minutes, rates[minutes], _by_threshold(found[:, index])) for minutes, found in leads]
     seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
-    coverage = "ok" if rates[0] is not None else "missing_data" if seen else "no_coverage"
-    known = [_rains(rates[minutes]) for minutes in (0, *sample.leads)]
-    when = _when(run, known, minutes_ago)
-    return {"coverage": coverage, **when, "observed": past, "forecast": forecast}
+    known = [_rains(rates[minutes]) for minutes in (0, *run.lead_minutes)]
+    return PlaceRain(
+        coverage="ok" if rates[0] is not None else "missing_data" if seen else "no_coverage",
+        **_when(run, known, minutes_ago),
+        observed=[steps.observe(minutes, rates.get(minutes)) for minutes in _past(run)],
+        forecast=forecast,
+    )
+
+
+def _outside(run: Run, steps: _Steps) -> PlaceRain:
+    """A place that the grid does not reach."""
+    when = _when(run, [None], 0)
+    return PlaceRain(coverage="no_coverage", **when, observed=steps.observed, forecast=steps.forecast)
+
+
+def _past(run: Run) -> Sequence[int]:
+    """The minutes at which the steps of the past hour end; of a coarse run, of the newest frame alone."""
+    return range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes) or (0,)
+
+
+def _span(run: Run, minutes: int) -> tuple[str, str]:
+    end = run.valid_time(minutes)
+    return iso(end - timedelta(minutes=run.timestep_minutes)), iso(end)
 
 
 def _rains(rate: float | None) -> bool | None:
     return None if rate is None else rate >= WET_FROM
 
 
-def _outside(run: Run) -> Place:
-    """A place that the grid does not reach."""
-    past = [_step(run, minutes, None) for minutes in range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes)]
-    return {"coverage": "no_coverage", **_when(run, [None], 0), "observed": past, "forecast": _nothing_ahead(run)}
-
-
-def _nothing_ahead(run: Run) -> list[dict[str, Any]]:
-    """The steps of a forecast of which nothing is told."""
-    return [{**_step(run, lead, None), "probabilities": dict(_NO_PROBABILITY)} for lead in run.lead_minutes]
-
-
-def _when(run: Run, rains: Sequence[bool | None], minutes_ago: int) -> dict[str, bool | int | None]:
+def _when(run: Run, rains: Sequence[bool | None], minutes_ago: int) -> RainTimes:
     """Whether it rains now, when it starts, and when the rain that falls now or starts next ends; minutes from now.
 
     `rains` is of the reference time and of each lead time. After the run's end all is None, since
@@ -145,19 +214,8 @@ def ahead_of(run: Run) -> int:
     return max(run.lead_minutes, default=0)
 
 
-def _step(run: Run, minutes: int, rate: float | None) -> dict[str, Any]:
-    end = run.valid_time(minutes)
-    return {
-        "lead_minutes": minutes,
-        "valid_from": iso(end - timedelta(minutes=run.timestep_minutes)),
-        "valid_to": iso(end),
-        "rate": rate,
-        "amount": None if rate is None else round(rate * run.timestep_minutes / 60, 5),
-    }
-
-
-def _chances(chances: Float32) -> dict[str, float | None]:
-    return {f"{threshold:g}": _number(chance) for threshold, chance in zip(THRESHOLDS, chances, strict=True)}
+def _by_threshold(found: Float32) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in zip(_NO_PROBABILITY, found, strict=True)}
 
 
 def _number(value: np.float32) -> float | None:

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
-from service.answers.formats import FORMATS, choose_form, disposition
-from service.answers.render import MEDIA_TYPES
+from service.answers.formats import Form, choose_form, disposition
+from service.answers.writers import WRITERS
 from tests.service.conftest import Client, Site, npy, rain
 from tests.service.routes.test_predict import NPY, check_problem
 
-OFFERED = {name: media_type for name, media_type in FORMATS.items() if media_type in MEDIA_TYPES}
+OFFERED = {name: form.media_type for form in WRITERS.values() for name in form.names}
+SVG = Form("image/svg+xml", "svg", ("svg",), shown=True)
 ROUTES = ["/nowcast", "/nowcast/{run}", "/nowcast/{run}/frames/0", "/nowcast/{run}/probability/5"]
 
 
@@ -81,9 +82,9 @@ def test_files_are_named_by_what_they_hold(site: Site, path: str, name: str) -> 
 
 @pytest.mark.parametrize("word", ['a"; filename="b', "../../etc", "a\r\nX: y", "ä/b\\c", "x" * 1000])
 def test_no_word_breaks_out_of_a_name(word: str) -> None:
-    told = disposition("image/png", word, "still-1")["Content-Disposition"]
+    told = disposition(WRITERS["image/png"], word, "still-1")["Content-Disposition"]
     assert re.fullmatch(r'inline; filename="raincell-[A-Za-z0-9._-]{1,150}\.png"', told)
 
 
 def test_a_plus_that_a_query_makes_a_blank_of_is_still_of_the_media_type() -> None:
-    assert choose_form("image/svg xml", None, ("image/svg+xml",)).media_type == "image/svg+xml"
+    assert choose_form("image/svg xml", None, {SVG.media_type: SVG}).form is SVG

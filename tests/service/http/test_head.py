@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from service.answers import cog
-from service.answers import run as written
+from service.answers.geotiff import to_geotiff
+from service.answers.writers import WRITERS
 from tests.service.conftest import Client, Site, npy, rain
 from tests.service.routes.test_predict import NPY, check_problem
 
@@ -66,13 +67,13 @@ def test_metrics_have_a_head_that_is_counted_as_one(client: Client) -> None:
 
 
 def test_a_file_is_written_once_for_head_and_get(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    to_cog = Mock(wraps=cog.to_cog)
-    monkeypatch.setattr(written, "to_cog", to_cog)
+    write = Mock(wraps=to_geotiff)
+    monkeypatch.setitem(WRITERS, "image/tiff", replace(WRITERS["image/tiff"], write=write))
     sizes = [
         site.client.request(method, "/nowcast?format=tiff").headers["content-length"]
         for method in ("HEAD", "HEAD", "GET")
     ]
-    assert to_cog.call_count == 1
+    assert write.call_count == 1
     assert len(set(sizes)) == 1
 
 

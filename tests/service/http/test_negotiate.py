@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.answers.render import JSON, MEDIA_TYPES
+from service.answers.formats import JSON
+from service.answers.writers import WRITERS
 from service.errors import NotAcceptable
 from service.http.negotiate import choose
 
@@ -27,10 +28,10 @@ from service.http.negotiate import choose
     ],
 )
 def test_the_preferred_media_type_is_chosen(accept: str | None, expected: str) -> None:
-    assert choose(accept, MEDIA_TYPES) == expected
+    assert choose(accept, tuple(WRITERS)) == expected
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "image/png;q=nonsense", "image/png;q=7", ";;"])
 def test_what_cannot_be_made_is_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable, match="image/png"):
-        choose(accept, MEDIA_TYPES)
+        choose(accept, tuple(WRITERS))

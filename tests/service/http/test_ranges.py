@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import Mock
 
 import pytest
 
-from service.answers import cog
-from service.answers import run as written
+from service.answers.geotiff import to_geotiff
+from service.answers.writers import WRITERS
 from service.errors import RangeNotSatisfiable
 from service.http.ranges import Bytes, find_range, still_the_same
 from tests.service.conftest import END, Client, Site
@@ -143,11 +144,11 @@ def test_bytes_that_are_not_there_are_416(site: Site) -> None:
 
 
 def test_a_file_is_written_once_for_all_its_parts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    to_cog = Mock(wraps=cog.to_cog)
-    monkeypatch.setattr(written, "to_cog", to_cog)
+    write = Mock(wraps=to_geotiff)
+    monkeypatch.setitem(WRITERS, "image/tiff", replace(WRITERS["image/tiff"], write=write))
     for start in range(0, 500, 100):
         assert site.client.get("/nowcast?format=tiff", headers={"Range": f"bytes={start}-{start + 99}"}).is_success
-    assert to_cog.call_count == 1
+    assert write.call_count == 1
 
 
 def test_what_is_computed_for_one_caller_has_no_parts(site: Site) -> None:

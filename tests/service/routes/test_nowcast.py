@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import cv2
@@ -16,6 +17,10 @@ import rasterio
 
 from radar.grid import Grid
 from radar.sequence import iso
+from service.answers.field import Field
+from service.answers.images import to_png
+from service.answers.large import Content
+from service.answers.writers import WRITERS
 from service.runs.region import window_of
 from tests.service.conftest import END, SMALL, STEP, RedisServer, Site, sequence, wait_until
 from tests.service.routes.test_predict import check_problem, frames_in, opened
@@ -281,11 +286,13 @@ def test_a_run_may_be_kept_for_ever_and_the_latest_until_the_next(site: Site) ->
 
 
 def test_answers_are_written_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from service.answers import render
+    url, drawn = site.get("/nowcast").json()["url"], list[Field]()
 
-    url, drawn = site.get("/nowcast").json()["url"], []
-    draw = render.WRITERS["image/png"]
-    monkeypatch.setitem(render.WRITERS, "image/png", lambda nowcast: drawn.append(1) or draw(nowcast))  # type: ignore[func-returns-value]
+    def draw(field: Field) -> Content:
+        drawn.append(field)
+        return to_png(field)
+
+    monkeypatch.setitem(WRITERS, "image/png", replace(WRITERS["image/png"], write=draw))
     for _ in range(3):
         assert site.get(f"{url}/frames/5", "image/png").status_code == 200
     assert len(drawn) == 1

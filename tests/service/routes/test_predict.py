@@ -24,13 +24,13 @@ import rasterio
 import xarray as xr
 
 from models.recurrent import RecurrentForecaster
+from radar.colours import COLOURS
 from radar.files.open import NamedBytes, open_sequence
 from radar.files.radolan import write_radolan
 from radar.frame import frames_of
 from radar.grid import grid_named
 from radar.sequence import Float32, iso
-from service.answers.images import COLOURS
-from service.answers.render import MEDIA_TYPES
+from service.answers.writers import WRITERS
 from tests.service.conftest import END, Client, npy, rain, sequence
 
 TIME = "2017-08-16T01:15:00Z"
@@ -373,7 +373,7 @@ def test_a_history_without_any_data_is_forecast_as_missing(client: Client) -> No
 
 
 def test_a_single_pixel_is_a_grid(client: Client) -> None:
-    for media_type in MEDIA_TYPES:
+    for media_type in WRITERS:
         assert post_npy(client, np.ones((5, 1, 1), np.float32), media_type).status_code == 200
 
 

@@ -48,7 +48,7 @@ def reader_of(*wholes: WholeRun) -> RunReader:
 
 def told(whole: WholeRun, lat: float = LAT, lon: float = LON) -> dict[str, Any]:
     (place,) = describe_places(reader_of(whole), whole.run, [], [lat], [lon])
-    return place
+    return place.model_dump()
 
 
 def test_steps_have_rates_amounts_and_times() -> None:
@@ -126,13 +126,13 @@ def test_many_places_are_told_as_each_alone_and_as_the_field() -> None:
     for index, lead in enumerate(now.run.lead_minutes):
         fields = probabilities(reader, now.run, earlier, lead)
         for place, row, column in zip(together, rows, columns, strict=True):
-            step = place["forecast"][index]
+            step = place.forecast[index]
             if np.isnan(rain[index, row, column]):
-                assert (step["rate"], step["probabilities"]["1"]) == (None, None)
+                assert (step.rate, step.probabilities["1"]) == (None, None)
                 continue
-            assert step["rate"] == pytest.approx(rain[index, row, column], abs=1e-4)
+            assert step.rate == pytest.approx(rain[index, row, column], abs=1e-4)
             for threshold, field in zip(THRESHOLDS, fields, strict=True):
-                assert step["probabilities"][f"{threshold:g}"] == pytest.approx(field[row, column], abs=1e-4)
+                assert step.probabilities[f"{threshold:g}"] == pytest.approx(field[row, column], abs=1e-4)
 
 
 def test_probabilities_by_hand() -> None:
