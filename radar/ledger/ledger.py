@@ -222,7 +222,7 @@ def paired_by_start(pairs: Sequence[Pair], lead_minutes: Sequence[int] | None = 
 
     Returns
     -------
-    tuple of float64 (starts, SIZE)
+    tuple of float64 (starts, LIVE.size)
         In order of base time; starts that have none of the lead times are left out.
     """
     chosen = [pair for pair in pairs if lead_minutes is None or pair.lead_minutes in lead_minutes]

@@ -21,7 +21,7 @@ from radar.sequence import FrameSequence
 from training.evaluate.event_scores import EventScores
 from training.evaluate.score_event import part, score_event
 from training.evaluate.seen import Learnt, seen_before
-from training.evaluate.table import FSS_KM, THRESHOLDS, Score, mean_scores
+from training.evaluate.table import FSS_KM, THRESHOLDS, ScoreRow, mean_scores
 
 Result = TypeVar("Result")
 Seen = Mapping[str, str]
@@ -148,7 +148,7 @@ def over_events(
     return results
 
 
-def record(models: Iterable[Path], scores: Sequence[Score]) -> None:
+def record(models: Iterable[Path], scores: Sequence[ScoreRow]) -> None:
     """Put the mean scores of all methods into the manifest of every champion among `models` that was scored."""
     means = mean_scores(scores)
     scored = {score.model for score in scores}

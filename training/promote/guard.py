@@ -24,7 +24,7 @@ from radar.errors import InvalidRequest
 from radar.ledger.ledger import Pair, model_reference, paired_by_start, read_pairs
 from radar.scores.bootstrap import CONFIDENCE, estimate_difference
 from radar.scores.pixels import Float64
-from radar.scores.sums import THRESHOLDS, read_csi
+from radar.scores.sums import THRESHOLDS, read_score
 from radar.sequence import iso
 from training.promote.decisions import record_decision
 from training.promote.proved import prove
@@ -188,7 +188,7 @@ def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFI
     block = _block(pairs)
 
     def read(values: Float64) -> Float64:
-        return read_csi(values, threshold)
+        return read_score("csi", values, threshold)
 
     value, low, high = (float(bound) for bound in estimate_difference(mine, theirs, read, block, confidence))
     return LiveGain(value, low, high, len(mine), len(mine) / block)

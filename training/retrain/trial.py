@@ -20,7 +20,6 @@ from radar.scores.pixels import Float64
 from radar.sequence import FrameSequence
 from training.evaluate.event_scores import EventScores, Strip
 from training.evaluate.score_event import part, score_event
-from training.evaluate.sums import Sums
 from training.retrain.data_set import DataSet
 from training.retrain.gate import CHALLENGER, CHAMPION, GateConfig
 from training.retrain.parts import Block
@@ -75,7 +74,7 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
         first,
         event=event,
         reference_times=tuple(time for one in parts for time in one.reference_times),
-        sums={name: joined_sums([one.sums[name] for one in parts]) for name in first.sums},
+        sums={name: np.concatenate([one.sums[name] for one in parts]) for name in first.sums},
         spectra={name: [reduce(add, (one.spectra[name][k] for one in parts)) for k in leads] for name in first.sums},
         observed_spectra=[reduce(add, (one.observed_spectra[k] for one in parts)) for k in leads],
         reliability={
@@ -86,8 +85,8 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
     )
 
 
-def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Sums], int]:
-    """The sums of all series (starts, ...) in order of time, and how many of these starts one forecast spans.
+def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Float64], int]:
+    """The sums of all series (starts, leads, sums) in order of time, and how many of these starts one forecast spans.
 
     Series of one time see the same weather: drawn one by one, as if they were independent, they would prove too much.
     """
@@ -95,16 +94,8 @@ def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Sums], in
     order = np.argsort(times, kind="stable")
     longest = 60 * max(one.lead_minutes[-1] for one in scored)
     spanned = np.searchsorted(times[order], times[order] + longest) - np.arange(len(times))
-    sums = {name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums}
-    ordered = {name: one.each(lambda array: array[order]) for name, one in sums.items()}
+    ordered = {name: np.concatenate([one.sums[name] for one in scored])[order] for name in scored[0].sums}
     return ordered, max(int(spanned.max()), *(one.block for one in scored))
-
-
-def joined_sums(parts: Sequence[Sums]) -> Sums:
-    """The sums (starts, ...) of several stretches one after the other."""
-    names = vars(parts[0])
-    arrays: dict[str, Float64] = {name: np.concatenate([getattr(one, name) for one in parts]) for name in names}
-    return Sums(**arrays)
 
 
 def _rain(strip: Strip) -> float:

@@ -23,7 +23,7 @@ from radar.ledger.ledger import (
     read_records,
     read_scores,
 )
-from radar.scores.sums import SIZE, ScoreSums, sums_of
+from radar.scores.sums import LIVE, ScoreSums, sums_of
 
 BASE = datetime(2017, 8, 16, 23, 50, tzinfo=UTC)
 MODEL = "still/1"
@@ -148,10 +148,10 @@ def test_pairs_are_where_both_forecast(tmp_path: Path) -> None:
     assert [(pair.base_time.minute, pair.lead_minutes) for pair in pairs] == [(50, 5), (50, 10), (55, 5)]
     np.testing.assert_array_equal(pairs[2].mine.values, record(5, seed=9).sums[MODEL].values)
     mine, theirs = paired_by_start(pairs)
-    assert mine.shape == theirs.shape == (2, SIZE)
+    assert mine.shape == theirs.shape == (2, LIVE.size)
     assert mine[:, 0].tolist() == [2, 1]
     assert paired_by_start(pairs, [10])[0][:, 0].tolist() == [1]
-    assert paired_by_start(read_pairs(tmp_path, MODEL, EXTRAPOLATION))[0].shape == (0, SIZE)
+    assert paired_by_start(read_pairs(tmp_path, MODEL, EXTRAPOLATION))[0].shape == (0, LIVE.size)
 
 
 def test_a_disk_that_fails_is_told_and_leaves_the_rest_readable(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
 from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, STAND_IN, Key, read_records, read_scores
 from radar.scores.sums import LIVE
+from radar.scores.table import COUNTS
 from radar.sequence import Float32, FrameSequence, times_after
 from service.forecasting.catalogue import Catalogue, load_catalogue
 from service.history.codec import decode_one, encode
@@ -73,8 +74,8 @@ def assert_same(found: Path, expected: Evaluated) -> None:
     totals = read_scores(found)
     assert totals.keys() == expected.keys()
     for key, sums in totals.items():
-        wanted = LIVE.counts(np.array(expected[key]))
-        np.testing.assert_array_equal(LIVE.counts(sums.values), wanted, err_msg=str(key))
+        wanted = LIVE.part(COUNTS, np.array(expected[key]))
+        np.testing.assert_array_equal(LIVE.part(COUNTS, sums.values), wanted, err_msg=str(key))
         np.testing.assert_allclose(sums.values, expected[key], rtol=1e-9, atol=1e-9, err_msg=str(key))
 
 

@@ -107,10 +107,10 @@ def test_both_beat_persistence_and_the_sharp_one_keeps_heavy_rain(event: str, re
     for lead in leads:
         for name in BUNDLED:
             model, persistence = rows[name, lead], rows["persistence", lead]
-            assert model.csi > persistence.csi, (name, lead)
-            assert model.mae < persistence.mae, (name, lead)
+            assert model.scores["csi"] > persistence.scores["csi"], (name, lead)
+            assert model.scores["mae"] < persistence.scores["mae"], (name, lead)
     heavy = {
-        name: fmean(s.csi for s in scores if (s.model, s.threshold) == (name, 5) and s.lead_minutes <= 30)
+        name: fmean(s.scores["csi"] for s in scores if (s.model, s.threshold) == (name, 5) and s.lead_minutes <= 30)
         for name in ("ms-preciplstm", "extrapolation")
     }
     assert heavy["ms-preciplstm"] > 0.98 * heavy["extrapolation"]

@@ -17,8 +17,8 @@ from radar.scores.reliability import mean_probability, observed_frequency
 from radar.scores.spectrum import rapsd, wavelengths_km
 from radar.sequence import iso
 from training.evaluate.event_scores import EventScores
-from training.evaluate.read_scores import Sampled
 from training.evaluate.report.origins import Origin
+from training.evaluate.sampled import Sampled
 from training.evaluate.seen import UNSEEN
 from training.evaluate.table import ENDS, json_row, null_if_nan
 

@@ -1,0 +1,246 @@
+"""Every score, a row each: layouts of sums, tables, reports, answers and gauges are made from `SCORES`.
+
+A new score is one file with its pure functions, from a `Comparison` to sums that add up and from the sums to the score,
+and one row here. A score may read the sums of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from radar.scores.balanced import balanced_error_sum, balanced_weight
+from radar.scores.fss import FractionSum, fraction_sum, fss, scale_pixels
+from radar.scores.image_quality import psnr, ssim, ssim_sum
+from radar.scores.pixels import (
+    ContingencyTable,
+    ErrorSum,
+    contingency,
+    csi,
+    error_sum,
+    ets,
+    far,
+    frequency_bias,
+    hss,
+    mae,
+    mse,
+    pod,
+    rmse,
+)
+from radar.scores.probability import MeanSum, brier, brier_sum, crps, crps_sum
+from radar.scores.spectrum import PowerSum, small_scale_power, small_scale_sum
+
+Axis = Literal["frame", "threshold", "neighbourhood"]
+"""What there is a score for: a frame, each threshold, or each threshold and width of neighbourhoods."""
+Best = Literal["highest", "lowest", "nearest to 1"]
+Place = Literal["evaluation", "hindcast", "live"]
+"""Where the sums of a score are added up, and its values written."""
+Table = Literal["headline", "means", "differences", "plots"]
+"""Headline: the narrow tables of every command. Means: what `evaluate` prints. The others: the report."""
+
+EVERYWHERE: tuple[Place, ...] = ("evaluation", "hindcast", "live")
+OFFLINE: tuple[Place, ...] = ("evaluation", "hindcast")
+EVALUATION: tuple[Place, ...] = ("evaluation",)
+ALL_TABLES: tuple[Table, ...] = ("headline", "means", "differences", "plots")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A few additive sums that scores are read from.
+
+    Parameters
+    ----------
+    name : str
+        What ledgers call it.
+    kind : type
+        A dataclass of numbers; scores take one of arrays as well.
+    axis : Axis
+    update : callable
+        From a `Comparison` to a `kind`; takes the threshold in mm/h and the width in km too, where `axis` has them.
+    columns : tuple of str
+        What the store of a hindcast calls the sums; by default the name with that of each field of `kind`.
+    """
+
+    name: str
+    kind: type[Any]
+    axis: Axis
+    update: Callable[..., Any]
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            object.__setattr__(self, "columns", tuple(f"{self.name}_{each.name}" for each in fields(self.kind)))
+
+    @property
+    def whole(self) -> list[bool]:
+        """Which of the sums are whole numbers."""
+        return [each.type in (int, "int") for each in fields(self.kind)]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, and where it is shown.
+
+    Parameters
+    ----------
+    name : str
+        In JSON.
+    title : str
+        In tables.
+    best : Best
+    sums : Statistic
+    read : callable
+        From the kind of `sums` to the score; NaN where it is undefined.
+    kept : tuple of Place
+    shown : tuple of Table
+        Besides files and the report's tables, which have all that is kept.
+    label : str
+        On plots, where it is not the title.
+    gauge : str
+        What /metrics calls it; "" = it is neither a gauge nor in the hours of GET /verification.
+    ensembles_only : bool
+        Undefined for a single forecast.
+    """
+
+    name: str
+    title: str
+    best: Best
+    sums: Statistic
+    read: Callable[[Any], Any]
+    kept: tuple[Place, ...] = EVERYWHERE
+    shown: tuple[Table, ...] = ("means",)
+    label: str = ""
+    gauge: str = ""
+    ensembles_only: bool = False
+
+    @property
+    def axis(self) -> Axis:
+        """What there is a value for."""
+        return self.sums.axis
+
+
+def at_width(name: str, width_km: float) -> str:
+    """What a score of neighbourhoods is called where it is that of one width, as "fss_5km"."""
+    return f"{name}_{width_km:g}km"
+
+
+COUNTS = Statistic(
+    "counts",
+    ContingencyTable,
+    "threshold",
+    lambda pair, limit: contingency(*pair.rain, limit),
+    ("hits", "misses", "false_alarms", "correct_negatives"),
+)
+ERRORS = Statistic(
+    "errors", ErrorSum, "frame", lambda pair: error_sum(*pair.rain), ("absolute_error", "squared_error", "pixels")
+)
+FRACTIONS = Statistic(
+    "fss",
+    FractionSum,
+    "neighbourhood",
+    lambda pair, limit, km: fraction_sum(*pair.rain, limit, scale_pixels(km, pair.pixel_size_km)),
+)
+BRIER = Statistic(
+    "brier",
+    MeanSum,
+    "threshold",
+    lambda pair, limit: brier_sum(pair.probabilities[limit], pair.rain[1], limit) if pair.probabilities else MeanSum(),
+)
+UNIT_ERRORS = Statistic("unit_errors", ErrorSum, "frame", lambda pair: error_sum(*pair.units))
+BALANCED = Statistic(
+    "balanced", ErrorSum, "frame", lambda pair: balanced_error_sum(*pair.units, balanced_weight(pair.rain[1]))
+)
+SIMILARITY = Statistic("similarity", MeanSum, "frame", lambda pair: ssim_sum(*pair.units))
+SMALL_SCALE = Statistic(
+    "small_scale",
+    PowerSum,
+    "frame",
+    lambda pair: small_scale_sum(*pair.power, pair.rain[1].shape, pair.pixel_size_km),
+)
+CRPS = Statistic(
+    "crps",
+    MeanSum,
+    "frame",
+    lambda pair: MeanSum() if pair.ensemble is None else crps_sum(pair.ensemble, pair.rain[1]),
+)
+
+SCORES: dict[str, Score] = {
+    score.name: score
+    for score in (
+        Score("csi", "CSI", "highest", COUNTS, csi, shown=ALL_TABLES, gauge="CSI"),
+        Score("fss", "FSS", "highest", FRACTIONS, fss, shown=ALL_TABLES),
+        Score(
+            "bias",
+            "bias",
+            "nearest to 1",
+            COUNTS,
+            frequency_bias,
+            shown=("headline", "means", "plots"),
+            label="frequency bias",
+        ),
+        Score("pod", "POD", "highest", COUNTS, pod),
+        Score("far", "FAR", "lowest", COUNTS, far),
+        Score("hss", "HSS", "highest", COUNTS, hss, OFFLINE, shown=()),
+        Score("ets", "ETS", "highest", COUNTS, ets, OFFLINE, shown=("differences",)),
+        Score(
+            "brier",
+            "Brier",
+            "lowest",
+            BRIER,
+            brier,
+            ("evaluation", "live"),
+            shown=("differences", "plots"),
+            label="Brier score",
+        ),
+        Score(
+            "mae",
+            "MAE",
+            "lowest",
+            ERRORS,
+            mae,
+            shown=ALL_TABLES,
+            label="MAE (mm/h)",
+            gauge="Mean absolute error in mm/h",
+        ),
+        Score(
+            "rmse",
+            "RMSE",
+            "lowest",
+            ERRORS,
+            rmse,
+            OFFLINE,
+            shown=("means", "differences", "plots"),
+            label="RMSE (mm/h)",
+        ),
+        Score("balanced_mae", "balanced MAE", "lowest", BALANCED, mae, EVALUATION, shown=("plots",)),
+        Score("balanced_mse", "balanced MSE", "lowest", BALANCED, mse, EVALUATION, shown=()),
+        Score("ssim", "SSIM", "highest", SIMILARITY, ssim, EVALUATION, shown=("plots",)),
+        Score("psnr", "PSNR", "highest", UNIT_ERRORS, psnr, EVALUATION, shown=("plots",), label="PSNR (dB)"),
+        Score(
+            "small_scale_power",
+            "small-scale power",
+            "nearest to 1",
+            SMALL_SCALE,
+            small_scale_power,
+            EVALUATION,
+            shown=("means", "plots"),
+        ),
+        Score("crps", "CRPS", "lowest", CRPS, crps, EVALUATION, shown=(), ensembles_only=True),
+    )
+}
+"""By name, in the order of tables and of sums."""
+
+
+def kept_in(place: Place, *first: str) -> tuple[Score, ...]:
+    """The scores whose sums are added up at a place; those of names that are given come first, in that order."""
+    return _ordered((score for score in SCORES.values() if place in score.kept), first)
+
+
+def shown_in(table: Table, *first: str) -> tuple[Score, ...]:
+    """The scores that a kind of table shows; `first` as in `kept_in`."""
+    return _ordered((score for score in SCORES.values() if table in score.shown), first)
+
+
+def _ordered(scores: Iterable[Score], first: tuple[str, ...]) -> tuple[Score, ...]:
+    return tuple(sorted(scores, key=lambda score: first.index(score.name) if score.name in first else len(first)))
