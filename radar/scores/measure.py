@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ class Measure:
             sums[indices] = np.reshape([astuple(one) for one in self._updates(statistic, pair)], indices.shape)
         return sums
 
-    def _updates(self, statistic: Statistic, pair: Comparison) -> Iterator[object]:
+    def _updates(self, statistic: Statistic, pair: Comparison) -> Iterator[Any]:
         """What a frame adds: once, for each threshold, or for each threshold and width."""
         if statistic.axis == "frame":
             yield statistic.update(pair)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from radar.scores.balanced import balanced_error_sum, balanced_weight
+from radar.scores.comparison import Comparison
 from radar.scores.fss import FractionSum, fraction_sum, fss, scale_pixels
 from radar.scores.image_quality import psnr, ssim, ssim_sum
 from radar.scores.pixels import (
@@ -125,45 +126,54 @@ def at_width(name: str, width_km: float) -> str:
     return f"{name}_{width_km:g}km"
 
 
+def _counts(pair: Comparison, threshold: float) -> ContingencyTable:
+    return contingency(*pair.rain, threshold)
+
+
+def _errors(pair: Comparison) -> ErrorSum:
+    return error_sum(*pair.rain)
+
+
+def _fractions(pair: Comparison, threshold: float, width_km: float) -> FractionSum:
+    return fraction_sum(*pair.rain, threshold, scale_pixels(width_km, pair.pixel_size_km))
+
+
+def _brier(pair: Comparison, threshold: float) -> MeanSum:
+    said = pair.probabilities
+    return brier_sum(said[threshold], pair.observed.rain_rate, threshold) if said else MeanSum()
+
+
+def _unit_errors(pair: Comparison) -> ErrorSum:
+    return error_sum(*pair.units)
+
+
+def _balanced(pair: Comparison) -> ErrorSum:
+    return balanced_error_sum(*pair.units, balanced_weight(pair.observed.rain_rate))
+
+
+def _similarity(pair: Comparison) -> MeanSum:
+    return ssim_sum(*pair.units)
+
+
+def _small_scale(pair: Comparison) -> PowerSum:
+    return small_scale_sum(*pair.power, pair.observed.rain_rate.shape, pair.pixel_size_km)
+
+
+def _crps(pair: Comparison) -> MeanSum:
+    return MeanSum() if pair.ensemble is None else crps_sum(pair.ensemble, pair.observed.rain_rate)
+
+
 COUNTS = Statistic(
-    "counts",
-    ContingencyTable,
-    "threshold",
-    lambda pair, limit: contingency(*pair.rain, limit),
-    ("hits", "misses", "false_alarms", "correct_negatives"),
+    "counts", ContingencyTable, "threshold", _counts, ("hits", "misses", "false_alarms", "correct_negatives")
 )
-ERRORS = Statistic(
-    "errors", ErrorSum, "frame", lambda pair: error_sum(*pair.rain), ("absolute_error", "squared_error", "pixels")
-)
-FRACTIONS = Statistic(
-    "fss",
-    FractionSum,
-    "neighbourhood",
-    lambda pair, limit, km: fraction_sum(*pair.rain, limit, scale_pixels(km, pair.pixel_size_km)),
-)
-BRIER = Statistic(
-    "brier",
-    MeanSum,
-    "threshold",
-    lambda pair, limit: brier_sum(pair.probabilities[limit], pair.rain[1], limit) if pair.probabilities else MeanSum(),
-)
-UNIT_ERRORS = Statistic("unit_errors", ErrorSum, "frame", lambda pair: error_sum(*pair.units))
-BALANCED = Statistic(
-    "balanced", ErrorSum, "frame", lambda pair: balanced_error_sum(*pair.units, balanced_weight(pair.rain[1]))
-)
-SIMILARITY = Statistic("similarity", MeanSum, "frame", lambda pair: ssim_sum(*pair.units))
-SMALL_SCALE = Statistic(
-    "small_scale",
-    PowerSum,
-    "frame",
-    lambda pair: small_scale_sum(*pair.power, pair.rain[1].shape, pair.pixel_size_km),
-)
-CRPS = Statistic(
-    "crps",
-    MeanSum,
-    "frame",
-    lambda pair: MeanSum() if pair.ensemble is None else crps_sum(pair.ensemble, pair.rain[1]),
-)
+ERRORS = Statistic("errors", ErrorSum, "frame", _errors, ("absolute_error", "squared_error", "pixels"))
+FRACTIONS = Statistic("fss", FractionSum, "neighbourhood", _fractions)
+BRIER = Statistic("brier", MeanSum, "threshold", _brier)
+UNIT_ERRORS = Statistic("unit_errors", ErrorSum, "frame", _unit_errors)
+BALANCED = Statistic("balanced", ErrorSum, "frame", _balanced)
+SIMILARITY = Statistic("similarity", MeanSum, "frame", _similarity)
+SMALL_SCALE = Statistic("small_scale", PowerSum, "frame", _small_scale)
+CRPS = Statistic("crps", MeanSum, "frame", _crps)
 
 SCORES: dict[str, Score] = {
     score.name: score

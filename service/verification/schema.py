@@ -20,7 +20,8 @@ def _with_scores(chosen: Callable[[Score], object]) -> Callable[[type[Answer]], 
     def add(answer: type[Answer]) -> type[Answer]:
         scores: dict[str, Any] = {score.name: (float | None, ...) for score in LIVE.scores if chosen(score)}
         named: dict[str, Any] = {"__base__": answer, "__module__": __name__, "__doc__": answer.__doc__}
-        return create_model(answer.__name__, **named, **scores)
+        made: type[Answer] = create_model(answer.__name__, **named, **scores)
+        return made
 
     return add
 

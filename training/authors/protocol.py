@@ -106,13 +106,16 @@ class FrameTally:
                 event=event,
                 lead_minutes=lead_minutes,
                 threshold=threshold,
-                **{name: _or_zero(SCORES[name].read(table)) for name in ("csi", "pod", "far", "hss")},
+                csi=_read("csi", table),
+                pod=_read("pod", table),
+                far=_read("far", table),
+                hss=_read("hss", table),
                 mse=self.errors.squared / self.starts,
                 mae=self.errors.absolute / self.starts,
                 balanced_mse=self.balanced.squared / self.starts,
                 balanced_mae=self.balanced.absolute / self.starts,
-                ssim=_or_zero(SCORES["ssim"].read(self.similarity)),
-                psnr=_or_zero(SCORES["psnr"].read(self.errors)),
+                ssim=_read("ssim", self.similarity),
+                psnr=_read("psnr", self.errors),
                 starts=self.starts,
                 pixels=table.pixels // self.starts,
             )
@@ -186,7 +189,8 @@ def _line(title: str, rows: Sequence[AuthorsScore]) -> list[str]:
     return [title, str(len(rows)), *(f"{mean:.4g}" for mean in means)]
 
 
-def _or_zero(score: float) -> float:
+def _read(name: str, sums: ContingencyTable | ErrorSum | MeanSum) -> float:
+    score = float(SCORES[name].read(sums))
     return score if np.isfinite(score) else 0.0
 
 

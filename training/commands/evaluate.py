@@ -23,9 +23,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="+",
         help="models (.onnx files, checkpoints, model repositories) and events (CF NetCDF files, or folders of them)",
     )
-    evaluate.add_argument(
-        "--baselines", default="persistence,extrapolation,smoothed", help="separated by commas; '' for none"
-    )
+    evaluate.add_argument("--baselines", help="separated by commas, all of them by default; '' for none")
     evaluate.add_argument("--thresholds", type=numbers, help="mm/h, separated by commas")
     evaluate.add_argument("--lead-minutes", type=count, default=60)
     evaluate.add_argument("--stride", type=count, default=1, help="timesteps from one start to the next")
@@ -122,10 +120,10 @@ def _as_the_authors(
         write_authors_json(arguments.json, rows)
 
 
-def _baselines(text: str) -> list[Forecaster]:
-    from training.evaluate.evaluate import BASELINES
+def _baselines(text: str | None) -> list[Forecaster]:
+    from models.baselines import BASELINES
 
-    names = [name for name in text.split(",") if name]
+    names = list(BASELINES) if text is None else [name for name in text.split(",") if name]
     unknown = sorted(set(names) - set(BASELINES))
     if unknown:
         raise ValueError(f"expected baselines of {', '.join(BASELINES)}, got {', '.join(unknown)}; check the names")

@@ -11,6 +11,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
+from models.baselines import beside_every_model
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
 from radar.archive.archive import Archive
@@ -19,7 +20,6 @@ from radar.counts import to_counts
 from radar.errors import ArtifactRejected, IncompleteHistory
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from radar.system.digest import sha256_of
-from training.hindcast.plan import BASELINES
 from training.hindcast.scores import start_sums
 from training.hindcast.store import HindcastStore
 
@@ -89,7 +89,7 @@ def _history(job: Job, time: datetime, observed: dict[datetime, Float32]) -> Fra
 
 
 def _forecasters(job: Job) -> tuple[Forecaster, ...]:
-    return (_model(job.model, job.sha256), *BASELINES)
+    return (_model(job.model, job.sha256), *beside_every_model())
 
 
 @lru_cache(maxsize=1)

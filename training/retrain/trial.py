@@ -13,7 +13,7 @@ from operator import add
 import numpy as np
 from tqdm import tqdm
 
-from models.baselines import Extrapolation, Persistence
+from models.baselines import beside_every_model
 from models.forecaster import Forecaster
 from radar.scores.measure import Measure
 from radar.scores.pixels import Float64
@@ -29,7 +29,6 @@ _FSS_KM = (10.0, 5.0, 20.0)
 _ROUNDS = (5, 20)
 """Fewest and most forecasts of each, of which the fastest counts: other work only ever slows one down."""
 Seconds = dict[str, float]
-BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
 
 
 def measure_of(gate: GateConfig) -> Measure:
@@ -39,14 +38,14 @@ def measure_of(gate: GateConfig) -> Measure:
 
 def frames_tested(input_length: int, steps: int) -> int:
     """Frames of one forecast: those that the longest memory among models and baselines reads, and those ahead."""
-    return max(input_length, *(baseline.input_length for baseline in BASELINES)) + steps
+    return max(input_length, *(baseline.input_length for baseline in beside_every_model())) + steps
 
 
 def score_test_part(
     challenger: Forecaster, champion: Forecaster, data: DataSet, steps: int, measure: Measure, most_starts: int
 ) -> list[EventScores]:
     """Score both and the baselines on the same pixels of `most_starts` forecasts at most; one result for a series."""
-    named = {CHALLENGER: challenger, CHAMPION: champion, **{each.name: each for each in BASELINES}}
+    named = {CHALLENGER: challenger, CHAMPION: champion, **{each.name: each for each in beside_every_model()}}
     needed = frames_tested(max(challenger.input_length, champion.input_length), steps)
     blocks = data.test_blocks
     stride = max(1, -(-sum(block.frames - needed + 1 for block in blocks) // most_starts))

@@ -17,7 +17,8 @@ def test_every_part_is_found_again_in_many_frames() -> None:
     said, seen = np.random.default_rng(2).gamma(0.3, 4, (2, 5, 30, 40)).astype(np.float32)
     said[:, :3], seen[:, :, 7] = np.nan, np.nan
     measure = Measure((0.5, 2.0, 7.0), (6.0, 2.0))
-    sums = np.stack([measure.sums(Comparison(*map(Field, pair), 2.0)) for pair in zip(said, seen, strict=True)])
+    pairs = [Comparison(Field(one), Field(other), 2.0) for one, other in zip(said, seen, strict=True)]
+    sums = np.stack([measure.sums(pair) for pair in pairs])
     assert sums.shape == (5, measure.size)
     for frame, pair in enumerate(zip(said, seen, strict=True)):
         np.testing.assert_array_equal(measure.part(ERRORS, sums)[frame], astuple(error_sum(*pair)))

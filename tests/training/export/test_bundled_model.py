@@ -13,12 +13,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from models.baselines import BASELINES
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import PRETRAINED, champions, read_manifest
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from training.config.config import FitConfig, load_config, make_config
-from training.evaluate.evaluate import BASELINES, evaluate_events, open_forecasters
+from training.evaluate.evaluate import evaluate_events, open_forecasters
 
 MOST_BYTES = 3_000_000
 KEPT_OUT = ("mch_ch_20170131.nc", "dwd_yw_20170816.nc")

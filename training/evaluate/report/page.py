@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from models.baselines import reference_of
 from radar.scores.table import shown_in
 from radar.sequence import iso
 from training.evaluate.event_scores import Strip, shown_leads
 from training.evaluate.report.figures import error_figure, reliability_figure, score_figure, spectrum_figure
-from training.evaluate.report.numbers import Row, reference_of
+from training.evaluate.report.numbers import Row
 from training.evaluate.report.strips import strip_figure
 from training.evaluate.report.tables import (
     FEWEST_BLOCKS,
