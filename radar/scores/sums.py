@@ -16,7 +16,7 @@ from radar.errors import UnreadableFile
 from radar.scores.comparison import Comparison, Field
 from radar.scores.measure import Measure
 from radar.scores.pixels import Float64
-from radar.scores.table import COUNTS, ERRORS, FRACTIONS, SCORES, Statistic, kept_in
+from radar.scores.table import BRIER, COUNTS, ERRORS, FRACTIONS, SCORES, Statistic, kept_in
 from radar.sequence import Float32
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
@@ -27,6 +27,7 @@ LIVE = Measure(THRESHOLDS, SCALES_KM, kept_in("live"))
 """Where the sums stand."""
 _IN_ALL = (COUNTS, ERRORS, FRACTIONS)
 """What every record has. Others are missing where nothing was forecast that they judge, and in older ledgers."""
+_NEVER_NEGATIVE = (*_IN_ALL, BRIER)
 _LARGEST_SUM = 1e30
 """Far beyond what any frames come to, so that no sum of sums is infinite."""
 
@@ -119,7 +120,8 @@ def from_json(content: Mapping[str, Any]) -> ScoreSums:
         for each in LIVE.statistics:
             if each in _IN_ALL or each.name in content:
                 LIVE.put(each, content[each.name], values)
-        if not (np.isfinite(values) & (values >= 0) & (values <= _LARGEST_SUM)).all():
+        least = min(values[0], *(LIVE.part(each, values).min() for each in _NEVER_NEGATIVE))
+        if not (np.abs(values) <= _LARGEST_SUM).all() or least < 0:  # nor NaN
             raise ValueError("sums that no frames come to")
         return ScoreSums(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -247,9 +247,10 @@ def kept_in(place: Place, *first: str) -> tuple[Score, ...]:
     return _ordered((score for score in SCORES.values() if place in score.kept), first)
 
 
-def shown_in(table: Table, *first: str) -> tuple[Score, ...]:
-    """The scores that a kind of table shows; `first` as in `kept_in`."""
-    return _ordered((score for score in SCORES.values() if table in score.shown), first)
+def shown_in(table: Table, *first: str, place: Place = "evaluation") -> tuple[Score, ...]:
+    """The scores that a kind of table shows at a place; `first` as in `kept_in`. What is a headline has means, too."""
+    wanted = {table, "headline"} if table == "means" else {table}
+    return _ordered((score for score in SCORES.values() if place in score.kept and wanted & {*score.shown}), first)
 
 
 def _ordered(scores: Iterable[Score], first: tuple[str, ...]) -> tuple[Score, ...]:

@@ -102,7 +102,7 @@ def score_rows(
 def score_tables(rows: Sequence[Mapping[str, Any]]) -> str:
     """For each threshold a Markdown table of the main scores by lead time, forecaster beside forecaster."""
     forecasters = dict.fromkeys(row["forecaster"] for row in rows)
-    scores = shown_in("headline")
+    scores = shown_in("headline", place="hindcast")
     titles = (f"{each.title} {FSS_KM:g} km" if each.axis == "neighbourhood" else each.title for each in scores)
     head = ["lead (min)", "frames", *(f"{title} {name}" for title in titles for name in forecasters)]
     parts: list[str] = []

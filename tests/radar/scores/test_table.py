@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radar.errors import UnreadableFile
 from radar.scores import sums as live
 from radar.scores.comparison import Comparison
 from radar.scores.measure import Measure
 from radar.scores.pixels import ratio
+from radar.scores.probability import MeanSum, brier
 from radar.scores.table import SCORES, Score, Statistic, kept_in, shown_in
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "scores.md"
@@ -51,6 +53,16 @@ def test_a_ledger_has_the_sums_of_a_new_score_and_older_ledgers_can_be_read(monk
     older = live.from_json(before)
     assert older.counts(1.0) == sums.counts(1.0)
     assert np.isnan(live.read_score("wetness", older.values, 1.0))
+
+
+def test_sums_of_a_new_score_may_be_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = Statistic("error", MeanSum, "frame", lambda pair: MeanSum(float(np.subtract(*pair.rain).sum()), 3))
+    monkeypatch.setitem(SCORES, "mean_error", Score("mean_error", "error", "highest", error, brier))
+    monkeypatch.setattr(live, "LIVE", Measure(live.THRESHOLDS, live.SCALES_KM, kept_in("live")))
+    written = live.to_json(live.sums_of(OBSERVED, FORECAST, 25.0))
+    assert float(live.read_score("mean_error", live.from_json(written).values)) == -4 / 3
+    with pytest.raises(UnreadableFile):
+        live.from_json(written | {"frames": -1})
 
 
 def test_tables_take_those_first_that_are_named_and_then_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
