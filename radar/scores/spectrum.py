@@ -86,7 +86,7 @@ def small_scale_sum(
     return PowerSum(*(power_below(each, wavelengths, SMALL_SCALE_KM) for each in (forecast, observed)))
 
 
-def small_scale_power(sums: PowerSum) -> float:
+def power_ratio(sums: PowerSum) -> float:
     """Forecast / observed power at small scales: 1 is as detailed as rain is, 0 a blur; NaN where none is observed."""
     return ratio(sums.forecast, sums.observed)
 

@@ -10,31 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from radar.scores.balanced import balanced_error_sum, balanced_weight
+from radar.scores import balanced, fss, image_quality, pixels, probability, spectrum
 from radar.scores.comparison import Comparison
-from radar.scores.fss import FractionSum, fraction_sum, fss, scale_pixels
-from radar.scores.image_quality import psnr, ssim, ssim_sum
-from radar.scores.pixels import (
-    ContingencyTable,
-    ErrorSum,
-    contingency,
-    csi,
-    error_sum,
-    ets,
-    far,
-    frequency_bias,
-    hss,
-    mae,
-    mse,
-    pod,
-    rmse,
-)
-from radar.scores.probability import MeanSum, brier, brier_sum, crps, crps_sum
-from radar.scores.spectrum import PowerSum, small_scale_power, small_scale_sum
+from radar.scores.pixels import ContingencyTable, ErrorSum
+from radar.scores.probability import MeanSum
 
 Axis = Literal["frame", "threshold", "neighbourhood"]
 """What there is a score for: a frame, each threshold, or each threshold and width of neighbourhoods."""
-Best = Literal["highest", "lowest", "nearest to 1"]
+Best = Literal["highest", "lowest", "near 1"]
 Place = Literal["evaluation", "hindcast", "live"]
 """Where the sums of a score are added up, and its values written."""
 Table = Literal["headline", "means", "differences", "plots"]
@@ -43,7 +26,8 @@ Table = Literal["headline", "means", "differences", "plots"]
 EVERYWHERE: tuple[Place, ...] = ("evaluation", "hindcast", "live")
 OFFLINE: tuple[Place, ...] = ("evaluation", "hindcast")
 EVALUATION: tuple[Place, ...] = ("evaluation",)
-ALL_TABLES: tuple[Table, ...] = ("headline", "means", "differences", "plots")
+SERVED: tuple[Place, ...] = ("evaluation", "live")
+MAIN: tuple[Table, ...] = ("headline", "differences", "plots")
 
 
 @dataclass(frozen=True)
@@ -127,118 +111,74 @@ def at_width(name: str, width_km: float) -> str:
 
 
 def _counts(pair: Comparison, threshold: float) -> ContingencyTable:
-    return contingency(*pair.rain, threshold)
+    return pixels.contingency(*pair.rain, threshold)
 
 
 def _errors(pair: Comparison) -> ErrorSum:
-    return error_sum(*pair.rain)
+    return pixels.error_sum(*pair.rain)
 
 
-def _fractions(pair: Comparison, threshold: float, width_km: float) -> FractionSum:
-    return fraction_sum(*pair.rain, threshold, scale_pixels(width_km, pair.pixel_size_km))
+def _fractions(pair: Comparison, threshold: float, width_km: float) -> fss.FractionSum:
+    return fss.fraction_sum(*pair.rain, threshold, fss.scale_pixels(width_km, pair.pixel_size_km))
 
 
 def _brier(pair: Comparison, threshold: float) -> MeanSum:
     said = pair.probabilities
-    return brier_sum(said[threshold], pair.observed.rain_rate, threshold) if said else MeanSum()
+    return probability.brier_sum(said[threshold], pair.observed.rain_rate, threshold) if said else MeanSum()
 
 
 def _unit_errors(pair: Comparison) -> ErrorSum:
-    return error_sum(*pair.units)
+    return pixels.error_sum(*pair.units)
 
 
 def _balanced(pair: Comparison) -> ErrorSum:
-    return balanced_error_sum(*pair.units, balanced_weight(pair.observed.rain_rate))
+    return balanced.balanced_error_sum(*pair.units, balanced.balanced_weight(pair.observed.rain_rate))
 
 
 def _similarity(pair: Comparison) -> MeanSum:
-    return ssim_sum(*pair.units)
+    return image_quality.ssim_sum(*pair.units)
 
 
-def _small_scale(pair: Comparison) -> PowerSum:
-    return small_scale_sum(*pair.power, pair.observed.rain_rate.shape, pair.pixel_size_km)
+def _small_scale(pair: Comparison) -> spectrum.PowerSum:
+    return spectrum.small_scale_sum(*pair.power, pair.observed.rain_rate.shape, pair.pixel_size_km)
 
 
 def _crps(pair: Comparison) -> MeanSum:
-    return MeanSum() if pair.ensemble is None else crps_sum(pair.ensemble, pair.observed.rain_rate)
+    return MeanSum() if pair.ensemble is None else probability.crps_sum(pair.ensemble, pair.observed.rain_rate)
 
 
-COUNTS = Statistic(
-    "counts", ContingencyTable, "threshold", _counts, ("hits", "misses", "false_alarms", "correct_negatives")
-)
+_TABLE_COLUMNS = ("hits", "misses", "false_alarms", "correct_negatives")
+COUNTS = Statistic("counts", ContingencyTable, "threshold", _counts, _TABLE_COLUMNS)
 ERRORS = Statistic("errors", ErrorSum, "frame", _errors, ("absolute_error", "squared_error", "pixels"))
-FRACTIONS = Statistic("fss", FractionSum, "neighbourhood", _fractions)
+FRACTIONS = Statistic("fss", fss.FractionSum, "neighbourhood", _fractions)
 BRIER = Statistic("brier", MeanSum, "threshold", _brier)
 UNIT_ERRORS = Statistic("unit_errors", ErrorSum, "frame", _unit_errors)
 BALANCED = Statistic("balanced", ErrorSum, "frame", _balanced)
 SIMILARITY = Statistic("similarity", MeanSum, "frame", _similarity)
-SMALL_SCALE = Statistic("small_scale", PowerSum, "frame", _small_scale)
+POWER = Statistic("small_scale", spectrum.PowerSum, "frame", _small_scale)
 CRPS = Statistic("crps", MeanSum, "frame", _crps)
 
-SCORES: dict[str, Score] = {
-    score.name: score
-    for score in (
-        Score("csi", "CSI", "highest", COUNTS, csi, shown=ALL_TABLES, gauge="CSI"),
-        Score("fss", "FSS", "highest", FRACTIONS, fss, shown=ALL_TABLES),
-        Score(
-            "bias",
-            "bias",
-            "nearest to 1",
-            COUNTS,
-            frequency_bias,
-            shown=("headline", "means", "plots"),
-            label="frequency bias",
-        ),
-        Score("pod", "POD", "highest", COUNTS, pod),
-        Score("far", "FAR", "lowest", COUNTS, far),
-        Score("hss", "HSS", "highest", COUNTS, hss, OFFLINE, shown=()),
-        Score("ets", "ETS", "highest", COUNTS, ets, OFFLINE, shown=("differences",)),
-        Score(
-            "brier",
-            "Brier",
-            "lowest",
-            BRIER,
-            brier,
-            ("evaluation", "live"),
-            shown=("differences", "plots"),
-            label="Brier score",
-        ),
-        Score(
-            "mae",
-            "MAE",
-            "lowest",
-            ERRORS,
-            mae,
-            shown=ALL_TABLES,
-            label="MAE (mm/h)",
-            gauge="Mean absolute error in mm/h",
-        ),
-        Score(
-            "rmse",
-            "RMSE",
-            "lowest",
-            ERRORS,
-            rmse,
-            OFFLINE,
-            shown=("means", "differences", "plots"),
-            label="RMSE (mm/h)",
-        ),
-        Score("balanced_mae", "balanced MAE", "lowest", BALANCED, mae, EVALUATION, shown=("plots",)),
-        Score("balanced_mse", "balanced MSE", "lowest", BALANCED, mse, EVALUATION, shown=()),
-        Score("ssim", "SSIM", "highest", SIMILARITY, ssim, EVALUATION, shown=("plots",)),
-        Score("psnr", "PSNR", "highest", UNIT_ERRORS, psnr, EVALUATION, shown=("plots",), label="PSNR (dB)"),
-        Score(
-            "small_scale_power",
-            "small-scale power",
-            "nearest to 1",
-            SMALL_SCALE,
-            small_scale_power,
-            EVALUATION,
-            shown=("means", "plots"),
-        ),
-        Score("crps", "CRPS", "lowest", CRPS, crps, EVALUATION, shown=(), ensembles_only=True),
-    )
-}
+_ROWS = (
+    Score("csi", "CSI", "highest", COUNTS, pixels.csi, shown=MAIN, gauge="CSI"),
+    Score("fss", "FSS", "highest", FRACTIONS, fss.fss, shown=MAIN),
+    Score("bias", "bias", "near 1", COUNTS, pixels.frequency_bias, shown=("headline", "plots"), label="frequency bias"),
+    Score("pod", "POD", "highest", COUNTS, pixels.pod),
+    Score("far", "FAR", "lowest", COUNTS, pixels.far),
+    Score("hss", "HSS", "highest", COUNTS, pixels.hss, OFFLINE, shown=()),
+    Score("ets", "ETS", "highest", COUNTS, pixels.ets, OFFLINE, ("differences",)),
+    Score("brier", "Brier", "lowest", BRIER, probability.brier, SERVED, ("differences", "plots"), label="Brier score"),
+    Score("mae", "MAE", "lowest", ERRORS, pixels.mae, EVERYWHERE, MAIN, "MAE (mm/h)", "Mean absolute error in mm/h"),
+    Score("rmse", "RMSE", "lowest", ERRORS, pixels.rmse, OFFLINE, ("means", "differences", "plots"), "RMSE (mm/h)"),
+    Score("balanced_mae", "balanced MAE", "lowest", BALANCED, pixels.mae, EVALUATION, ("plots",)),
+    Score("balanced_mse", "balanced MSE", "lowest", BALANCED, pixels.mse, EVALUATION, shown=()),
+    Score("ssim", "SSIM", "highest", SIMILARITY, image_quality.ssim, EVALUATION, ("plots",)),
+    Score("psnr", "PSNR", "highest", UNIT_ERRORS, image_quality.psnr, EVALUATION, ("plots",), label="PSNR (dB)"),
+    Score(
+        "small_scale_power", "small-scale power", "near 1", POWER, spectrum.power_ratio, EVALUATION, ("means", "plots")
+    ),
+    Score("crps", "CRPS", "lowest", CRPS, probability.crps, EVALUATION, shown=(), ensembles_only=True),
+)
+SCORES: dict[str, Score] = {row.name: row for row in _ROWS}
 """By name, in the order of tables and of sums."""
 
 

@@ -19,7 +19,7 @@ from training.evaluate.table import null_if_nan
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 _BEST = {score.name: score.best for score in kept_in("evaluation") if not score.ensembles_only}
-SCORES = tuple(name for name, best in _BEST.items() if best != "nearest to 1")
+SCORES = tuple(name for name, best in _BEST.items() if best != "near 1")
 """What a challenger can be judged by."""
 
 

@@ -38,7 +38,7 @@ def wetness(sums: RainSum) -> float:
     return ratio(sums.forecast, sums.observed)
 
 
-WETNESS = Score("wetness", "wetness", "nearest to 1", Statistic("wet", RainSum, "threshold", rain_sum), wetness)
+WETNESS = Score("wetness", "wetness", "near 1", Statistic("wet", RainSum, "threshold", rain_sum), wetness)
 
 
 def test_a_ledger_has_the_sums_of_a_new_score_and_older_ledgers_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

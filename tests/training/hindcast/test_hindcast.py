@@ -164,7 +164,7 @@ def test_what_is_whole_is_not_done_again(archive: Path, alone: Path) -> None:
 def test_a_store_of_other_baselines_is_refused(archive: Path, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _contents(alone)
     monkeypatch.setitem(BASELINES, "dry", Dry())
-    with pytest.raises(InvalidRequest, match="hindcast.zarr with 4 forecasters .* got one with 3"):
+    with pytest.raises(InvalidRequest, match=r"hindcast\.zarr with 4 forecasters .* got one with 3"):
         hindcast(_MODEL, archive, alone, _QUESTION, show=False)
     assert _contents(alone) == before
 

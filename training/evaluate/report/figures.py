@@ -186,7 +186,7 @@ def _by_lead(axes: Axes, rows: Sequence[Row], score: Score, models: Sequence[str
         colour = colours_of(models)[model]
         axes.plot(leads, value, color=colour, marker="o", ms=2.5, lw=1.3)
         axes.fill_between(leads, low, high, color=colour, alpha=0.12, lw=0)
-    if score.best == "nearest to 1":
+    if score.best == "near 1":
         _around_one(axes)
 
 

@@ -116,4 +116,4 @@ def _best(values: Sequence[float | None], wanted: Best) -> float | None:
     defined = [value for value in values if value is not None]
     if not defined or wanted == "highest":
         return max(defined, default=None)
-    return min(defined, key=lambda value: abs(value - 1) if wanted == "nearest to 1" else value)
+    return min(defined, key=lambda value: abs(value - 1) if wanted == "near 1" else value)
