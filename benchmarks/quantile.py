@@ -25,8 +25,9 @@ from typing import Literal
 import torch
 
 from benchmarks.seeds import HEAVY, RAIN, SOON_MINUTES, Column, Row, mean_score
+from models.baselines import BASELINES
 from training.config.config import FitConfig, load_config
-from training.evaluate.evaluate import BASELINES, evaluate_events, open_forecasters
+from training.evaluate.evaluate import evaluate_events, open_forecasters
 from training.evaluate.table import write_json
 from training.fit.loop import fit
 

@@ -1,15 +1,30 @@
-"""The simplest forecasters; every model has to beat them."""
+"""The simplest forecasters; every model has to beat them. A new one is a class and an entry of `BASELINES`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from models.forecaster import forecast_after, newest_frames
+from models.forecaster import Forecaster, forecast_after, newest_frames
 from radar.extrapolation.motion import Smoothing, carried, hold_inflow, motion_field
 from radar.sequence import Float32, FrameSequence
+
+
+class Baseline(Forecaster, Protocol):
+    """A forecaster that learns nothing: a frozen dataclass with `name` and `input_length`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def fewest_frames(self) -> int:
+        """How many frames it needs at least; `input_length` are better."""
+
+    @property
+    def beside_every_model(self) -> bool:
+        """Whether it is scored in hindcasts, in trials of challengers and in the live service, too."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +33,8 @@ class Persistence:
 
     name: str = "persistence"
     input_length: int = 1
+    fewest_frames: ClassVar[int] = 1
+    beside_every_model: ClassVar[bool] = True
 
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Repeat the last frame; NaN stays NaN."""
@@ -31,6 +48,8 @@ class Extrapolation:
 
     name: str = "extrapolation"
     input_length: int = 5
+    fewest_frames: ClassVar[int] = 2
+    beside_every_model: ClassVar[bool] = True
 
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Carry the last frame along the motion of the newest frames."""
@@ -45,6 +64,8 @@ class SmoothedExtrapolation:
     name: str = "smoothed"
     input_length: int = 5
     smoothing: Smoothing = Smoothing()
+    fewest_frames: ClassVar[int] = 2
+    beside_every_model: ClassVar[bool] = False
 
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Smooth the last frame for each lead time, then carry it there."""
@@ -58,3 +79,29 @@ def _moved(history: FrameSequence, frames: Iterable[Float32], rain_rate: Float32
     """Frames for leads 1, 2, ... carried along the motion of `rain_rate` (T, H, W)."""
     moved = carried(frames, motion_field(rain_rate))
     return forecast_after(history, np.stack(list(hold_inflow(moved, rain_rate[-1]))))
+
+
+_ALL: tuple[Baseline, ...] = (Persistence(), Extrapolation(), SmoothedExtrapolation())
+BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
+"""By name, from the easiest to beat to the hardest."""
+
+
+def beside_every_model() -> tuple[Baseline, ...]:
+    """The baselines that are scored wherever a model is."""
+    return tuple(baseline for baseline in BASELINES.values() if baseline.beside_every_model)
+
+
+def reference_of(models: Iterable[str]) -> str | None:
+    """The hardest baseline among methods by name: what the others are compared with; None without any."""
+    there = set(models)
+    return next((name for name in reversed(BASELINES) if name in there), None)
+
+
+def is_baseline(forecaster: Forecaster) -> bool:
+    """Whether a forecaster learns nothing."""
+    return isinstance(forecaster, tuple(type(baseline) for baseline in BASELINES.values()))
+
+
+def from_frames(baseline: Baseline, frames: int) -> Forecaster | None:
+    """A baseline that reads so many frames, of which there may be too few for it: None."""
+    return replace(baseline, input_length=frames) if frames >= baseline.fewest_frames else None

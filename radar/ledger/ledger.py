@@ -1,7 +1,8 @@
 """The scores of live forecasts: a record for every lead time of every run with an observation.
 
-Files are those of `radar.ledger.append_log`, kind "scores", by the day of the run's base time. A record holds the sums
-of all that forecast the same: the run itself, the baselines, others beside it. They were compared on the same pixels.
+Files are those of `radar.ledger.append_log`, kind "scores", by the day of the run's reference time. A record holds the
+sums of all that forecast the same: the run itself, the baselines, others beside it. They were compared on the same
+pixels.
 A record is known by its run and lead time, and counts once however often it stands there.
 
 Records of days long past are added up and go (`radar.ledger.days`): what is read here are the others.
@@ -51,7 +52,7 @@ class Record:
         Its id.
     product, grid : str
         The grid by its key.
-    base_time : datetime
+    reference_time : datetime
         UTC, of the newest frame that the forecasts start from.
     lead_minutes : int
     served : str
@@ -65,7 +66,7 @@ class Record:
     run: str
     product: str
     grid: str
-    base_time: datetime
+    reference_time: datetime
     lead_minutes: int
     served: str
     method: str
@@ -79,7 +80,7 @@ class Record:
     @property
     def valid_time(self) -> datetime:
         """UTC, of the observation."""
-        return self.base_time + timedelta(minutes=self.lead_minutes)
+        return self.reference_time + timedelta(minutes=self.lead_minutes)
 
 
 class Key(NamedTuple):
@@ -96,7 +97,7 @@ class Pair(NamedTuple):
 
     product: str
     grid: str
-    base_time: datetime
+    reference_time: datetime
     lead_minutes: int
     mine: ScoreSums
     theirs: ScoreSums
@@ -110,7 +111,7 @@ class LedgerWriter:
 
     def append(self, record: Record) -> None:
         """Add a record, on the disk when this returns; raises OSError."""
-        self._log.append(record.base_time, [_to_line(record)])
+        self._log.append(record.reference_time, [_to_line(record)])
 
 
 class LedgerFollower(RecordFollower):
@@ -120,7 +121,7 @@ class LedgerFollower(RecordFollower):
     ----------
     folder : Path
     since, until : datetime or None
-        Base times, both included.
+        Reference times, both included.
     without : set of date
         Days to pass over: those that have totals, see `radar.ledger.days`.
     """
@@ -145,7 +146,7 @@ class LedgerFollower(RecordFollower):
         """The records that were added since the last call; raises OSError."""
         for line in self._log.read():
             record = self._first(line)
-            if record and (self._since or record.base_time) <= record.base_time <= (self._until or record.base_time):
+            if record and self._asked_for(record.reference_time):
                 yield record
 
     def forget(self, beginning: str, before: datetime) -> None:
@@ -154,14 +155,17 @@ class LedgerFollower(RecordFollower):
         Parameters
         ----------
         beginning : str
-            Of the ids of a series' runs: the part before their base time.
+            Of the ids of a series' runs: the part before their reference time.
         before : datetime
-            Base times before this are forgotten.
+            Reference times before this are forgotten.
         """
         oldest = f"{beginning}.{before:%Y%m%dT%H%MZ}"
         old = [run for run in self._seen if run.startswith(f"{beginning}.") and run < oldest]
         for run in old:
             del self._seen[run]
+
+    def _asked_for(self, time: datetime) -> bool:
+        return (self._since or time) <= time <= (self._until or time)
 
     def _first(self, line: Line) -> Record | None:
         try:
@@ -179,7 +183,7 @@ class LedgerFollower(RecordFollower):
 def read_records(
     folder: Path, product: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[Record]:
-    """The records of runs with base times from `since` to `until`, both included; each counts once."""
+    """The records of runs with reference times from `since` to `until`, both included; each counts once."""
     for record in LedgerFollower(folder, since, until).read():
         if product in (None, record.product):
             yield record
@@ -205,30 +209,32 @@ def read_pairs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Pair]:
-    """What two models, by reference, came to wherever both forecast, in order of base and lead time.
+    """What two models, by reference, came to wherever both forecast, in order of reference and lead time.
 
-    Of several runs of one base time the one that was scored last counts.
+    Of several runs of one reference time the one that was scored last counts.
     """
     pairs = {
-        (record.product, record.grid, record.base_time, record.lead_minutes): record
+        (record.product, record.grid, record.reference_time, record.lead_minutes): record
         for record in read_records(folder, product, since, until)
         if mine in record.sums and theirs in record.sums
     }
     return [Pair(*key, record.sums[mine], record.sums[theirs]) for key, record in sorted(pairs.items())]
 
 
-def paired_by_start(pairs: Sequence[Pair], lead_minutes: Sequence[int] | None = None) -> tuple[Float64, Float64]:
-    """The sums of both over the given lead times (all if None), one row for each base time, for resampling.
+def paired_by_reference_time(
+    pairs: Sequence[Pair], lead_minutes: Sequence[int] | None = None
+) -> tuple[Float64, Float64]:
+    """The sums of both over the given lead times (all if None), one row for each reference time, for resampling.
 
     Returns
     -------
-    tuple of float64 (starts, SIZE)
-        In order of base time; starts that have none of the lead times are left out.
+    tuple of float64 (starts, LIVE.size)
+        In order of reference time; starts that have none of the lead times are left out.
     """
     chosen = [pair for pair in pairs if lead_minutes is None or pair.lead_minutes in lead_minutes]
     starts: dict[tuple[datetime, str, str], list[Pair]] = {}
     for pair in chosen:
-        starts.setdefault((pair.base_time, pair.product, pair.grid), []).append(pair)
+        starts.setdefault((pair.reference_time, pair.product, pair.grid), []).append(pair)
     rows = [starts[start] for start in sorted(starts)]
     empty = np.empty((0, len(ScoreSums().values)))
     mine = [np.sum([pair.mine.values for pair in row], axis=0) for row in rows]
@@ -242,7 +248,7 @@ def _to_line(record: Record) -> Line:
         "run": record.run,
         "product": record.product,
         "grid": record.grid,
-        "base": iso(record.base_time),
+        "base": iso(record.reference_time),
         "valid": iso(record.valid_time),
         "lead": record.lead_minutes,
         "served": record.served,
@@ -258,7 +264,7 @@ def _of_line(line: Line) -> Record:
         run=text_of(line["run"]),
         product=text_of(line["product"]),
         grid=text_of(line["grid"]),
-        base_time=past_time(line["base"]),
+        reference_time=past_time(line["base"]),
         lead_minutes=int(line["lead"]),
         served=text_of(line["served"]),
         method=text_of(line["method"]),

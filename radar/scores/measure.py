@@ -1,69 +1,138 @@
-"""Every score of a forecast frame as one vector of additive sums: those of `pixels` and `fss`.
+"""Every score of a forecast frame as one vector of additive sums, laid out from the rows of `radar.scores.table`.
 
 Counts are whole numbers, exact in float64 up to 2^53 pixels. Vectors of many frames stack to arrays (..., `size`).
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from radar.scores.fss import fraction_sum, scale_pixels
-from radar.scores.pixels import Float64, contingency, error_sum
-from radar.sequence import Float32
+from radar.scores.comparison import Comparison
+from radar.scores.pixels import Float64, read_many
+from radar.scores.table import Score, Statistic, at_width, kept_in
 
-_PLAIN = 4
-"""How many sums have no threshold."""
+_FRAMES = 1
+"""How many sums stand before those of the scores: the number of frames."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Thresholds and neighbourhoods, and where their sums stand.
+    """Scores, thresholds and neighbourhoods, and where their sums stand.
 
-    Sums are in this order: frames; absolute (mm/h) and squared errors and their pixels; then for each threshold hits,
-    misses, false alarms, correct negatives, and for each width the two sums of FSS. More may stand behind them.
+    Sums are in this order: frames; those that have no threshold; then for each threshold all others, in the order of
+    `scores`, those of neighbourhoods width by width.
 
     Parameters
     ----------
     thresholds : tuple of float
         mm/h.
     fss_km : tuple of float
-        Widths of the neighbourhoods of FSS, the main one first.
+        Widths of neighbourhoods, the main one first.
+    scores : tuple of Score
+        By default all that an evaluation has.
     """
 
     thresholds: tuple[float, ...]
     fss_km: tuple[float, ...]
+    scores: tuple[Score, ...] = field(default_factory=partial(kept_in, "evaluation"))
 
-    @property
+    @cached_property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What is added up, each once however many scores read it."""
+        return tuple(dict.fromkeys(score.sums for score in self.scores))
+
+    @cached_property
     def size(self) -> int:
         """How many sums there are."""
-        return _PLAIN + len(self.thresholds) * (4 + 2 * len(self.fss_km))
+        return _FRAMES + sum(indices.size for indices in self._indices.values())
 
-    def sums(self, forecast: Float32, observed: Float32, pixel_size_km: float) -> Float64:
-        """The sums (size,) of one frame, (H, W) in mm/h; pixels where one of the two is NaN do not count."""
-        widths = [scale_pixels(km, pixel_size_km) for km in self.fss_km]
-        parts = [1.0, *astuple(error_sum(forecast, observed))]
+    def sums(self, pair: Comparison) -> Float64:
+        """The sums (size,) of one frame."""
+        sums = np.zeros(self.size)
+        sums[0] = 1
+        for statistic in self.statistics:
+            indices = self._indices[statistic.name]
+            sums[indices] = np.reshape([astuple(one) for one in self._updates(statistic, pair)], indices.shape)
+        return sums
+
+    def _updates(self, statistic: Statistic, pair: Comparison) -> Iterator[Any]:
+        """What a frame adds: once, for each threshold, or for each threshold and width."""
+        if statistic.axis == "frame":
+            yield statistic.update(pair)
+            return
         for threshold in self.thresholds:
-            parts += astuple(contingency(forecast, observed, threshold))
-            for width in widths:
-                parts += astuple(fraction_sum(forecast, observed, threshold, width))
-        return np.array(parts, np.float64)
+            if statistic.axis == "threshold":
+                yield statistic.update(pair, threshold)
+            else:
+                yield from (statistic.update(pair, threshold, km) for km in self.fss_km)
 
-    @staticmethod
-    def errors(sums: Float64) -> Float64:
-        """`ErrorSum` in mm/h: (..., 3)."""
-        return sums[..., 1:_PLAIN]
+    def part(self, statistic: Statistic, sums: Float64) -> Float64:
+        """The sums of a statistic: (..., n), (..., thresholds, n) or (..., thresholds, widths, n)."""
+        return sums[..., self._indices[statistic.name]]
 
-    def counts(self, sums: Float64) -> Float64:
-        """Hits, misses, false alarms, correct negatives: (..., thresholds, 4)."""
-        return self._by_threshold(sums)[..., :4]
+    def put(self, statistic: Statistic, values: npt.ArrayLike, sums: Float64) -> None:
+        """Write the sums of a statistic into `sums` (size,); raises ValueError unless shaped as `part` has them."""
+        array, indices = np.asarray(values, np.float64), self._indices[statistic.name]
+        if array.shape != indices.shape:
+            raise ValueError(f"expected {statistic.name} of shape {indices.shape}, got {array.shape}")
+        sums[indices] = array
 
-    def fractions(self, sums: Float64) -> Float64:
-        """`FractionSum`: (..., thresholds, widths, 2)."""
-        near = self._by_threshold(sums)[..., 4:]
-        return near.reshape(*near.shape[:-1], len(self.fss_km), 2)
+    def read(self, score: Score, sums: Float64) -> Float64:
+        """A score (...), (..., thresholds) or (..., thresholds, widths) of sums (..., size); undefined = NaN."""
+        return read_many(score.read, score.sums.kind, self.part(score.sums, sums))
 
-    def _by_threshold(self, sums: Float64) -> Float64:
-        each = 4 + 2 * len(self.fss_km)
-        return sums[..., _PLAIN : self.size].reshape(*sums.shape[:-1], len(self.thresholds), each)
+    def read_by_threshold(self, score: Score, sums: Float64) -> Float64:
+        """A score (..., thresholds): repeated where it has no threshold, of the first width where it has widths."""
+        return self._by_threshold(score, self.read(score, sums))
+
+    def read_all(self, sums: Float64) -> dict[str, Float64]:
+        """All scores by name, as `read_by_threshold` has them; beside them those of every width as "fss_5km"."""
+        found: dict[str, Float64] = {}
+        for score in self.scores:
+            values = self.read(score, sums)
+            found[score.name] = self._by_threshold(score, values)
+            if score.axis == "neighbourhood":
+                found |= {at_width(score.name, km): values[..., place] for place, km in enumerate(self.fss_km)}
+        return found
+
+    def _by_threshold(self, score: Score, values: Float64) -> Float64:
+        if score.axis == "frame":
+            return np.broadcast_to(values[..., None], (*values.shape, len(self.thresholds)))
+        return values[..., 0] if score.axis == "neighbourhood" else values
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """A name for each sum, in order: "frames", "hits_0.1"; with the width too where there are several."""
+        names = np.empty(self.size, dtype=object)
+        names[0] = "frames"
+        widths = [f"_{km:g}km" if len(self.fss_km) > 1 else "" for km in self.fss_km]
+        for statistic in self.statistics:
+            ends = [""]
+            if statistic.axis != "frame":
+                inner = widths if statistic.axis == "neighbourhood" else [""]
+                ends = [f"{width}_{threshold:g}" for threshold in self.thresholds for width in inner]
+            indices = self._indices[statistic.name]
+            names[indices.ravel()] = [f"{column}{end}" for end in ends for column in statistic.columns]
+        return tuple(names)
+
+    @cached_property
+    def _indices(self) -> Mapping[str, npt.NDArray[np.int64]]:
+        """Where the sums of each statistic stand, shaped as `part` has them."""
+        found, end = {}, _FRAMES
+        for each in (one for one in self.statistics if one.axis == "frame"):
+            found[each.name] = end + np.arange(len(each.columns))
+            end += len(each.columns)
+        others = [one for one in self.statistics if one.axis != "frame"]
+        shapes = [(len(self.fss_km),) * (one.axis == "neighbourhood") + (len(one.columns),) for one in others]
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        rows = end + sum(sizes) * np.arange(len(self.thresholds))
+        for place, (each, shape) in enumerate(zip(others, shapes, strict=True)):
+            inner = sum(sizes[:place]) + np.arange(sizes[place]).reshape(shape)
+            found[each.name] = rows.reshape(-1, *(1 for _ in shape)) + inner
+        return found

@@ -140,12 +140,6 @@ def read_many(score: Callable[[Sum], float], kind: Callable[..., Sum], sums: Flo
     return np.asarray(score(kind(*np.moveaxis(sums, -1, 0))))
 
 
-def categorical(counts: Float64) -> dict[str, Float64]:
-    """All scores (...) of many contingency tables (..., 4), by name."""
-    scores = {"csi": csi, "pod": pod, "far": far, "bias": frequency_bias, "hss": hss, "ets": ets}
-    return {name: read_many(score, ContingencyTable, counts) for name, score in scores.items()}
-
-
 @overload
 def ratio(above: float, below: float) -> float: ...
 

@@ -16,6 +16,8 @@ from radar.scores.pixels import NAN, ratio
 from radar.sequence import Float32
 
 Float64 = npt.NDArray[np.float64]
+SMALL_SCALE_KM = 8.0
+"""Wavelengths below this count as small-scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,30 @@ def wavelengths_km(shape: tuple[int, int], pixel_size_km: float) -> Float64:
 def power_below(sums: SpectrumSum, wavelengths: Float64, limit_km: float) -> float:
     """Sum of `rapsd` over wavelengths shorter than a limit; NaN without any field."""
     return ratio(float(sums.power[wavelengths < limit_km].sum()), sums.fields)
+
+
+@dataclass(frozen=True)
+class PowerSum:
+    """Power at small scales, summed over frames."""
+
+    forecast: float = 0.0
+    observed: float = 0.0
+
+    def __add__(self, other: PowerSum) -> PowerSum:
+        return PowerSum(self.forecast + other.forecast, self.observed + other.observed)
+
+
+def small_scale_sum(
+    forecast: SpectrumSum, observed: SpectrumSum, shape: tuple[int, int], pixel_size_km: float
+) -> PowerSum:
+    """Power of both at wavelengths below `SMALL_SCALE_KM`, from spectra of fields of a shape (H, W)."""
+    wavelengths = wavelengths_km(shape, pixel_size_km)
+    return PowerSum(*(power_below(each, wavelengths, SMALL_SCALE_KM) for each in (forecast, observed)))
+
+
+def power_ratio(sums: PowerSum) -> float:
+    """Forecast / observed power at small scales: 1 is as detailed as rain is, 0 a blur; NaN where none is observed."""
+    return ratio(sums.forecast, sums.observed)
 
 
 def _length(shape: tuple[int, int]) -> int:

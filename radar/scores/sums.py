@@ -1,36 +1,35 @@
-"""The scores of a frame in the live service as one vector: the sums of `LIVE` and those of Brier scores.
+"""The scores of a frame in the live service: the sums of `LIVE`, and their form in ledgers.
 
-Vectors of many frames stack to arrays (..., SIZE), which the readers take as well, so that intervals can be drawn with
-`radar.scores.bootstrap`.
+Vectors of many frames stack to arrays (..., `LIVE.size`), which the readers take as well, so that intervals can be
+drawn with `radar.scores.bootstrap`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from radar.errors import UnreadableFile
-from radar.scores.fss import FractionSum, fss
+from radar.scores.comparison import Comparison, Field
 from radar.scores.measure import Measure
-from radar.scores.pixels import ContingencyTable, ErrorSum, Float64, csi, mae, read_many
-from radar.scores.probability import MeanSum, brier, brier_sum
+from radar.scores.pixels import Float64
+from radar.scores.table import BRIER, COUNTS, ERRORS, FRACTIONS, SCORES, Statistic, kept_in
 from radar.sequence import Float32
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
 """mm/h that pixels are counted by."""
 SCALES_KM = (5.0, 20.0)
 """Widths of the neighbourhoods of FSS."""
-LIVE = Measure(THRESHOLDS, SCALES_KM)
-"""Where the sums stand but those of Brier scores, which come last."""
-SIZE = LIVE.size + 2 * len(THRESHOLDS)
-"""How many sums there are."""
+LIVE = Measure(THRESHOLDS, SCALES_KM, kept_in("live"))
+"""Where the sums stand."""
+_IN_ALL = (COUNTS, ERRORS, FRACTIONS)
+"""What every record has. Others are missing where nothing was forecast that they judge, and in older ledgers."""
+_NEVER_NEGATIVE = (*_IN_ALL, BRIER)
 _LARGEST_SUM = 1e30
 """Far beyond what any frames come to, so that no sum of sums is infinite."""
-_UNSAID = [[0.0, 0.0]] * len(THRESHOLDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +38,10 @@ class ScoreSums:
 
     Parameters
     ----------
-    values : float64 (SIZE,)
-        Those of `LIVE`, then for each threshold the Brier sum and its pixels.
+    values : float64 (LIVE.size,)
     """
 
-    values: Float64 = field(default_factory=lambda: np.zeros(SIZE))
+    values: Float64 = field(default_factory=lambda: np.zeros(LIVE.size))
 
     def __add__(self, other: ScoreSums) -> ScoreSums:
         return ScoreSums(self.values + other.values)
@@ -56,7 +54,7 @@ class ScoreSums:
     @property
     def pixels(self) -> int:
         """How many pixels were compared."""
-        return int(LIVE.errors(self.values)[2])
+        return int(LIVE.part(ERRORS, self.values)[-1])
 
     def counts(self, threshold: float) -> tuple[int, int, int, int]:
         """Hits, misses, false alarms, correct negatives."""
@@ -81,59 +79,49 @@ def sums_of(
         By threshold, 0 to 1, where some were said. Pixels without `observed` do not count; those without `forecast` are
         for the caller to leave out.
     """
-    values = np.zeros(SIZE)
-    values[: LIVE.size] = LIVE.sums(forecast, observed, pixel_size_km)
-    if probabilities:
-        _brier(values)[:] = [astuple(brier_sum(probabilities[t], observed, t)) for t in THRESHOLDS]
-    return ScoreSums(values)
+    return ScoreSums(LIVE.sums(Comparison(Field(forecast), Field(observed), pixel_size_km, probabilities or {})))
 
 
 def counts_of(values: Float64, threshold: float) -> Float64:
-    """Hits, misses, false alarms, correct negatives (..., 4) of sums (..., SIZE)."""
-    return LIVE.counts(values)[..., THRESHOLDS.index(threshold), :]
+    """Hits, misses, false alarms, correct negatives (..., 4) of sums (..., LIVE.size)."""
+    return LIVE.part(COUNTS, values)[..., THRESHOLDS.index(threshold), :]
 
 
-def read_csi(values: Float64, threshold: float) -> Float64:
-    """CSI (...) of sums (..., SIZE); NaN without any event."""
-    return read_many(csi, ContingencyTable, counts_of(values, threshold))
+def read_score(name: str, values: Float64, threshold: float | None = None, scale_km: float | None = None) -> Float64:
+    """A score (...) of sums (..., LIVE.size), at one of `THRESHOLDS` and of `SCALES_KM` where it has them.
 
-
-def read_mae(values: Float64) -> Float64:
-    """Mean absolute error (...) in mm/h; NaN without any pixel."""
-    return read_many(mae, ErrorSum, LIVE.errors(values))
-
-
-def read_fss(values: Float64, threshold: float, scale_km: float) -> Float64:
-    """Fractions skill score (...); NaN where nothing was forecast or observed."""
-    place = THRESHOLDS.index(threshold), SCALES_KM.index(scale_km)
-    return read_many(fss, FractionSum, LIVE.fractions(values)[..., *place, :])
-
-
-def read_brier(values: Float64, threshold: float) -> Float64:
-    """Brier score (...), 0 is perfect; NaN where no probabilities were said."""
-    return read_many(brier, MeanSum, _brier(values)[..., THRESHOLDS.index(threshold), :])
+    NaN where it is undefined, as CSI is without any event.
+    """
+    scores = LIVE.read(SCORES[name], values)
+    if scale_km is not None:
+        scores = scores[..., SCALES_KM.index(scale_km)]
+    return scores if threshold is None else scores[..., THRESHOLDS.index(threshold)]
 
 
 def to_json(sums: ScoreSums) -> dict[str, Any]:
     """The sums as JSON values: lists in the order of `THRESHOLDS`, within them of `SCALES_KM`; floats exactly."""
-    values = sums.values
-    counts = LIVE.counts(values).astype(np.int64).tolist()
-    errors = [*LIVE.errors(values)[:2].tolist(), sums.pixels]
-    said = {"brier": _brier(values).tolist()} if _brier(values).any() else {}
-    return {"frames": sums.frames, "counts": counts, "errors": errors, "fss": LIVE.fractions(values).tolist(), **said}
+    always = {each.name: _numbers(each, LIVE.part(each, sums.values)) for each in _IN_ALL}
+    others = {each.name: LIVE.part(each, sums.values) for each in LIVE.statistics if each not in _IN_ALL}
+    return {"frames": sums.frames, **always, **{name: part.tolist() for name, part in others.items() if part.any()}}
+
+
+def _numbers(statistic: Statistic, part: Float64) -> Any:  # noqa: ANN401
+    """Lists as deep as `part` (..., sums), with whole numbers where the sums are."""
+    if part.ndim > 1:
+        return [_numbers(statistic, each) for each in part]
+    return [int(value) if whole else value for value, whole in zip(part.tolist(), statistic.whole, strict=True)]
 
 
 def from_json(content: Mapping[str, Any]) -> ScoreSums:
     """The inverse of `to_json`; raises UnreadableFile for anything else."""
     try:
-        parts = [content["frames"], *content["errors"]]
-        for counts, near in zip(content["counts"], content["fss"], strict=True):
-            parts += [*counts, *chain.from_iterable(near)]
-        if len(content["counts"]) != len(THRESHOLDS):
-            raise ValueError("another number of thresholds")
-        parts += chain.from_iterable(content.get("brier", _UNSAID))
-        values = np.array(parts, np.float64).reshape(SIZE)
-        if not (np.isfinite(values) & (values >= 0) & (values <= _LARGEST_SUM)).all():
+        values = np.zeros(LIVE.size)
+        values[0] = content["frames"]
+        for each in LIVE.statistics:
+            if each in _IN_ALL or each.name in content:
+                LIVE.put(each, content[each.name], values)
+        least = min(values[0], *(LIVE.part(each, values).min() for each in _NEVER_NEGATIVE))
+        if not (np.abs(values) <= _LARGEST_SUM).all() or least < 0:  # nor NaN
             raise ValueError("sums that no frames come to")
         return ScoreSums(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -142,8 +130,3 @@ def from_json(content: Mapping[str, Any]) -> ScoreSums:
             got=type(error).__name__,
             remedy="read it with the version that wrote it",
         ) from None
-
-
-def _brier(values: Float64) -> Float64:
-    """`MeanSum` (..., thresholds, 2), a view."""
-    return values[..., LIVE.size :].reshape(*values.shape[:-1], len(THRESHOLDS), 2)

@@ -13,12 +13,12 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from radar.errors import StoreUnavailable
-from radar.scores.sums import read_csi, read_mae
+from radar.scores.sums import LIVE
 from service.context import Parts, Service
 from service.history.codec import Series
 from service.history.store import gaps
 from service.http.problems import documented
-from service.verification.drift import THRESHOLD, csi_skill
+from service.verification.drift import THRESHOLD, csi_skill, watched
 from service.verification.totals import Total
 from service.verification.verification import Verification
 
@@ -86,6 +86,8 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 LEADS = (30, 60)
 """Minutes ahead of which live scores are told: a few, since each is a time series for every model."""
 _LABELS = ("product", "grid", "model", "lead_minutes")
+_AT = {"frame": "", "threshold": f" at {THRESHOLD:g} mm/h", "neighbourhood": f" at {THRESHOLD:g} mm/h"}
+"""What a gauge's text adds to the name of a score."""
 
 
 class VerificationCollector(Collector):
@@ -100,12 +102,12 @@ class VerificationCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Gauges by product, grid, model and lead time."""
-        scores = {
-            "live_csi": "CSI at 1 mm/h of the past 24 hours",
-            "live_mae": "Mean absolute error in mm/h of the past 24 hours",
-            "live_skill": "Skill against persistence in CSI at 1 mm/h of the past 24 hours",
+        texts = {score.name: score.gauge + _AT[score.axis] for score in LIVE.scores if score.gauge}
+        texts["skill"] = "Skill against persistence in CSI" + _AT["threshold"]
+        gauges = {
+            name: GaugeMetricFamily(f"raincell_live_{name}", f"{text} of the past 24 hours", labels=_LABELS)
+            for name, text in texts.items()
         }
-        gauges = {name: GaugeMetricFamily(f"raincell_{name}", text, labels=_LABELS) for name, text in scores.items()}
         for labels, total in self._totals():
             for name, value in _values(total).items():
                 if math.isfinite(value):
@@ -132,8 +134,5 @@ class VerificationCollector(Collector):
 
 
 def _values(total: Total) -> dict[str, float]:
-    return {
-        "live_csi": float(read_csi(total.sums.values, THRESHOLD)),
-        "live_mae": float(read_mae(total.sums.values)),
-        "live_skill": csi_skill(total, THRESHOLD),
-    }
+    scores = {score.name: value for score, value in watched(total.sums).items()}
+    return {**scores, "skill": csi_skill(total, THRESHOLD)}

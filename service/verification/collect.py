@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.baselines import Extrapolation
-from radar.ledger.ledger import DWD, EXTRAPOLATION, PERSISTENCE, STAND_IN, model_reference
+from models.baselines import Baseline, beside_every_model, from_frames
+from radar.ledger.ledger import DWD, PERSISTENCE, STAND_IN, model_reference
 from radar.scores.sums import THRESHOLDS, ScoreSums, sums_of
 from radar.sequence import Float32
 from service.history.codec import StoredFrame, decode_one, encode
@@ -32,7 +32,7 @@ class Sources:
     runs, reader
         Those that were served, and what reads probabilities from them.
     beside : BesideForecasts
-        Shadows', and extrapolations once they were made.
+        Shadows', and those of baselines once they were made.
     references : ReferenceForecasts or None
         DWD's.
     """
@@ -59,9 +59,10 @@ def gather(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Fo
     served, last = (decode_one(frame) for frame in sources.runs.frames(run.id, [minutes, 0]))
     judged = {served_by(run): served, PERSISTENCE: last}
     beside = sources.beside.at(run.id, minutes)
-    moved = beside.pop(EXTRAPOLATION, None) or _extrapolation(sources, run).get(minutes)
-    if moved:
-        judged[EXTRAPOLATION] = decode_one(moved)
+    for baseline in (each for each in beside_every_model() if each.name != PERSISTENCE):
+        made = beside.pop(baseline.name, None) or _baseline(sources, run, baseline).get(minutes)
+        if made:
+            judged[baseline.name] = decode_one(made)
     dwd = _dwd(sources.references, run, minutes)
     if dwd is not None:
         judged[DWD] = dwd
@@ -70,16 +71,16 @@ def gather(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Fo
     return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, said, strict=True)))
 
 
-def _extrapolation(sources: Sources, run: Run) -> dict[int, StoredFrame]:
-    """The run's observed frames carried along their motion; nothing where there is only one. Kept for the next lead."""
+def _baseline(sources: Sources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
+    """What a baseline forecasts from the run's observed frames; nothing from too few. Kept for the next lead."""
     stored = sources.runs.frames(run.id, run.observed_minutes)
-    frames = gather_inputs(stored, Extrapolation().input_length, EXTRAPOLATION).frames
-    if len(frames) < 2:
+    frames = gather_inputs(stored, baseline.input_length, baseline.name).frames
+    forecaster = from_frames(baseline, len(frames))
+    if forecaster is None:
         return {}
-    steps = run.lead_minutes[-1] // run.timestep_minutes
-    forecast = Extrapolation(input_length=len(frames)).forecast(frames, steps)
+    forecast = forecaster.forecast(frames, run.lead_minutes[-1] // run.timestep_minutes)
     made = dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
-    sources.beside.put(run.id, EXTRAPOLATION, made)
+    sources.beside.put(run.id, baseline.name, made)
     return made
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from radar.scores.pixels import Float64, ratio
-from radar.scores.sums import THRESHOLDS, counts_of, read_csi, read_mae
+from radar.scores.sums import LIVE, THRESHOLDS, ScoreSums, counts_of, read_score
+from radar.scores.table import Score
 from service.verification.totals import Row, Total, Totals
 
 THRESHOLD = THRESHOLDS[1]
@@ -58,15 +59,22 @@ class Drift(NamedTuple):
     drifting: bool
 
 
+def watched(sums: ScoreSums) -> dict[Score, float]:
+    """The scores that gauges and hours show, at `THRESHOLD` where they have one; NaN where they are undefined."""
+    index = THRESHOLDS.index(THRESHOLD)
+    scores = (score for score in LIVE.scores if score.gauge)
+    return {score: float(LIVE.read_by_threshold(score, sums.values)[index]) for score in scores}
+
+
 def csi_skill(total: Total, threshold: float) -> float:
     """(CSI - CSI of persistence) / (1 - CSI of persistence), 1 is perfect; NaN where one is undefined."""
-    mine, theirs = read_csi(total.sums.values, threshold), read_csi(total.persistence.values, threshold)
+    mine, theirs = (read_score("csi", sums.values, threshold) for sums in total)
     return float(ratio(mine - theirs, np.asarray(1 - theirs))) if np.isfinite(mine - theirs) else float("nan")
 
 
 def mae_skill(total: Total) -> float:
     """1 - MAE / MAE of persistence, 1 is perfect; NaN where one is undefined."""
-    mine, theirs = read_mae(total.sums.values), read_mae(total.persistence.values)
+    mine, theirs = (read_score("mae", sums.values) for sums in total)
     return float(1 - ratio(mine, np.asarray(theirs))) if np.isfinite(mine - theirs) else float("nan")
 
 

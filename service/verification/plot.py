@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from pydantic import BaseModel
 
 from radar.ledger.ledger import DWD, EXTRAPOLATION, PERSISTENCE
 from radar.products import attribution
@@ -51,7 +52,7 @@ def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
     drawing.texts.append(Text(_LEFT, 48, _what_was_scored(answer), _INK))
     drawing.texts.append(Text(_LEFT, HEIGHT - 12, attribution(answer.product) or "", _INK, size=11))
     csi = _lines(answer, lambda score: _csi(score, threshold))
-    mae = _lines(answer, lambda score: score.mae)
+    mae = _lines(answer, lambda score: _number(score, "mae"))
     if not any(line.points for line in (*csi, *mae)):
         return drawing
     width = (WIDTH - _LEFT - _KEY_WIDTH - _GAP) / 2
@@ -93,7 +94,13 @@ def _lines(answer: VerificationAnswer, read: Callable[[ScoreAnswer], float | Non
 
 
 def _csi(score: ScoreAnswer, threshold: float) -> float | None:
-    return next(entry.csi for entry in score.thresholds if entry.threshold == threshold)
+    return next(_number(entry, "csi") for entry in score.thresholds if entry.threshold == threshold)
+
+
+def _number(answer: BaseModel, score: str) -> float | None:
+    """One of the scores of an answer, which are those of the score table."""
+    value: float | None = getattr(answer, score)
+    return value
 
 
 def _largest(lines: Sequence[Line]) -> float:

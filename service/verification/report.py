@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from radar.errors import InvalidRequest
-from radar.scores.pixels import Float64, categorical
-from radar.scores.sums import SCALES_KM, THRESHOLDS, ScoreSums, counts_of, read_brier, read_csi, read_fss, read_mae
+from radar.scores.pixels import Float64
+from radar.scores.sums import LIVE, SCALES_KM, THRESHOLDS
+from radar.scores.table import Axis, at_width
 from radar.sequence import iso
 from service.history.codec import Series
-from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill
+from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill, watched
 from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
 from service.verification.totals import Period, Row, Total, Totals
 from service.verification.verification import Verification
@@ -62,9 +63,8 @@ def _hours(hours: Mapping[datetime, Totals], lead: int | None) -> list[HourAnswe
             hour=iso(hour),
             model=row.model,
             frames=total.sums.frames,
-            csi=defined(read_csi(total.sums.values, THRESHOLD)),
             skill=defined(csi_skill(total, THRESHOLD)),
-            mae=defined(read_mae(total.sums.values)),
+            **{score.name: defined(value) for score, value in watched(total.sums).items()},
         )
         for hour, rows in hours.items()
         for row, total in sorted(rows.items(), key=lambda pair: pair[0])
@@ -73,39 +73,41 @@ def _hours(hours: Mapping[datetime, Totals], lead: int | None) -> list[HourAnswe
 
 
 def _score(row: Row, total: Total) -> ScoreAnswer:
+    scores = LIVE.read_all(total.sums.values)
     return ScoreAnswer(
         model=row.model,
         lead_minutes=row.lead_minutes,
         frames=total.sums.frames,
         pixels=total.sums.pixels,
-        mae=defined(read_mae(total.sums.values)),
         skill=defined(mae_skill(total)),
-        thresholds=[_threshold(threshold, total) for threshold in THRESHOLDS],
+        thresholds=[_threshold(index, total, scores) for index in range(len(THRESHOLDS))],
+        **{name: defined(scores[name][0]) for name in _names("frame")},
     )
 
 
-def _threshold(threshold: float, total: Total) -> ThresholdAnswer:
-    values = total.sums.values
+def _threshold(index: int, total: Total, scores: Mapping[str, Float64]) -> ThresholdAnswer:
+    threshold = THRESHOLDS[index]
     hits, misses, false_alarms, negatives = total.sums.counts(threshold)
-    scores = categorical(counts_of(values, threshold))
     return ThresholdAnswer(
         threshold=threshold,
         hits=hits,
         misses=misses,
         false_alarms=false_alarms,
         correct_negatives=negatives,
-        csi=defined(scores["csi"]),
-        pod=defined(scores["pod"]),
-        far=defined(scores["far"]),
-        bias=defined(scores["bias"]),
         skill=defined(csi_skill(total, threshold)),
-        fss=[_fractions(total.sums, threshold, scale) for scale in SCALES_KM],
-        brier=defined(read_brier(values, threshold)),
+        fss=[_fractions(scale, index, scores) for scale in SCALES_KM],
+        **{name: defined(scores[name][index]) for name in _names("threshold")},
     )
 
 
-def _fractions(sums: ScoreSums, threshold: float, scale_km: float) -> FractionsAnswer:
-    return FractionsAnswer(scale_km=scale_km, fss=defined(read_fss(sums.values, threshold, scale_km)))
+def _fractions(scale_km: float, index: int, scores: Mapping[str, Float64]) -> FractionsAnswer:
+    near = {name: scores[at_width(name, scale_km)][index] for name in _names("neighbourhood")}
+    return FractionsAnswer(scale_km=scale_km, **{name: defined(value) for name, value in near.items()})
+
+
+def _names(axis: Axis) -> list[str]:
+    """The live scores of an axis."""
+    return [score.name for score in LIVE.scores if score.axis == axis]
 
 
 def defined(value: Float64 | float) -> float | None:

@@ -1,21 +1,39 @@
-"""The form of GET /verification's JSON."""
+"""The form of GET /verification's JSON. Its scores are those of `radar.scores.table` that are kept live."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
+from radar.scores.sums import LIVE
+from radar.scores.table import Score
 from service.verification.totals import Period
 
+Answer = TypeVar("Answer", bound=BaseModel)
 
+
+def _with_scores(chosen: Callable[[Score], object]) -> Callable[[type[Answer]], type[Answer]]:
+    """Give an answer a field for each of the live scores that are chosen: a number, or null where it is undefined."""
+
+    def add(answer: type[Answer]) -> type[Answer]:
+        scores: dict[str, Any] = {score.name: (float | None, ...) for score in LIVE.scores if chosen(score)}
+        named: dict[str, Any] = {"__base__": answer, "__module__": __name__, "__doc__": answer.__doc__}
+        made: type[Answer] = create_model(answer.__name__, **named, **scores)
+        return made
+
+    return add
+
+
+@_with_scores(lambda score: score.axis == "neighbourhood")
 class FractionsAnswer(BaseModel):
     """FSS in neighbourhoods of one width; null where nothing was forecast or observed."""
 
     scale_km: float
-    fss: float | None
 
 
+@_with_scores(lambda score: score.axis == "threshold")
 class ThresholdAnswer(BaseModel):
     """Counts of pixels by a threshold, and what follows from them; what is undefined is null.
 
@@ -27,15 +45,11 @@ class ThresholdAnswer(BaseModel):
     misses: int
     false_alarms: int
     correct_negatives: int
-    csi: float | None
-    pod: float | None
-    far: float | None
-    bias: float | None
     skill: float | None
     fss: list[FractionsAnswer]
-    brier: float | None
 
 
+@_with_scores(lambda score: score.axis == "frame")
 class ScoreAnswer(BaseModel):
     """How the forecasts of one model turned out at one lead time; `skill` is 1 - MAE / MAE of persistence."""
 
@@ -43,20 +57,18 @@ class ScoreAnswer(BaseModel):
     lead_minutes: int
     frames: int
     pixels: int
-    mae: float | None
     skill: float | None
     thresholds: list[ThresholdAnswer]
 
 
+@_with_scores(lambda score: score.gauge)
 class HourAnswer(BaseModel):
     """One hour of a model at one lead time; `csi` and its `skill` against persistence at 1 mm/h, `mae` in mm/h."""
 
     hour: str
     model: str
     frames: int
-    csi: float | None
     skill: float | None
-    mae: float | None
 
 
 class AlertAnswer(BaseModel):

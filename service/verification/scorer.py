@@ -180,7 +180,7 @@ class Scorer:
             run=run.id,
             product=run.product,
             grid=run.grid.key,
-            base_time=run.reference_time,
+            reference_time=run.reference_time,
             lead_minutes=due.minutes,
             served=served_by(run),
             method=run.method,

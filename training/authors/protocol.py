@@ -9,7 +9,7 @@ protocol, which does none of this, is that of `training.evaluate.evaluate`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,11 +20,13 @@ from models.forecaster import Forecaster
 from models.recurrent import RecurrentForecaster
 from radar.rain import RainScaling
 from radar.scores.balanced import balanced_error_sum, balanced_weight
-from radar.scores.image_quality import psnr, ssim, ssim_sum
-from radar.scores.pixels import ContingencyTable, ErrorSum, contingency, csi, error_sum, far, hss, pod
+from radar.scores.image_quality import ssim_sum
+from radar.scores.pixels import ContingencyTable, ErrorSum, contingency, error_sum
 from radar.scores.probability import MeanSum
+from radar.scores.table import SCORES
 from radar.sequence import Float32, FrameSequence
 from training.evaluate.evaluate import Seen, over_events
+from training.evaluate.markdown import markdown_table
 from training.evaluate.score_event import part, window_of
 from training.evaluate.seen import UNSEEN, Learnt, marked, remarks, seen_of
 from training.evaluate.table import THRESHOLDS
@@ -99,28 +101,26 @@ class FrameTally:
     def scores(self, model: str, event: str, lead_minutes: int) -> Iterator[AuthorsScore]:
         """What the sums say, one for each threshold."""
         for threshold, table in self.tables.items():
-            categorical = {name: _or_zero(score(table)) for name, score in _CATEGORICAL.items()}
             yield AuthorsScore(
                 model=model,
                 event=event,
                 lead_minutes=lead_minutes,
                 threshold=threshold,
-                csi=categorical["csi"],
-                pod=categorical["pod"],
-                far=categorical["far"],
-                hss=categorical["hss"],
+                csi=_read("csi", table),
+                pod=_read("pod", table),
+                far=_read("far", table),
+                hss=_read("hss", table),
                 mse=self.errors.squared / self.starts,
                 mae=self.errors.absolute / self.starts,
                 balanced_mse=self.balanced.squared / self.starts,
                 balanced_mae=self.balanced.absolute / self.starts,
-                ssim=_or_zero(ssim(self.similarity)),
-                psnr=_or_zero(psnr(self.errors)),
+                ssim=_read("ssim", self.similarity),
+                psnr=_read("psnr", self.errors),
                 starts=self.starts,
                 pixels=table.pixels // self.starts,
             )
 
 
-_CATEGORICAL: dict[str, Callable[[ContingencyTable], float]] = {"csi": csi, "pod": pod, "far": far, "hss": hss}
 _COLUMNS = ("csi", "pod", "far", "hss", "mse", "mae", "balanced_mse", "balanced_mae", "ssim", "psnr")
 
 
@@ -166,27 +166,31 @@ def write_authors_json(path: Path, rows: Sequence[AuthorsScore]) -> None:
 
 def authors_table(rows: Sequence[AuthorsScore]) -> str:
     """For each event and threshold a Markdown table of means over frames: those of the forecast, and all predicted."""
-    lines: list[str] = []
+    parts: list[str] = []
     for event, threshold in dict.fromkeys((row.event, row.threshold) for row in rows):
         group = [row for row in rows if (row.event, row.threshold) == (event, threshold)]
-        title = f"**{event}**, authors' protocol, {group[0].starts} starts, threshold {threshold:g} mm/h"
-        lines += ["", title, "", f"| mean over frames | frames | {' | '.join(_COLUMNS)} |", "|---" * 12 + "|"]
+        body = []
         for model, seen in seen_of(group).items():
             own = [row for row in group if row.model == model]
             forecast = [row for row in own if row.lead_minutes > 0]
-            lines.append(_line(f"{marked(model, seen)}, forecast", forecast))
+            body.append(_line(f"{marked(model, seen)}, forecast", forecast))
             if len(own) > len(forecast):
-                lines.append(_line(f"{marked(model, seen)}, all", own))
-        lines += [line for remark in remarks(seen_of(group)) for line in ("", remark)]
-    return "\n".join(lines[1:])
+                body.append(_line(f"{marked(model, seen)}, all", own))
+        parts += [
+            f"**{event}**, authors' protocol, {group[0].starts} starts, threshold {threshold:g} mm/h",
+            markdown_table(["mean over frames", "frames", *_COLUMNS], body),
+            *remarks(seen_of(group)),
+        ]
+    return "\n\n".join(parts)
 
 
-def _line(title: str, rows: Sequence[AuthorsScore]) -> str:
-    means = [float(np.mean([getattr(row, name) for row in rows])) for name in _COLUMNS]
-    return f"| {title} | {len(rows)} | {' | '.join(f'{mean:.4g}' for mean in means)} |"
+def _line(title: str, rows: Sequence[AuthorsScore]) -> list[str]:
+    means = (float(np.mean([getattr(row, name) for row in rows])) for name in _COLUMNS)
+    return [title, str(len(rows)), *(f"{mean:.4g}" for mean in means)]
 
 
-def _or_zero(score: float) -> float:
+def _read(name: str, sums: ContingencyTable | ErrorSum | MeanSum) -> float:
+    score = float(SCORES[name].read(sums))
     return score if np.isfinite(score) else 0.0
 
 

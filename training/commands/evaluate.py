@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.commands.options import count, numbers
-from training.evaluate.table import FSS_KM, THRESHOLDS
 
 if TYPE_CHECKING:
     from models.forecaster import Forecaster
@@ -24,16 +23,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="+",
         help="models (.onnx files, checkpoints, model repositories) and events (CF NetCDF files, or folders of them)",
     )
-    evaluate.add_argument(
-        "--baselines", default="persistence,extrapolation,smoothed", help="separated by commas; '' for none"
-    )
-    evaluate.add_argument("--thresholds", type=numbers, default=THRESHOLDS, help="mm/h, separated by commas")
+    evaluate.add_argument("--baselines", help="separated by commas, all of them by default; '' for none")
+    evaluate.add_argument("--thresholds", type=numbers, help="mm/h, separated by commas")
     evaluate.add_argument("--lead-minutes", type=count, default=60)
     evaluate.add_argument("--stride", type=count, default=1, help="timesteps from one start to the next")
     evaluate.add_argument(
         "--fss-km",
         type=numbers,
-        default=FSS_KM,
         help="widths of the neighbourhoods of FSS, separated by commas, the main one first",
     )
     evaluate.add_argument("--variable", metavar="NAME", help="the variable of rain, where NetCDF files have several")
@@ -77,15 +73,15 @@ def _as_this_project(
     learnt: list[Learnt],
 ) -> None:
     from training.evaluate.evaluate import evaluate_events, record
-    from training.evaluate.table import markdown_tables, write_json
+    from training.evaluate.table import FSS_KM, THRESHOLDS, markdown_tables, write_json
 
     scored = evaluate_events(
         forecasters,
         events,
         lead_minutes=arguments.lead_minutes,
-        thresholds=arguments.thresholds,
+        thresholds=arguments.thresholds or THRESHOLDS,
         stride=arguments.stride,
-        fss_km=arguments.fss_km,
+        fss_km=arguments.fss_km or FSS_KM,
         variable=arguments.variable,
         learnt=learnt,
     )
@@ -106,6 +102,7 @@ def _as_the_authors(
     arguments: argparse.Namespace, forecasters: list[Forecaster], events: list[Path], learnt: list[Learnt]
 ) -> None:
     from training.authors.protocol import authors_table, evaluate_as_authors, write_authors_json
+    from training.evaluate.table import THRESHOLDS
 
     if arguments.report or arguments.record:
         raise ValueError("expected --json with --protocol authors, got --report or --record; leave them out")
@@ -113,7 +110,7 @@ def _as_the_authors(
         forecasters,
         events,
         lead_minutes=arguments.lead_minutes,
-        thresholds=arguments.thresholds,
+        thresholds=arguments.thresholds or THRESHOLDS,
         stride=arguments.stride,
         variable=arguments.variable,
         learnt=learnt,
@@ -123,10 +120,10 @@ def _as_the_authors(
         write_authors_json(arguments.json, rows)
 
 
-def _baselines(text: str) -> list[Forecaster]:
-    from training.evaluate.evaluate import BASELINES
+def _baselines(text: str | None) -> list[Forecaster]:
+    from models.baselines import BASELINES
 
-    names = [name for name in text.split(",") if name]
+    names = list(BASELINES) if text is None else [name for name in text.split(",") if name]
     unknown = sorted(set(names) - set(BASELINES))
     if unknown:
         raise ValueError(f"expected baselines of {', '.join(BASELINES)}, got {', '.join(unknown)}; check the names")

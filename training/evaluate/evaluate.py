@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from models.baselines import Extrapolation, Persistence, SmoothedExtrapolation
+from models.baselines import is_baseline
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
 from models.repository import champions, record_scores
@@ -21,15 +21,11 @@ from radar.sequence import FrameSequence
 from training.evaluate.event_scores import EventScores
 from training.evaluate.score_event import part, score_event
 from training.evaluate.seen import Learnt, seen_before
-from training.evaluate.table import FSS_KM, THRESHOLDS, Score, mean_scores
+from training.evaluate.table import FSS_KM, THRESHOLDS, ScoreRow, mean_scores
 
 Result = TypeVar("Result")
 Seen = Mapping[str, str]
 """By forecaster, what `training.evaluate.seen.seen_before` says of an event."""
-
-BASELINES: dict[str, Forecaster] = {
-    baseline.name: baseline for baseline in (Persistence(), Extrapolation(), SmoothedExtrapolation())
-}
 
 
 def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -126,8 +122,7 @@ def over_events(
 ) -> list[Result]:
     """What `score` says of the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
-    learns_nothing = (Persistence, Extrapolation, SmoothedExtrapolation)
-    sources: dict[str, Learnt] = {name: () if isinstance(one, learns_nothing) else None for name, one in named.items()}
+    sources: dict[str, Learnt] = {name: () if is_baseline(one) else None for name, one in named.items()}
     sources |= dict(zip(named, learnt, strict=False))
     results: list[Result] = []
     for path in tqdm(events, "evaluate", unit=" events"):
@@ -148,7 +143,7 @@ def over_events(
     return results
 
 
-def record(models: Iterable[Path], scores: Sequence[Score]) -> None:
+def record(models: Iterable[Path], scores: Sequence[ScoreRow]) -> None:
     """Put the mean scores of all methods into the manifest of every champion among `models` that was scored."""
     means = mean_scores(scores)
     scored = {score.model for score in scores}

@@ -8,14 +8,15 @@ from datetime import datetime
 
 from radar.grid import Grid
 from radar.scores.measure import Measure
+from radar.scores.pixels import Float64
 from radar.scores.reliability import ReliabilitySum
 from radar.scores.spectrum import SpectrumSum
+from radar.scores.table import ERRORS
 from radar.sequence import Float32
 from training.evaluate.probabilities import Method
-from training.evaluate.read_scores import Sampled, sample
+from training.evaluate.sampled import Sampled, sample
 from training.evaluate.seen import UNSEEN
-from training.evaluate.sums import Sums
-from training.evaluate.table import Score, fss_name
+from training.evaluate.table import ScoreRow
 
 _SHOWN = 4
 """How many frames of a forecast a picture has."""
@@ -54,7 +55,7 @@ class EventScores:
     methods : mapping
         How each forecaster's probabilities were made.
     sums : mapping
-        (starts, leads, ...), of each forecaster.
+        (starts, leads, sums) as `measure` has them, of each forecaster.
     spectra : mapping
         For each lead, of each forecaster.
     observed_spectra : list of SpectrumSum
@@ -73,7 +74,7 @@ class EventScores:
     measure: Measure
     block: int
     methods: Mapping[str, Method]
-    sums: Mapping[str, Sums]
+    sums: Mapping[str, Float64]
     spectra: Mapping[str, list[SpectrumSum]]
     observed_spectra: list[SpectrumSum]
     reliability: Mapping[str, list[list[ReliabilitySum]]]
@@ -82,33 +83,31 @@ class EventScores:
 
     def sampled(self) -> dict[str, Sampled]:
         """Each forecaster's scores, and those of resampled starts, by lead and threshold."""
-        return {name: sample(sums, self.measure.fss_km, self.block) for name, sums in self.sums.items()}
+        return {name: sample(sums, self.measure, self.block) for name, sums in self.sums.items()}
 
-    def rows(self, sampled: Mapping[str, Sampled] | None = None) -> list[Score]:
-        """One `Score` for each forecaster, lead and threshold; `sampled` where that is there already."""
+    def rows(self, sampled: Mapping[str, Sampled] | None = None) -> list[ScoreRow]:
+        """One `ScoreRow` for each forecaster, lead and threshold; `sampled` where that is there already."""
         scores = self.sampled() if sampled is None else sampled
         return [row for name, one in scores.items() for row in _rows(self, name, one)]
 
 
-def _rows(scored: EventScores, model: str, sampled: Sampled) -> Iterator[Score]:
+def _rows(scored: EventScores, model: str, sampled: Sampled) -> Iterator[ScoreRow]:
     measure = scored.measure
     intervals = sampled.intervals()
-    pixels = scored.sums[model].errors[..., -1].sum(axis=0)
+    pixels = measure.part(ERRORS, scored.sums[model])[..., -1].sum(axis=0)
     for lead, minutes in enumerate(scored.lead_minutes):
         for index, threshold in enumerate(measure.thresholds):
             at = (lead, index)
-            values = {name: float(values[at]) for name, values in sampled.scores.items()}
-            yield Score(
+            yield ScoreRow(
                 model=model,
                 event=scored.event,
                 lead_minutes=minutes,
                 threshold=threshold,
+                scores={name: float(values[at]) for name, values in sampled.scores.items()},
                 fss_km=measure.fss_km[0],
-                fss_by_km={km: values.pop(fss_name(km)) for km in measure.fss_km},
                 probability=scored.methods[model],
                 starts=len(scored.reference_times),
                 pixels=int(pixels[lead]),
                 intervals={name: (float(both.low[at]), float(both.high[at])) for name, both in intervals.items()},
                 seen=scored.seen.get(model, UNSEEN),
-                **values,
             )

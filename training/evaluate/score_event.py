@@ -11,14 +11,15 @@ from tqdm import tqdm
 from models.forecaster import Forecaster
 from radar.errors import IncompleteHistory
 from radar.scores.bootstrap import block_length
+from radar.scores.comparison import Comparison, Field
 from radar.scores.measure import Measure
+from radar.scores.pixels import Float64
 from radar.scores.reliability import no_reliability, reliability_sum
 from radar.scores.spectrum import no_spectrum
 from radar.sequence import Float32, FrameSequence
 from training.evaluate.event_scores import EventScores, Strip, shown_leads
 from training.evaluate.leads import steps_to
 from training.evaluate.probabilities import Forecast, ask, method_of
-from training.evaluate.sums import Frame, Sums, frame_sums, look, stack
 from training.fit.examples import window_starts
 
 
@@ -27,23 +28,23 @@ class _Tally:
 
     def __init__(self, sequence: FrameSequence, steps: int, measure: Measure) -> None:
         self._grid, self._minutes, self._measure = sequence.grid, sequence.timestep_minutes, measure
-        self.starts: list[Sums] = []
+        self.starts: list[Float64] = []
         self.spectra = [no_spectrum(sequence.grid.shape)] * steps
         self.reliability = [[no_reliability()] * len(measure.thresholds) for _ in range(steps)]
 
-    def add(self, forecast: Forecast, truths: list[Frame]) -> None:
+    def add(self, forecast: Forecast, truths: list[Field]) -> None:
         """Add one start, on the pixels that `truths` know."""
-        self.starts.append(stack([self._frame(forecast, lead, truth) for lead, truth in enumerate(truths)]))
+        self.starts.append(np.stack([self._frame(forecast, lead, truth) for lead, truth in enumerate(truths)]))
 
-    def _frame(self, forecast: Forecast, lead: int, truth: Frame) -> Sums:
-        thresholds, measure = self._measure.thresholds, self._measure
-        said = look(np.where(np.isnan(truth.rain_rate), np.float32(np.nan), forecast.rain_rate[lead]))
-        minutes = self._minutes * (lead + 1)
-        probabilities = forecast.probabilities(lead, thresholds, minutes, self._grid.pixel_size_km)
-        self.spectra[lead] += said.power
+    def _frame(self, forecast: Forecast, lead: int, truth: Field) -> Float64:
+        thresholds, pixel_km = self._measure.thresholds, self._grid.pixel_size_km
+        known = Field(np.where(np.isnan(truth.rain_rate), np.float32(np.nan), forecast.rain_rate[lead]))
+        probabilities = forecast.probabilities(lead, thresholds, self._minutes * (lead + 1), pixel_km)
+        self.spectra[lead] += known.power
         for index, (probability, threshold) in enumerate(zip(probabilities, thresholds, strict=True)):
             self.reliability[lead][index] += reliability_sum(probability, truth.rain_rate, threshold)
-        return frame_sums(said, truth, probabilities, forecast.ensemble(lead), measure, self._grid)
+        by_threshold = dict(zip(thresholds, probabilities, strict=True))
+        return self._measure.sums(Comparison(known, truth, pixel_km, by_threshold, forecast.ensemble(lead)))
 
 
 def score_event(
@@ -69,7 +70,7 @@ def score_event(
     for start in tqdm(starts, event, unit=" starts", leave=False):
         past, later = part(sequence, start, length), part(sequence, start + length, steps).rain_rate
         forecasts = {name: ask(one, past, steps, measure.thresholds) for name, one in forecasters.items()}
-        truths = [look(frame) for frame in _common(later, forecasts)]
+        truths = [Field(frame) for frame in _common(later, forecasts)]
         observed_spectra = [total + truth.power for total, truth in zip(observed_spectra, truths, strict=True)]
         for name, forecast in forecasts.items():
             tallies[name].add(forecast, truths)
@@ -83,7 +84,7 @@ def score_event(
         measure=measure,
         block=block_length(steps, stride),
         methods={name: method_of(forecaster) for name, forecaster in forecasters.items()},
-        sums={name: stack(tally.starts) for name, tally in tallies.items()},
+        sums={name: np.stack(tally.starts) for name, tally in tallies.items()},
         spectra={name: tally.spectra for name, tally in tallies.items()},
         observed_spectra=observed_spectra,
         reliability={name: tally.reliability for name, tally in tallies.items()},

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from radar.scores.table import shown_in
+from training.evaluate.markdown import cell, markdown_table
 from training.evaluate.seen import UNSEEN, marked, remarks, seen_of
 
 THRESHOLDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -16,12 +18,12 @@ THRESHOLDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 FSS_KM = (10.0, 1.0, 5.0, 20.0)
 """Widths of FSS neighbourhoods unless asked otherwise; the main one, about that of a shower, first."""
 ENDS = ("low", "high")
-_BY_LEAD = {"CSI": "csi", "FSS": "fss", "MAE": "mae", "bias": "bias"}
-_MEANS = _BY_LEAD | {"RMSE": "rmse", "POD": "pod", "FAR": "far", "small-scale power": "small_scale_power"}
+_FIRST = ("csi", "fss", "mae", "bias", "rmse", "pod", "far")
+"""The order of columns; others follow."""
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreRow:
     """Scores of one forecaster on one event at one lead time and threshold, over all `starts`; undefined = NaN.
 
     Parameters
@@ -29,25 +31,17 @@ class Score:
     model, event : str
     lead_minutes : int
     threshold : float
-        mm/h; csi, pod, far, bias (frequency bias), hss, ets and fss are for rain at or above it.
-    fss : float
-        In neighbourhoods of `fss_km` kilometres; `fss_by_km` has it for every width.
-    mae, rmse : float
-        mm/h, of all rain, wet or dry: this and all that follow but `brier` are the same for every threshold.
-    balanced_mae, balanced_mse, ssim, psnr : float
-        In network units: `radar.scores.balanced` and `radar.scores.image_quality` (dB).
-    small_scale_power : float
-        Power at wavelengths below 8 km, forecast / observed: 1 is as detailed as rain is, 0 is a blur.
-    brier : float
-        Of the probability of rain at or above the threshold, made as `probability` says ("neighbourhood": from the
-        deterministic forecast, `radar.scores.probability`; "ensemble": members that reach it; "model": its own).
-    crps : float
-        mm/h, of ensembles; NaN for a deterministic forecast, whose CRPS is its MAE.
+        mm/h; scores that have one are for rain at or above it, all others are the same for every threshold.
+    scores : mapping of str to float
+        By the names of `radar.scores.table`; those of neighbourhoods are of `fss_km`, and of every width as "fss_5km".
+    fss_km : float
+    probability : str
+        How the probabilities of the Brier score were made ("neighbourhood": from the deterministic forecast,
+        `radar.extrapolation.neighbourhood`; "ensemble": members that reach the threshold; "model": its own).
     starts, pixels : int
         How many forecasts, and pixels of them all together, were compared: equal for all models of an event.
     intervals : mapping
-        Low and high of 95 % for the scores above by name, and for `fss_by_km` as "fss_5km" (`radar.scores.bootstrap`);
-        NaN where too few starts do not tell.
+        Low and high of 95 % for `scores` (`radar.scores.bootstrap`); NaN where too few starts do not tell.
     seen : str
         Whether the model has learnt from the event: `training.evaluate.seen.seen_before`.
     """
@@ -56,43 +50,21 @@ class Score:
     event: str
     lead_minutes: int
     threshold: float
-    csi: float
-    pod: float
-    far: float
-    bias: float
-    hss: float
-    ets: float
-    fss: float
+    scores: Mapping[str, float]
     fss_km: float
-    mae: float
-    rmse: float
-    balanced_mae: float
-    balanced_mse: float
-    ssim: float
-    psnr: float
-    small_scale_power: float
-    brier: float
     probability: str
-    crps: float
     starts: int
     pixels: int
-    fss_by_km: Mapping[float, float]
     intervals: Mapping[str, tuple[float, float]]
     seen: str = UNSEEN
 
 
-def fss_name(width_km: float) -> str:
-    """What FSS in neighbourhoods of a width is called."""
-    return f"fss_{width_km:g}km"
-
-
-def json_row(score: Score) -> dict[str, Any]:
-    """A score as a flat object: "fss_5km" and so on for `fss_by_km`, "csi_low" and "csi_high" for `intervals`."""
-    row = asdict(score)
-    widths, intervals = row.pop("fss_by_km"), row.pop("intervals")
-    row |= {fss_name(km): value for km, value in widths.items()}
+def json_row(row: ScoreRow) -> dict[str, Any]:
+    """A row as a flat object: "csi_low" and "csi_high" for `intervals`."""
+    about = asdict(row)
+    scores, intervals = about.pop("scores"), about.pop("intervals")
     bounds = {f"{name}_{end}": value for name, both in intervals.items() for end, value in zip(ENDS, both, strict=True)}
-    return {key: null_if_nan(value) for key, value in (row | bounds).items()}
+    return {key: null_if_nan(value) for key, value in (about | scores | bounds).items()}
 
 
 def null_if_nan(value: object) -> object:
@@ -100,76 +72,59 @@ def null_if_nan(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def write_json(path: Path, scores: Sequence[Score]) -> None:
-    """All scores as a flat list of objects, one for each `Score`; undefined ones are null."""
-    path.write_text(json.dumps([json_row(score) for score in scores], indent=1, allow_nan=False) + "\n")
+def write_json(path: Path, rows: Sequence[ScoreRow]) -> None:
+    """All scores as a flat list of objects, one for each row; undefined ones are null."""
+    path.write_text(json.dumps([json_row(row) for row in rows], indent=1, allow_nan=False) + "\n")
 
 
-def mean_scores(scores: Sequence[Score]) -> list[dict[str, Any]]:
+def mean_scores(scored: Sequence[ScoreRow]) -> list[dict[str, Any]]:
     """For each model, event and threshold the scores averaged over the lead times, as JSON values."""
     means = []
-    for model, event, threshold in dict.fromkeys((score.model, score.event, score.threshold) for score in scores):
-        rows = [row for row in scores if (row.model, row.event, row.threshold) == (model, event, threshold)]
+    for model, event, threshold in dict.fromkeys((row.model, row.event, row.threshold) for row in scored):
+        rows = [row for row in scored if (row.model, row.event, row.threshold) == (model, event, threshold)]
         about = {"model": model, "event": event, "threshold": threshold, "starts": rows[0].starts}
         about |= {} if rows[0].seen == UNSEEN else {"seen": rows[0].seen}
         leads = {"lead_minutes": [row.lead_minutes for row in rows], "fss_km": rows[0].fss_km}
-        averaged = {name: _mean(getattr(row, name) for row in rows) for name in _MEANS.values()}
-        means.append(about | leads | {name: None if math.isnan(mean) else mean for name, mean in averaged.items()})
+        averaged = {score.name: null_if_nan(_mean(rows, score.name)) for score in shown_in("means", *_FIRST)}
+        means.append(about | leads | averaged)
     return means
 
 
-def markdown_tables(scores: Sequence[Score]) -> str:
+def markdown_tables(scored: Sequence[ScoreRow]) -> str:
     """For each event and threshold the scores by lead time, and their means by model."""
-    lines: list[str] = []
-    for event, threshold in dict.fromkeys((score.event, score.threshold) for score in scores):
-        group = [score for score in scores if (score.event, score.threshold) == (event, threshold)]
-        lines += [
-            "",
+    parts: list[str] = []
+    for event, threshold in dict.fromkeys((row.event, row.threshold) for row in scored):
+        group = [row for row in scored if (row.event, row.threshold) == (event, threshold)]
+        parts += [
             f"**{event}**, {group[0].starts} starts, threshold {threshold:g} mm/h, FSS in {group[0].fss_km:g} km",
-            "",
-            *_by_lead(group),
-            "",
-            *_means(group),
-            *(line for remark in remarks(seen_of(group)) for line in ("", remark)),
+            _by_lead(group),
+            _means(group),
+            *remarks(seen_of(group)),
         ]
-    return "\n".join(lines[1:])
+    return "\n\n".join(parts)
 
 
-def _by_lead(group: Sequence[Score]) -> list[str]:
+def _by_lead(group: Sequence[ScoreRow]) -> str:
     """A row for each lead time; columns are the models, score by score."""
-    models = seen_of(group)
+    models, scores = seen_of(group), shown_in("headline", *_FIRST)
     titles = [marked(model, seen) for model, seen in models.items()]
-    lines = _head(["lead (min)", *(f"{title} {model}" for title in _BY_LEAD for model in titles)])
-    for lead in dict.fromkeys(score.lead_minutes for score in group):
-        row = {score.model: score for score in group if score.lead_minutes == lead}
-        cells = [_cell(getattr(row[model], name)) for name in _BY_LEAD.values() for model in models]
-        lines.append(_row([str(lead), *cells]))
-    return lines
+    body = []
+    for lead in dict.fromkeys(row.lead_minutes for row in group):
+        at = {row.model: row.scores for row in group if row.lead_minutes == lead}
+        body.append([str(lead), *(cell(at[model][score.name]) for score in scores for model in models)])
+    return markdown_table(["lead (min)", *(f"{score.title} {model}" for score in scores for model in titles)], body)
 
 
-def _means(group: Sequence[Score]) -> list[str]:
+def _means(group: Sequence[ScoreRow]) -> str:
     """A row for each model: its scores averaged over the lead times where they are defined."""
-    lines = _head(["mean over lead times", *_MEANS])
+    scores, body = shown_in("means", *_FIRST), []
     for model, seen in seen_of(group).items():
-        rows = [score for score in group if score.model == model]
-        lines.append(
-            _row([marked(model, seen), *(_cell(_mean(getattr(row, name) for row in rows)) for name in _MEANS.values())])
-        )
-    return lines
+        rows = [row for row in group if row.model == model]
+        body.append([marked(model, seen), *(cell(_mean(rows, score.name)) for score in scores)])
+    return markdown_table(["mean over lead times", *(score.title for score in scores)], body)
 
 
-def _mean(values: Iterable[float]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
+def _mean(rows: Iterable[ScoreRow], name: str) -> float:
+    """Over the rows where the score is defined; NaN where it nowhere is."""
+    defined = [value for row in rows if not math.isnan(value := row.scores[name])]
     return sum(defined) / len(defined) if defined else math.nan
-
-
-def _head(titles: Sequence[str]) -> list[str]:
-    return [_row(titles), "|---" * len(titles) + "|"]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _cell(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

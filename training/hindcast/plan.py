@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from models.baselines import Extrapolation, Persistence
+from models.baselines import beside_every_model
 from models.card import ModelCard
-from models.forecaster import Forecaster
 from models.recurrent import check_fit
 from radar.archive.archive import Archive
 from radar.archive.file import Series
@@ -20,9 +19,6 @@ from radar.sequence import iso
 from radar.times import runs
 from training.data.archive import only_series
 from training.evaluate.leads import steps_to
-
-BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
-"""What a model is scored beside."""
 
 
 class LeftOut(NamedTuple):
@@ -100,7 +96,7 @@ class Plan:
     @property
     def forecasters(self) -> tuple[str, ...]:
         """The model and the baselines by name, in the order of their scores."""
-        return (self.model, *(baseline.name for baseline in BASELINES))
+        return (self.model, *(baseline.name for baseline in beside_every_model()))
 
     @property
     def lead_minutes(self) -> tuple[int, ...]:
@@ -136,7 +132,7 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question
     series = only_series(archive, question.product, question.grid, "name it with --product and --grid")
     steps = steps_to(question.lead_minutes, series.timestep_minutes)
     times = archive.times(series.product, series.grid.key)
-    length = max(card.input_length, *(baseline.input_length for baseline in BASELINES))
+    length = max(card.input_length, *(baseline.input_length for baseline in beside_every_model()))
     step = timedelta(minutes=series.timestep_minutes)
     starts = possible_starts(times, step, length, question.stride)
     if not starts:

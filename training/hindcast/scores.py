@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.counts import STORED, Counts
-from radar.scores.fss import FractionSum, fss
+from radar.scores.comparison import Comparison, Field
 from radar.scores.measure import Measure
-from radar.scores.pixels import ErrorSum, Float64, categorical, mae, read_many, rmse
+from radar.scores.pixels import Float64
+from radar.scores.table import ERRORS, kept_in, shown_in
 from radar.sequence import Float32
+from training.evaluate.markdown import cell, markdown_table
 from training.evaluate.table import null_if_nan
 
 FSS_KM = 10.0
 """Width of the neighbourhoods of FSS."""
-_PLAIN = ("saturated_pixels", "frames", "absolute_error", "squared_error", "pixels")
-_BY_THRESHOLD = ("hits", "misses", "false_alarms", "correct_negatives", "fss_difference", "fss_reference")
 
 
 def sum_names(thresholds: Sequence[float]) -> list[str]:
     """What the sums are, in their order, the first before those of `Measure`; those of thresholds as "hits_0.1"."""
-    return [*_PLAIN, *(f"{name}_{threshold:g}" for threshold in thresholds for name in _BY_THRESHOLD)]
+    return ["saturated_pixels", *_measure(thresholds).columns]
 
 
 def start_sums(
@@ -60,23 +60,18 @@ def start_sums(
         if seen is None:
             continue
         known = np.logical_and.reduce([np.isfinite(seen), *(np.isfinite(rain[lead]) for rain in each)])
-        truth = np.where(known, seen, np.float32(np.nan))
+        truth = Field(np.where(known, seen, np.float32(np.nan)))
         for index, rain in enumerate(each):
-            said = np.where(known, rain[lead], np.float32(np.nan))
-            sums[index, lead, 1:] = measure.sums(said, truth, pixel_size_km)
+            forecast = Field(np.where(known, rain[lead], np.float32(np.nan)))
+            sums[index, lead, 1:] = measure.sums(Comparison(forecast, truth, pixel_size_km))
     return sums
 
 
 def read_scores(sums: Float64, thresholds: Sequence[float]) -> dict[str, Float64]:
     """Scores of sums (..., sums), (..., thresholds) each; undefined = NaN, those without a threshold repeated."""
-    measure, sums = _measure(thresholds), sums[..., 1:]
-    counts, errors = measure.counts(sums), measure.errors(sums)
-    plain = {"mae": read_many(mae, ErrorSum, errors), "rmse": read_many(rmse, ErrorSum, errors)}
-    return {
-        **categorical(counts),
-        "fss": read_many(fss, FractionSum, measure.fractions(sums)[..., 0, :]),
-        **{name: np.broadcast_to(values[..., None], counts.shape[:-1]) for name, values in plain.items()},
-    }
+    measure = _measure(thresholds)
+    scores = measure.read_all(sums[..., 1:])
+    return {score.name: scores[score.name] for score in measure.scores}
 
 
 def score_rows(
@@ -87,7 +82,7 @@ def score_rows(
     `total` is float64 (forecasters, leads, sums), `frames` how many forecasts were compared, `pixels` their pixels,
     and `saturated_pixels` those of all forecasts that were above the range in which they are kept.
     """
-    scores, pixels = read_scores(total, thresholds), _PLAIN.index("pixels")
+    scores, pixels = read_scores(total, thresholds), _measure(thresholds).part(ERRORS, total[..., 1:])[..., -1]
     return [
         {
             "forecaster": forecaster,
@@ -95,7 +90,7 @@ def score_rows(
             "threshold": threshold,
             **{name: null_if_nan(float(values[who, lead, level])) for name, values in scores.items()},
             "frames": int(total[who, lead, 1]),
-            "pixels": int(total[who, lead, pixels]),
+            "pixels": int(pixels[who, lead]),
             "saturated_pixels": int(total[who, lead, 0]),
         }
         for who, forecaster in enumerate(forecasters)
@@ -105,32 +100,22 @@ def score_rows(
 
 
 def score_tables(rows: Sequence[Mapping[str, Any]]) -> str:
-    """For each threshold a Markdown table of CSI, FSS, bias and MAE by lead time, forecaster beside forecaster."""
+    """For each threshold a Markdown table of the main scores by lead time, forecaster beside forecaster."""
     forecasters = dict.fromkeys(row["forecaster"] for row in rows)
-    shown = {"CSI": "csi", f"FSS {FSS_KM:g} km": "fss", "bias": "bias", "MAE": "mae"}
-    head = ["lead (min)", "frames", *(f"{title} {name}" for title in shown for name in forecasters)]
-    lines: list[str] = []
+    scores = shown_in("headline", place="hindcast")
+    titles = (f"{each.title} {FSS_KM:g} km" if each.axis == "neighbourhood" else each.title for each in scores)
+    head = ["lead (min)", "frames", *(f"{title} {name}" for title in titles for name in forecasters)]
+    parts: list[str] = []
     for threshold in dict.fromkeys(row["threshold"] for row in rows):
-        lines += ["", f"**{threshold:g} mm/h**", "", _line(head), "|---" * len(head) + "|"]
-        for minutes in dict.fromkeys(row["lead_minutes"] for row in rows):
-            at = {
-                row["forecaster"]: row
-                for row in rows
-                if (row["threshold"], row["lead_minutes"]) == (threshold, minutes)
-            }
+        group = [row for row in rows if row["threshold"] == threshold]
+        body = []
+        for minutes in dict.fromkeys(row["lead_minutes"] for row in group):
+            at = {row["forecaster"]: row for row in group if row["lead_minutes"] == minutes}
             frames = str(max(row["frames"] for row in at.values()))
-            cells = [_cell(at[name][score]) for score in shown.values() for name in forecasters]
-            lines.append(_line([str(minutes), frames, *cells]))
-    return "\n".join(lines[1:])
+            body.append([str(minutes), frames, *(cell(at[name][each.name]) for each in scores for name in forecasters)])
+        parts += [f"**{threshold:g} mm/h**", markdown_table(head, body)]
+    return "\n\n".join(parts)
 
 
 def _measure(thresholds: Sequence[float]) -> Measure:
-    return Measure(tuple(thresholds), (FSS_KM,))
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return Measure(tuple(thresholds), (FSS_KM,), kept_in("hindcast"))

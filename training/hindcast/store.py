@@ -94,6 +94,7 @@ def open_store(path: Path, plan: Plan) -> HindcastStore:
     if not path.exists():
         _make(path, plan)
     _check(_description(path), plan.description(), path.name)
+    _check_sums(path, plan)
     return HindcastStore(path)
 
 
@@ -234,6 +235,18 @@ def _check(there: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> No
             f"{name} of this hindcast: " + ", ".join(f"{key} {wanted[key]}" for key in differing),
             ", ".join(f"{key} {there.get(key)}" for key in differing),
             "name another --out, or ask as the store was made",
+        )
+
+
+def _check_sums(path: Path, plan: Plan) -> None:
+    """Whether a store has room for the forecasters and scores of this version."""
+    wanted = (len(plan.starts), len(plan.forecasters), plan.steps, len(sum_names(plan.thresholds)))
+    there = _array(path, _SUMS).shape
+    if there != wanted:
+        raise _refused(
+            f"{path.name} with {wanted[1]} forecasters and {wanted[3]} sums of each",
+            f"one with {there[1]} and {there[3]}, from a version with other baselines or scores",
+            "name another --out",
         )
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.baselines import beside_every_model
 from models.forecaster import Forecaster
 from models.onnx_forecaster import load_forecaster
 from radar.archive.archive import Archive
@@ -20,7 +21,6 @@ from radar.counts import STORED, Counts
 from radar.errors import ArtifactRejected, IncompleteHistory
 from radar.sequence import Float32, FrameSequence, iso, times_after
 from radar.system.digest import sha256_of
-from training.hindcast.plan import BASELINES
 from training.hindcast.scores import start_sums
 from training.hindcast.store import HindcastStore
 
@@ -96,7 +96,7 @@ def _history(job: Job, time: datetime, observed: dict[datetime, Float32]) -> Fra
 
 
 def _forecasters(job: Job) -> tuple[Forecaster, ...]:
-    return (_model(job.model, job.sha256), *BASELINES)
+    return (_model(job.model, job.sha256), *beside_every_model())
 
 
 @lru_cache(maxsize=1)

@@ -21,10 +21,10 @@ import numpy as np
 
 from models.aliases import Aliases, First, drop_challenger, promote, read_aliases, rollback
 from radar.errors import InvalidRequest
-from radar.ledger.ledger import Pair, model_reference, paired_by_start, read_pairs
+from radar.ledger.ledger import Pair, model_reference, paired_by_reference_time, read_pairs
 from radar.scores.bootstrap import CONFIDENCE, estimate_difference
 from radar.scores.pixels import Float64
-from radar.scores.sums import THRESHOLDS, read_csi
+from radar.scores.sums import THRESHOLDS, read_score
 from radar.sequence import iso
 from training.promote.decisions import record_decision
 from training.promote.proved import prove
@@ -177,18 +177,18 @@ def judged_gain(pairs: Sequence[Pair], config: GuardConfig) -> LiveGain:
 
 
 def _run(pair: Pair) -> tuple[datetime, str, str]:
-    return pair.base_time, pair.product, pair.grid
+    return pair.reference_time, pair.product, pair.grid
 
 
 def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFIDENCE) -> LiveGain:
     """The gain of `mine` over `theirs` in CSI of all lead times together, runs resampled in blocks of a forecast."""
-    mine, theirs = paired_by_start(pairs)
+    mine, theirs = paired_by_reference_time(pairs)
     if not len(mine):
         return LiveGain(np.nan, np.nan, np.nan, 0, 0.0)
     block = _block(pairs)
 
     def read(values: Float64) -> Float64:
-        return read_csi(values, threshold)
+        return read_score("csi", values, threshold)
 
     value, low, high = (float(bound) for bound in estimate_difference(mine, theirs, read, block, confidence))
     return LiveGain(value, low, high, len(mine), len(mine) / block)
@@ -197,7 +197,7 @@ def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFI
 def _block(pairs: Sequence[Pair]) -> int:
     """Consecutive runs, of all series, that start while one forecast lasts."""
     series = len({(pair.product, pair.grid) for pair in pairs})
-    times = sorted({pair.base_time for pair in pairs})
+    times = sorted({pair.reference_time for pair in pairs})
     longest = timedelta(minutes=max(pair.lead_minutes for pair in pairs))
     steps = [after - before for before, after in pairwise(times)]
     return series * max(1, -(-longest // sorted(steps)[len(steps) // 2])) if steps else series

@@ -12,7 +12,7 @@ from radar.errors import ArtifactRejected
 from training.config.config import make_config
 from training.evaluate.event_scores import EventScores
 from training.evaluate.report.write import write_report
-from training.evaluate.table import Score, mean_scores
+from training.evaluate.table import mean_scores
 from training.export.card import Origin, described, owners_of
 from training.export.export import export
 from training.promote.proved import prove
@@ -87,8 +87,7 @@ def _origin(plan: Plan) -> Origin:
 
 
 def _means(scored: list[EventScores]) -> list[dict[str, Any]]:
-    rows: list[Score] = [row for one in scored for row in one.rows()]
-    return mean_scores(rows)
+    return mean_scores([row for one in scored for row in one.rows()])
 
 
 def _write(run: RunFolder, verdict: Verdict, means: list[dict[str, Any]]) -> None:

@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from radar.scores.measure import Measure
+from radar.scores.pixels import Float64
+from radar.scores.table import kept_in
 from training.config.tables import ABOVE_0, FROM_0, Range, check_ranges
-from training.evaluate.read_scores import Sampled, sample
-from training.evaluate.report.tables import BEST
-from training.evaluate.sums import Sums
+from training.evaluate.sampled import Sampled, sample
 from training.evaluate.table import null_if_nan
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-SCORES = tuple(name for name, best in BEST.items() if best in ("highest", "lowest") and name != "crps")
+_BEST = {score.name: score.best for score in kept_in("evaluation") if not score.ensembles_only}
+SCORES = tuple(name for name, best in _BEST.items() if best != "near 1")
 """What a challenger can be judged by."""
 
 
@@ -58,7 +59,8 @@ class Evidence:
     Parameters
     ----------
     sums : mapping
-        (starts, leads, ...) of `CHALLENGER`, `CHAMPION` and each baseline by its name, on the same pixels.
+        (starts, leads, sums) as `measure` has them, of `CHALLENGER`, `CHAMPION` and each baseline by its name, on the
+        same pixels.
     measure : Measure
     block : int
         Consecutive starts that are resampled together.
@@ -68,7 +70,7 @@ class Evidence:
         By name ("golden", "parity"): None where it passed, or what is wrong.
     """
 
-    sums: Mapping[str, Sums]
+    sums: Mapping[str, Float64]
     measure: Measure
     block: int
     seconds: Mapping[str, float]
@@ -108,7 +110,7 @@ class Verdict:
 
 def judge(evidence: Evidence, config: GateConfig) -> Verdict:
     """Whether the challenger may take the champion's place."""
-    sampled = {name: sample(sums, evidence.measure.fss_km, evidence.block) for name, sums in evidence.sums.items()}
+    sampled = {name: sample(sums, evidence.measure, evidence.block) for name, sums in evidence.sums.items()}
     judged = _Judged(sampled, evidence, config)
     baselines = [name for name in sampled if name not in (CHALLENGER, CHAMPION)]
     rules = (
@@ -129,8 +131,8 @@ class _Judged:
         self._sampled, self._config = sampled, config
         self._means = {name: one.over_leads() for name, one in sampled.items()}
         self._at = {threshold: index for index, threshold in enumerate(evidence.measure.thresholds)}
-        self._starts, self._block = len(evidence.sums[CHALLENGER].tables), evidence.block
-        self._sign = 1.0 if BEST[config.score] == "highest" else -1.0
+        self._starts, self._block = len(evidence.sums[CHALLENGER]), evidence.block
+        self._sign = 1.0 if _BEST[config.score] == "highest" else -1.0
 
     def value(self, name: str, threshold: float) -> float:
         return float(self._means[name].scores[self._config.score][self._at[threshold]])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radar.scores.table import shown_in
+from training.evaluate.markdown import cell, markdown_table
 from training.retrain.conclude import Outcome
-
-_SHOWN = {"csi": "CSI", "fss": "FSS", "bias": "bias", "mae": "MAE"}
 
 
 def summary(outcome: Outcome) -> str:
@@ -16,7 +16,7 @@ def summary(outcome: Outcome) -> str:
     parts = [
         *_scores(outcome.gate["means"]),
         *_gains(outcome.gate["numbers"]),
-        _table(["holds", "rule", "numbers"], rules),
+        markdown_table(["holds", "rule", "numbers"], rules),
         f"{outcome.decision}: {outcome.content['model']} {outcome.content['version']}, "
         f"champion was {outcome.content['parent']}; all of it is in {outcome.run}",
     ]
@@ -25,17 +25,17 @@ def summary(outcome: Outcome) -> str:
 
 def _scores(means: Sequence[Mapping[str, Any]]) -> list[str]:
     """A table for each series of the test part."""
-    tables = []
+    tables, scores = [], shown_in("headline")
     for event in dict.fromkeys(row["event"] for row in means):
         rows = [row for row in means if row["event"] == event]
         body = [
-            [f"{row['threshold']:g}", row["model"], *(_number(row[name]) for name in _SHOWN)]
+            [f"{row['threshold']:g}", row["model"], *(cell(row[score.name]) for score in scores)]
             for row in sorted(rows, key=lambda row: float(row["threshold"]))
         ]
         tables.append(
             f"{event}, {rows[0]['starts']} starts, means over lead times to {rows[0]['lead_minutes'][-1]} min"
         )
-        tables.append(_table(["mm/h", "model", *_SHOWN.values()], body))
+        tables.append(markdown_table(["mm/h", "model", *(score.title for score in scores)], body))
     return tables
 
 
@@ -43,16 +43,7 @@ def _gains(numbers: Mapping[str, Any]) -> list[str]:
     if not numbers:
         return []
     body = [
-        [f"{row['threshold']:g}", row["over"], *(_number(row[name], "+.4f") for name in ("value", "low", "high"))]
+        [f"{row['threshold']:g}", row["over"], *(cell(row[name], "+.4f") for name in ("value", "low", "high"))]
         for row in numbers["gains"]
     ]
-    return [_table(["mm/h", f"gain in {numbers['score']} over", "value", "low", "high"], body)]
-
-
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _number(value: float | None, form: str = ".3f") -> str:
-    return "–" if value is None else format(value, form)
+    return [markdown_table(["mm/h", f"gain in {numbers['score']} over", "value", "low", "high"], body)]

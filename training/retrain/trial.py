@@ -13,7 +13,7 @@ from operator import add
 import numpy as np
 from tqdm import tqdm
 
-from models.baselines import Extrapolation, Persistence
+from models.baselines import beside_every_model
 from models.forecaster import Forecaster
 from radar.scores.measure import Measure
 from radar.scores.pixels import Float64
@@ -21,7 +21,6 @@ from radar.sequence import FrameSequence
 from training.data.archive_windows import Block
 from training.evaluate.event_scores import EventScores, Strip
 from training.evaluate.score_event import part, score_event
-from training.evaluate.sums import Sums
 from training.retrain.data_set import DataSet
 from training.retrain.gate import CHALLENGER, CHAMPION, GateConfig
 
@@ -30,7 +29,6 @@ _FSS_KM = (10.0, 5.0, 20.0)
 _ROUNDS = (5, 20)
 """Fewest and most forecasts of each, of which the fastest counts: other work only ever slows one down."""
 Seconds = dict[str, float]
-BASELINES: tuple[Forecaster, ...] = (Persistence(), Extrapolation())
 
 
 def measure_of(gate: GateConfig) -> Measure:
@@ -40,14 +38,14 @@ def measure_of(gate: GateConfig) -> Measure:
 
 def frames_tested(input_length: int, steps: int) -> int:
     """Frames of one forecast: those that the longest memory among models and baselines reads, and those ahead."""
-    return max(input_length, *(baseline.input_length for baseline in BASELINES)) + steps
+    return max(input_length, *(baseline.input_length for baseline in beside_every_model())) + steps
 
 
 def score_test_part(
     challenger: Forecaster, champion: Forecaster, data: DataSet, steps: int, measure: Measure, most_starts: int
 ) -> list[EventScores]:
     """Score both and the baselines on the same pixels of `most_starts` forecasts at most; one result for a series."""
-    named = {CHALLENGER: challenger, CHAMPION: champion, **{each.name: each for each in BASELINES}}
+    named = {CHALLENGER: challenger, CHAMPION: champion, **{each.name: each for each in beside_every_model()}}
     needed = frames_tested(max(challenger.input_length, champion.input_length), steps)
     blocks = data.test_blocks
     stride = max(1, -(-sum(block.frames - needed + 1 for block in blocks) // most_starts))
@@ -75,7 +73,7 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
         first,
         event=event,
         reference_times=tuple(time for one in parts for time in one.reference_times),
-        sums={name: joined_sums([one.sums[name] for one in parts]) for name in first.sums},
+        sums={name: np.concatenate([one.sums[name] for one in parts]) for name in first.sums},
         spectra={name: [reduce(add, (one.spectra[name][k] for one in parts)) for k in leads] for name in first.sums},
         observed_spectra=[reduce(add, (one.observed_spectra[k] for one in parts)) for k in leads],
         reliability={
@@ -86,8 +84,8 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
     )
 
 
-def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Sums], int]:
-    """The sums of all series (starts, ...) in order of time, and how many of these starts one forecast spans.
+def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Float64], int]:
+    """The sums of all series (starts, leads, sums) in order of time, and how many of these starts one forecast spans.
 
     Series of one time see the same weather: drawn one by one, as if they were independent, they would prove too much.
     """
@@ -95,16 +93,8 @@ def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Sums], in
     order = np.argsort(times, kind="stable")
     longest = 60 * max(one.lead_minutes[-1] for one in scored)
     spanned = np.searchsorted(times[order], times[order] + longest) - np.arange(len(times))
-    sums = {name: joined_sums([one.sums[name] for one in scored]) for name in scored[0].sums}
-    ordered = {name: one.each(lambda array: array[order]) for name, one in sums.items()}
+    ordered = {name: np.concatenate([one.sums[name] for one in scored])[order] for name in scored[0].sums}
     return ordered, max(int(spanned.max()), *(one.block for one in scored))
-
-
-def joined_sums(parts: Sequence[Sums]) -> Sums:
-    """The sums (starts, ...) of several stretches one after the other."""
-    names = vars(parts[0])
-    arrays: dict[str, Float64] = {name: np.concatenate([getattr(one, name) for one in parts]) for name in names}
-    return Sums(**arrays)
 
 
 def _rain(strip: Strip) -> float:

@@ -65,7 +65,7 @@ def test_lines_that_are_no_records_are_counted_and_passed_over(tmp_path: Path) -
         file.write(b"garbage\n[]\n\xff\n" + b"[" * 100_000 + b"\n" + b"x" * 3_000_000 + b"\n")
     writer.append(record(5))
     follower = LedgerFollower(tmp_path)
-    assert [each.base_time for each in follower.read()] == [record(0).base_time, record(5).base_time]
+    assert [each.reference_time for each in follower.read()] == [record(0).reference_time, record(5).reference_time]
     assert follower.damaged >= len(lines) + 5
     assert list(follower.read()) == []
 

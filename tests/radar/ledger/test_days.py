@@ -43,7 +43,7 @@ def test_old_days_are_added_up_and_go(tmp_path: Path) -> None:
         still = before[key._replace(model=PERSISTENCE)]
         np.testing.assert_array_equal(row.persistence.values, still.values)
         assert (row.first, row.last) == (BASE + timedelta(minutes=5), BASE + timedelta(minutes=10))
-    assert next(each.base_time - BASE for each in LedgerFollower(tmp_path).read()) >= timedelta(days=29)
+    assert next(each.reference_time - BASE for each in LedgerFollower(tmp_path).read()) >= timedelta(days=29)
     assert settle(tmp_path, 10, NOW) == []
 
 
@@ -67,7 +67,7 @@ def test_killed_after_the_totals_were_written(tmp_path: Path) -> None:
         os.utime(path, (0, 0))
     assert settle(tmp_path, 10, NOW) == [date(2017, 8, 16)]
     assert settled_days(tmp_path)[date(2017, 8, 16)].read_bytes() == totals
-    assert [record_.base_time.day for record_ in LedgerFollower(tmp_path).read()] == [15, 15]
+    assert [record_.reference_time.day for record_ in LedgerFollower(tmp_path).read()] == [15, 15]
 
 
 def test_who_finds_records_gone_does_not_replace_the_totals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,12 @@ from radar.ledger.ledger import (
     LedgerFollower,
     LedgerWriter,
     Record,
-    paired_by_start,
+    paired_by_reference_time,
     read_pairs,
     read_records,
     read_scores,
 )
-from radar.scores.sums import SIZE, ScoreSums, sums_of
+from radar.scores.sums import LIVE, ScoreSums, sums_of
 
 BASE = datetime(2017, 8, 16, 23, 50, tzinfo=UTC)
 MODEL = "still/1"
@@ -38,7 +38,7 @@ def record(minutes: int = 0, lead: int = 5, *, seed: int = 0, digest: str = "0",
         run=f"RY.small.{base:%Y%m%dT%H%MZ}.still-1.{digest}",
         product="RY",
         grid="small",
-        base_time=base,
+        reference_time=base,
         lead_minutes=lead,
         served=MODEL,
         method="model",
@@ -131,12 +131,12 @@ def test_a_follower_reads_what_is_new(tmp_path: Path) -> None:
     assert not follower.knows(record().run, 10)
 
 
-def test_bounds_are_base_times(tmp_path: Path) -> None:
+def test_bounds_are_reference_times(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path)
     for minutes in (0, 5, 10, 15):
         writer.append(record(minutes))
     since, until = BASE + timedelta(minutes=5), BASE + timedelta(minutes=10)
-    assert [each.base_time for each in read_records(tmp_path, since=since, until=until)] == [since, until]
+    assert [each.reference_time for each in read_records(tmp_path, since=since, until=until)] == [since, until]
     assert len(list(read_records(tmp_path, since=since))) == 3
 
 
@@ -145,13 +145,13 @@ def test_pairs_are_where_both_forecast(tmp_path: Path) -> None:
     for each in (record(5), record(0, 10), record(0), record(10, models=1), record(5, seed=9, digest="1")):
         writer.append(each)
     pairs = read_pairs(tmp_path, MODEL, PERSISTENCE)
-    assert [(pair.base_time.minute, pair.lead_minutes) for pair in pairs] == [(50, 5), (50, 10), (55, 5)]
+    assert [(pair.reference_time.minute, pair.lead_minutes) for pair in pairs] == [(50, 5), (50, 10), (55, 5)]
     np.testing.assert_array_equal(pairs[2].mine.values, record(5, seed=9).sums[MODEL].values)
-    mine, theirs = paired_by_start(pairs)
-    assert mine.shape == theirs.shape == (2, SIZE)
+    mine, theirs = paired_by_reference_time(pairs)
+    assert mine.shape == theirs.shape == (2, LIVE.size)
     assert mine[:, 0].tolist() == [2, 1]
-    assert paired_by_start(pairs, [10])[0][:, 0].tolist() == [1]
-    assert paired_by_start(read_pairs(tmp_path, MODEL, EXTRAPOLATION))[0].shape == (0, SIZE)
+    assert paired_by_reference_time(pairs, [10])[0][:, 0].tolist() == [1]
+    assert paired_by_reference_time(read_pairs(tmp_path, MODEL, EXTRAPOLATION))[0].shape == (0, LIVE.size)
 
 
 def test_a_disk_that_fails_is_told_and_leaves_the_rest_readable(tmp_path: Path) -> None:

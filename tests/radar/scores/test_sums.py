@@ -9,17 +9,12 @@ import pytest
 
 from radar.errors import UnreadableFile
 from radar.scores.bootstrap import block_length, estimate_difference
-from radar.scores.pixels import categorical
 from radar.scores.sums import (
-    SIZE,
+    LIVE,
     THRESHOLDS,
     ScoreSums,
-    counts_of,
     from_json,
-    read_brier,
-    read_csi,
-    read_fss,
-    read_mae,
+    read_score,
     sums_of,
     to_json,
 )
@@ -37,35 +32,36 @@ def test_hand_worked_counts_and_errors() -> None:
     assert sums.counts(1.0) == (2, 0, 1, 1)
     assert sums.counts(5.0) == (0, 0, 1, 3)
     assert sums.counts(10.0) == (0, 0, 0, 4)
-    assert read_mae(sums.values) == (0 + 1 + 6 + 2) / 4
-    assert read_csi(sums.values, 1.0) == 2 / 3
-    scores = categorical(counts_of(sums.values, 1.0))
-    assert [float(scores[name]) for name in ("csi", "pod", "far", "bias")] == [2 / 3, 1, 1 / 3, 3 / 2]
+    assert read_score("mae", sums.values) == (0 + 1 + 6 + 2) / 4
+    assert read_score("csi", sums.values, 1.0) == 2 / 3
+    scores = [float(read_score(name, sums.values, 1.0)) for name in ("csi", "pod", "far", "bias")]
+    assert scores == [2 / 3, 1, 1 / 3, 3 / 2]
 
 
 def test_what_is_undefined_is_nan() -> None:
     values = sums_of(FORECAST, OBSERVED, 1.0).values
-    assert read_csi(values, 5.0) == 0
-    assert np.isnan(read_csi(values, 10.0))
-    assert np.isnan(categorical(counts_of(values, 5.0))["pod"])
-    assert np.isnan(read_fss(values, 10.0, 5.0))
-    assert np.isnan(read_brier(values, 1.0))
-    assert np.isnan(read_mae(ScoreSums().values))
+    assert read_score("csi", values, 5.0) == 0
+    assert np.isnan(read_score("csi", values, 10.0))
+    assert np.isnan(read_score("pod", values, 5.0))
+    assert np.isnan(read_score("fss", values, 10.0, 5.0))
+    assert np.isnan(read_score("brier", values, 1.0))
+    assert np.isnan(read_score("mae", ScoreSums().values))
 
 
 def test_hand_worked_fss() -> None:
     # One pixel forecast, its neighbour observed; with squares of 5 pixels every pixel of this row sees both.
     forecast = np.array([[0.0, 2.0, 0.0]], np.float32)
     observed = np.array([[2.0, 0.0, 0.0]], np.float32)
-    assert read_fss(sums_of(forecast, observed, 1.0).values, 1.0, 5.0) == 1
-    assert read_fss(sums_of(forecast, observed, 10.0).values, 1.0, 5.0) == 0  # pixels of 10 km: no neighbourhood
+    near, single = (sums_of(forecast, observed, pixel_size_km).values for pixel_size_km in (1.0, 10.0))
+    assert read_score("fss", near, 1.0, 5.0) == 1
+    assert read_score("fss", single, 1.0, 5.0) == 0  # pixels of 10 km: no neighbourhood
 
 
 def test_hand_worked_brier() -> None:
     said = np.array([[0.0, 0.5, 0.25], [1.0, 0.5, 0.5]], np.float32)
     sums = sums_of(FORECAST, OBSERVED, 1.0, dict.fromkeys(THRESHOLDS, said))
     # The observation is known at five pixels; at 1 mm/h it is reached at (0, 1), (1, 0) and (1, 2).
-    assert read_brier(sums.values, 1.0) == (0 + 0.25 + 0.0625 + 0 + 0.25) / 5
+    assert read_score("brier", sums.values, 1.0) == (0 + 0.25 + 0.0625 + 0 + 0.25) / 5
 
 
 def test_adding_is_scoring_together() -> None:
@@ -76,13 +72,13 @@ def test_adding_is_scoring_together() -> None:
     together = np.vstack(forecast), np.vstack(observed)
     whole = sums_of(*together, 1.0)
     assert [both.counts(t) for t in THRESHOLDS] == [whole.counts(t) for t in THRESHOLDS]
-    np.testing.assert_allclose(read_mae(both.values), read_mae(whole.values), rtol=1e-12)
+    np.testing.assert_allclose(read_score("mae", both.values), read_score("mae", whole.values), rtol=1e-12)
 
 
 def test_json_holds_everything() -> None:
     said = dict.fromkeys(THRESHOLDS, np.full((2, 3), 0.3, np.float32))
     for sums in (sums_of(FORECAST, OBSERVED, 1.0), sums_of(FORECAST, OBSERVED, 1.0, said)):
-        assert len(sums.values) == SIZE
+        assert len(sums.values) == LIVE.size
         again = from_json(json.loads(json.dumps(to_json(sums))))
         np.testing.assert_array_equal(again.values, sums.values)
 
@@ -109,6 +105,6 @@ def test_readers_take_many_sums_for_intervals() -> None:
     observed = draw.gamma(0.3, 4, (40, 20, 20)).astype(np.float32)
     good = np.stack([sums_of(frame, frame, 1.0).values for frame in observed])
     bad = np.stack([sums_of(np.roll(frame, 3), frame, 1.0).values for frame in observed])
-    found = estimate_difference(good, bad, lambda sums: read_csi(sums, 1.0), block_length(6, 1))
+    found = estimate_difference(good, bad, lambda sums: read_score("csi", sums, 1.0), block_length(6, 1))
     assert found.low > 0
-    assert read_mae(good).shape == (40,)
+    assert read_score("mae", good).shape == (40,)

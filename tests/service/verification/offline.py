@@ -60,24 +60,20 @@ def _sums(forecast: Float32, observed: Float32, said: Sequence[Float32] | None) 
     known = [pair for pair in zip(forecast.ravel(), observed.ravel(), strict=True) if np.isfinite(pair).all()]
     errors = [abs(f - o) for f, o in known]
     sums = [1.0, sum(float(error) for error in errors), sum(float(error * error) for error in errors), len(known)]
-    for threshold in THRESHOLDS:
+    for index, threshold in enumerate(THRESHOLDS):
         for wanted in ((True, True), (False, True), (True, False), (False, False)):
             sums.append(sum((bool(f >= threshold), bool(o >= threshold)) == wanted for f, o in known))
         for scale in SCALES_KM:
             near = fraction_sum(forecast, observed, threshold, scale_pixels(scale, 1.0))
             sums += [near.difference, near.reference]
-    return [*sums, *_brier(observed, said)]
+        sums += _brier(observed, said[index], threshold) if said else [0.0, 0.0]
+    return sums
 
 
-def _brier(observed: Float32, said: Sequence[Float32] | None) -> list[float]:
-    if said is None:
-        return [0.0] * 2 * len(THRESHOLDS)
-    found: list[float] = []
-    for threshold, probability in zip(THRESHOLDS, said, strict=True):
-        known = np.isfinite(observed) & np.isfinite(probability)
-        happened = (observed >= threshold)[known].astype(np.float64)
-        found += [float(((probability[known].astype(np.float64) - happened) ** 2).sum()), float(known.sum())]
-    return found
+def _brier(observed: Float32, probability: Float32, threshold: float) -> list[float]:
+    known = np.isfinite(observed) & np.isfinite(probability)
+    happened = (observed >= threshold)[known].astype(np.float64)
+    return [float(((probability[known].astype(np.float64) - happened) ** 2).sum()), float(known.sum())]
 
 
 def _probabilities(whole: WholeRun, wholes: Sequence[WholeRun], minutes: int) -> list[Float32]:

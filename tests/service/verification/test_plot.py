@@ -15,21 +15,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def score(model: str, lead: int, csi: float | None) -> ScoreAnswer:
-    entry = ThresholdAnswer(
-        threshold=1.0,
-        hits=1,
-        misses=1,
-        false_alarms=1,
-        correct_negatives=1,
-        csi=csi,
-        pod=None,
-        far=None,
-        bias=None,
-        skill=None,
-        fss=[],
-        brier=None,
-    )
-    return ScoreAnswer(model=model, lead_minutes=lead, frames=1, pixels=4, mae=0.3, skill=None, thresholds=[entry])
+    scores = {"csi": csi, "skill": None, **dict.fromkeys(("pod", "far", "bias", "brier"))}
+    counts = dict.fromkeys(("hits", "misses", "false_alarms", "correct_negatives"), 1)
+    entry = ThresholdAnswer.model_validate({"threshold": 1.0, **counts, **scores, "fss": []})
+    about = {"model": model, "lead_minutes": lead, "frames": 1, "pixels": 4}
+    return ScoreAnswer.model_validate({**about, "mae": 0.3, "skill": None, "thresholds": [entry]})
 
 
 def answer(*scores: ScoreAnswer) -> VerificationAnswer:

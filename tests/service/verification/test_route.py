@@ -29,7 +29,7 @@ def record(valid: datetime, lead: int = 30, *, product: str = "RY", width: int =
         run=f"{product}.small.{base:%Y%m%dT%H%MZ}.still-1.0",
         product=product,
         grid="small",
-        base_time=base,
+        reference_time=base,
         lead_minutes=lead,
         served="still/1",
         method="model",

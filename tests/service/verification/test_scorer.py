@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.baselines import BASELINES
 from models.onnx_forecaster import load_forecaster
 from radar.errors import StoreUnavailable
 from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, STAND_IN, Key, read_records, read_scores
 from radar.scores.sums import LIVE
+from radar.scores.table import COUNTS, ERRORS, FRACTIONS
 from radar.sequence import Float32, FrameSequence, times_after
 from service.forecasting.catalogue import Catalogue, load_catalogue
 from service.history.codec import decode_one, encode
@@ -23,6 +25,7 @@ from service.redis.client import connect
 from service.runs.run import WholeRun
 from service.verification import scorer as scorer_module
 from service.verification.collect import compare
+from tests.models.test_baselines import Dry
 from tests.service.conftest import SMALL, RedisServer, tiny_card, write_repository, write_version
 from tests.service.runs_made import END
 from tests.service.verification.offline import Evaluated, evaluate
@@ -73,8 +76,8 @@ def assert_same(found: Path, expected: Evaluated) -> None:
     totals = read_scores(found)
     assert totals.keys() == expected.keys()
     for key, sums in totals.items():
-        wanted = LIVE.counts(np.array(expected[key]))
-        np.testing.assert_array_equal(LIVE.counts(sums.values), wanted, err_msg=str(key))
+        wanted = LIVE.part(COUNTS, np.array(expected[key]))
+        np.testing.assert_array_equal(LIVE.part(COUNTS, sums.values), wanted, err_msg=str(key))
         np.testing.assert_allclose(sums.values, expected[key], rtol=1e-9, atol=1e-9, err_msg=str(key))
 
 
@@ -175,8 +178,22 @@ def test_what_stood_in_for_a_model_is_not_scored_as_the_model(
     (record,) = read_records(tmp_path / "ledger")
     assert (record.served, record.method) == (STAND_IN, "extrapolation")
     assert set(record.sums) == {STAND_IN, PERSISTENCE, EXTRAPOLATION}
-    served, moved = (record.sums[name].values[: LIVE.size] for name in (STAND_IN, EXTRAPOLATION))
-    np.testing.assert_array_equal(served, moved)
+    served, moved = (record.sums[name].values for name in (STAND_IN, EXTRAPOLATION))
+    for statistic in (COUNTS, ERRORS, FRACTIONS):
+        np.testing.assert_array_equal(LIVE.part(statistic, served), LIVE.part(statistic, moved))
+
+
+def test_a_new_baseline_is_scored_beside_every_run(
+    replica_on: Callable[..., Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BASELINES, "dry", Dry())
+    play(replica_on(), storm(7, END))
+    records = list(read_records(tmp_path / "ledger"))
+    assert records
+    for record in records:
+        assert set(record.sums) == {MODEL, PERSISTENCE, EXTRAPOLATION, "dry"}
+        assert record.sums["dry"].counts(0.1)[0] == 0  # no hit
+        assert record.sums["dry"].pixels == record.sums[MODEL].pixels
 
 
 def test_a_single_frame_has_no_extrapolation(replica_on: Callable[..., Replica], tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def record(valid: datetime, *, lead: int = 5, model: str = MODEL, value: float =
         run=f"RY.small.{base:%Y%m%dT%H%MZ}.{model.replace('/', '-')}.0",
         product="RY",
         grid="small",
-        base_time=base,
+        reference_time=base,
         lead_minutes=lead,
         served=model,
         method="model",

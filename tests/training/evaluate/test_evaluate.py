@@ -31,7 +31,7 @@ from radar.synthetic import Weather, storm_sequence
 from radar.system.digest import sha256_of
 from training.__main__ import main
 from training.evaluate.evaluate import distinct_names, evaluate_events, models_and_events
-from training.evaluate.table import Score, markdown_tables, write_json
+from training.evaluate.table import ScoreRow, markdown_tables, write_json
 
 FRAMES, LEADS = 12, 3
 KEYS = {"model", "event", "lead_minutes", "threshold", "csi", "fss", "mae", "starts"}
@@ -85,7 +85,7 @@ class OfOtherPixels:
 
 def scores_of(
     forecasters: list[Forecaster], *events: Path, lead_minutes: int = 15, fss_km: float = 5.0, stride: int = 1
-) -> list[Score]:
+) -> list[ScoreRow]:
     scored = evaluate_events(
         forecasters, events, lead_minutes=lead_minutes, thresholds=[1.0, 500.0], stride=stride, fss_km=[fss_km]
     )
@@ -96,18 +96,19 @@ def test_what_is_right_scores_full_marks(event: Path) -> None:
     scores = [score for score in scores_of([Oracle(open_sequence([event]))], event) if score.threshold == 1]
     assert [score.lead_minutes for score in scores] == [5, 10, 15]
     for score in scores:
-        assert (score.csi, score.pod, score.far, score.bias, score.fss, score.mae) == (1, 1, 0, 1, 1, 0)
-        assert score.small_scale_power == pytest.approx(1)
+        names = ("csi", "pod", "far", "bias", "fss", "mae")
+        assert [score.scores[name] for name in names] == [1, 1, 0, 1, 1, 0]
+        assert score.scores["small_scale_power"] == pytest.approx(1)
         assert score.starts == FRAMES - 2 - LEADS + 1
 
 
 def test_half_the_rain_has_a_quarter_of_the_power_and_half_the_rain_as_error(event: Path) -> None:
     sequence = open_sequence([event])
     score = scores_of([Oracle(sequence, factor=0.5)], event)[0]
-    assert score.small_scale_power == pytest.approx(0.25, rel=1e-5)
+    assert score.scores["small_scale_power"] == pytest.approx(0.25, rel=1e-5)
     verified = np.concatenate([sequence.rain_rate[2 + start] for start in range(score.starts)])
-    assert score.mae == pytest.approx(np.nanmean(verified) / 2, rel=1e-5)
-    assert score.bias < 1
+    assert score.scores["mae"] == pytest.approx(np.nanmean(verified) / 2, rel=1e-5)
+    assert score.scores["bias"] < 1
 
 
 def test_all_are_scored_on_the_pixels_that_all_forecast(event: Path) -> None:
@@ -124,7 +125,7 @@ def test_scores_are_those_of_all_starts_together(event: Path) -> None:
         score for score in scores_of([Persistence()], event) if (score.lead_minutes, score.threshold) == (10, 1)
     )
     tables = (contingency(rain[start], rain[start + 2], 1.0) for start in range(FRAMES - LEADS))
-    assert score.csi == pytest.approx(csi(sum(tables, ContingencyTable())))
+    assert score.scores["csi"] == pytest.approx(csi(sum(tables, ContingencyTable())))
 
 
 def test_a_stride_leaves_starts_out(event: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_stride_leaves_starts_out(event: Path) -> None:
 def test_wider_neighbourhoods_forgive_more(event: Path) -> None:
     narrow, wide = (scores_of([Persistence()], event, fss_km=km)[0] for km in (1.0, 15.0))
     assert (narrow.fss_km, wide.fss_km) == (1, 15)
-    assert narrow.fss < wide.fss
+    assert narrow.scores["fss"] < wide.scores["fss"]
 
 
 def test_a_model_for_other_pixels_is_left_out_and_named(event: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,7 +211,7 @@ def test_undefined_scores_are_null_and_dashes(event: Path, tmp_path: Path) -> No
 
 def test_the_means_are_those_of_the_leads(event: Path) -> None:
     scores = [score for score in scores_of([Persistence()], event) if score.threshold == 1]
-    mean = sum(score.csi for score in scores) / len(scores)
+    mean = sum(score.scores["csi"] for score in scores) / len(scores)
     assert f"| persistence | {mean:.3f} |" in markdown_tables(scores)
 
 

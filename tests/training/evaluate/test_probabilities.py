@@ -67,11 +67,11 @@ def test_hand_worked_scores_of_each_kind() -> None:
     forecasters: dict[str, Forecaster] = {"persistence": Persistence(), "members": Members(), "stated": Stated()}
     scored = score_event(forecasters, "flat", raining(2), 5, Measure((1.0, 5.0), (10.0,)), 1)
     rows = {(row.model, row.threshold): row for row in scored.rows()}
-    assert rows["persistence", 1].brier == 0
-    assert rows["members", 1].brier == pytest.approx((1 - 2 / 3) ** 2)
-    assert rows["stated", 5].brier == pytest.approx(0.3**2)
+    assert rows["persistence", 1].scores["brier"] == 0
+    assert rows["members", 1].scores["brier"] == pytest.approx((1 - 2 / 3) ** 2)
+    assert rows["stated", 5].scores["brier"] == pytest.approx(0.3**2)
     assert rows["stated", 1].probability == "model"
     # mean |x - 2| = 3.5 / 3, mean |x - x'| over the nine pairs = 10 / 9
-    assert rows["members", 1].crps == pytest.approx(3.5 / 3 - 5 / 9)
-    assert np.isnan(rows["persistence", 1].crps)  # it is its MAE
+    assert rows["members", 1].scores["crps"] == pytest.approx(3.5 / 3 - 5 / 9)
+    assert np.isnan(rows["persistence", 1].scores["crps"])  # it is its MAE
     assert scored.reliability["stated"][0][0].count.tolist() == [0, 0, 0, 3 * 12 * 14, 0, 0, 0, 0, 0, 0]

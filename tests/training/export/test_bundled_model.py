@@ -13,12 +13,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from models.baselines import BASELINES
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import PRETRAINED, champions, read_manifest
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from training.config.config import FitConfig, load_config, make_config
-from training.evaluate.evaluate import BASELINES, evaluate_events, open_forecasters
+from training.evaluate.evaluate import evaluate_events, open_forecasters
 
 MOST_BYTES = 3_000_000
 KEPT_OUT = ("mch_ch_20170131.nc", "dwd_yw_20170816.nc")
@@ -107,10 +108,10 @@ def test_both_beat_persistence_and_the_sharp_one_keeps_heavy_rain(event: str, re
     for lead in leads:
         for name in BUNDLED:
             model, persistence = rows[name, lead], rows["persistence", lead]
-            assert model.csi > persistence.csi, (name, lead)
-            assert model.mae < persistence.mae, (name, lead)
+            assert model.scores["csi"] > persistence.scores["csi"], (name, lead)
+            assert model.scores["mae"] < persistence.scores["mae"], (name, lead)
     heavy = {
-        name: fmean(s.csi for s in scores if (s.model, s.threshold) == (name, 5) and s.lead_minutes <= 30)
+        name: fmean(s.scores["csi"] for s in scores if (s.model, s.threshold) == (name, 5) and s.lead_minutes <= 30)
         for name in ("ms-preciplstm", "extrapolation")
     }
     assert heavy["ms-preciplstm"] > 0.98 * heavy["extrapolation"]

@@ -21,15 +21,17 @@ import pytest
 import xarray as xr
 
 from models.aliases import read_aliases
+from models.baselines import BASELINES
 from models.onnx_forecaster import load_forecaster
 from models.repository import PRETRAINED, champions
 from radar.archive.archive import Archive
 from radar.counts import STORED
-from radar.errors import UnreadableFile
+from radar.errors import InvalidRequest, UnreadableFile
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.ledger.ledger import model_reference
 from radar.scores.pixels import contingency, csi
 from radar.synthetic import Weather, storm_sequence
+from tests.models.test_baselines import Dry
 from training.__main__ import main
 from training.dask_pool import pool
 from training.evaluate.score_event import part
@@ -157,6 +159,14 @@ def test_what_is_whole_is_not_done_again(archive: Path, alone: Path) -> None:
     before = _contents(alone)
     done = hindcast(_MODEL, archive, alone, _QUESTION, show=False)
     assert (done.made, done.done_before) == (0, 51)
+    assert _contents(alone) == before
+
+
+def test_a_store_of_other_baselines_is_refused(archive: Path, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _contents(alone)
+    monkeypatch.setitem(BASELINES, "dry", Dry())
+    with pytest.raises(InvalidRequest, match=r"hindcast\.zarr with 4 forecasters .* got one with 3"):
+        hindcast(_MODEL, archive, alone, _QUESTION, show=False)
     assert _contents(alone) == before
 
 

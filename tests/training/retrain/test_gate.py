@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from radar.scores.measure import Measure
-from training.evaluate.sums import Sums
+from radar.scores.pixels import Float64
+from radar.scores.table import BALANCED, COUNTS, ERRORS, UNIT_ERRORS
 from training.retrain.gate import CHALLENGER, CHAMPION, Evidence, GateConfig, Verdict, judge
 
 MEASURE = Measure((1.0, 5.0), (10.0,))
@@ -16,27 +17,21 @@ CONFIG = GateConfig()
 STARTS = 10
 
 
-def sums(hits: float, misses: float, heavy: tuple[float, float] = (4.0, 4.0), absolute: float = 50.0) -> Sums:
+def sums(hits: float, misses: float, heavy: tuple[float, float] = (4.0, 4.0), absolute: float = 50.0) -> Float64:
     """Ten starts alike, one lead: hits and misses of 1 mm/h, and of 5 mm/h; 100 pixels that err by `absolute`."""
     light, rare = (hits, 0.0, misses, 100 - hits - misses), (heavy[0], 0.0, heavy[1], 100 - sum(heavy))
     errors = (absolute, absolute, 100.0)
-    return Sums(
-        tables=np.tile(np.array([light, rare], np.float64), (STARTS, 1, 1, 1)),
-        fractions=np.ones((STARTS, 1, 2, 1, 2)),
-        errors=np.tile(np.array(errors), (STARTS, 1, 1)),
-        unit_errors=np.tile(np.array(errors), (STARTS, 1, 1)),
-        balanced=np.tile(np.array(errors), (STARTS, 1, 1)),
-        similarity=np.ones((STARTS, 1, 2)),
-        small_scale=np.ones((STARTS, 1, 2)),
-        brier=np.ones((STARTS, 1, 2, 2)),
-        crps=np.zeros((STARTS, 1, 2)),
-    )
+    start = np.ones(MEASURE.size)
+    MEASURE.put(COUNTS, [light, rare], start)
+    for statistic in (ERRORS, UNIT_ERRORS, BALANCED):
+        MEASURE.put(statistic, errors, start)
+    return np.tile(start, (STARTS, 1, 1))
 
 
-def evidence(challenger: Sums, champion: Sums | None = None, **changes: object) -> Evidence:
+def evidence(challenger: Float64, champion: Float64 | None = None, **changes: object) -> Evidence:
     others = {"persistence": sums(4, 6), "extrapolation": sums(5, 5)}
     made = Evidence(
-        sums={CHALLENGER: challenger, CHAMPION: champion or sums(6, 4), **others},
+        sums={CHALLENGER: challenger, CHAMPION: sums(6, 4) if champion is None else champion, **others},
         measure=MEASURE,
         block=2,
         seconds={CHALLENGER: 1.1, CHAMPION: 1.0},
@@ -81,7 +76,7 @@ def test_a_better_challenger_passes_and_the_numbers_are_those_of_a_hand() -> Non
         (sums(7, 3, heavy=(0, 0)), ["not worse in heavy rain"]),  # nothing to tell by
     ],
 )
-def test_each_rule_is_broken_by_its_own_fault(challenger: Sums, rules: list[str]) -> None:
+def test_each_rule_is_broken_by_its_own_fault(challenger: Float64, rules: list[str]) -> None:
     assert broken(judge(evidence(challenger), CONFIG)) == rules
 
 
@@ -94,7 +89,7 @@ def test_heavy_rain_may_be_worse_by_the_margin() -> None:
 def test_a_gain_that_only_some_starts_have_is_not_proof() -> None:
     """One start of ten is better: there are resamples without it."""
     challenger = sums(6, 4)
-    challenger.tables[3, 0, 0] = (10, 0, 0, 90)
+    MEASURE.put(COUNTS, [(10, 0, 0, 90), (4, 0, 4, 92)], challenger[3, 0])
     verdict = judge(evidence(challenger), CONFIG)
     (gain,) = (row for row in verdict.numbers["gains"] if (row["over"], row["threshold"]) == (CHAMPION, 1.0))
     assert gain["value"] == pytest.approx(0.04)  # 64 hits of 100 beside 60

@@ -77,5 +77,5 @@ def test_two_series_of_the_same_hours_prove_no_more_than_one() -> None:
     both, spanned = trial.in_order_of_time([one, replace(one, event="RV on small")])
     assert block == one.block == 4
     assert spanned == 2 * block
-    np.testing.assert_array_equal(both[CHAMPION].tables[0::2], alone[CHAMPION].tables)
-    np.testing.assert_array_equal(both[CHAMPION].tables[1::2], alone[CHAMPION].tables)
+    np.testing.assert_array_equal(both[CHAMPION][0::2], alone[CHAMPION])
+    np.testing.assert_array_equal(both[CHAMPION][1::2], alone[CHAMPION])

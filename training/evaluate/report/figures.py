@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 from radar.scores.pixels import Float64
+from radar.scores.table import Score, shown_in
 from training.evaluate.report.numbers import OBSERVED, Row
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6f4e37", "#999999")
@@ -36,15 +37,8 @@ _STYLE: Any = {
 }
 styled = matplotlib.rc_context(_STYLE)
 """Decorates what draws."""
-_BY_THRESHOLD = {"csi": "CSI", "fss": "FSS", "bias": "frequency bias", "brier": "Brier score"}
-_BY_LEAD = {
-    "mae": "MAE (mm/h)",
-    "rmse": "RMSE (mm/h)",
-    "balanced_mae": "balanced MAE",
-    "ssim": "SSIM",
-    "psnr": "PSNR (dB)",
-    "small_scale_power": "small-scale power",
-}
+_IN_A_ROW = 3
+"""Plots of scores without a threshold."""
 _LONGEST_WAVE_KM = 256.0
 
 _AS_THEY_ARE = " '/=;,<>"
@@ -68,32 +62,32 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
 def score_figure(rows: Sequence[Row], event: Row) -> str:
     """CSI, FSS, bias and Brier score by lead time: a row of plots for each threshold that any rain reached."""
     thresholds = [limit for limit in event["thresholds"] if _ever(rows, limit)] or event["thresholds"][:1]
+    scores = [score for score in shown_in("plots") if score.axis != "frame"]
     figure = _figure(_WIDTH, _MARGINS + 2.0 * len(thresholds))
-    grid = figure.subplots(len(thresholds), len(_BY_THRESHOLD), sharex=True, squeeze=False)
+    grid = figure.subplots(len(thresholds), len(scores), sharex=True, squeeze=False)
     for axes_row, threshold in zip(grid, thresholds, strict=True):
         chosen = [row for row in rows if row["threshold"] == threshold]
-        for axes, (name, title) in zip(axes_row, _BY_THRESHOLD.items(), strict=True):
-            suffix = f", {event['fss_km'][0]:g} km" if name == "fss" else ""
-            _by_lead(axes, chosen, name, event["models"])
-            axes.set_title(f"{title}{suffix}, {threshold:g} mm/h")
-            if name in ("csi", "fss"):
+        for axes, score in zip(axes_row, scores, strict=True):
+            suffix = f", {event['fss_km'][0]:g} km" if score.axis == "neighbourhood" else ""
+            _by_lead(axes, chosen, score, event["models"], f"{suffix}, {threshold:g} mm/h")
+            low, high = axes.dataLim.intervaly
+            if score.best == "highest" and low >= 0 and high <= 1:
                 axes.set_ylim(0, 1)
-            if name == "bias":
-                _around_one(axes)
     return _finish(figure, grid, event["models"])
 
 
 @styled
 def error_figure(rows: Sequence[Row], event: Row) -> str:
     """Scores without a threshold, by lead time."""
-    figure = _figure(_WIDTH, 5)
-    grid = figure.subplots(2, 3, sharex=True)
+    scores = [score for score in shown_in("plots") if score.axis == "frame"]
+    lines = -(-len(scores) // _IN_A_ROW)
+    figure = _figure(_WIDTH, 2.5 * lines)
+    grid = figure.subplots(lines, _IN_A_ROW, sharex=True, squeeze=False)
     chosen = [row for row in rows if row["threshold"] == event["thresholds"][0]]
-    for axes, (name, title) in zip(grid.flat, _BY_LEAD.items(), strict=True):
-        _by_lead(axes, chosen, name, event["models"])
-        axes.set_title(title)
-        if name == "small_scale_power":
-            _around_one(axes)
+    for axes in grid.flat[len(scores) :]:
+        axes.remove()
+    for axes, score in zip(grid.flat, scores, strict=False):
+        _by_lead(axes, chosen, score, event["models"])
     return _finish(figure, grid, event["models"])
 
 
@@ -181,8 +175,10 @@ def _finish(figure: Figure, grid: Grid, models: Sequence[str], xlabel: str = "le
     return data_uri(figure, "svg")
 
 
-def _by_lead(axes: Axes, rows: Sequence[Row], name: str, models: Sequence[str]) -> None:
+def _by_lead(axes: Axes, rows: Sequence[Row], score: Score, models: Sequence[str], suffix: str = "") -> None:
     """A line with its band for each model."""
+    name = score.name
+    axes.set_title(f"{score.label or score.title}{suffix}")
     for model in models:
         own = [row for row in rows if row["model"] == model]
         leads = _numbers([row["lead_minutes"] for row in own])
@@ -190,6 +186,8 @@ def _by_lead(axes: Axes, rows: Sequence[Row], name: str, models: Sequence[str]) 
         colour = colours_of(models)[model]
         axes.plot(leads, value, color=colour, marker="o", ms=2.5, lw=1.3)
         axes.fill_between(leads, low, high, color=colour, alpha=0.12, lw=0)
+    if score.best == "near 1":
+        _around_one(axes)
 
 
 def _drawn(axes: Axes) -> bool:

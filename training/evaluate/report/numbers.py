@@ -11,21 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from models.baselines import reference_of
 from radar.scores.bootstrap import CONFIDENCE, RESAMPLES
 from radar.scores.pixels import Float64
 from radar.scores.reliability import mean_probability, observed_frequency
 from radar.scores.spectrum import rapsd, wavelengths_km
 from radar.sequence import iso
 from training.evaluate.event_scores import EventScores
-from training.evaluate.read_scores import Sampled
 from training.evaluate.report.origins import Origin
+from training.evaluate.sampled import Sampled
 from training.evaluate.seen import UNSEEN
 from training.evaluate.table import ENDS, json_row, null_if_nan
 
 OBSERVED = "observed"
 """The model of a spectrum of the observations."""
-REFERENCES = ("smoothed", "extrapolation", "persistence")
-"""What the others are compared with: the first of these that was scored."""
 
 Row = dict[str, Any]
 
@@ -49,11 +48,6 @@ def report_numbers(scored: Sequence[EventScores], origins: Mapping[str, Origin])
         "spectra": [row for event in scored for row in _spectra(event)],
         "reliability": [row for event in scored for row in _reliability(event)],
     }
-
-
-def reference_of(models: Sequence[str]) -> str | None:
-    """The method that the others are compared with, if there is one."""
-    return next((name for name in REFERENCES if name in models), None)
 
 
 def _event(event: EventScores) -> Row:
@@ -85,7 +79,7 @@ def _means(event: EventScores, sampled: Mapping[str, Sampled]) -> Iterator[Row]:
 
 
 def _differences(event: EventScores, sampled: Mapping[str, Sampled]) -> Iterator[Row]:
-    reference = reference_of(list(sampled))
+    reference = reference_of(sampled)
     if reference is None:
         return
     for model in (name for name in sampled if name != reference):

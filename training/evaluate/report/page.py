@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from models.baselines import reference_of
+from radar.scores.table import shown_in
 from radar.sequence import iso
 from training.evaluate.event_scores import Strip, shown_leads
 from training.evaluate.report.figures import error_figure, reliability_figure, score_figure, spectrum_figure
-from training.evaluate.report.numbers import Row, reference_of
+from training.evaluate.report.numbers import Row
 from training.evaluate.report.strips import strip_figure
 from training.evaluate.report.tables import (
-    BY_THRESHOLD,
     FEWEST_BLOCKS,
-    OF_ALL_RAIN,
+    all_rain_columns,
+    columns,
     difference_table,
-    fss_titles,
     html_table,
     score_table,
+    threshold_columns,
 )
 from training.evaluate.seen import remarks
 
@@ -97,11 +99,11 @@ def _headline(numbers: dict[str, Any]) -> str:
     key = {event["event"]: _key_threshold(event) for event in events}
     means = {(row["model"], row["event"]): row for row in numbers["means"] if row["threshold"] == key[row["event"]]}
     models = dict.fromkeys(model for model, _ in means)
-    names = {"csi": "CSI", "fss": "FSS", "bias": "bias", "mae": "MAE"}
+    shown = columns(shown_in("headline"))
     parts = [f"<h3>Means over lead times{_at(set(key.values()))}</h3>"]
     for event in events:
         rows = [means[model, event["event"]] for model in models if (model, event["event"]) in means]
-        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, names)}{_seen(event)}")
+        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, shown)}{_seen(event)}")
     return "\n".join(parts)
 
 
@@ -137,6 +139,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
         [row for row in numbers[key] if row["event"] == name]
         for key in ("scores", "means", "differences", "spectra", "reliability")
     )
+    all_rain = _at_threshold(means, event["thresholds"][0])
     methods = dict.fromkeys(event["probabilities"].values())
     said = "; ".join(_PROBABILITIES[method] for method in methods)
     return f"""<h2 id="{_anchor(event)}">{escape(name)}</h2>
@@ -149,7 +152,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
 <p class="note">Of all rain, wet or dry: MAE and RMSE in mm/h; balanced errors, SSIM and PSNR (dB) in network units, dBZ
 from -10 to 60 as 0 to 1; small-scale power is below 8 km, forecast / observed. The CRPS of a deterministic forecast is
 its MAE and not shown again.</p>
-{_all_rain_table(_at_threshold(means, event["thresholds"][0]))}
+{score_table(all_rain, all_rain_columns(all_rain))}
 {_difference(differences, event)}
 <h3>Spectra</h3>
 <p class="note">Power at each wavelength: below the black line a forecast has too little detail, above it too much.</p>
@@ -162,18 +165,12 @@ said; below it, less often. All lead times together; the lower plots count pixel
 
 def _threshold_tables(means: Sequence[Row], event: Row) -> str:
     """One table for each threshold, of which one is open."""
-    titles = BY_THRESHOLD | fss_titles(event)
+    shown = threshold_columns(event)
     return "\n".join(
         f"<details{' open' if threshold == _key_threshold(event) else ''}><summary>{threshold:g} mm/h</summary>"
-        f"{score_table(_at_threshold(means, threshold), titles)}</details>"
+        f"{score_table(_at_threshold(means, threshold), shown)}</details>"
         for threshold in event["thresholds"]
     )
-
-
-def _all_rain_table(means: Sequence[Row]) -> str:
-    """CRPS only where there is an ensemble."""
-    ensembles = any(row["crps"] is not None for row in means)
-    return score_table(means, {name: title for name, title in OF_ALL_RAIN.items() if name != "crps" or ensembles})
 
 
 def _difference(rows: Sequence[Row], event: Row) -> str:

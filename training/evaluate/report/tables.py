@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
+from radar.scores.table import Best, Score, at_width, kept_in, shown_in
 from training.evaluate.report.numbers import Row
-from training.evaluate.table import fss_name
 
-BEST = {
-    **dict.fromkeys(("csi", "pod", "hss", "ets", "fss", "ssim", "psnr"), "highest"),
-    **dict.fromkeys(("far", "mae", "rmse", "balanced_mae", "balanced_mse", "brier", "crps"), "lowest"),
-    **dict.fromkeys(("bias", "small_scale_power"), "nearest to 1"),
-}
-"""Which value of each score is best."""
-BY_THRESHOLD = {
-    "csi": "CSI",
-    "pod": "POD",
-    "far": "FAR",
-    "bias": "bias",
-    "hss": "HSS",
-    "ets": "ETS",
-    "brier": "Brier",
-}
-OF_ALL_RAIN = {
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "balanced_mae": "balanced MAE",
-    "balanced_mse": "balanced MSE",
-    "ssim": "SSIM",
-    "psnr": "PSNR",
-    "small_scale_power": "small-scale power",
-    "crps": "CRPS",
-}
-COMPARED = {"csi": "CSI", "fss": "FSS", "ets": "ETS", "brier": "Brier", "mae": "MAE", "rmse": "RMSE"}
+_FIRST = ("csi", "pod", "far", "bias")
+"""The order of the scores that have a threshold; others follow."""
 
 
-def fss_titles(event: Row) -> dict[str, str]:
-    """FSS of every width, narrow to wide."""
-    return {fss_name(km): f"FSS {km:g} km" for km in sorted(event["fss_km"])}
+class Column(NamedTuple):
+    """A score of a table, by its name in rows."""
+
+    name: str
+    title: str
+    best: Best
 
 
-def score_table(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
+def columns(scores: Iterable[Score]) -> list[Column]:
+    """A column for each score."""
+    return [Column(score.name, score.title, score.best) for score in scores]
+
+
+def threshold_columns(event: Row) -> list[Column]:
+    """The scores that have a threshold; last those of neighbourhoods, of every width, narrow to wide."""
+    scores = kept_in("evaluation", *_FIRST)
+    return columns(score for score in scores if score.axis == "threshold") + [
+        Column(at_width(score.name, km), f"{score.title} {km:g} km", score.best)
+        for score in scores
+        if score.axis == "neighbourhood"
+        for km in sorted(event["fss_km"])
+    ]
+
+
+def all_rain_columns(rows: Sequence[Row]) -> list[Column]:
+    """The scores that have no threshold; those of ensembles only where there is one."""
+    scores = [score for score in kept_in("evaluation") if score.axis == "frame"]
+    return columns(
+        each for each in scores if not each.ensembles_only or any(row[each.name] is not None for row in rows)
+    )
+
+
+def score_table(rows: Sequence[Row], shown: Sequence[Column]) -> str:
     """A row for each model and a column for each score with its interval; the best of a column is bold."""
-    best = {name: _best([row[name] for row in rows], name) for name in titles}
+    best = {column.name: _best([row[column.name] for row in rows], column.best) for column in shown}
     body = [
         [
             _named(row["model"]),
-            *(_cell(row, name, strong=row[name] is not None and row[name] == best[name]) for name in titles),
+            *(_cell(row, name, strong=row[name] is not None and row[name] == value) for name, value in best.items()),
         ]
         for row in rows
     ]
-    return html_table(["", *titles.values()], body)
+    return html_table(["", *(column.title for column in shown)], body)
 
 
 FEWEST_BLOCKS = 5
@@ -63,9 +67,9 @@ def difference_table(rows: Sequence[Row], blocks: float) -> str:
 
     Not so where there are less than `FEWEST_BLOCKS` independent `blocks` of starts.
     """
-    judged = blocks >= FEWEST_BLOCKS
-    body = [[_named(row["model"]), *(_verdict(row, name, judged) for name in COMPARED)] for row in rows]
-    return html_table(["", *COMPARED.values()], body)
+    judged, compared = blocks >= FEWEST_BLOCKS, shown_in("differences")
+    body = [[_named(row["model"]), *(_verdict(row, score, judged) for score in compared)] for row in rows]
+    return html_table(["", *(score.title for score in compared)], body)
 
 
 def html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -98,18 +102,18 @@ def _bounds(row: Row, name: str, signed: bool = False) -> str:
     return "" if low is None else f"<small>{number(low, signed)} to {number(high, signed)}</small>"
 
 
-def _verdict(row: Row, name: str, judged: bool) -> str:
+def _verdict(row: Row, score: Score, judged: bool) -> str:
+    name = score.name
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     told = judged and low is not None and (low > 0 or high < 0)
-    better = told and (low > 0) == (BEST[name] == "highest")
+    better = told and (low > 0) == (score.best == "highest")
     kind = ("better" if better else "worse") if told else ""
     word = f" {kind}" if kind else ""
     return f'<td class="{kind}">{number(row[name], signed=True)}{word}{_bounds(row, name, signed=True)}</td>'
 
 
-def _best(values: Sequence[float | None], name: str) -> float | None:
+def _best(values: Sequence[float | None], wanted: Best) -> float | None:
     defined = [value for value in values if value is not None]
-    wanted = BEST["fss" if name.startswith("fss") else name]
     if not defined or wanted == "highest":
         return max(defined, default=None)
-    return min(defined, key=lambda value: abs(value - 1) if wanted == "nearest to 1" else value)
+    return min(defined, key=lambda value: abs(value - 1) if wanted == "near 1" else value)

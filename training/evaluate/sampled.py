@@ -1,4 +1,4 @@
-"""Every score of an evaluation, read from its sums: of one sample of the starts or of many at once."""
+"""Every score of an evaluation, of all starts and of resampled ones."""
 
 from __future__ import annotations
 
@@ -9,38 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from radar.scores.bootstrap import Interval, draw_starts, interval, resample
-from radar.scores.fss import FractionSum, fss
-from radar.scores.image_quality import psnr, ssim
-from radar.scores.pixels import ErrorSum, Float64, categorical, mae, mse, ratio, read_many, rmse
-from radar.scores.probability import MeanSum, brier, crps
-from training.evaluate.sums import Sums
-from training.evaluate.table import fss_name
+from radar.scores.measure import Measure
+from radar.scores.pixels import Float64, ratio
 
 Scores = Mapping[str, Float64]
-"""Scores by name, (..., thresholds) each, those without a threshold repeated."""
-
-
-def read_scores(sums: Sums, fss_km: tuple[float, ...]) -> Scores:
-    """All scores, undefined ones NaN; `fss` is that of the first width, beside one for each width."""
-    shape = sums.tables.shape[:-1]
-    widths = read_many(fss, FractionSum, sums.fractions)
-    plain = {
-        "mae": read_many(mae, ErrorSum, sums.errors),
-        "rmse": read_many(rmse, ErrorSum, sums.errors),
-        "balanced_mae": read_many(mae, ErrorSum, sums.balanced),
-        "balanced_mse": read_many(mse, ErrorSum, sums.balanced),
-        "ssim": read_many(ssim, MeanSum, sums.similarity),
-        "psnr": read_many(psnr, ErrorSum, sums.unit_errors),
-        "small_scale_power": ratio(sums.small_scale[..., 0], sums.small_scale[..., 1]),
-        "crps": read_many(crps, MeanSum, sums.crps),
-    }
-    return {
-        **categorical(sums.tables),
-        "fss": widths[..., 0],
-        **{fss_name(km): widths[..., index] for index, km in enumerate(fss_km)},
-        **{name: np.broadcast_to(values[..., None], shape) for name, values in plain.items()},
-        "brier": read_many(brier, MeanSum, sums.brier),
-    }
+"""Scores by name, (..., thresholds) each: `Measure.read_all`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +56,13 @@ class Sampled:
         )
 
 
-def sample(sums: Sums, fss_km: tuple[float, ...], block: int) -> Sampled:
-    """Scores from sums whose first axis is the starts, resampled in blocks of consecutive ones."""
-    draws = draw_starts(len(sums.tables), block)
+def sample(sums: Float64, measure: Measure, block: int) -> Sampled:
+    """Scores from sums (starts, leads, sums), resampled in blocks of consecutive starts."""
+    draws = draw_starts(len(sums), block)
     return Sampled(
-        read_scores(sums.each(lambda array: array.sum(axis=0)), fss_km),
-        read_scores(sums.each(lambda array: resample(array, draws)), fss_km),
-        len(sums.tables) / block,
+        measure.read_all(sums.sum(axis=0)),
+        measure.read_all(resample(sums, draws)),
+        len(sums) / block,
     )
 
 

@@ -1,0 +1,70 @@
+"""A forecast frame beside its observation, in every form that a score reads; each form is made once, when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from radar.rain import RainScaling
+from radar.scores.spectrum import SpectrumSum, spectrum_sum
+from radar.sequence import Float32
+
+UNITS = RainScaling()
+"""The network units of every method's SSIM, PSNR and balanced errors, whatever its own are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One frame (H, W) in mm/h, NaN where it is missing."""
+
+    rain_rate: Float32
+
+    @cached_property
+    def units(self) -> Float32:
+        """The frame in network units."""
+        return UNITS.to_network(self.rain_rate)
+
+    @cached_property
+    def power(self) -> SpectrumSum:
+        """Its spectrum, with missing pixels as dry."""
+        return spectrum_sum(np.nan_to_num(self.rain_rate, nan=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What the sums of a frame are made from.
+
+    Parameters
+    ----------
+    forecast, observed : Field
+        Pixels where one of them is NaN do not count. Spectra compare only if both are NaN at the same pixels.
+    pixel_size_km : float
+    probabilities : mapping of float to float32 (H, W)
+        By threshold in mm/h, 0 to 1; empty where none were forecast.
+    ensemble : float32 (M, H, W) or None
+        mm/h, where the forecast has members.
+    """
+
+    forecast: Field
+    observed: Field
+    pixel_size_km: float
+    probabilities: Mapping[float, Float32] = field(default_factory=dict)
+    ensemble: Float32 | None = None
+
+    @property
+    def rain(self) -> tuple[Float32, Float32]:
+        """Forecast and observation in mm/h."""
+        return self.forecast.rain_rate, self.observed.rain_rate
+
+    @property
+    def units(self) -> tuple[Float32, Float32]:
+        """Forecast and observation in network units."""
+        return self.forecast.units, self.observed.units
+
+    @property
+    def power(self) -> tuple[SpectrumSum, SpectrumSum]:
+        """Spectra of forecast and observation."""
+        return self.forecast.power, self.observed.power
