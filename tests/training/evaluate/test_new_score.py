@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.baselines import Persistence
-from radar.counts import to_counts
+from radar.counts import STORED
 from radar.scores.measure import Measure
 from radar.scores.table import SCORES
 from tests.radar.scores.test_table import WETNESS
@@ -41,7 +41,7 @@ def test_an_evaluation_has_it_in_its_sums_its_tables_and_its_report() -> None:
 
 def test_a_hindcast_has_it_in_its_store_and_its_rows() -> None:
     forecast, observed = np.array([[[2.4, 1.2, 0.0]]], np.float32), np.array([[1.2, 1.2, 0.0]], np.float32)
-    counts, saturated = to_counts(forecast)
+    counts, saturated = STORED.to_counts(forecast)
     sums = start_sums([counts], [saturated], [observed], (1.0,), 1.0)
     assert sum_names((1.0,))[-2:] == ["wet_forecast_1", "wet_observed_1"]
     assert sums[0, 0, -2:] == pytest.approx([3.6, 2.4])

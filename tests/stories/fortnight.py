@@ -27,7 +27,7 @@ from service.runs.run import Run
 from service.settings import Settings
 from service.verification.verification import Verification
 from tests.service.conftest import Client, client_of, npy
-from tests.turning_weather import GRID, PRODUCT, STEP_MINUTES, WESTERLIES, Regime, burst
+from tests.stories.turning_weather import GRID, PRODUCT, STEP_MINUTES, WESTERLIES, Regime, burst
 from training.__main__ import main
 from training.config.config import DataConfig, FitConfig, OptimiserConfig
 from training.export.export import export

@@ -14,8 +14,8 @@ import torch
 from models.aliases import read_aliases
 from models.onnx_forecaster import read_card_of
 from models.repository import versions_of
-from tests.fortnight import NAME, SERIES, World, wait_for, world
-from tests.turning_weather import EASTERLIES, FRAMES, WESTERLIES
+from tests.stories.fortnight import NAME, SERIES, World, wait_for, world
+from tests.stories.turning_weather import EASTERLIES, FRAMES, WESTERLIES
 from training.fit.checkpoint import load_checkpoint, save_checkpoint
 from training.fit.loop import fit
 from training.promote.decisions import read_decisions
