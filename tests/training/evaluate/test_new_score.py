@@ -42,7 +42,7 @@ def test_an_evaluation_has_it_in_its_sums_its_tables_and_its_report() -> None:
 def test_a_hindcast_has_it_in_its_store_and_its_rows() -> None:
     forecast, observed = np.array([[[2.4, 1.2, 0.0]]], np.float32), np.array([[1.2, 1.2, 0.0]], np.float32)
     counts, saturated = STORED.to_counts(forecast)
-    sums = start_sums([counts], [saturated], [observed], (1.0,), 1.0)
+    sums = start_sums([counts], [saturated.sum(axis=(1, 2))], [observed], (1.0,), 1.0)
     assert sum_names((1.0,))[-2:] == ["wet_forecast_1", "wet_observed_1"]
     assert sums[0, 0, -2:] == pytest.approx([3.6, 2.4])
     (row,) = score_rows(sums, ["model"], [5], (1.0,))
