@@ -102,7 +102,7 @@ class Caller:
 
 def test_under_load_whoever_was_accepted_is_answered(service_process: START) -> None:
     server = service_process()
-    callers = [Caller(server, npy(rain(5, (250, 200)))) for _ in range(CALLERS)]
+    callers = [Caller(server, npy(rain(5, (500, 400)))) for _ in range(CALLERS)]
     with ThreadPoolExecutor(CALLERS) as pool:
         done = [pool.submit(caller.go_on) for caller in callers]
         wait_until(lambda: all(len(caller.answers) >= 2 for caller in callers), "the load")
