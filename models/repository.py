@@ -5,7 +5,6 @@ Which version is champion is in each model's aliases.json: models/aliases.py.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from radar.errors import ArtifactRejected, UnknownModel
 from radar.system import regular_file
 from radar.system.digest import sha256_of
 from radar.system.durable import write_text
+from radar.system.locks import locked
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""
@@ -177,8 +177,7 @@ def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
 @contextmanager
 def one_writer(path: Path) -> Iterator[None]:
     """Who changes a file waits for who is changing it; the lock goes with its process."""
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(path.with_name(f".{path.name}.lock")):
         yield
 
 

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from models.repository import PRETRAINED, model_names, versions_of
-from radar.system.durable import commit, sync
+from radar.system.durable import commit, place_folder
 
 _KEYS = "# API keys, a line each: docker compose run --rm setup sh -c 'python -m service key NAME >> /secrets/keys'\n"
 
@@ -60,10 +60,7 @@ def _copy_folder(source: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial)
-    for path in (*partial.iterdir(), partial):
-        sync(path)
-    partial.rename(target)
-    sync(target.parent)
+    place_folder(partial, target)
 
 
 def _write(path: Path, text: str) -> None:

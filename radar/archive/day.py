@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from radar.archive.file import TEMPORARY, Series, read_frames, read_series, read
 from radar.archive.frame import ArchivedFrame, same_rain
 from radar.errors import UnreadableFile
 from radar.sequence import midnight
+from radar.system.locks import locked
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.nc)?")
 _ATTEMPTS = 5
@@ -147,8 +147,7 @@ class StoredDay:
         """One writer of the day at a time; the lock goes with its process. What a killed one left is swept away."""
         year = self.packed.parent
         year.mkdir(parents=True, exist_ok=True)
-        with (year / f".{self.day}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(year / f".{self.day}.lock"):
             left = _listed(year, f".{self.packed.name}.*{TEMPORARY}") + _listed(self.loose_folder, f".*{TEMPORARY}")
             for path in left:
                 path.unlink(missing_ok=True)

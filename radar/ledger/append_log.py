@@ -8,7 +8,6 @@ are named by the UTC day that their lines are about, so that a reader of a week 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from radar.system.durable import sync
-from radar.system.regular_file import open_regular, parse_json
+from radar.system.journal import Line, append_lines, parse_line
+from radar.system.regular_file import open_regular
 
 QUIET_DAYS = 10
 """Days for which nothing must have been added to a day before it is over: longer than any run or frame is kept."""
 MOST_LINE_BYTES = 2**20
 """Of a line: a record of a dozen models has some kilobytes."""
-Line = dict[str, Any]
 
 
 class LogFile(NamedTuple):
@@ -51,13 +50,12 @@ class AppendLog:
 
     def append(self, time: datetime, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add lines about the day of `time`, on the disk when this returns; raises OSError."""
-        text = "".join(json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines).encode()
         if not self._folder.is_dir():
             self._folder.mkdir(parents=True, exist_ok=True)
             sync(self._folder.parent)
         path = self._folder / f"{self._kind}-{time.astimezone(UTC):%Y%m%d}.{self._writer}.jsonl"
         try:
-            _write_through(path, text)
+            append_lines(path, lines, compact=True)
         except OSError:
             self._writer = _new_writer()  # the next line does not join what was left of this one
             raise
@@ -120,7 +118,7 @@ class LogFollower:
                 yield from self._line(text)
 
     def _line(self, text: bytes) -> Iterator[Line]:
-        if (line := _parse(text)) is not None:
+        if (line := parse_line(text)) is not None:
             yield line
         else:
             self.damaged += 1
@@ -182,26 +180,5 @@ def _modified(path: Path) -> float:
         return float("-inf")
 
 
-def _parse(text: bytes) -> Line | None:
-    try:
-        line = parse_json(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
-
-
 def _new_writer() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def _write_through(path: Path, text: bytes) -> None:
-    new = not path.exists()
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        while text:
-            text = text[os.write(handle, text) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    if new:
-        sync(path.parent)

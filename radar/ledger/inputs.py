@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from radar.ledger.append_log import AppendLog, Line, LogFollower, RecordFollower, days_over
+from radar.ledger.append_log import AppendLog, LogFollower, RecordFollower, days_over
 from radar.ledger.ledger import past_time, text_of
 from radar.scores.sums import THRESHOLDS
 from radar.sequence import Float32, iso
+from radar.system.journal import Line
 
 _KIND, _VERSION = "inputs", 1
 _LARGEST = 1e9

@@ -19,10 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from radar.errors import RaincellError
-from radar.ledger.append_log import AppendLog, Line, LogFollower, RecordFollower
+from radar.ledger.append_log import AppendLog, LogFollower, RecordFollower
 from radar.scores.pixels import Float64
 from radar.scores.sums import ScoreSums, from_json, to_json
 from radar.sequence import iso
+from radar.system.journal import Line
 
 PERSISTENCE, EXTRAPOLATION, DWD = "persistence", "extrapolation", "dwd-rv"
 """What forecasts that are no model's are called."""

@@ -23,6 +23,17 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)  # what a full disk left of it
 
 
+def place_folder(made: Path, target: Path) -> None:
+    """Put a folder of files in its place for good, by a rename: a reader, or a run after a crash, sees it whole.
+
+    Raises OSError where there is one with files in it.
+    """
+    for path in (*made.rglob("*"), made):
+        sync(path)
+    made.rename(target)
+    sync(target.parent)
+
+
 def sync(path: Path) -> None:
     """Wait until a file's contents, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

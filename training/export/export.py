@@ -23,7 +23,7 @@ from models.onnx_forecaster import load_forecaster
 from models.recurrent import roll_out
 from models.repository import MODEL_FILE, check_name, model_names, set_alias, write_json
 from radar.system.digest import sha256_of
-from radar.system.durable import sync
+from radar.system.durable import place_folder
 from training.config.config import FitConfig
 from training.data.digest import joint_sha256
 from training.export.card import NEW, Origin, make_card
@@ -141,10 +141,7 @@ def _staged(target: Path) -> Iterator[Path]:
             staged = Path(folder) / target.name
             staged.mkdir()
             yield staged
-            for file in staged.iterdir():
-                sync(file)
-            staged.rename(target)
-            sync(target.parent)
+            place_folder(staged, target)
     except BaseException:
         for folder_made in made:
             with contextlib.suppress(OSError):  # somebody else's by now

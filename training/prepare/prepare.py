@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from radar.archive.archive import Archive
-from radar.system.regular_file import parse_json, read_lines
+from radar.system.journal import append_lines, journal_lines
 from training.dask_pool import run_all
 from training.prepare.plan import Task, find_files, plan
 from training.prepare.task import Record, run_task
@@ -83,10 +80,10 @@ def prepare(
     settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product, variable)}
     tasks = plan(files, settled, variable)
     now: dict[str, Record] = {}
-    with _journal(root) as journal, tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
+    with tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
         for records in _results(tasks, partial(run_task, str(root), product=product, variable=variable), client):
             now |= {record.key: record for record in records}
-            _write(journal, records)
+            append_lines(root / _JOURNAL, map(asdict, records))
             bar.update(len(records))
     every = _of_last_variable({**{key: r for key, r in before.items() if key not in now}, **now})
     Archive(root).write_manifest(_sources(every))
@@ -104,11 +101,10 @@ def prepare(
 def read_journal(root: Path) -> dict[str, Record]:
     """What became of each file so far; a last line that a kill cut short is passed over."""
     records: dict[str, Record] = {}
-    path = root / _JOURNAL
-    for line in read_lines(path):
+    for line in journal_lines(root / _JOURNAL):
         try:
-            record = Record(**parse_json(line))
-        except (ValueError, TypeError):
+            record = Record(**line)
+        except TypeError:
             continue
         if not _is_sound(record):
             continue
@@ -118,7 +114,7 @@ def read_journal(root: Path) -> dict[str, Record]:
 
 
 def _is_sound(record: Record) -> bool:
-    """Whether a line of the journal says of a file what `_write` writes; its file is read again if not."""
+    """Whether a line of the journal says of a file what `prepare` writes; its file is read again if not."""
     texts = (record.key, record.path, record.sha256, record.error)
     counts = (record.frames, record.forecasts, record.others)
     return (
@@ -156,22 +152,6 @@ def _failed(task: Task, error: BaseException) -> list[Record]:
     """A worker that was killed, or ran out of memory: its files are tried again next time."""
     text = f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
     return [Record(piece.key, piece.path, error=text, settled=False) for piece in task]
-
-
-@contextmanager
-def _journal(root: Path) -> Iterator[int]:
-    journal = os.open(root / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        yield journal
-    finally:
-        os.close(journal)
-
-
-def _write(journal: int, records: Iterable[Record]) -> None:
-    """Lines at the end, on the disk before the next; an empty line first, should a kill have cut the last one short."""
-    lines = "".join(json.dumps(asdict(record)) + "\n" for record in records)
-    os.write(journal, b"\n" + lines.encode())
-    os.fsync(journal)
 
 
 def _sources(records: dict[str, Record]) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from models.repository import check_name, one_writer
-from radar.system.regular_file import parse_json, read_lines
+from radar.system.journal import append_lines, journal_lines
 
 
 def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) -> None:
@@ -18,21 +16,9 @@ def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) ->
     with one_writer(path):
         if any(known.get("id") == decision["id"] for known in read_decisions(repository, name)):
             return
-        with path.open("ab") as file:
-            # A line that a killed process left unfinished is ended first; readers pass over it.
-            whole = not path.stat().st_size or path.read_bytes().endswith(b"\n")
-            file.write((b"" if whole else b"\n") + json.dumps(decision, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(path, [decision])
 
 
 def read_decisions(repository: Path, name: str) -> Iterator[dict[str, Any]]:
     """All decisions of a model; lines that a killed process left unfinished are passed over."""
-    path = repository / check_name(name) / "decisions.jsonl"
-    for line in read_lines(path):
-        try:
-            content = parse_json(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            yield content
+    return journal_lines(repository / check_name(name) / "decisions.jsonl")

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from models.framing import Framing
 from radar.archive.archive import Archive
 from radar.sequence import FrameSequence, iso
-from radar.system.durable import sync, write_text
+from radar.system.durable import place_folder, write_text
 from training.data.archive import ArchiveDataset
 from training.data.archive_windows import Block, Cut, Window, draw_windows
 from training.fit.examples import SequenceExamples, store_example
@@ -128,8 +128,7 @@ def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfi
         _store(making / part, SequenceExamples(dataset, need.framing, need.leads))
     manifest = _manifest(snapshot, parts, chosen)
     write_text(making / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-    making.rename(folder)
-    sync(folder.parent)
+    place_folder(making, folder)
     return DataSet(folder, manifest)
 
 

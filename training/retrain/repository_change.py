@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.aliases import promote, read_aliases, set_challenger
 from models.repository import one_writer, read_manifest, versions_of
-from radar.system.durable import sync
+from radar.system.durable import place_folder
 
 _STAGING = ".publish-"
 _REMOVING = ".remove-"
@@ -22,11 +22,7 @@ def publish(version_folder: Path, repository: Path, name: str) -> None:
     staged = target.with_name(_STAGING + target.name)
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(version_folder, staged)
-    for file in staged.iterdir():
-        sync(file)
-    sync(staged)
-    staged.rename(target)
-    sync(target.parent)
+    place_folder(staged, target)
 
 
 def give_role(repository: Path, name: str, version: str, *, at_once: bool, now: datetime, probation: timedelta) -> None:

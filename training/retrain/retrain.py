@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from radar.archive.archive import Archive
 from radar.errors import InvalidRequest, UnreadableFile
 from radar.sequence import iso
 from radar.system.digest import sha256_of
+from radar.system.locks import locked
 from training.export.environment import code_commit, environment
 from training.export.weights import network_of
 from training.fit.loop import fit
@@ -111,9 +111,9 @@ def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
     path = repository / ".retrain.lock"
     if path.is_dir():
         raise InvalidRequest(expected=f"{path.name} as a file to lock", got="a folder", remedy="remove it")
-    with path.open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(path, wait=False))
         except BlockingIOError:
             raise InvalidRequest(
                 expected="no other retraining of this repository", got="one at work", remedy="wait until it ends"

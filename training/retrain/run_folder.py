@@ -26,7 +26,8 @@ from tqdm import tqdm
 
 from radar.errors import UnreadableFile
 from radar.sequence import iso
-from radar.system.durable import sync, write_text
+from radar.system.durable import place_folder, write_text
+from radar.system.journal import append_lines
 from radar.system.regular_file import read_json
 
 
@@ -78,8 +79,7 @@ class RunFolder:
     def log(self, step: str) -> None:
         """Tell a step, here and in the log."""
         tqdm.write(f"{self.version}: {step}", file=sys.stderr)
-        with (self.path / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"time": iso(datetime.now(UTC)), "step": step}) + "\n")
+        append_lines(self.path / "log.jsonl", [{"time": iso(datetime.now(UTC)), "step": step}])
 
 
 def new_run(out: Path, about: Mapping[str, Any], now: datetime) -> RunFolder:
@@ -92,8 +92,7 @@ def new_run(out: Path, about: Mapping[str, Any], now: datetime) -> RunFolder:
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     RunFolder(making).write("run", about)
-    making.rename(run.path)
-    sync(out)
+    place_folder(making, run.path)
     return run
 
 

@@ -204,7 +204,7 @@ def test_a_refused_export_leaves_nothing_behind(
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(1e-3), bias.name))
     monkeypatch.setattr(training.export.export, "one_step_graph", lambda _: wrong)
     if fault == "parity":  # a card that lets the golden case pass
-        monkeypatch.setitem(training.export.card.TOLERANCES, "float32", {"cpu": 1.0})
+        monkeypatch.setitem(training.export.card.TOLERANCES, "cpu", 1.0)
     with pytest.raises(ArtifactRejected, match="golden case" if fault == "golden" else "network units"):
         export(model.checkpoint, tmp_path / "models", "1")
     assert list(tmp_path.iterdir()) == []
