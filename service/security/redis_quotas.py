@@ -12,8 +12,8 @@ from service.redis.client import store_errors
 _KEPT_SECONDS = 120
 
 
-class RedisLimits:
-    """See service.security.quotas.Limits.
+class RedisRateLimits:
+    """See service.security.quotas.RateLimits.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class RedisLimits:
         self._redis = client
 
     def count(self, who: str, minute: int) -> int:
-        """See Limits."""
+        """See RateLimits."""
         key = f"raincell:{{limit|{who}}}:{minute}"
         with store_errors(), self._redis.pipeline(transaction=True) as counting:
             counting.incr(key)
