@@ -32,7 +32,7 @@ from service.damage import Damage
 from service.feed.demo import Demo
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.reload import ModelWatch
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.quarantine import Counts
 from service.http.openapi import add_schemas
 from service.http.problems import Problem, add_handlers
@@ -49,7 +49,7 @@ from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.security.openapi import add_security
 from service.settings import Settings, check_exposure
-from service.shutdown import DrainingServer
+from service.shutdown import ShutdownServer
 from service.stores import open_stores
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
@@ -194,7 +194,7 @@ def serve(settings: Settings) -> None:
         ws="none",
         backlog=at_once,
     )
-    DrainingServer(config, service.drain, service.worker, settings.shutdown_seconds).run()
+    ShutdownServer(config, service.shutdown, service.worker, settings.shutdown_seconds).run()
     if service.worker.alive:
         _leave()
 
@@ -216,8 +216,8 @@ def _prefer(catalogue: Catalogue, name: str) -> None:
         raise UnknownModel(expected=error.expected, got=error.got, remedy=remedy.rstrip("; ")) from None
 
 
-def _worker(settings: Settings, counts: Metrics) -> Worker:
-    return Worker(
+def _worker(settings: Settings, counts: Metrics) -> ForecastThread:
+    return ForecastThread(
         settings.queue,
         deadline_seconds=settings.deadline_seconds,
         batch_size=settings.batch_size,
@@ -230,8 +230,8 @@ def _worker(settings: Settings, counts: Metrics) -> Worker:
 def _verification(settings: Settings, parts: Parts) -> Verification | None:
     if settings.verification is None:
         return None
-    drifting = drift.Limits(settings.drift_skill, settings.drift_hours, settings.drift_lead_minutes)
-    usual = input_watch.Limits(settings.input_days, settings.input_margin)
+    drifting = drift.DriftLimits(settings.drift_skill, settings.drift_hours, settings.drift_lead_minutes)
+    usual = input_watch.InputLimits(settings.input_days, settings.input_margin)
     return make_verification(parts, settings.verification, drifting, usual)
 
 

@@ -18,7 +18,7 @@ from service.bodies.read import MULTIPART, Body
 from service.connections.held_bytes import MEBIBYTE, HeldBytes
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.reload import ModelWatch
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.history import History
 from service.history.quarantine import Counts, MemoryQuarantine, QuarantineList
 from service.monitoring.metrics import Metrics
@@ -29,7 +29,7 @@ from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.security.access import who_asks
 from service.security.quotas import Quotas
-from service.shutdown import Drain
+from service.shutdown import ShutdownState
 from service.verification.verification import Verification
 
 
@@ -74,7 +74,7 @@ class Service:
 
     catalogue: Catalogue
     history: History
-    worker: Worker
+    worker: ForecastThread
     provider: str
     store_kind: str
     runs: Runs
@@ -90,7 +90,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     decoders: Decoders = field(default_factory=Decoders)
     encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
-    drain: Drain = field(default_factory=Drain)
+    shutdown: ShutdownState = field(default_factory=ShutdownState)
     file_places: Semaphore = field(default_factory=lambda: Semaphore(3))
     verification: Verification | None = None
     held: HeldBytes = field(default_factory=lambda: HeldBytes(512 * MEBIBYTE, 384 * MEBIBYTE, time.monotonic))

@@ -10,12 +10,12 @@ from service.connections.body_limits import BodyLimit
 from service.connections.held_bytes import MEBIBYTE
 from service.connections.time_limits import Patience
 from service.context import Service
-from service.http.compressed_answers import CodedAnswer
-from service.http.compressed_bodies import DecodedBody
+from service.http.compressed_answers import CompressedAnswers
+from service.http.compressed_bodies import DecompressedBodies
 from service.http.forwarded_prefix import RootPath
 from service.http.head import Head
 from service.http.problems import Failures
-from service.http.request_log import Observed
+from service.http.request_log import RequestLog
 from service.http.root_path import check_prefix
 from service.security.access import Access, Policy
 from service.security.cors import CrossOrigin
@@ -24,7 +24,7 @@ from service.security.keys import KeyFile
 from service.security.quotas import Quotas
 from service.security.security_headers import SecurityHeaders
 from service.settings import Settings, anonymous_scopes
-from service.shutdown import Draining
+from service.shutdown import ShutdownMiddleware
 
 
 def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
@@ -33,18 +33,18 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     app.add_middleware(Head)
     # Of what bodies decode to; the other is of what comes, since empty streams decode to nothing.
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest, held=service.held)
-    app.add_middleware(DecodedBody)
+    app.add_middleware(DecompressedBodies)
     app.add_middleware(BodyLimit, largest=largest)
-    app.add_middleware(CodedAnswer)
+    app.add_middleware(CompressedAnswers)
     app.add_middleware(Access, policy=_policy(settings, service.quotas), clock=service.clock)
     app.add_middleware(Failures)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Draining, drain=service.drain)
+    app.add_middleware(ShutdownMiddleware, state=service.shutdown)
     app.add_middleware(Patience, seconds=settings.client_seconds)
     _add_proxies(app, settings)
-    app.add_middleware(Observed, metrics=service.metrics)
+    app.add_middleware(RequestLog, metrics=service.metrics)
 
 
 def _add_proxies(app: FastAPI, settings: Settings) -> None:

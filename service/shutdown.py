@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.connections.connection import end_overdue
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 
 _WAITING_CALLERS = 2048
 _LOOK_EVERY = 5
@@ -24,7 +24,7 @@ _SHARE_FOR_WAITING = 0.8
 """Of the time that there is; then who still waits is told to go elsewhere, and what runs is finished and sent."""
 
 
-class Drain:
+class ShutdownState:
     """Whether the service stops, and how many requests that came before are not answered yet."""
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class Drain:
         self.owed = 0
 
 
-class Draining:
+class ShutdownMiddleware:
     """ASGI middleware that counts what is owed, and ends connections once the service stops."""
 
-    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, state: ShutdownState) -> None:
         self._app = app
-        self._drain = drain
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -46,19 +46,19 @@ class Draining:
             return
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._drain.stopping:
+            if message["type"] == "http.response.start" and self._state.stopping:
                 MutableHeaders(raw=message["headers"])["Connection"] = "close"
             await send(message)
 
-        owed = not self._drain.stopping  # later ones are answered, but not waited for: they might never end
-        self._drain.owed += owed
+        owed = not self._state.stopping  # later ones are answered, but not waited for: they might never end
+        self._state.owed += owed
         try:
             await self._app(scope, receive, closing)
         finally:
-            self._drain.owed -= owed
+            self._state.owed -= owed
 
 
-class DrainingServer(uvicorn.Server):
+class ShutdownServer(uvicorn.Server):
     """A server that on SIGTERM or SIGINT goes on listening, not ready, until what it owes is answered.
 
     Parameters
@@ -67,10 +67,10 @@ class DrainingServer(uvicorn.Server):
         All that it may take. A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, drain: Drain, worker: Worker, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, state: ShutdownState, worker: ForecastThread, seconds: float) -> None:
         super().__init__(config)
         config.timeout_graceful_shutdown = math.ceil(seconds * (1 - _SHARE_FOR_WAITING))
-        self._drain = drain
+        self._state = state
         self._worker = worker
         self._patience_seconds = seconds * _SHARE_FOR_WAITING
         self._asked_at = 0.0
@@ -84,22 +84,22 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. Only sets flags, as signal handlers may."""
-        if self._drain.stopping:
+        if self._state.stopping:
             super().handle_exit(sig, frame)
             return
         self._asked_at = time.monotonic()
-        self._drain.stopping = True
+        self._state.stopping = True
         self._worker.stop()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to close; asked ten times a second."""
         if counter % _LOOK_EVERY == 0:
             end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
-        return await super().on_tick(counter) or (self._drain.stopping and self._drained())
+        return await super().on_tick(counter) or (self._state.stopping and self._answered())
 
-    def _drained(self) -> bool:
+    def _answered(self) -> bool:
         waited = time.monotonic() - self._asked_at
         if waited < self._patience_seconds:
-            return self._drain.owed == 0 and waited >= _NOTICE_SECONDS
+            return self._state.owed == 0 and waited >= _NOTICE_SECONDS
         self._worker.refuse_waiting()
         return True

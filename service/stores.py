@@ -22,12 +22,12 @@ from service.runs.redis_store import RedisRuns
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
 from service.security.quotas import Quotas
-from service.security.redis_quotas import RedisLimits
+from service.security.redis_quotas import RedisRateLimits
 from service.settings import Settings, history_shares
-from service.verification.stores.leases import Claims, MemoryClaims
-from service.verification.stores.redis_leases import RedisClaims
-from service.verification.stores.redis_unserved_forecasts import RedisBeside
-from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
+from service.verification.stores.leases import Leases, MemoryLeases
+from service.verification.stores.redis_leases import RedisLeases
+from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
+from service.verification.stores.unserved_forecasts import MemoryUnservedForecasts, UnservedForecasts
 
 _REMEMBERED_RUNS = 2
 """Runs of each series that a replica remembers for when Redis is away."""
@@ -49,8 +49,8 @@ class Stores:
         Frames and runs as routes read them: with a breaker, and with the newest ones in memory.
     quarantine : QuarantineList
     quotas : Quotas
-    leases : Claims
-    unserved : BesideForecasts
+    leases : Leases
+    unserved : UnservedForecasts
         Forecasts that are only scored.
     references : ReferenceForecasts or None
         Forecasts of others, which a feed brings; None in memory.
@@ -62,8 +62,8 @@ class Stores:
     runs: Runs
     quarantine: QuarantineList
     quotas: Quotas
-    leases: Claims
-    unserved: BesideForecasts
+    leases: Leases
+    unserved: UnservedForecasts
     references: ReferenceForecasts | None = None
 
 
@@ -90,8 +90,8 @@ def _in_memory(settings: Settings) -> Stores:
         runs=Runs(MemoryRuns(timedelta(minutes=settings.run_minutes))),
         quarantine=MemoryQuarantine(),
         quotas=Quotas(),
-        leases=MemoryClaims(),
-        unserved=MemoryBeside(),
+        leases=MemoryLeases(),
+        unserved=MemoryUnservedForecasts(),
     )
 
 
@@ -105,8 +105,8 @@ def _in_redis(redis: object, settings: Settings, damage: Damage) -> Stores:
         history=History(frames, last_good=MemoryHistory(kept)),
         runs=Runs(runs, last_good=MemoryRuns(kept_runs, most=_REMEMBERED_RUNS)),
         quarantine=RedisQuarantine(redis, damage),
-        quotas=Quotas(RedisLimits(redis, damage)),
-        leases=RedisClaims(redis),
-        unserved=RedisBeside(redis, kept_runs + _UNSERVED_LONGER, damage),
+        quotas=Quotas(RedisRateLimits(redis, damage)),
+        leases=RedisLeases(redis),
+        unserved=RedisUnservedForecasts(redis, kept_runs + _UNSERVED_LONGER, damage),
         references=RedisReferences(redis, damage=damage),
     )

@@ -21,7 +21,7 @@ from service.feed.destination import FeedHistory
 from service.feed.reading import Reader, read_file
 from service.feed.sources.names import Listed
 from service.history.codec import StoredFrame, series_of
-from service.history.quarantine import QuarantineList, frame_before, refuse_flawed
+from service.history.quarantine import QuarantineList, control_quality, frame_before
 from service.history.reference_forecasts import ReferenceForecasts
 
 
@@ -125,7 +125,7 @@ class Intake:
         observed, forecast = read_file(data, file, self.product, self._read)
         check_plausible(observed, self._clock())
         if not self._force:
-            refuse_flawed(observed, self._before(observed))
+            control_quality(observed, self._before(observed))
         if forecast is not None and self._references is not None:
             self._references.put(forecast)
         self._append_to_history(observed)

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(eq=False)
-class Job:
+class ForecastJob:
     """One caller's work, and the future that he waits for.
 
     Parameters
@@ -23,7 +23,7 @@ class Job:
     item : object
         This caller's.
     kind : hashable or None
-        Jobs of equal kind can be done by one call of the `work` of any of them; None goes with no other.
+        ForecastQueue of equal kind can be done by one call of the `work` of any of them; None goes with no other.
     """
 
     work: Callable[[Sequence[Any]], Sequence[Any]]
@@ -43,13 +43,13 @@ class Job:
                 self.future.set_exception(error)
 
 
-class Jobs:
+class ForecastQueue:
     """A queue for one taker and any number of givers.
 
     Parameters
     ----------
     most : int
-        Jobs that are taken together.
+        ForecastQueue that are taken together.
     wait_seconds : float
         How long the first of them waits for others while the queue is empty.
     """
@@ -57,14 +57,14 @@ class Jobs:
     def __init__(self, most: int = 1, wait_seconds: float = 0.0) -> None:
         self._most = most
         self._wait_seconds = wait_seconds
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[ForecastJob] = deque()
         self._changed = threading.Condition()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, job: Job) -> bool:
+    def put(self, job: ForecastJob) -> bool:
         """Let a job wait; False where the queue is closed."""
         with self._changed:
             if self._closed:
@@ -73,19 +73,19 @@ class Jobs:
             self._changed.notify()
             return True
 
-    def discard(self, job: Job) -> None:
+    def discard(self, job: ForecastJob) -> None:
         """Forget a job that nobody wants any more, and with it the memory that it holds."""
         with self._changed, contextlib.suppress(ValueError):
             self._waiting.remove(job)
 
-    def close(self) -> list[Job]:
+    def close(self) -> list[ForecastJob]:
         """Take no more; the jobs that still wait, which `take` goes on giving."""
         with self._changed:
             self._closed = True
             self._changed.notify()
             return list(self._waiting)
 
-    def take(self) -> list[Job]:
+    def take(self) -> list[ForecastJob]:
         """Wait for a job, and take it with others of its kind; nothing when the queue is closed and empty."""
         with self._changed:
             while not self._waiting and not self._closed:
@@ -95,9 +95,9 @@ class Jobs:
             first = self._waiting.popleft()
             return [first] if first.kind is None or self._most == 1 else [first, *self._companions(first)]
 
-    def _companions(self, first: Job) -> list[Job]:
+    def _companions(self, first: ForecastJob) -> list[ForecastJob]:
         """Others of its kind, waited for only while nobody else would be kept waiting by that."""
-        found: list[Job] = []
+        found: list[ForecastJob] = []
         until = time.monotonic() + self._wait_seconds
         while True:
             found += [job for job in self._waiting if job.kind == first.kind][: self._most - 1 - len(found)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from radar.errors import Overloaded
-from service.forecasting.queue import Job, Jobs
+from service.forecasting.queue import ForecastJob, ForecastQueue
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,7 +27,7 @@ class Done(NamedTuple, Generic[T]):
     seconds: float
 
 
-class Worker:
+class ForecastThread:
     """Runs one piece of work after the other in its own thread: two at a time would only slow each other down.
 
     Parameters
@@ -59,7 +59,7 @@ class Worker:
         self._inside = 0
         self._taking = 0
         self._stopping = False
-        self._jobs = Jobs(batch_size, batch_wait_seconds)
+        self._jobs = ForecastQueue(batch_size, batch_wait_seconds)
         self._thread = threading.Thread(target=self._run, name="forecasts", daemon=True)
         self._thread.start()
 
@@ -127,14 +127,14 @@ class Worker:
 
     async def run_timed(self, work: Callable[[], T]) -> Done[T]:
         """As `run`, with how long it took."""
-        return await self._answer(Job(lambda _: [work()]))
+        return await self._answer(ForecastJob(lambda _: [work()]))
 
     async def run_together(self, kind: Hashable, item: T, work: Callable[[Sequence[T]], Sequence[R]]) -> Done[R]:
         """What `work` makes of `item`, in one call with the items of others who wait for the same `kind` of work.
 
         Where it raises for several, each is done alone, so that nobody gets another's error.
         """
-        return await self._answer(Job(work, item, kind))
+        return await self._answer(ForecastJob(work, item, kind))
 
     def stop(self) -> None:
         """Admit nobody any more; who is admitted is served. Only sets a flag: a signal handler may call it."""
@@ -150,7 +150,7 @@ class Worker:
         self._jobs.close()
         self._thread.join(timeout_seconds)
 
-    async def _answer(self, job: Job) -> Done[Any]:
+    async def _answer(self, job: ForecastJob) -> Done[Any]:
         late = Overloaded(
             expected=f"a forecast that begins within {self._deadline_seconds:g} seconds",
             got="a queue that took longer",
@@ -181,7 +181,7 @@ class Worker:
             begun.clear()  # what is done holds no memory while the next is waited for
 
 
-def _work(jobs: Sequence[Job]) -> None:
+def _work(jobs: Sequence[ForecastJob]) -> None:
     start = time.perf_counter()
     try:
         answered = list(zip(jobs, jobs[0].work([job.item for job in jobs]), strict=True))

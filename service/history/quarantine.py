@@ -152,7 +152,7 @@ def frame_before(
     return decode(before[-1:]) if before else None
 
 
-def refuse_flawed(frames: FrameSequence, before: FrameSequence | None) -> None:
+def control_quality(frames: FrameSequence, before: FrameSequence | None) -> None:
     """Raise FrameQuarantined if a frame is not believed, with all flaws in it."""
     flaws = find_flaws(frames, before)
     if flaws:

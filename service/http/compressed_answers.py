@@ -44,7 +44,7 @@ def choose_coding(accept_encoding: str | None) -> str | None:
     return best if offered[best] > 0 and offered[best] >= wanted.get("identity", 0.0) else None
 
 
-class CodedAnswer:
+class CompressedAnswers:
     """ASGI middleware that compresses answers on their way out, outside of the event loop.
 
     The same content in another coding is another representation, so its strong ETag is another: `"abc"` becomes

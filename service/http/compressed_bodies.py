@@ -26,7 +26,7 @@ _ZSTD_SLICE_BYTES = 128
 _ABOUT_THE_CODED = (b"content-encoding", b"content-length")
 
 
-class DecodedBody:
+class DecompressedBodies:
     """ASGI middleware that shows the application a body without its Content-Encoding.
 
     It stands outside of BodyLimit, so that the limits count decoded bytes. An encoding that is not read is answered

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.root_path import OPEN_PATHS, route_path
 from service.monitoring.metrics import Metrics
-from service.monitoring.request_id import Exchange, begin, request_id
+from service.monitoring.request_id import RequestState, begin, request_id
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -19,7 +19,7 @@ _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _logger = logging.getLogger("raincell.access")
 
 
-class Observed:
+class RequestLog:
     """ASGI middleware around all others; X-Request-ID is taken from the caller where it is usable, and returned."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -49,7 +49,7 @@ class Observed:
             self._note(scope, exchange, time.perf_counter() - start)
             request_id.reset(token)
 
-    def _note(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+    def _note(self, scope: Scope, exchange: RequestState, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = route_template(scope)
         self._answered(method, route, str(exchange.status)).inc()

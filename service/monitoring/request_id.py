@@ -18,7 +18,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 @dataclass
-class Exchange:
+class RequestState:
     """One request.
 
     Parameters
@@ -35,15 +35,15 @@ class Exchange:
     status: int = 499
 
 
-def begin(scope: Scope, offered_id: str | None) -> Exchange:
+def begin(scope: Scope, offered_id: str | None) -> RequestState:
     """Note a request under the id that its caller offers, or under a new one."""
     usable = offered_id is not None and _USABLE_ID.fullmatch(offered_id)
-    exchange = Exchange(offered_id if usable and offered_id else f"{_ids.getrandbits(64):016x}")
+    exchange = RequestState(offered_id if usable and offered_id else f"{_ids.getrandbits(64):016x}")
     scope[_STATE] = exchange
     return exchange
 
 
-def exchange_of(scope: Scope) -> Exchange:
+def request_state_of(scope: Scope) -> RequestState:
     """What is known of the request."""
-    found: Exchange = scope[_STATE]
+    found: RequestState = scope[_STATE]
     return found

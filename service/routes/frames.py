@@ -22,7 +22,7 @@ from service.bodies.times import utc_time
 from service.context import Parts, Service
 from service.errors import FrameQuarantined, UnknownFrame
 from service.history.codec import series_of
-from service.history.quarantine import entries_of, refuse_flawed
+from service.history.quarantine import control_quality, entries_of
 from service.http.own_headers import FROM_FEED
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
@@ -97,7 +97,7 @@ def _store(
 ) -> StoredAnswer:
     posted = decode(body, hints, partial(service.decoders.read, decoding=decoding), decoding.check)
     if not force:
-        believe(service, posted.frames)
+        quarantine_flawed(service, posted.frames)
     service.history.append(posted.frames, who)
     with suppress(StoreUnavailable):  # the frames are stored: the feed's next one marks its series again
         service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
@@ -114,14 +114,14 @@ def _store(
 _logger = logging.getLogger("raincell")
 
 
-def believe(service: Service, frames: FrameSequence) -> None:
+def quarantine_flawed(service: Service, frames: FrameSequence) -> None:
     """Raise FrameQuarantined unless all frames can be what the sky did, compared with the stored one before them."""
     if not frames.product:  # the history refuses it, with better words
         return
     series = series_of(frames)
     before = service.history.before(series, frames.valid_times[0], LIMITS.frozen_within)
     try:
-        refuse_flawed(frames, before)
+        control_quality(frames, before)
     except FrameQuarantined as error:
         for time, flaw in error.flaws.items():
             service.quarantined.add(flaw.reason)

@@ -41,8 +41,8 @@ def readiness(service: Service) -> ReadyAnswer:
     answers = service.history.answers()
     frames, degraded = _newest(service)
     return ReadyAnswer(
-        ready=service.worker.alive and not service.drain.stopping,
-        stopping=service.drain.stopping,
+        ready=service.worker.alive and not service.shutdown.stopping,
+        stopping=service.shutdown.stopping,
         models=list(service.catalogue.names),
         default_model=service.catalogue.default,
         rejected=rejected_models(service.catalogue),

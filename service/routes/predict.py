@@ -28,14 +28,14 @@ from service.bodies.read import Body, decode, receive
 from service.connections.held_bytes import account_of
 from service.context import Parts, Service
 from service.forecasting.catalogue import ServedModel
-from service.forecasting.worker import Done, Worker
+from service.forecasting.worker import Done, ForecastThread
 from service.history.codec import Series
 from service.history.series import unknown_product
 from service.http.problems import documented
 from service.monitoring.timing import Timings
 from service.routes.checked_route import CheckedRoute
 from service.routes.query import Accept, Format, FrameQuery, frames_body, written_content
-from service.runs.inputs import forecaster_for, gather_inputs, together
+from service.runs.inputs import collect_inputs, forecaster_for, together
 from service.runs.run import Method
 
 router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
@@ -71,7 +71,7 @@ async def predict(
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
         decoding = service.decoding_of(request)
-        work = timings.measured("decode", partial(gather, service, question, decoding))
+        work = timings.measured("decode", partial(collect, service, question, decoding))
         async with service.file_place(body):
             start = await decode_attended(request, decoding, work)
         account_of(request).take(start.posted.frames.rain_rate.nbytes + bytes_of_forecast(question, start))
@@ -132,7 +132,7 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
     return lead_minutes // step
 
 
-def gather(service: Service, question: Question, decoding: Decoding) -> Start:
+def collect(service: Service, question: Question, decoding: Decoding) -> Start:
     """The frames to start from, of the body or else of the history."""
     if question.body is not None:
         posted = decode(
@@ -143,7 +143,7 @@ def gather(service: Service, question: Question, decoding: Decoding) -> Start:
     return _stored(service, question)
 
 
-async def forecast(worker: Worker, question: Question, start: Start) -> Done[FrameSequence]:
+async def forecast(worker: ForecastThread, question: Question, start: Start) -> Done[FrameSequence]:
     """The answer of the model, worked out by the worker together with those to others who ask for the same of it.
 
     Or the answer of what stands in for it where frames are missing.
@@ -212,7 +212,7 @@ def _stored(service: Service, question: Question) -> Start:
     reading = service.history.newest(series, model.input_length + 1)
     if not reading.value:  # withdrawn a moment ago
         raise unknown_product(series.product)
-    inputs = gather_inputs(reading.value, model.input_length, model.name)
+    inputs = collect_inputs(reading.value, model.input_length, model.name)
     degraded = together(reading.degraded, inputs.degraded)
     shortfalls = ("store",) * bool(reading.degraded) + inputs.shortfalls
     return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)

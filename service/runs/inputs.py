@@ -45,7 +45,7 @@ class Inputs:
         return ("filled",) * filled + ((self.method,) if self.method != "model" else ())
 
 
-def gather_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
+def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
     """The inputs of a model that reads `wanted` frames.
 
     One missing frame is filled along the motion between its neighbours, if both are there. Of what then leads up to the

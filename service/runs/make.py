@@ -12,7 +12,7 @@ from radar.sequence import FrameSequence
 from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.history.codec import StoredFrame, encode
 from service.runs.coverage import covered_by
-from service.runs.inputs import Inputs, forecaster_for, gather_inputs, together
+from service.runs.inputs import Inputs, collect_inputs, forecaster_for, together
 from service.runs.run import Method, Run, WholeRun, run_id
 
 OBSERVED = timedelta(hours=1)
@@ -62,7 +62,7 @@ def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_mi
 
 def read_inputs(wanted: Plan) -> Inputs:
     """What the forecast starts from."""
-    return gather_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
+    return collect_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
 
 
 def make_forecast(wanted: Plan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:

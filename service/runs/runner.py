@@ -17,7 +17,7 @@ from radar.errors import Overloaded, RaincellError, StoreUnavailable
 from radar.sequence import iso
 from service.errors import DefaultModelGone, RunExpired, UnknownRun
 from service.forecasting.catalogue import Catalogue
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.codec import Series
 from service.history.history import History
 from service.runs.inputs import Inputs
@@ -63,7 +63,7 @@ class Runner:
         self,
         history: History,
         runs: Runs,
-        worker: Worker,
+        worker: ForecastThread,
         catalogue: Catalogue,
         lead_minutes: int,
         clock: Callable[[], datetime],

@@ -16,7 +16,7 @@ from service.errors import Forbidden, QuotaExceeded, Unauthorised
 from service.http.caching import keep_private
 from service.http.problems import raincell_response
 from service.http.root_path import OPEN_PATHS, route_path
-from service.monitoring.request_id import exchange_of
+from service.monitoring.request_id import request_state_of
 from service.security.foreign_pages import refuse_foreign
 from service.security.hosts import KnownHosts
 from service.security.keys import INGEST, PREDICT, READ, Key, KeyFile
@@ -85,7 +85,7 @@ class Access:
         except RaincellError as error:
             await raincell_response(error, _explained(error, needed))(scope, receive, send)
             return
-        with_key = exchange_of(scope).key is not None
+        with_key = request_state_of(scope).key is not None
         await self._app(scope, receive, _with_headers(send, limits, with_key) if limits or with_key else send)
 
     async def _admit(self, scope: Scope, needed: str) -> Mapping[str, str]:
@@ -93,7 +93,7 @@ class Access:
         headers = Headers(scope=scope)
         key = self._key(headers)
         if key is not None:
-            exchange_of(scope).key = key.name
+            request_state_of(scope).key = key.name
         per_minute = key.per_minute if key else self._policy.anonymous_per_minute
         spent = await self._policy.quotas.spend(who_asks(scope), per_minute, self._clock()) if per_minute else None
         if spent and spent.exceeded:
@@ -141,7 +141,7 @@ def _secret(headers: Headers) -> str | None:
 
 def who_asks(scope: Scope) -> str:
     """Who asks: a key, or without one an address, and of IPv6, where everybody has many, the network."""
-    key = exchange_of(scope).key
+    key = request_state_of(scope).key
     return f"key:{key}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
 
 

@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 0.5
 _logger = logging.getLogger("raincell.limits")
 
 
-class Limits(Protocol):
+class RateLimits(Protocol):
     """Counts requests by the minute of the clock."""
 
     def count(self, who: str, minute: int) -> int:
@@ -36,7 +36,7 @@ class Limits(Protocol):
         """
 
 
-class MemoryLimits:
+class MemoryRateLimits:
     """Counts of this process alone, of one minute at a time: a clock that jumps starts anew."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class MemoryLimits:
         self._lock = threading.Lock()
 
     def count(self, who: str, minute: int) -> int:
-        """See Limits."""
+        """See RateLimits."""
         with self._lock:
             if minute != self._minute:
                 self._minute, self._counts = minute, {}
@@ -83,14 +83,14 @@ class Quotas:
 
     Parameters
     ----------
-    shared : Limits or None
+    shared : RateLimits or None
         None where there is one process only.
     monotonic : callable
         Seconds.
     """
 
-    def __init__(self, shared: Limits | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._memory = MemoryLimits()
+    def __init__(self, shared: RateLimits | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._memory = MemoryRateLimits()
         self._shared = shared
         self._breaker = Breaker("the counts of requests", monotonic)
         self._threads: CapacityLimiter | None = None

@@ -24,8 +24,8 @@ return {1, 1}"""
 """In one step, so that what is no count costs nobody but its caller. A Redis that takes no writes refuses SET, too."""
 
 
-class RedisLimits:
-    """See service.security.quotas.Limits. What is no count begins anew.
+class RedisRateLimits:
+    """See service.security.quotas.RateLimits. What is no count begins anew.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class RedisLimits:
         self._damage = damage or Damage()
 
     def count(self, who: str, minute: int) -> int:
-        """See Limits."""
+        """See RateLimits."""
         key = f"raincell:{{limit|{who}}}:{minute}"
         with store_errors():
             counted, began_anew = self._redis.eval(_COUNT, 1, key, _KEPT_SECONDS, _MOST)

@@ -15,12 +15,12 @@ from radar.scores.sums import THRESHOLDS, ScoreSums, sums_of
 from radar.sequence import Float32
 from service.history.codec import StoredFrame, decode_one, encode
 from service.history.reference_forecasts import ReferenceForecasts
-from service.runs.inputs import gather_inputs
+from service.runs.inputs import collect_inputs
 from service.runs.probability import probabilities
 from service.runs.reader import RunReader
 from service.runs.run import Run, earlier_runs
 from service.runs.runs import Runs
-from service.verification.stores.unserved_forecasts import BesideForecasts
+from service.verification.stores.unserved_forecasts import UnservedForecasts
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sources:
     ----------
     runs, reader
         Those that were served, and what reads probabilities from them.
-    beside : BesideForecasts
+    unserved : UnservedForecasts
         Shadows', and those of baselines once they were made.
     references : ReferenceForecasts or None
         DWD's.
@@ -39,7 +39,7 @@ class Sources:
 
     runs: Runs
     reader: RunReader
-    beside: BesideForecasts
+    unserved: UnservedForecasts
     references: ReferenceForecasts | None = None
 
 
@@ -48,7 +48,7 @@ def served_by(run: Run) -> str:
     return model_reference(run.model, run.version) if run.method == "model" else STAND_IN
 
 
-def gather(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Forecasts:
+def collect(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Forecasts:
     """All forecasts for a run's lead time; raises UnknownRun, RunExpired or StoreUnavailable.
 
     Parameters
@@ -58,15 +58,15 @@ def gather(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Fo
     """
     served, last = (decode_one(frame) for frame in sources.runs.frames(run.id, [minutes, 0]))
     judged = {served_by(run): served, PERSISTENCE: last}
-    beside = sources.beside.at(run.id, minutes)
+    unserved = sources.unserved.at(run.id, minutes)
     for baseline in (each for each in beside_every_model() if each.name != PERSISTENCE):
-        made = beside.pop(baseline.name, None) or _baseline(sources, run, baseline).get(minutes)
+        made = unserved.pop(baseline.name, None) or _baseline(sources, run, baseline).get(minutes)
         if made:
             judged[baseline.name] = decode_one(made)
     dwd = _dwd(sources.references, run, minutes)
     if dwd is not None:
         judged[DWD] = dwd
-    shadows = {maker: decode_one(frame) for maker, frame in beside.items() if frame.header.grid == run.grid}
+    shadows = {maker: decode_one(frame) for maker, frame in unserved.items() if frame.header.grid == run.grid}
     said = probabilities(sources.reader, run, earlier_runs(run, known), minutes, THRESHOLDS)
     return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, said, strict=True)))
 
@@ -74,13 +74,13 @@ def gather(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Fo
 def _baseline(sources: Sources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
     """What a baseline forecasts from the run's observed frames; nothing from too few. Kept for the next lead."""
     stored = sources.runs.frames(run.id, run.observed_minutes)
-    frames = gather_inputs(stored, baseline.input_length, baseline.name).frames
+    frames = collect_inputs(stored, baseline.input_length, baseline.name).frames
     forecaster = from_frames(baseline, len(frames))
     if forecaster is None:
         return {}
     forecast = forecaster.forecast(frames, run.lead_minutes[-1] // run.timestep_minutes)
     made = dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
-    sources.beside.put(run.id, baseline.name, made)
+    sources.unserved.put(run.id, baseline.name, made)
     return made
 
 

@@ -20,7 +20,7 @@ LEAST_EVENTS = 100
 _HOUR = timedelta(hours=1)
 
 
-class Limits(NamedTuple):
+class DriftLimits(NamedTuple):
     """When skill is too low.
 
     Parameters
@@ -78,7 +78,7 @@ def mae_skill(total: Total) -> float:
     return float(1 - ratio(mine, np.asarray(theirs))) if np.isfinite(mine - theirs) else float("nan")
 
 
-def judge(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> Drift:
+def judge(hours: Mapping[datetime, Totals], model: str, limits: DriftLimits) -> Drift:
     """Whether a model drifts.
 
     Parameters
@@ -100,7 +100,7 @@ def judge(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> Drift
     return Drift(lead, skill, since, lasting)
 
 
-def judged_lead(hours: Mapping[datetime, Totals], model: str, limits: Limits) -> int | None:
+def judged_lead(hours: Mapping[datetime, Totals], model: str, limits: DriftLimits) -> int | None:
     """The lead time of `limits`, or the nearest shorter one that the model has; None without any."""
     leads = {row.lead_minutes for rows in hours.values() for row in rows if row.model == model}
     return max((lead for lead in leads if lead <= limits.lead_minutes), default=None)

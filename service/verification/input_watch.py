@@ -21,7 +21,7 @@ from service.damage import Damage
 from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.runs.run import series_tag
-from service.verification.stores.leases import Claims
+from service.verification.stores.leases import Leases
 
 Quantity = Literal["wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
 SLACK: Mapping[Quantity, float] = {"wet_fraction": 0.02, "maximum": 10.0, "missing_fraction": 0.02, "gap_minutes": 1.0}
@@ -34,7 +34,7 @@ _REMEMBERED = timedelta(days=10)
 _QUANTILES = (0.01, 0.99)
 
 
-class Limits(NamedTuple):
+class InputLimits(NamedTuple):
     """How input is judged.
 
     Parameters
@@ -67,17 +67,17 @@ class InputWatch:
     history : History
     folder : Path
         Of the ledger.
-    claims : Claims
-    limits : Limits
+    leases : Leases
+    limits : InputLimits
     damage : Damage, optional
         Told of every file of the ledger that does not fit.
     """
 
     def __init__(
-        self, history: History, folder: Path, claims: Claims, limits: Limits, damage: Damage | None = None
+        self, history: History, folder: Path, leases: Leases, limits: InputLimits, damage: Damage | None = None
     ) -> None:
         self._damage = damage or Damage()
-        self._history, self._claims, self._limits = history, claims, limits
+        self._history, self._leases, self._limits = history, leases, limits
         self._writer, self._follower = InputWriter(folder), InputFollower(folder)
         self._records: dict[Series, dict[datetime, InputRecord]] = {}
         self._guard = threading.Lock()
@@ -110,9 +110,9 @@ class InputWatch:
         for place in fresh:
             time, before = times[place], times[place - 1] if place else None
             name = f"{series_tag(series)}.input.{iso(time)}"
-            if time in stored and self._claims.claim(name):
+            if time in stored and self._leases.claim(name):
                 self._writer.append(describe(*series, time, decode_one(stored[time]), before))
-                self._claims.keep(name)
+                self._leases.keep(name)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -130,14 +130,14 @@ class InputWatch:
             self._damage.drop("ledger", "lines of inputs", "no records of this version")
 
 
-def judge(records: Sequence[InputRecord], limits: Limits) -> list[Judgement]:
+def judge(records: Sequence[InputRecord], limits: InputLimits) -> list[Judgement]:
     """The newest of these records, oldest first, against the others."""
     earlier, newest = records[:-LASTING], records[-LASTING:]
     return [_judged(quantity, earlier, newest, limits) for quantity in SLACK]
 
 
 def _judged(
-    quantity: Quantity, earlier: Sequence[InputRecord], newest: Sequence[InputRecord], limits: Limits
+    quantity: Quantity, earlier: Sequence[InputRecord], newest: Sequence[InputRecord], limits: InputLimits
 ) -> Judgement:
     seen = [value for record in earlier if (value := getattr(record, quantity)) is not None]
     last = [getattr(record, quantity) for record in newest]

@@ -12,7 +12,7 @@ from radar.ledger.inputs import drop_old
 from radar.ledger.ledger import LedgerWriter
 from service.damage import Damage
 from service.forecasting.catalogue import Catalogue, Load
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.history import History
 from service.history.reference_forecasts import ReferenceForecasts
 from service.monitoring.metrics import Metrics
@@ -24,9 +24,9 @@ from service.verification.collect import Sources
 from service.verification.input_watch import InputWatch
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.stores.leases import Claims
-from service.verification.stores.unserved_forecasts import BesideForecasts
-from service.verification.totals import Tally
+from service.verification.stores.leases import Leases
+from service.verification.stores.unserved_forecasts import UnservedForecasts
+from service.verification.totals import LedgerTotals
 from service.verification.verification import Announcer, Verification
 from service.verification.verifier import Verifier
 
@@ -57,21 +57,21 @@ class Parts:
     load: Load
     history: History
     runs: Runs
-    worker: Worker
+    worker: ForecastThread
     metrics: Metrics
     clock: Callable[[], datetime]
-    unserved: BesideForecasts
-    leases: Claims
+    unserved: UnservedForecasts
+    leases: Leases
     references: ReferenceForecasts | None
     days: int = 14
     damage: Damage = field(default_factory=Damage)
 
 
 def make_verification(
-    parts: Parts, folder: Path, drift_limits: drift.Limits, input_limits: input_watch.Limits
+    parts: Parts, folder: Path, drift_limits: drift.DriftLimits, input_limits: input_watch.InputLimits
 ) -> Verification:
     """Verification with its ledger in `folder`."""
-    tally = Tally(folder, parts.damage)
+    tally = LedgerTotals(folder, parts.damage)
     scorer = Scorer(
         parts.history,
         Sources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), parts.unserved, parts.references),

@@ -16,9 +16,9 @@ from service.errors import RunExpired, UnknownRun
 from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.runs.run import Run
-from service.verification.collect import Sources, compare, gather, served_by
-from service.verification.stores.leases import CLAIM_SECONDS, Claims
-from service.verification.totals import Tally
+from service.verification.collect import Sources, collect, compare, served_by
+from service.verification.stores.leases import LEASE_SECONDS, Leases
+from service.verification.totals import LedgerTotals
 
 PATIENCE_SECONDS = 5.0
 """How long a score waits at most for forecasts that somebody waits for."""
@@ -52,7 +52,7 @@ class Scorer:
         The forecasts.
     writer, tally
         The ledger, to write and as read.
-    claims : Claims
+    leases : Leases
         Among replicas. What counts once is the record in the ledger; a claim only saves work.
     busy : callable
         Whether somebody waits for a forecast; then scoring pauses for a while.
@@ -65,13 +65,13 @@ class Scorer:
         history: History,
         sources: Sources,
         writer: LedgerWriter,
-        tally: Tally,
-        claims: Claims,
+        tally: LedgerTotals,
+        leases: Leases,
         busy: Callable[[], bool] = lambda: False,
         on_score: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._history, self._sources = history, sources
-        self._writer, self._tally, self._claims = writer, tally, claims
+        self._writer, self._tally, self._leases = writer, tally, leases
         self._busy, self._on_score = busy, on_score
         self._later: dict[str, float] = {}
         self._seen: dict[Series, list[datetime]] = {}
@@ -142,25 +142,25 @@ class Scorer:
         """Whether it was scored here: True, False if it needs no score from here, None if it is to be tried again."""
         if time.monotonic() < self._later.get(due.name, 0.0):
             return None
-        if not self._claims.claim(due.name):
-            self._later[due.name] = time.monotonic() + CLAIM_SECONDS
+        if not self._leases.claim(due.name):
+            self._later[due.name] = time.monotonic() + LEASE_SECONDS
             return None
         try:
             scored = self._claimed(due, observed, runs)
         except (UnknownRun, RunExpired):
-            self._claims.keep(due.name)
+            self._leases.keep(due.name)
             self._on_score("expired")
             return False
         except (StoreUnavailable, OSError):
-            self._claims.release(due.name)
+            self._leases.release(due.name)
             raise
         except Exception as error:
-            self._later[due.name] = time.monotonic() + CLAIM_SECONDS
+            self._later[due.name] = time.monotonic() + LEASE_SECONDS
             self._on_score("failed")
             expected = isinstance(error, RaincellError)
             _logger.warning("%s could not be scored: %s", due.name, error, exc_info=None if expected else error)
             return None
-        self._claims.keep(due.name)
+        self._leases.keep(due.name)
         return scored
 
     def _claimed(self, due: Due, observed: Float32, runs: list[Run]) -> bool:
@@ -175,7 +175,7 @@ class Scorer:
 
     def _record(self, due: Due, observed: Float32, runs: list[Run]) -> Record:
         run = due.run
-        forecasts = gather(self._sources, run, due.minutes, runs)
+        forecasts = collect(self._sources, run, due.minutes, runs)
         return Record(
             run=run.id,
             product=run.product,

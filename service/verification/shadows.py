@@ -22,11 +22,11 @@ from models.repository import version_file
 from radar.errors import IncompleteHistory, Overloaded, RaincellError
 from radar.ledger.ledger import model_reference
 from service.forecasting.catalogue import Catalogue, Load
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.codec import Series, StoredFrame, encode
-from service.runs.inputs import Inputs, gather_inputs
+from service.runs.inputs import Inputs, collect_inputs
 from service.runs.run import WholeRun
-from service.verification.stores.unserved_forecasts import BesideForecasts
+from service.verification.stores.unserved_forecasts import UnservedForecasts
 
 PATIENCE_SECONDS = 240.0
 """How long a shadow waits for the worker to be idle; then the frame that it is to be compared with is nearly there."""
@@ -44,8 +44,8 @@ class Shadows:
         Whose default model has the shadows.
     load : callable
         Makes a forecaster of a model file, proved and warm.
-    worker : Worker
-    beside : BesideForecasts
+    worker : ForecastThread
+    unserved : UnservedForecasts
         Where the forecasts go.
     clock : callable
         The time now, UTC: probation ends by it.
@@ -58,13 +58,13 @@ class Shadows:
         repository: Path,
         catalogue: Catalogue,
         load: Load,
-        worker: Worker,
-        beside: BesideForecasts,
+        worker: ForecastThread,
+        unserved: UnservedForecasts,
         clock: Callable[[], datetime],
         on_shadow: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._repository, self._catalogue, self._load = repository, catalogue, load
-        self._worker, self._beside, self._clock = worker, beside, clock
+        self._worker, self._unserved, self._clock = worker, unserved, clock
         self._on_shadow = on_shadow
         self._named: Mapping[str, tuple[str, str]] = {}
         self._models: dict[str, RecurrentForecaster] = {}
@@ -167,7 +167,7 @@ class Shadows:
         try:
             inputs = await run_sync(_inputs, whole, model)
             frames = await self._worker.run(partial(_forecast, whole, model, inputs))
-            await run_sync(self._beside.put, whole.run.id, reference, frames)
+            await run_sync(self._unserved.put, whole.run.id, reference, frames)
         except Overloaded:
             return "late"
         except Exception as error:  # a shadow that fails harms nobody
@@ -179,7 +179,7 @@ class Shadows:
 def _inputs(whole: WholeRun, model: RecurrentForecaster) -> Inputs:
     """The run's observed frames as the model reads them; raises IncompleteHistory where something would stand in."""
     stored = [whole.frames[minutes] for minutes in sorted(whole.run.observed_minutes)]
-    inputs = gather_inputs(stored, model.input_length, model.name)
+    inputs = collect_inputs(stored, model.input_length, model.name)
     if inputs.method != "model":
         raise IncompleteHistory(
             expected=f"{model.input_length} frames", got=str(len(inputs.frames)), remedy="it forecasts again with more"

@@ -86,7 +86,7 @@ class SeriesTally:
         self.newest = max(self.newest or last, last)
 
 
-class Tally:
+class LedgerTotals:
     """What the ledger in a folder comes to, for any thread.
 
     Parameters

@@ -15,7 +15,7 @@ from service.verification.input_watch import InputWatch
 from service.verification.schema import AlertAnswer
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.totals import Tally
+from service.verification.totals import LedgerTotals
 from service.verification.verifier import Verifier
 
 _logger = logging.getLogger("raincell")
@@ -33,16 +33,16 @@ class Verification:
     tally, scorer, watch, shadows, verifier
         The ledger added up, what adds to it, the watch on what comes in, the models beside the champion, and the thread
         that all this is done in.
-    limits : drift.Limits
+    limits : drift.DriftLimits
     """
 
     catalogue: Catalogue
-    tally: Tally
+    tally: LedgerTotals
     scorer: Scorer
     watch: InputWatch
     shadows: Shadows
     verifier: Verifier
-    limits: drift.Limits
+    limits: drift.DriftLimits
 
     @property
     def served(self) -> str:
@@ -89,7 +89,7 @@ class Announcer:
         self._active = active
 
 
-def _drift(series: Series, model: str, found: drift.Drift, limits: drift.Limits) -> AlertAnswer:
+def _drift(series: Series, model: str, found: drift.Drift, limits: drift.DriftLimits) -> AlertAnswer:
     lead = limits.lead_minutes if found.lead_minutes is None else found.lead_minutes
     what = f"skill of {model} against persistence in CSI at {drift.THRESHOLD:g} mm/h, {lead} minutes ahead"
     return AlertAnswer(

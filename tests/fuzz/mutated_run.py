@@ -30,7 +30,7 @@ _BATCH = 250
 
 
 @dataclass
-class Tally:
+class LedgerTotals:
     """What one file came to."""
 
     cases: int = 0
@@ -61,9 +61,9 @@ def main() -> int:
     return 0
 
 
-def _run(subject: Subject, seconds: float, seed: int) -> Tally:
+def _run(subject: Subject, seconds: float, seed: int) -> LedgerTotals:
     """Batches of hypothesis' examples until the time is used up."""
-    tally, start = Tally(), time.monotonic()
+    tally, start = LedgerTotals(), time.monotonic()
     survives(subject, subject.whole)
     while time.monotonic() - start < seconds:
         _batch(subject, tally, seed * 1_000_003 + tally.cases, start + seconds)
@@ -76,7 +76,7 @@ def _run(subject: Subject, seconds: float, seed: int) -> Tally:
     return tally
 
 
-def _batch(subject: Subject, tally: Tally, seed: int, deadline: float) -> None:
+def _batch(subject: Subject, tally: LedgerTotals, seed: int, deadline: float) -> None:
     @seeded(seed)
     @settings(max_examples=_BATCH, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(edits())

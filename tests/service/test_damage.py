@@ -24,7 +24,7 @@ from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
-from service.verification.stores.redis_unserved_forecasts import RedisBeside
+from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
 from tests.service.conftest import SMALL, RedisServer, sequence
 from tests.service.runs_made import made_run
 
@@ -201,7 +201,7 @@ def test_damage_elsewhere_is_left_out(redis_server: RedisServer) -> None:
     )
     assert references.reference_times(series) == [END]
     assert references.stored(series, END) == []
-    beside = RedisBeside(redis, damage=damage)
+    beside = RedisUnservedForecasts(redis, damage=damage)
     beside.put(RUN.id, "sound/1", forecast)
     beside.put(RUN.id, "bad/1", forecast)
     redis.hset(f"raincell:{{{TAG}}}:beside:{RUN.id}:bad/1", "data:5", b"x")

@@ -100,7 +100,7 @@ class World:
         wait_for(lambda: self._run_from(frame.valid_times[-1]) is not None, "the run")
         run = self._run_from(frame.valid_times[-1])
         assert run is not None
-        beside = self.verification.scorer._sources.beside
+        beside = self.verification.scorer._sources.unserved
         if run.method == "model":
             wait_for(lambda: self._shadows(run) <= set(beside.at(run.id, STEP_MINUTES)), "the shadows")
 

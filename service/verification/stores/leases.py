@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-CLAIM_SECONDS = 60.0
+LEASE_SECONDS = 60.0
 """How long a replica that died at its work keeps the others from it."""
 DONE_SECONDS = 24 * 3600.0
 """How long it is remembered that work was done; that it counts once does not depend on this."""
 
 
-class Claims(Protocol):
-    """Claims by name; a name starts with a run's id or a series' tag, and a dot or colon. Raises StoreUnavailable."""
+class Leases(Protocol):
+    """Leases by name; a name starts with a run's id or a series' tag, and a dot or colon. Raises StoreUnavailable."""
 
-    def claim(self, name: str, seconds: float = CLAIM_SECONDS) -> bool:
+    def claim(self, name: str, seconds: float = LEASE_SECONDS) -> bool:
         """Claim for that long; False where somebody has."""
 
     def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
@@ -26,8 +26,8 @@ class Claims(Protocol):
         """Let others claim it."""
 
 
-class MemoryClaims:
-    """Claims of one process; see Claims.
+class MemoryLeases:
+    """Leases of one process; see Leases.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class MemoryClaims:
         self._until: dict[str, float] = {}
         self._guard = threading.Lock()
 
-    def claim(self, name: str, seconds: float = CLAIM_SECONDS) -> bool:
-        """See Claims."""
+    def claim(self, name: str, seconds: float = LEASE_SECONDS) -> bool:
+        """See Leases."""
         now = self._clock()
         with self._guard:
             self._until = {known: until for known, until in self._until.items() if until > now}
@@ -51,11 +51,11 @@ class MemoryClaims:
             return True
 
     def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
-        """See Claims."""
+        """See Leases."""
         with self._guard:
             self._until[name] = self._clock() + seconds
 
     def release(self, name: str) -> None:
-        """See Claims."""
+        """See Leases."""
         with self._guard:
             self._until.pop(name, None)

@@ -1,4 +1,4 @@
-"""Claims in Redis, among all replicas.
+"""Leases in Redis, among all replicas.
 
 Keys: raincell:{<product.grid>}:claim:<name>    "1", with expiry; the tag is the first two parts of the name
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from service.redis.client import store_errors
-from service.verification.stores.leases import CLAIM_SECONDS, DONE_SECONDS
+from service.verification.stores.leases import DONE_SECONDS, LEASE_SECONDS
 
 
-class RedisClaims:
-    """See Claims.
+class RedisLeases:
+    """See Leases.
 
     Parameters
     ----------
@@ -23,18 +23,18 @@ class RedisClaims:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis has no type
         self._redis = client
 
-    def claim(self, name: str, seconds: float = CLAIM_SECONDS) -> bool:
-        """See Claims."""
+    def claim(self, name: str, seconds: float = LEASE_SECONDS) -> bool:
+        """See Leases."""
         with store_errors():
             return bool(self._redis.set(_key(name), "1", nx=True, px=round(1000 * seconds)))
 
     def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
-        """See Claims."""
+        """See Leases."""
         with store_errors():
             self._redis.set(_key(name), "1", px=round(1000 * seconds))
 
     def release(self, name: str) -> None:
-        """See Claims."""
+        """See Leases."""
         with store_errors():
             self._redis.delete(_key(name))
 

@@ -22,8 +22,8 @@ from service.runs.store import unknown
 _KEPT = timedelta(hours=3)
 
 
-class RedisBeside:
-    """See BesideForecasts.
+class RedisUnservedForecasts:
+    """See UnservedForecasts.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class RedisBeside:
         self._damage = damage or Damage()
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
-        """See BesideForecasts."""
+        """See UnservedForecasts."""
         fields: dict[str, str | bytes] = {}
         for minutes, frame in frames.items():
             fields |= {f"header:{minutes}": frame.header.model_dump_json(), f"data:{minutes}": frame.data}
@@ -59,7 +59,7 @@ class RedisBeside:
             publish.execute()
 
     def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
-        """See BesideForecasts."""
+        """See UnservedForecasts."""
         key = _key(run_id)
         members = healed(self._redis, self._damage, {key: "set"}, lambda: self._redis.smembers(key))
         makers = sorted(member.decode(errors="backslashreplace") for member in members)

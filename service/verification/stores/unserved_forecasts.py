@@ -13,7 +13,7 @@ MOST_RUNS = 48
 """Runs of one series beside which a process without Redis keeps forecasts."""
 
 
-class BesideForecasts(Protocol):
+class UnservedForecasts(Protocol):
     """Forecasts by run and by who made them. Raises StoreUnavailable."""
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
@@ -23,8 +23,8 @@ class BesideForecasts(Protocol):
         """What was forecast beside a run for one lead time, by maker."""
 
 
-class MemoryBeside:
-    """Forecasts in this process's memory; see BesideForecasts."""
+class MemoryUnservedForecasts:
+    """Forecasts in this process's memory; see UnservedForecasts."""
 
     def __init__(self, most: int = MOST_RUNS) -> None:
         self._most = most
@@ -32,7 +32,7 @@ class MemoryBeside:
         self._guard = threading.Lock()
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
-        """See BesideForecasts."""
+        """See UnservedForecasts."""
         with self._guard:
             self._kept[run_id] = {**self._kept.get(run_id, {}), maker: dict(frames)}
             series = [known for known in self._kept if tag_of(known) == tag_of(run_id)]
@@ -40,6 +40,6 @@ class MemoryBeside:
                 del self._kept[old]
 
     def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
-        """See BesideForecasts."""
+        """See UnservedForecasts."""
         kept = self._kept.get(run_id, {})
         return {maker: frames[minutes] for maker, frames in kept.items() if minutes in frames}

@@ -18,7 +18,7 @@ from starlette.types import Message
 from radar.errors import Overloaded
 from service.bodies.deadline import Decoding, decode_attended
 from service.bodies.hdf5_pool import Decoders
-from service.forecasting.worker import PLACES_FOR_FRAMES, Worker
+from service.forecasting.worker import PLACES_FOR_FRAMES, ForecastThread
 from tests.service.bodies.test_hdf5_pool import composite, decoders, ends, pids, stopped_child
 from tests.service.conftest import Client, npy, rain, wait_until
 from tests.service.hostile_requests import files
@@ -132,7 +132,7 @@ def test_frames_are_taken_while_all_places_forecast(client: Client) -> None:
 
 
 def test_frames_take_their_own_places_first_and_then_those_of_forecasts() -> None:
-    worker = Worker(1)
+    worker = ForecastThread(1)
     with contextlib.ExitStack() as busy:
         for _ in range(PLACES_FOR_FRAMES):
             busy.enter_context(worker.admitted(frames=True))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from radar.errors import Overloaded
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 
 
 def test_work_is_done_in_one_thread_in_order() -> None:
-    worker, seen = Worker(8), []
+    worker, seen = ForecastThread(8), []
 
     async def ask(number: int) -> int:
         return await worker.run(lambda: seen.append((number, threading.get_ident())) or number)  # type: ignore[func-returns-value]
@@ -29,7 +29,7 @@ def test_work_is_done_in_one_thread_in_order() -> None:
 
 
 def test_errors_reach_the_caller_and_the_thread_goes_on() -> None:
-    worker = Worker(1)
+    worker = ForecastThread(1)
 
     async def fail_then_work() -> str:
         with pytest.raises(ZeroDivisionError):
@@ -41,7 +41,7 @@ def test_errors_reach_the_caller_and_the_thread_goes_on() -> None:
 
 
 def test_no_more_than_its_size_are_admitted() -> None:
-    worker = Worker(2)
+    worker = ForecastThread(2)
     with worker.admitted(), worker.admitted(), pytest.raises(Overloaded, match="at most 2"), worker.admitted():
         pass
     with worker.admitted():
@@ -50,7 +50,7 @@ def test_no_more_than_its_size_are_admitted() -> None:
 
 
 def test_a_caller_who_leaves_takes_his_work_along() -> None:
-    worker, release, seen = Worker(8), threading.Event(), []
+    worker, release, seen = ForecastThread(8), threading.Event(), []
 
     async def leave() -> None:
         running = asyncio.create_task(worker.run(release.wait))
@@ -66,7 +66,7 @@ def test_a_caller_who_leaves_takes_his_work_along() -> None:
     assert seen == []
 
 
-async def occupied(worker: Worker, release: threading.Event) -> asyncio.Task[str]:
+async def occupied(worker: ForecastThread, release: threading.Event) -> asyncio.Task[str]:
     """A task whose work runs until `release`."""
     started = threading.Event()
 
@@ -81,7 +81,7 @@ async def occupied(worker: Worker, release: threading.Event) -> asyncio.Task[str
 
 
 def test_a_worker_that_stops_admits_nobody_and_serves_whom_it_has() -> None:
-    worker, release = Worker(8), threading.Event()
+    worker, release = ForecastThread(8), threading.Event()
 
     async def stop() -> list[object]:
         running = await occupied(worker, release)
@@ -101,7 +101,7 @@ def test_a_worker_that_stops_admits_nobody_and_serves_whom_it_has() -> None:
 
 
 def test_who_waits_too_long_in_a_stopping_worker_is_refused_and_what_runs_is_finished() -> None:
-    worker, release = Worker(8), threading.Event()
+    worker, release = ForecastThread(8), threading.Event()
 
     async def stop() -> list[object]:
         running = await occupied(worker, release)
@@ -120,7 +120,7 @@ def test_who_waits_too_long_in_a_stopping_worker_is_refused_and_what_runs_is_fin
 
 
 def test_work_that_waits_beyond_its_deadline_is_dropped_and_what_runs_is_not() -> None:
-    worker, release, seen = Worker(8, deadline_seconds=0.05), threading.Event(), []
+    worker, release, seen = ForecastThread(8, deadline_seconds=0.05), threading.Event(), []
 
     async def wait() -> str:
         running = await occupied(worker, release)
@@ -136,7 +136,7 @@ def test_work_that_waits_beyond_its_deadline_is_dropped_and_what_runs_is_not() -
 
 
 def test_work_of_one_kind_is_done_together_and_other_work_alone() -> None:
-    worker, release, batches = Worker(16, batch_size=3), threading.Event(), []
+    worker, release, batches = ForecastThread(16, batch_size=3), threading.Event(), []
 
     def double(items: Sequence[int]) -> list[int]:
         batches.append(list(items))
@@ -157,7 +157,7 @@ def test_work_of_one_kind_is_done_together_and_other_work_alone() -> None:
 
 
 def test_a_first_job_waits_a_moment_for_others() -> None:
-    worker, batches = Worker(16, batch_size=2, batch_wait_seconds=30), []
+    worker, batches = ForecastThread(16, batch_size=2, batch_wait_seconds=30), []
 
     def same(items: Sequence[int]) -> Sequence[int]:
         batches.append(list(items))
@@ -172,7 +172,7 @@ def test_a_first_job_waits_a_moment_for_others() -> None:
 
 
 def test_an_error_in_a_batch_is_its_own_callers_alone() -> None:
-    worker, release = Worker(16, batch_size=4), threading.Event()
+    worker, release = ForecastThread(16, batch_size=4), threading.Event()
 
     def invert(items: Sequence[int]) -> list[float]:
         return [1 / item for item in items]
@@ -192,7 +192,7 @@ def test_an_error_in_a_batch_is_its_own_callers_alone() -> None:
 
 
 def test_who_leaves_a_batch_takes_only_his_own_work_along() -> None:
-    worker, release, batches = Worker(16, batch_size=4), threading.Event(), []
+    worker, release, batches = ForecastThread(16, batch_size=4), threading.Event(), []
 
     def same(items: Sequence[int]) -> Sequence[int]:
         batches.append(list(items))
@@ -213,7 +213,7 @@ def test_who_leaves_a_batch_takes_only_his_own_work_along() -> None:
 
 
 def test_it_says_how_full_it_is() -> None:
-    worker, started, release = Worker(3), threading.Event(), threading.Event()
+    worker, started, release = ForecastThread(3), threading.Event(), threading.Event()
 
     def running() -> None:
         started.set()

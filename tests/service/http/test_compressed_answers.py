@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.http.compressed_answers import CodedAnswer, choose_coding
+from service.http.compressed_answers import CompressedAnswers, choose_coding
 from tests.service.conftest import Client, client_of, npy, rain
 
 ABOUT = {"valid_time": "2017-08-16T01:15:00Z"}
@@ -75,7 +75,7 @@ def test_images_and_small_answers_are_left_as_they_are(client: Client) -> None:
 def tagged() -> FastAPI:
     """An application whose answers have ETags, strong, weak, and none."""
     app = FastAPI()
-    app.add_middleware(CodedAnswer)
+    app.add_middleware(CompressedAnswers)
 
     @app.get("/strong")
     def strong(request: Request) -> Response:

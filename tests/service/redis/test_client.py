@@ -23,7 +23,7 @@ from service.history.redis.quarantine import RedisQuarantine
 from service.history.redis.store import RedisHistory
 from service.redis.client import connect, store_errors
 from service.runs.redis_store import RedisRuns
-from service.security.redis_quotas import RedisLimits
+from service.security.redis_quotas import RedisRateLimits
 from tests.service.conftest import END, SMALL, RedisServer, free_port, sequence, wait_until
 from tests.service.redis_front import Front, Saying, make_certificate
 from tests.service.runs_made import made_run
@@ -89,7 +89,7 @@ def cut_off(old: Redis, _: Redis) -> None:
 
 
 def count(url: str) -> Callable[[], object]:
-    return partial(RedisLimits(connect(url)).count, "somebody", 1)
+    return partial(RedisRateLimits(connect(url)).count, "somebody", 1)
 
 
 def script(url: str) -> Callable[[], object]:
@@ -210,7 +210,7 @@ def test_users_passwords_sockets_and_databases(tmp_path: Path) -> None:
             f"unix://ra%3Ain:w%40t@{path}?db=3",
             f"unix://:{password}@{path}?db=3&protocol=2",
         ):
-            assert RedisLimits(connect(url)).count("one", 1) >= 1
+            assert RedisRateLimits(connect(url)).count("one", 1) >= 1
         assert connect(f"redis://:{password}@{tcp}/3").get("raincell:{limit|one}:1") == b"6"
         assert admin.dbsize() == 0
     finally:
@@ -232,7 +232,7 @@ def test_a_user_with_the_rights_that_are_documented_does_all(pair: tuple[Redis, 
     assert runs.frames(made_run().run.id, [0])
     runs.unlock(SERIES, "me")
     assert RedisQuarantine(connect(url)).entries() == []
-    assert RedisLimits(connect(url)).count("me", 1) == 1
+    assert RedisRateLimits(connect(url)).count("me", 1) == 1
     with pytest.raises(StoreUnavailable, match="the command flushall"), store_errors():
         connect(url).flushall()
 
@@ -267,9 +267,9 @@ def test_tls(servers: tuple[RedisServer, RedisServer], pair: tuple[Redis, Redis]
     tls = Front(servers[0].port, certificate, key)
     address, trusted = f"rediss://localhost:{tls.port}/0", f"?ssl_ca_certs={quote(str(certificate))}"
     try:
-        limits = RedisLimits(connect(address + trusted))
+        limits = RedisRateLimits(connect(address + trusted))
         assert limits.count("one", 1) == 1
-        assert RedisLimits(connect(address + "?ssl_cert_reqs=none")).count("one", 1) == 2
+        assert RedisRateLimits(connect(address + "?ssl_cert_reqs=none")).count("one", 1) == 2
         for url, why in (
             (address, "a certificate that is not trusted: self-signed certificate.*ssl_ca_certs"),
             (f"{address}?ssl_ca_certs={other}", "a certificate that is not trusted"),
@@ -277,7 +277,7 @@ def test_tls(servers: tuple[RedisServer, RedisServer], pair: tuple[Redis, Redis]
             (f"redis://localhost:{tls.port}/0", "RAINCELL_REDIS_URL"),
         ):
             with pytest.raises(StoreUnavailable, match=why):
-                RedisLimits(connect(url)).count("one", 1)
+                RedisRateLimits(connect(url)).count("one", 1)
         demote(*pair)
         tls.target = port_of(pair[1])
         assert limits.count("one", 1) >= 1  # over the connection from before it would be refused
@@ -293,7 +293,7 @@ def test_what_does_not_connect_says_why(servers: tuple[RedisServer, RedisServer]
         (f"redis://127.0.0.1:{servers[0].port}/9999", "no database of that number"),
     ):
         with pytest.raises(StoreUnavailable, match=why) as raised:
-            RedisLimits(connect(url)).count("one", 1)
+            RedisRateLimits(connect(url)).count("one", 1)
         assert "invalid" not in str(raised.value)
 
 

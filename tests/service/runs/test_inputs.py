@@ -13,7 +13,7 @@ from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_sequence
 from service.history.codec import StoredFrame, decode_one, encode
-from service.runs.inputs import Inputs, forecaster_for, gather_inputs, together
+from service.runs.inputs import Inputs, collect_inputs, forecaster_for, together
 from tests.service.runs_made import END
 
 GRID = Grid("storm", (64, 80), 1.0)
@@ -29,7 +29,7 @@ def gather(storm: FrameSequence, *missing: int, of: int = 6, wanted: int = 5) ->
     """Inputs from the newest frames without those so many steps before the newest."""
     stored = encode(storm.last(of))
     kept = [frame for steps, frame in zip(range(of - 1, -1, -1), stored, strict=True) if steps not in missing]
-    return gather_inputs(kept, wanted, "still")
+    return collect_inputs(kept, wanted, "still")
 
 
 def ago(steps: int) -> datetime:

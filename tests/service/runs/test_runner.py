@@ -20,7 +20,7 @@ from radar.errors import Overloaded
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from service.forecasting.catalogue import Catalogue, load_catalogue
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.codec import Series, decode_one
 from service.history.history import History
 from service.history.redis.store import RedisHistory
@@ -43,7 +43,7 @@ SERIES = Series("RY", SMALL.key)
 NOW = datetime(2017, 8, 16, 1, 17, tzinfo=UTC)
 
 
-class CountingWorker(Worker):
+class CountingWorker(ForecastThread):
     """Counts what it does, and can be slowed down."""
 
     def __init__(self) -> None:

@@ -14,30 +14,30 @@ from radar.errors import StoreUnavailable
 from service.damage import Damage
 from service.redis.client import connect
 from service.security import quotas as limits
-from service.security.quotas import Allowance, Limits, MemoryLimits, Quotas
-from service.security.redis_quotas import RedisLimits
+from service.security.quotas import Allowance, MemoryRateLimits, Quotas, RateLimits
+from service.security.redis_quotas import RedisRateLimits
 from tests.service.conftest import RedisServer
 
 NOW = datetime(2024, 6, 1, 12, 0, 45, tzinfo=UTC)
 
 
 @pytest.fixture(params=["memory", "redis"])
-def counted(request: pytest.FixtureRequest) -> Iterator[Limits]:
+def counted(request: pytest.FixtureRequest) -> Iterator[RateLimits]:
     if request.param == "memory":
-        yield MemoryLimits()
+        yield MemoryRateLimits()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    yield RedisLimits(connect(server.url))
+    yield RedisRateLimits(connect(server.url))
 
 
-def test_requests_are_counted_by_caller_and_minute(counted: Limits) -> None:
+def test_requests_are_counted_by_caller_and_minute(counted: RateLimits) -> None:
     assert [counted.count("a", 100) for _ in range(3)] == [1, 2, 3]
     assert counted.count("b", 100) == 1
     assert counted.count("a", 101) == 1
     assert counted.count("a", 101) == 2
 
 
-def test_a_clock_that_jumps_back_locks_nobody_out(counted: Limits) -> None:
+def test_a_clock_that_jumps_back_locks_nobody_out(counted: RateLimits) -> None:
     assert counted.count("a", 200) == 1
     assert counted.count("a", 100) == 1
     assert counted.count("a", 100) == 2
@@ -45,13 +45,13 @@ def test_a_clock_that_jumps_back_locks_nobody_out(counted: Limits) -> None:
 
 def test_memory_tells_a_bounded_number_of_callers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_COUNTED", 2)
-    counted = MemoryLimits()
+    counted = MemoryRateLimits()
     assert [counted.count(who, 1) for who in "abcd"] == [1, 1, 1, 2]
     assert counted.count("a", 1) == 2
 
 
 def test_counts_in_redis_go_after_their_minute(redis_server: RedisServer) -> None:
-    RedisLimits(connect(redis_server.url)).count("key:office", 100)
+    RedisRateLimits(connect(redis_server.url)).count("key:office", 100)
     with Redis(port=redis_server.port) as redis:
         (key,) = redis.keys("*")
         assert key == b"raincell:{limit|key:office}:100"
@@ -82,7 +82,7 @@ def test_what_is_left_is_told() -> None:
 
 
 def test_a_quota_holds_across_replicas(redis_server: RedisServer) -> None:
-    one, other = (Quotas(RedisLimits(connect(redis_server.url))) for _ in range(2))
+    one, other = (Quotas(RedisRateLimits(connect(redis_server.url))) for _ in range(2))
     assert spend(one, "a", 2).used == 2
     assert spend(other, "a", 2).used == 4
     assert spend(one, "a").exceeded
@@ -90,13 +90,13 @@ def test_a_quota_holds_across_replicas(redis_server: RedisServer) -> None:
 
 def test_without_redis_each_process_counts_and_asks_again_later(redis_server: RedisServer) -> None:
     now = [0.0]
-    quotas = Quotas(RedisLimits(connect(redis_server.url)), monotonic=lambda: now[0])
+    quotas = Quotas(RedisRateLimits(connect(redis_server.url)), monotonic=lambda: now[0])
     assert spend(quotas, "a", 2).used == 2
     redis_server.kill()
     assert spend(quotas, "a").used == 3
     assert spend(quotas, "a").exceeded
     redis_server.start()
-    RedisLimits(connect(redis_server.url)).count("a", int(NOW.timestamp()) // 60)
+    RedisRateLimits(connect(redis_server.url)).count("a", int(NOW.timestamp()) // 60)
     now[0] += 4
     assert spend(quotas, "a").used == 5, "memory's count: Redis is left alone for a while"
     with Redis(port=redis_server.port) as redis:
@@ -107,7 +107,7 @@ def test_without_redis_each_process_counts_and_asks_again_later(redis_server: Re
 
 
 def test_a_paused_redis_costs_half_a_second_once(redis_server: RedisServer) -> None:
-    quotas = Quotas(RedisLimits(connect(redis_server.url)), monotonic=lambda: 0.0)
+    quotas = Quotas(RedisRateLimits(connect(redis_server.url)), monotonic=lambda: 0.0)
     spend(quotas, "a")
     redis_server.pause()
     with anyio.from_thread.start_blocking_portal() as portal:
@@ -118,7 +118,7 @@ def test_a_paused_redis_costs_half_a_second_once(redis_server: RedisServer) -> N
 
 
 def test_a_store_that_does_not_answer_is_an_error_of_the_store_alone(redis_server: RedisServer) -> None:
-    counted = RedisLimits(connect(redis_server.url))
+    counted = RedisRateLimits(connect(redis_server.url))
     redis_server.kill()
     with pytest.raises(StoreUnavailable):
         counted.count("a", 1)
@@ -138,7 +138,7 @@ def test_a_counter_that_is_none_costs_its_own_quota_alone(
     redis_server: RedisServer, spoil: Callable[[Any, str], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     dropped: list[str] = []
-    one, other = (Quotas(RedisLimits(connect(redis_server.url), Damage(dropped.append))) for _ in range(2))
+    one, other = (Quotas(RedisRateLimits(connect(redis_server.url), Damage(dropped.append))) for _ in range(2))
     assert [spend(one, "a").used, spend(other, "b", 2).used] == [1, 2]
     key = f"raincell:{{limit|a}}:{int(NOW.timestamp()) // 60}"
     with Redis(port=redis_server.port) as redis:

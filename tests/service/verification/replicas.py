@@ -15,7 +15,7 @@ from radar.ledger.ledger import LedgerWriter
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.forecasting.catalogue import Catalogue, Load
-from service.forecasting.worker import Worker
+from service.forecasting.worker import ForecastThread
 from service.history.codec import Series
 from service.history.history import History
 from service.history.redis.references import RedisReferences
@@ -32,11 +32,11 @@ from service.runs.store import MemoryRuns
 from service.verification.collect import Sources
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
-from service.verification.stores.leases import Claims, MemoryClaims
-from service.verification.stores.redis_leases import RedisClaims
-from service.verification.stores.redis_unserved_forecasts import RedisBeside
-from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
-from service.verification.totals import Tally
+from service.verification.stores.leases import Leases, MemoryLeases
+from service.verification.stores.redis_leases import RedisLeases
+from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
+from service.verification.stores.unserved_forecasts import MemoryUnservedForecasts, UnservedForecasts
+from service.verification.totals import LedgerTotals
 from tests.service.conftest import SMALL
 
 RETENTION = timedelta(hours=6)
@@ -50,9 +50,9 @@ class Replica:
 
     history: History
     runs: Runs
-    beside: BesideForecasts
-    claims: Claims
-    tally: Tally
+    unserved: UnservedForecasts
+    leases: Leases
+    tally: LedgerTotals
     scorer: Scorer
     shadows: Shadows
     runner: Runner
@@ -85,26 +85,26 @@ def make_replica(
     """A replica with its parts in Redis, or in memory without a URL."""
     if url is None:
         history, runs = History(MemoryHistory(RETENTION)), Runs(MemoryRuns(RETENTION))
-        beside: BesideForecasts = MemoryBeside()
-        claims: Claims = MemoryClaims()
+        unserved: UnservedForecasts = MemoryUnservedForecasts()
+        leases: Leases = MemoryLeases()
         references = None
     else:
         client = connect(url)
         history = History(RedisHistory(connect(url), RETENTION), MemoryHistory(RETENTION))
         runs = Runs(RedisRuns(connect(url), RETENTION), MemoryRuns(RETENTION, most=2))
-        beside, claims, references = RedisBeside(client), RedisClaims(client), RedisReferences(client)
-    worker, tally = Worker(8), Tally(ledger)
+        unserved, leases, references = RedisUnservedForecasts(client), RedisLeases(client), RedisReferences(client)
+    worker, tally = ForecastThread(8), LedgerTotals(ledger)
     outcomes: list[str] = []
     published: list[WholeRun] = []
-    sources = Sources(runs, RunReader(runs, Cache(2**24)), beside, references)
+    sources = Sources(runs, RunReader(runs, Cache(2**24)), unserved, references)
     return Replica(
         history=history,
         runs=runs,
-        beside=beside,
-        claims=claims,
+        unserved=unserved,
+        leases=leases,
         tally=tally,
-        scorer=Scorer(history, sources, LedgerWriter(ledger), tally, claims, on_score=outcomes.append),
-        shadows=Shadows(repository, catalogue, load, worker, beside, lambda: now, on_shadow=outcomes.append),
+        scorer=Scorer(history, sources, LedgerWriter(ledger), tally, leases, on_score=outcomes.append),
+        shadows=Shadows(repository, catalogue, load, worker, unserved, lambda: now, on_shadow=outcomes.append),
         runner=Runner(history, runs, worker, catalogue, lead_minutes, _ticking(now), follow=published.append),
         outcomes=outcomes,
         published=published,

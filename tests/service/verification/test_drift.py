@@ -9,12 +9,12 @@ import pytest
 
 from radar.ledger.ledger import PERSISTENCE
 from radar.scores.sums import ScoreSums, sums_of
-from service.verification.drift import Limits, csi_skill, judge, mae_skill
+from service.verification.drift import DriftLimits, csi_skill, judge, mae_skill
 from service.verification.totals import Row, Total, Totals
 
 MODEL = "still/1"
 START = datetime(2017, 8, 16, tzinfo=UTC)
-LIMITS = Limits(skill=0.1, hours=3, lead_minutes=60)
+LIMITS = DriftLimits(skill=0.1, hours=3, lead_minutes=60)
 
 
 def sums(hits: int, misses: int) -> ScoreSums:

@@ -15,8 +15,8 @@ from radar.sequence import FrameSequence
 from service.history.codec import Series
 from service.history.history import History
 from service.history.store import MemoryHistory
-from service.verification.input_watch import LASTING, LEAST_FRAMES, InputWatch, Limits, judge
-from service.verification.stores.leases import MemoryClaims
+from service.verification.input_watch import LASTING, LEAST_FRAMES, InputLimits, InputWatch, judge
+from service.verification.stores.leases import MemoryLeases
 
 START = datetime(2017, 8, 16, tzinfo=UTC)
 GRID = Grid("few", (2, 5), 1.0)
@@ -37,7 +37,7 @@ def _drawn(draw: np.random.Generator) -> dict[str, float]:
 
 
 def unusual(found: list[InputRecord]) -> set[str]:
-    return {judgement.quantity for judgement in judge(found, Limits()) if judgement.unusual}
+    return {judgement.quantity for judgement in judge(found, InputLimits()) if judgement.unusual}
 
 
 def test_hand_worked_record() -> None:
@@ -87,7 +87,7 @@ def test_a_gap_is_told_at_once() -> None:
 
 
 def test_there_is_no_opinion_at_first() -> None:
-    found = judge(records(LEAST_FRAMES, maximum=20.0)[:-1] + records(1, maximum=900.0), Limits())
+    found = judge(records(LEAST_FRAMES, maximum=20.0)[:-1] + records(1, maximum=900.0), InputLimits())
     assert [(judgement.low, judgement.unusual) for judgement in found] == [(None, False)] * 4
 
 
@@ -100,8 +100,8 @@ def test_frames_without_a_pixel_are_no_rain_of_nothing() -> None:
 
 
 def test_the_watch_notes_every_frame_once(tmp_path: Path) -> None:
-    history, claims = History(MemoryHistory(timedelta(hours=6))), MemoryClaims()
-    watches = [InputWatch(history, tmp_path, claims, Limits()) for _ in range(2)]
+    history, leases = History(MemoryHistory(timedelta(hours=6))), MemoryLeases()
+    watches = [InputWatch(history, tmp_path, leases, InputLimits()) for _ in range(2)]
     rain = np.zeros((3, *GRID.shape), np.float32)
     times = tuple(START + timedelta(minutes=5 * k) for k in range(3))
     history.append(FrameSequence(rain, times, GRID, 5, "RY"))
@@ -112,7 +112,7 @@ def test_the_watch_notes_every_frame_once(tmp_path: Path) -> None:
     assert [record.gap_minutes for record in written] == [None, 5.0, 5.0]
     assert watches[1].series() == [SERIES]
     assert [judgement.value for judgement in watches[1].judge(SERIES)] == [0.0, 0.0, 0.0, 5.0]
-    again = InputWatch(history, tmp_path, MemoryClaims(), Limits())
+    again = InputWatch(history, tmp_path, MemoryLeases(), InputLimits())
     again.look()
     assert len(list(InputFollower(tmp_path).read())) == 3
 

@@ -19,7 +19,7 @@ from service.history.redis.store import RedisHistory
 from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
 from service.runs.run import WholeRun
-from service.verification.stores.redis_unserved_forecasts import RedisBeside
+from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
 from tests.service.conftest import (
     SMALL,
     RedisServer,
@@ -111,7 +111,7 @@ def test_a_challenger_is_scored_by_a_real_process(
         RAINCELL_MODEL_REPOSITORY=str(models),
     )
     history, runs = RedisHistory(connect(redis_server.url), RETENTION), RedisRuns(connect(redis_server.url), RETENTION)
-    beside = RedisBeside(connect(redis_server.url))
+    beside = RedisUnservedForecasts(connect(redis_server.url))
     history.append(FrameSequence(frames.rain_rate[:FIRST], frames.valid_times[:FIRST], SMALL, 5, "RY"))
     for place in range(FIRST, 10):
         wait_until(partial(runs_from, runs, frames.valid_times[place - 1]), f"the run from frame {place}")

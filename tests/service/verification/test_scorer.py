@@ -126,7 +126,7 @@ def test_without_any_claim_records_count_once_all_the_same(
     frames = storm(9, END)
     replicas = [replica_on(url=redis_server.url) for _ in range(3)]
     for replica in replicas:
-        replica.scorer._claims = Everybody()
+        replica.scorer._leases = Everybody()
     made = play(replicas[0], frames, score=False)
     together([replica.scorer.look for replica in replicas])
     assert_same(tmp_path / "ledger", evaluate(made, observations(frames)))
@@ -237,11 +237,11 @@ def test_a_piece_that_fails_is_counted_and_the_rest_goes_on(
     assert replica.scorer.look() == 5
     assert replica.outcomes.count("failed") == 1
     assert replica.scorer.look() == 0  # not at once
-    monkeypatch.setattr(scorer_module, "CLAIM_SECONDS", 0.0)
+    monkeypatch.setattr(scorer_module, "LEASE_SECONDS", 0.0)
     replica.scorer._later.clear()
     assert replica.scorer.look() == 0  # its claim has not expired yet
     replica.scorer._later.clear()
-    replica.claims.release(f"{oldest_run(replica)}:10")
+    replica.leases.release(f"{oldest_run(replica)}:10")
     assert replica.scorer.look() == 1
 
 

@@ -61,7 +61,7 @@ def test_a_challenger_is_scored_beside_the_champion(
     beside = {
         whole.run.id: {
             CHALLENGER: {
-                minutes: decode_one(replica.beside.at(whole.run.id, minutes)[CHALLENGER])
+                minutes: decode_one(replica.unserved.at(whole.run.id, minutes)[CHALLENGER])
                 for minutes in whole.run.lead_minutes
             }
         }
@@ -189,7 +189,7 @@ def test_beside_a_stand_in_for_the_champion_shadows_are_skipped(
     assert whole is not None
     assert whole.run.method != "model"
     assert replica.outcomes == ["skipped"]
-    assert CHALLENGER not in replica.beside.at(whole.run.id, whole.run.lead_minutes[0])
+    assert CHALLENGER not in replica.unserved.at(whole.run.id, whole.run.lead_minutes[0])
 
 
 def test_the_newest_run_goes_first(replica_on: Callable[..., Replica], models: Path) -> None:

@@ -1,4 +1,4 @@
-"""Claims: one contract for this process's memory and for Redis."""
+"""Leases: one contract for this process's memory and for Redis."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable
 import pytest
 
 from service.redis.client import connect
-from service.verification.stores.leases import Claims, MemoryClaims
-from service.verification.stores.redis_leases import RedisClaims
+from service.verification.stores.leases import Leases, MemoryLeases
+from service.verification.stores.redis_leases import RedisLeases
 from tests.service.conftest import RedisServer, wait_until
 
 NAME = "RY.small.20170816T0115Z.still-1.000000000000:5"
 
 
 @pytest.fixture(params=["memory", "redis"])
-def claims(request: pytest.FixtureRequest) -> Claims:
+def claims(request: pytest.FixtureRequest) -> Leases:
     if request.param == "memory":
-        return MemoryClaims()
+        return MemoryLeases()
     server: RedisServer = request.getfixturevalue("redis_server")
-    return RedisClaims(connect(server.url))
+    return RedisLeases(connect(server.url))
 
 
-def test_the_first_has_it(claims: Claims) -> None:
+def test_the_first_has_it(claims: Leases) -> None:
     assert claims.claim(NAME)
     assert not claims.claim(NAME)
     assert claims.claim(NAME + "0")
@@ -32,12 +32,12 @@ def test_the_first_has_it(claims: Claims) -> None:
     assert claims.claim(NAME)
 
 
-def test_one_that_dies_keeps_others_from_it_for_a_while(claims: Claims) -> None:
+def test_one_that_dies_keeps_others_from_it_for_a_while(claims: Leases) -> None:
     assert claims.claim(NAME, seconds=0.05)
     wait_until(lambda: claims.claim(NAME), "the claim to expire")
 
 
-def test_what_is_done_stays_claimed(claims: Claims) -> None:
+def test_what_is_done_stays_claimed(claims: Leases) -> None:
     assert claims.claim(NAME, seconds=0.05)
     claims.keep(NAME)
     deadline = time.monotonic() + 0.2
@@ -45,7 +45,7 @@ def test_what_is_done_stays_claimed(claims: Claims) -> None:
         assert not claims.claim(NAME)
 
 
-def test_of_many_one_gets_it(claims: Claims) -> None:
+def test_of_many_one_gets_it(claims: Leases) -> None:
     got: list[bool] = []
     together = threading.Barrier(8)
 

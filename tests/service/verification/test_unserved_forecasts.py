@@ -7,21 +7,21 @@ import pytest
 
 from service.history.codec import decode_one
 from service.redis.client import connect
-from service.verification.stores.redis_unserved_forecasts import RedisBeside
-from service.verification.stores.unserved_forecasts import BesideForecasts, MemoryBeside
+from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
+from service.verification.stores.unserved_forecasts import MemoryUnservedForecasts, UnservedForecasts
 from tests.service.conftest import RedisServer
 from tests.service.runs_made import made_run
 
 
 @pytest.fixture(params=["memory", "redis"])
-def beside(request: pytest.FixtureRequest) -> BesideForecasts:
+def beside(request: pytest.FixtureRequest) -> UnservedForecasts:
     if request.param == "memory":
-        return MemoryBeside()
+        return MemoryUnservedForecasts()
     server: RedisServer = request.getfixturevalue("redis_server")
-    return RedisBeside(connect(server.url))
+    return RedisUnservedForecasts(connect(server.url))
 
 
-def test_forecasts_by_run_maker_and_lead(beside: BesideForecasts) -> None:
+def test_forecasts_by_run_maker_and_lead(beside: UnservedForecasts) -> None:
     whole, other = made_run(), made_run(seed=1)
     frames = {minutes: whole.frames[minutes] for minutes in whole.run.lead_minutes}
     beside.put(whole.run.id, "still/2", frames)
@@ -35,7 +35,7 @@ def test_forecasts_by_run_maker_and_lead(beside: BesideForecasts) -> None:
     assert beside.at(other.run.id, 5) == {}
 
 
-def test_another_of_the_same_maker_replaces_it(beside: BesideForecasts) -> None:
+def test_another_of_the_same_maker_replaces_it(beside: UnservedForecasts) -> None:
     whole = made_run()
     beside.put(whole.run.id, "still/2", {5: whole.frames[5], 10: whole.frames[10]})
     beside.put(whole.run.id, "still/2", {5: whole.frames[15]})
@@ -45,7 +45,7 @@ def test_another_of_the_same_maker_replaces_it(beside: BesideForecasts) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    beside = MemoryBeside(most=2)
+    beside = MemoryUnservedForecasts(most=2)
     runs = [made_run(seed=seed) for seed in range(3)]
     for whole in runs:
         beside.put(whole.run.id, "still/2", {5: whole.frames[5]})

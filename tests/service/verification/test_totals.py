@@ -15,7 +15,7 @@ from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Recor
 from radar.scores.sums import sums_of
 from service.damage import Damage
 from service.history.codec import Series
-from service.verification.totals import Period, Row, Tally, hour_of
+from service.verification.totals import LedgerTotals, Period, Row, hour_of
 
 SERIES = Series("RY", "small")
 MODEL = "still/1"
@@ -37,11 +37,11 @@ def record(valid: datetime, *, lead: int = 5, model: str = MODEL, value: float =
     )
 
 
-def tally_of(folder: Path, *records: Record) -> Tally:
+def tally_of(folder: Path, *records: Record) -> LedgerTotals:
     writer = LedgerWriter(folder)
     for each in records:
         writer.append(each)
-    tally = Tally(folder)
+    tally = LedgerTotals(folder)
     tally.refresh()
     return tally
 
@@ -79,7 +79,7 @@ def test_replicas_and_restarts_count_nothing_twice(tmp_path: Path) -> None:
     assert tally.totals(SERIES, "all")[Row(MODEL, 5)].sums.frames == 1
     assert tally.knows(record(NOON).run, 5)
     assert not tally.knows(record(NOON).run, 10)
-    again = Tally(tmp_path)
+    again = LedgerTotals(tmp_path)
     again.refresh()
     assert again.totals(SERIES, "24h")[Row(MODEL, 5)].sums.frames == 1
     assert list(again.hours(SERIES)) == [NOON - timedelta(hours=1)]
@@ -131,7 +131,7 @@ def test_damaged_totals_of_a_day_are_named_and_all_else_counts(tmp_path: Path) -
     (tmp_path / "scores-20170804.totals.json").mkdir()
     (tmp_path / "scores-20170805.totals.json").symlink_to("/dev/zero")
     (tmp_path / "scores-20170816.totals.json").write_text("{")  # of the day whose records are still there
-    tally = Tally(tmp_path, Damage(counted.append))
+    tally = LedgerTotals(tmp_path, Damage(counted.append))
     for _ in range(2):
         tally.refresh()
     assert tally.complete
