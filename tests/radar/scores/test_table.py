@@ -17,7 +17,7 @@ from radar.scores.pixels import ratio
 from radar.scores.probability import MeanSum, brier
 from radar.scores.table import SCORES, Score, Statistic, kept_in, shown_in
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "scores.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "scores.md"
 FORECAST = np.array([[2.0, 0.0, 6.0]], np.float32)
 OBSERVED = np.array([[1.0, 3.0, 0.0]], np.float32)
 
