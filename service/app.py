@@ -53,7 +53,7 @@ from service.shutdown import ShutdownServer
 from service.stores import open_stores
 from service.unknown_settings import warn_of_unknown_settings
 from service.verification import drift, input_watch
-from service.verification.make import Parts, make_verification
+from service.verification.make import ServiceParts, make_verification
 from service.verification.schema import VerificationAnswer
 from service.verification.verification import Verification
 
@@ -109,7 +109,7 @@ def make_service(settings: Settings) -> Service:
     lead = settings.run_lead_minutes
     verification = _verification(
         settings,
-        Parts(
+        ServiceParts(
             repository=settings.model_repository,
             catalogue=watch.catalogue,
             load=load,
@@ -227,7 +227,7 @@ def _worker(settings: Settings, counts: Metrics) -> ForecastThread:
     )
 
 
-def _verification(settings: Settings, parts: Parts) -> Verification | None:
+def _verification(settings: Settings, parts: ServiceParts) -> Verification | None:
     if settings.verification is None:
         return None
     drifting = drift.DriftLimits(settings.drift_skill, settings.drift_hours, settings.drift_lead_minutes)

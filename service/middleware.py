@@ -8,13 +8,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.connections.body_limits import BodyLimit
 from service.connections.held_bytes import MEBIBYTE
-from service.connections.time_limits import Patience
+from service.connections.time_limits import TimeLimits
 from service.context import Service
 from service.http.compressed_answers import CompressedAnswers
 from service.http.compressed_bodies import DecompressedBodies
 from service.http.forwarded_prefix import RootPath
 from service.http.head import Head
-from service.http.problems import Failures
+from service.http.problems import UnexpectedErrors
 from service.http.request_log import RequestLog
 from service.http.root_path import check_prefix
 from service.security.access import Access, Policy
@@ -37,12 +37,12 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
     app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(CompressedAnswers)
     app.add_middleware(Access, policy=_policy(settings, service.quotas), clock=service.clock)
-    app.add_middleware(Failures)
+    app.add_middleware(UnexpectedErrors)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(ShutdownMiddleware, state=service.shutdown)
-    app.add_middleware(Patience, seconds=settings.client_seconds)
+    app.add_middleware(TimeLimits, seconds=settings.client_seconds)
     _add_proxies(app, settings)
     app.add_middleware(RequestLog, metrics=service.metrics)
 

@@ -12,7 +12,7 @@ SLOWEST_BYTES_PER_SECOND = 10_000
 """A body has the seconds that are given, and besides as long as it takes at this pace."""
 
 
-class Patience:
+class TimeLimits:
     """ASGI middleware that ends requests whose body does not come.
 
     Parameters

@@ -17,7 +17,7 @@ from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
 from service.errors import FrameQuarantined
 from service.feed.sources.http import address
-from service.history.codec import Series, StoredFrame
+from service.history.codec import SeriesKey, StoredFrame
 from service.http.own_headers import FROM_FEED
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -53,9 +53,9 @@ class ServiceHistory:
         """See FeedHistory: a service without Redis that was started anew has no frames."""
         return "frames" if self.products() else "none"
 
-    def products(self) -> list[Series]:
+    def products(self) -> list[SeriesKey]:
         """See FeedHistory; the one product only."""
-        return [Series(self._product, str(entry["grid"])) for entry in self._series()]
+        return [SeriesKey(self._product, str(entry["grid"])) for entry in self._series()]
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See FeedHistory."""
@@ -63,7 +63,7 @@ class ServiceHistory:
         with _service_errors():
             return [datetime.fromisoformat(time) for times in listed for time in times]
 
-    def newest(self, series: Series, count: int) -> list[StoredFrame]:  # noqa: ARG002 - the service compares
+    def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:  # noqa: ARG002 - the service compares
         """See FeedHistory."""
         return []
 
@@ -88,7 +88,7 @@ class ServiceHistory:
         if answer.status_code != httpx.codes.CREATED:
             raise _refusal(answer, frames.valid_times[-1])
 
-    def mark_fed(self, series: Series) -> None:
+    def mark_fed(self, series: SeriesKey) -> None:
         """See FeedHistory; `append` has told the service, by a header."""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from radar.errors import InvalidRequest
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.frame_rules import MOST_SERIES, check_place, is_known
 
 PENDING_SECONDS = 60.0
@@ -28,7 +28,7 @@ class Beginning:
 class Beginnings(Protocol):
     """Remembers who began each stored series, in the same place as the frames."""
 
-    def begin(self, series: Series, who: str, stored: Collection[Series], most: int, now: float) -> None:
+    def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
         """Note that somebody is about to store the first frames of a series; nothing where there are some.
 
         Raises
@@ -37,10 +37,10 @@ class Beginnings(Protocol):
             He began `most` series of unknown products already, or there is no place for one more.
         """
 
-    def forget(self, series: Series) -> None:
+    def forget(self, series: SeriesKey) -> None:
         """Its frames were withdrawn."""
 
-    def by(self) -> dict[Series, str]:
+    def by(self) -> dict[SeriesKey, str]:
         """Who began each series that is known to have been begun by somebody."""
 
     def agree(self) -> None:
@@ -51,20 +51,20 @@ class MemoryBeginnings:
     """Those of this process."""
 
     def __init__(self) -> None:
-        self._known: dict[Series, Beginning] = {}
+        self._known: dict[SeriesKey, Beginning] = {}
         self._lock = threading.Lock()
 
-    def begin(self, series: Series, who: str, stored: Collection[Series], most: int, now: float) -> None:
+    def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
         """See Beginnings."""
         with self._lock:
             self._known = begun(self._known, series, Beginning(who, now), stored, most)
 
-    def forget(self, series: Series) -> None:
+    def forget(self, series: SeriesKey) -> None:
         """See Beginnings."""
         with self._lock:
             self._known = {one: each for one, each in self._known.items() if one != series}
 
-    def by(self) -> dict[Series, str]:
+    def by(self) -> dict[SeriesKey, str]:
         """See Beginnings."""
         return {series: beginning.who for series, beginning in self._known.items()}
 
@@ -73,8 +73,8 @@ class MemoryBeginnings:
 
 
 def begun(
-    known: Mapping[Series, Beginning], series: Series, new: Beginning, stored: Collection[Series], most: int
-) -> dict[Series, Beginning]:
+    known: Mapping[SeriesKey, Beginning], series: SeriesKey, new: Beginning, stored: Collection[SeriesKey], most: int
+) -> dict[SeriesKey, Beginning]:
     """The beginnings with a new one, and without those of series that are gone; raises as `Beginnings.begin`."""
     kept = {one: each for one, each in known.items() if one in stored or abs(new.at - each.at) <= PENDING_SECONDS}
     if series in kept or series in stored:

@@ -22,7 +22,7 @@ _LARGEST_SCALE = 1.001 * float(np.finfo(np.float32).max) / LARGEST_COUNT
 """mm/h a count: what is larger makes infinity of counts that `encode` writes."""
 
 
-class Series(NamedTuple):
+class SeriesKey(NamedTuple):
     """What frames are kept under: a product, and the key of its grid."""
 
     product: str
@@ -66,14 +66,14 @@ class StoredFrame:
         return self.header.valid_time
 
 
-def series_of(frames: FrameSequence) -> Series:
+def series_of(frames: FrameSequence) -> SeriesKey:
     """What a sequence is kept under."""
-    return Series(frames.product, frames.grid.key)
+    return SeriesKey(frames.product, frames.grid.key)
 
 
-def series_of_header(header: FrameHeader) -> Series:
+def series_of_header(header: FrameHeader) -> SeriesKey:
     """What a stored frame is kept under."""
-    return Series(header.product, header.grid.key)
+    return SeriesKey(header.product, header.grid.key)
 
 
 def encode(frames: FrameSequence) -> list[StoredFrame]:

@@ -14,7 +14,7 @@ from radar.errors import InvalidRequest
 from radar.grid import KNOWN_GRIDS
 from radar.products import PRODUCTS
 from radar.sequence import FrameSequence, iso
-from service.history.codec import FrameHeader, Series, series_of
+from service.history.codec import FrameHeader, SeriesKey, series_of
 
 STORED_AHEAD = timedelta(minutes=5)
 """How much later than now a stored frame may be: clocks differ. Its time is the end of an interval that is over."""
@@ -26,7 +26,7 @@ MOST_SERIES = 32
 class Held:
     """A stored series, by its newest frame."""
 
-    series: Series
+    series: SeriesKey
     newest: FrameHeader
 
 
@@ -65,7 +65,7 @@ def check_clock(frames: FrameSequence, now: float) -> None:
         )
 
 
-def check_place(series: Series, known: Iterable[Series]) -> None:
+def check_place(series: SeriesKey, known: Iterable[SeriesKey]) -> None:
     """Raise InvalidRequest for one more series than there is place for."""
     others = [each for each in known if not is_known(each.product)]
     if not is_known(series.product) and series not in others and len(others) >= MOST_SERIES:

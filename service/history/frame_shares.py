@@ -10,7 +10,7 @@ from typing import Protocol
 from radar.errors import InvalidRequest
 from service.errors import StoreFull
 from service.history.beginnings import Beginnings, counts_as
-from service.history.codec import Series, StoredFrame
+from service.history.codec import SeriesKey, StoredFrame
 
 MEBIBYTE = 1024 * 1024
 _SERIES_PART, _CALLER_PART = 4, 2
@@ -39,20 +39,20 @@ class Sized(Protocol):
     beginnings: Beginnings
     shares: Shares
 
-    def products(self) -> list[Series]:
+    def products(self) -> list[SeriesKey]:
         """Every product and grid of which there are frames."""
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """The times of all frames, oldest first."""
 
-    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+    def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
         """Of the frames of each series."""
 
-    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+    def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
         """Of its frames of these times together."""
 
 
-def check_room(store: Sized, series: Series, frames: Sequence[StoredFrame], who: str | None) -> None:
+def check_room(store: Sized, series: SeriesKey, frames: Sequence[StoredFrame], who: str | None) -> None:
     """Raise unless there is room for frames of one series. What makes the history no larger always has room.
 
     Parameters
@@ -89,7 +89,7 @@ def check_room(store: Sized, series: Series, frames: Sequence[StoredFrame], who:
         )
 
 
-def _leaving(store: Sized, series: Series, frames: Sequence[StoredFrame]) -> int:
+def _leaving(store: Sized, series: SeriesKey, frames: Sequence[StoredFrame]) -> int:
     """Bytes of stored frames that these replace, or that go because these are newer."""
     times, new = store.times(*series), {frame.valid_time for frame in frames}
     oldest = max([*new, *times[-1:]]) - store.retention

@@ -13,7 +13,7 @@ from radar.errors import StoreUnavailable
 from radar.sequence import FrameSequence
 from service.breaker import Breaker
 from service.errors import StoredValueDamaged, StoreFull
-from service.history.codec import Series, StoredFrame, series_of
+from service.history.codec import SeriesKey, StoredFrame, series_of
 from service.history.quarantine import frame_before
 from service.history.store import EncodedHistory, MemoryHistory, decode_history
 
@@ -55,7 +55,7 @@ class History:
         self._last_good = last_good
         self._breaker = Breaker("the history store", clock, (StoreFull, StoredValueDamaged), _log_change)
         self._epoch = ""
-        self._fed: set[Series] = set()
+        self._fed: set[SeriesKey] = set()
         self._appending = threading.Lock()
 
     def append(self, frames: FrameSequence, who: str | None = None) -> None:
@@ -67,48 +67,48 @@ class History:
         if self._last_good:
             self._last_good.put(series, encoded)
 
-    def latest(self, series: Series, count: int) -> Reading[FrameSequence]:
+    def latest(self, series: SeriesKey, count: int) -> Reading[FrameSequence]:
         """The newest `count` frames; raises as EncodedHistory does."""
         reading = self.newest(series, count)
         return Reading(decode_history(reading.value, series.product, count), reading.degraded)
 
-    def newest(self, series: Series, count: int) -> Reading[list[StoredFrame]]:
+    def newest(self, series: SeriesKey, count: int) -> Reading[list[StoredFrame]]:
         """The newest `count` frames as they are stored, oldest first; fewer, and with gaps, if there are no more."""
         reading = self._read(lambda store: store.newest(series, count))
         if self._last_good and reading.value and not reading.degraded:
             self._last_good.keep_only(series, reading.value)
         return reading
 
-    def times(self, series: Series) -> Reading[list[datetime]]:
+    def times(self, series: SeriesKey) -> Reading[list[datetime]]:
         """The times of all frames, oldest first."""
         return self._read(lambda store: store.times(*series))
 
-    def before(self, series: Series, time: datetime, within: timedelta) -> FrameSequence | None:
+    def before(self, series: SeriesKey, time: datetime, within: timedelta) -> FrameSequence | None:
         """The stored frame before `time`, if it is not older than `within`; for comparisons."""
         times = self.times(series).value
         return frame_before(
             times, lambda count: self._read(lambda store: store.newest(series, count)).value, time, within
         )
 
-    def products(self) -> Reading[list[Series]]:
+    def products(self) -> Reading[list[SeriesKey]]:
         """Every product and grid of which there are frames."""
         return self._read(lambda store: store.products())
 
-    def fed(self) -> set[Series]:
+    def fed(self) -> set[SeriesKey]:
         """The series that the feed brings; while that cannot be asked, those that it brought when last it could."""
         try:
-            found: set[Series] = self._ask(self._store.fed)
+            found: set[SeriesKey] = self._ask(self._store.fed)
         except StoreUnavailable:
             return self._fed
         self._fed = found
         return found
 
-    def mark_fed(self, series: Series) -> None:
+    def mark_fed(self, series: SeriesKey) -> None:
         """Remember that a series is the feed's own."""
         self._ask(lambda: self._store.mark_fed(series))
         self.fed()
 
-    def timestep_minutes(self, series: Series) -> int:
+    def timestep_minutes(self, series: SeriesKey) -> int:
         """Minutes between frames, as the newest says; 0 where there is none."""
         newest = self._read(lambda store: store.newest_header(series)).value
         return newest.timestep_minutes if newest else 0
@@ -166,7 +166,7 @@ def _log_change(fault: str) -> None:
         _logger.warning("the history store answers again")
 
 
-def agree(store: EncodedHistory, memory: EncodedHistory, series: Series) -> None:
+def agree(store: EncodedHistory, memory: EncodedHistory, series: SeriesKey) -> None:
     """Let each learn what was withdrawn from the other, then give the store the frames that it lost."""
     in_store, in_memory = store.withdrawn(series), memory.withdrawn(series)
     for here, there, other in ((in_memory, in_store, store), (in_store, in_memory, memory)):

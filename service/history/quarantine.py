@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from radar.quality import Flaw, find_flaws
 from radar.sequence import FrameSequence, iso
 from service.errors import FrameQuarantined
-from service.history.codec import Series, StoredFrame, decode
+from service.history.codec import SeriesKey, StoredFrame, decode
 from service.history.frame_rules import is_known
 
 MOST_ENTRIES = 100
@@ -160,14 +160,14 @@ def control_quality(frames: FrameSequence, before: FrameSequence | None) -> None
 
 
 def entries_of(
-    error: FrameQuarantined, series: Series, origin: Literal["post", "feed"], now: datetime, file: str | None = None
+    error: FrameQuarantined, series: SeriesKey, origin: Literal["post", "feed"], now: datetime, file: str | None = None
 ) -> list[QuarantineEntry]:
     """What is to be listed of a refusal."""
     return [_entry(flaw, time, series, origin, now, file) for time, flaw in error.flaws.items()]
 
 
 def _entry(
-    flaw: Flaw, time: datetime, series: Series, origin: Literal["post", "feed"], now: datetime, file: str | None
+    flaw: Flaw, time: datetime, series: SeriesKey, origin: Literal["post", "feed"], now: datetime, file: str | None
 ) -> QuarantineEntry:
     return QuarantineEntry(
         product=series.product,

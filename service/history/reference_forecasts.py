@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from radar.errors import IncompleteHistory, InvalidRequest
 from radar.sequence import FrameSequence
-from service.history.codec import Series, StoredFrame, decode, encode, series_of
+from service.history.codec import SeriesKey, StoredFrame, decode, encode, series_of
 
 REFERENCE_RETENTION = timedelta(hours=4)
 """Counted from a series' newest forecast: two hours ahead, and as long again for frames that come late."""
@@ -43,7 +43,7 @@ class ReferenceForecasts(ABC):
             raise InvalidRequest(expected="a forecast of a product", got=got, remedy="keep observations in the history")
         self.keep(series_of(forecast), forecast.reference_time, encode(forecast))
 
-    def get(self, series: Series, reference_time: datetime) -> FrameSequence | None:
+    def get(self, series: SeriesKey, reference_time: datetime) -> FrameSequence | None:
         """The forecast made at a time, or None; raises StoreUnavailable."""
         stored = self.stored(series, reference_time)
         try:
@@ -52,15 +52,15 @@ class ReferenceForecasts(ABC):
             return None
 
     @abstractmethod
-    def reference_times(self, series: Series) -> list[datetime]:
+    def reference_times(self, series: SeriesKey) -> list[datetime]:
         """When the kept forecasts of a series were made, oldest first."""
 
     @abstractmethod
-    def keep(self, series: Series, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
+    def keep(self, series: SeriesKey, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
         """Keep the encoded frames of one forecast, all or none, and drop what is beyond the retention."""
 
     @abstractmethod
-    def stored(self, series: Series, reference_time: datetime) -> list[StoredFrame]:
+    def stored(self, series: SeriesKey, reference_time: datetime) -> list[StoredFrame]:
         """The encoded frames of one forecast in order of time; none if it is not there."""
 
 
@@ -69,20 +69,20 @@ class MemoryReferences(ReferenceForecasts):
 
     def __init__(self, retention: timedelta = REFERENCE_RETENTION) -> None:
         super().__init__(retention)
-        self._kept: dict[Series, dict[datetime, list[StoredFrame]]] = {}
+        self._kept: dict[SeriesKey, dict[datetime, list[StoredFrame]]] = {}
         self._lock = threading.Lock()
 
-    def reference_times(self, series: Series) -> list[datetime]:
+    def reference_times(self, series: SeriesKey) -> list[datetime]:
         """See ReferenceForecasts."""
         return list(self._kept.get(series, {}))
 
-    def keep(self, series: Series, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
+    def keep(self, series: SeriesKey, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
         """See ReferenceForecasts."""
         with self._lock:
             kept = {**self._kept.get(series, {}), reference_time: list(frames)}
             oldest = max(kept) - self.retention
             self._kept[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
 
-    def stored(self, series: Series, reference_time: datetime) -> list[StoredFrame]:
+    def stored(self, series: SeriesKey, reference_time: datetime) -> list[StoredFrame]:
         """See ReferenceForecasts."""
         return self._kept.get(series, {}).get(reference_time, [])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from radar.errors import InvalidRequest, UnknownProduct
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 
 
 def choose(
-    known: Iterable[Series], product: str | None, grid: str | None, fed: Container[Series] = frozenset()
-) -> Series:
+    known: Iterable[SeriesKey], product: str | None, grid: str | None, fed: Container[SeriesKey] = frozenset()
+) -> SeriesKey:
     """The series meant: the only one, or of several the one that the feed brings.
 
     Raises UnknownProduct if there is none, InvalidRequest if more must be said.
@@ -35,8 +35,8 @@ def choose(
 
 
 def choose_series(
-    known: Iterable[Series], product: str, grid: str | None, fed: Container[Series] = frozenset()
-) -> Series:
+    known: Iterable[SeriesKey], product: str, grid: str | None, fed: Container[SeriesKey] = frozenset()
+) -> SeriesKey:
     """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named.
 
     Of several grids the one that the feed brings is meant.
@@ -54,7 +54,7 @@ def choose_series(
     return found[0]
 
 
-def only_fed(found: list[Series], fed: Container[Series]) -> list[Series]:
+def only_fed(found: list[SeriesKey], fed: Container[SeriesKey]) -> list[SeriesKey]:
     """Of several series the one that the feed brings, if it brings just one of them."""
     brought = [series for series in found if series in fed]
     return brought if len(brought) == 1 else found

@@ -15,7 +15,7 @@ from radar.sequence import FrameSequence, check_spacing, iso
 from radar.times import gaps as times_missing
 from service.errors import StoredHistoryIncomplete
 from service.history.beginnings import Beginnings, MemoryBeginnings
-from service.history.codec import FrameHeader, Series, StoredFrame, decode, encode, series_of
+from service.history.codec import FrameHeader, SeriesKey, StoredFrame, decode, encode, series_of
 from service.history.fed_marks import brought, marked
 from service.history.frame_rules import Held, check_clock, check_fits, check_frames, check_place
 from service.history.frame_shares import Shares, check_room
@@ -42,27 +42,27 @@ class EncodedHistory(ABC):
         self.shares = shares or Shares()
 
     @abstractmethod
-    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def put(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """Keep frames of one series, all or none, drop those beyond the retention, and forget their withdrawals."""
 
     @abstractmethod
-    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def restore(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """As `put`, but only those of which there is no frame, and which were not withdrawn after they were stored."""
 
     @abstractmethod
-    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+    def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
         """The newest `count` frames, oldest first; fewer if there are fewer."""
 
     @abstractmethod
-    def newest_header(self, series: Series) -> FrameHeader | None:
+    def newest_header(self, series: SeriesKey) -> FrameHeader | None:
         """The header of the newest frame, without its data."""
 
     @abstractmethod
-    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+    def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
         """Bytes of the data of each series."""
 
     @abstractmethod
-    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+    def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
         """Bytes of the data of the frames of these times together."""
 
     @abstractmethod
@@ -70,26 +70,26 @@ class EncodedHistory(ABC):
         """The times of all frames, oldest first; none if there are none."""
 
     @abstractmethod
-    def products(self) -> list[Series]:
+    def products(self) -> list[SeriesKey]:
         """Every product and grid of which there are frames."""
 
     @abstractmethod
-    def bury(self, series: Series, time: datetime, at: float) -> bool:
+    def bury(self, series: SeriesKey, time: datetime, at: float) -> bool:
         """Take the frame of `time` away and remember that it was withdrawn at `at`; whether there was one.
 
         A frame that was stored after `at` stays, and nothing is remembered.
         """
 
     @abstractmethod
-    def withdrawn(self, series: Series) -> dict[datetime, float]:
+    def withdrawn(self, series: SeriesKey) -> dict[datetime, float]:
         """The times of withdrawn frames, and when they were withdrawn."""
 
     @abstractmethod
-    def mark_fed(self, series: Series) -> None:
+    def mark_fed(self, series: SeriesKey) -> None:
         """Remember that the feed brings this series; see `service.history.fed_marks`."""
 
     @abstractmethod
-    def fed(self) -> set[Series]:
+    def fed(self) -> set[SeriesKey]:
         """The series that the feed brings."""
 
     def now(self) -> float:
@@ -128,7 +128,7 @@ class EncodedHistory(ABC):
 
     def latest(self, product: str, grid: str, count: int) -> FrameSequence:
         """The newest `count` frames of a product on the grid of that key; raises as `decode_history`."""
-        return decode_history(self.newest(Series(product, grid), count), product, count)
+        return decode_history(self.newest(SeriesKey(product, grid), count), product, count)
 
     def withdraw(self, product: str, time: datetime, at: float | None = None) -> bool:
         """Take the frames of a time away on all grids, withdrawn as of `at` (None: now); whether there were any."""
@@ -155,7 +155,7 @@ class EncodedHistory(ABC):
                 remedy="send only newer frames, or send these under another product name",
             )
 
-    def _held(self, product: str, known: Iterable[Series]) -> list[Held]:
+    def _held(self, product: str, known: Iterable[SeriesKey]) -> list[Held]:
         mine = [series for series in known if series.product == product]
         newest = [(series, self.newest_header(series)) for series in mine]
         return [Held(series, header) for series, header in newest if header]
@@ -167,23 +167,23 @@ class MemoryHistory(EncodedHistory):
     def __init__(self, retention: timedelta, shares: Shares | None = None) -> None:
         super().__init__(retention, shares)
         self.beginnings = MemoryBeginnings()
-        self._frames: dict[Series, dict[datetime, StoredFrame]] = {}
-        self._withdrawn: dict[tuple[Series, datetime], float] = {}
-        self._fed: dict[Series, float] = {}
+        self._frames: dict[SeriesKey, dict[datetime, StoredFrame]] = {}
+        self._withdrawn: dict[tuple[SeriesKey, datetime], float] = {}
+        self._fed: dict[SeriesKey, float] = {}
         self._lock = threading.Lock()
 
-    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def put(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
         with self._lock:
             self._put(series, frames)
 
-    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def restore(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
         with self._lock:
             if lost := lost_of(frames, self._frames.get(series, {}), self.withdrawn(series)):
                 self._put(series, lost)
 
-    def _put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def _put(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         kept = self._frames.get(series, {}) | {frame.valid_time: frame for frame in frames}
         oldest = max(kept) - self.retention
         self._frames[series] = {time: kept[time] for time in sorted(kept) if time > oldest}
@@ -192,7 +192,7 @@ class MemoryHistory(EncodedHistory):
             if key[0] == series and (key[1] <= oldest or at < stored.get(key[1], at)):
                 del self._withdrawn[key]
 
-    def keep_only(self, series: Series, newest: Sequence[StoredFrame]) -> None:
+    def keep_only(self, series: SeriesKey, newest: Sequence[StoredFrame]) -> None:
         """Make these the newest frames: others since the first of them were withdrawn elsewhere, and go."""
         with self._lock:
             earlier = self._frames.get(series, {})
@@ -200,32 +200,32 @@ class MemoryHistory(EncodedHistory):
             self._frames[series] = {time: frame for time, frame in earlier.items() if time < first}
         self.put(series, newest)
 
-    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+    def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
         return list(self._frames.get(series, {}).values())[-count:]
 
-    def newest_header(self, series: Series) -> FrameHeader | None:
+    def newest_header(self, series: SeriesKey) -> FrameHeader | None:
         """See EncodedHistory."""
         return next((frame.header for frame in self.newest(series, 1)), None)
 
-    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+    def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
         """See EncodedHistory."""
         return [sum(len(frame.data) for frame in self.newest(each, 10**6)) for each in series]
 
-    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+    def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
         """See EncodedHistory."""
         frames = self._frames.get(series, {})
         return sum(len(frames[time].data) for time in times if time in frames)
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See EncodedHistory."""
-        return list(self._frames.get(Series(product, grid), {}))
+        return list(self._frames.get(SeriesKey(product, grid), {}))
 
-    def products(self) -> list[Series]:
+    def products(self) -> list[SeriesKey]:
         """See EncodedHistory."""
         return sorted(self._frames.copy())
 
-    def bury(self, series: Series, time: datetime, at: float) -> bool:
+    def bury(self, series: SeriesKey, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
         with self._lock:
             kept = dict(self._frames.get(series, {}))
@@ -242,20 +242,20 @@ class MemoryHistory(EncodedHistory):
                     del self._frames[series]
             return found is not None
 
-    def withdrawn(self, series: Series) -> dict[datetime, float]:
+    def withdrawn(self, series: SeriesKey) -> dict[datetime, float]:
         """See EncodedHistory."""
         return {time: at for (known, time), at in self._withdrawn.copy().items() if known == series}
 
-    def mark_fed(self, series: Series) -> None:
+    def mark_fed(self, series: SeriesKey) -> None:
         """See EncodedHistory."""
         with self._lock:
             self._fed = marked(self._fed, series, self.now())
 
-    def fed(self) -> set[Series]:
+    def fed(self) -> set[SeriesKey]:
         """See EncodedHistory."""
         return brought(self._fed)
 
-    def known(self) -> set[Series]:
+    def known(self) -> set[SeriesKey]:
         """Every series of which there are frames, or were before they were withdrawn."""
         return {*self._frames.copy(), *(series for series, _ in self._withdrawn.copy())}
 

@@ -227,7 +227,7 @@ async def _handle_failure(_request: Request, _error: Exception) -> Response:
     return failure_response()
 
 
-class Failures:
+class UnexpectedErrors:
     """ASGI middleware that answers 500 to errors which no handler knows.
 
     Starlette answers them too, but outside all other middleware: without headers, metrics and a line in the log.

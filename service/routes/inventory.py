@@ -16,7 +16,7 @@ from service.answers.schema import (
 )
 from service.context import Service
 from service.forecasting.catalogue import Catalogue
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.quarantine import QuarantineEntry
 from service.history.series import unknown_product
 from service.history.store import gaps
@@ -92,7 +92,7 @@ def _quarantined_answer(entry: QuarantineEntry) -> QuarantinedAnswer:
     )
 
 
-def _describe(service: Service, series: Series) -> SeriesAnswer | None:
+def _describe(service: Service, series: SeriesKey) -> SeriesAnswer | None:
     times = service.history.times(series).value
     step = service.history.timestep_minutes(series)
     if not times or not step:  # withdrawn a moment ago

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from radar.errors import StoreUnavailable
 from radar.scores.sums import LIVE
 from service.context import Parts, Service
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.store import gaps
 from service.http.problems import documented
 from service.verification.drift import THRESHOLD, csi_skill, watched
@@ -67,7 +67,7 @@ class StateCollector(Collector):
             missing.add_metric(series, count)
         yield from (ages, missing)
 
-    def _series(self) -> Iterator[tuple[Series, float, int]]:
+    def _series(self) -> Iterator[tuple[SeriesKey, float, int]]:
         history, now = self._service.history, self._service.clock()
         try:
             for series in history.products().value:

@@ -29,7 +29,7 @@ from service.connections.held_bytes import account_of
 from service.context import Parts, Service
 from service.forecasting.catalogue import ServedModel
 from service.forecasting.worker import Done, ForecastThread
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.series import unknown_product
 from service.http.problems import documented
 from service.monitoring.timing import Timings
@@ -218,7 +218,7 @@ def _stored(service: Service, question: Question) -> Start:
     return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)
 
 
-def _meant(service: Service, hints: Hints) -> Series:
+def _meant(service: Service, hints: Hints) -> SeriesKey:
     """The stored series to start from; InvalidRequest where nothing was sent or named, and it is not the only one."""
     try:
         return service.latest.meant_now(hints.product, hints.grid)

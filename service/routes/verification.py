@@ -11,7 +11,7 @@ from radar.errors import StoreUnavailable
 from service.answers.formats import JSON, Form, choose_form, disposition, format_query
 from service.context import Parts, Service
 from service.errors import VerificationOff
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.http.openapi import reference
 from service.http.problems import documented
 from service.routes.checked_route import CheckedRoute
@@ -81,7 +81,7 @@ def _kept(service: Service) -> Verification:
     return service.verification
 
 
-def _known(service: Service, verification: Verification) -> set[Series]:
+def _known(service: Service, verification: Verification) -> set[SeriesKey]:
     """Of what there are scores, or may be some."""
     scored = set(verification.tally.series())
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from radar.errors import RaincellError, StoreUnavailable, UnknownProduct
 from service.errors import NoRunYet
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History, Reading
 from service.history.series import choose
 from service.runs.run import Run
@@ -36,8 +36,8 @@ class Latest:
         self._history = history
         self._runs = runs
         self._clock = clock
-        self._known: tuple[float, list[Series]] = (float("-inf"), [])
-        self._fed: set[Series] = set()
+        self._known: tuple[float, list[SeriesKey]] = (float("-inf"), [])
+        self._fed: set[SeriesKey] = set()
 
     def at_hand(self, product: str | None, grid: str | None) -> Reading[Run] | None:
         """As `find`, but None where the stores would have to be asked: takes no time."""
@@ -73,7 +73,7 @@ class Latest:
             )
         return Reading(run, degraded)
 
-    def meant(self, known: Collection[Series], product: str | None, grid: str | None) -> Series:
+    def meant(self, known: Collection[SeriesKey], product: str | None, grid: str | None) -> SeriesKey:
         """The series that a request means; raises as `find`."""
         try:
             return choose(known, product or self.default_product, grid, self._fed)
@@ -82,11 +82,11 @@ class Latest:
                 raise
             raise _no_frames_of_default(error, known) from None
 
-    def meant_now(self, product: str | None, grid: str | None) -> Series:
+    def meant_now(self, product: str | None, grid: str | None) -> SeriesKey:
         """The series that a request means, of those that there are now; raises as `find`."""
         return self.meant(self._series(), product, grid)
 
-    def _series(self) -> list[Series]:
+    def _series(self) -> list[SeriesKey]:
         try:
             known = self._history.products().value
             self._fed = self._history.fed()
@@ -98,7 +98,7 @@ class Latest:
         return known
 
 
-def _no_frames_of_default(error: UnknownProduct, known: Collection[Series]) -> UnknownProduct:
+def _no_frames_of_default(error: UnknownProduct, known: Collection[SeriesKey]) -> UnknownProduct:
     """The error where no product was named, and there are no frames of the one that the operator means then."""
     others = ", ".join(sorted({series.product for series in known}))
     named = f"name one of {others} with product=" if others else "ask again when its frames have come"

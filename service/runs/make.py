@@ -22,7 +22,7 @@ OBSERVED_FRAMES = 13
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A run that could be made now.
 
     Parameters
@@ -48,7 +48,7 @@ def frames_needed(forecaster: RecurrentForecaster) -> int:
     return max(OBSERVED_FRAMES, forecaster.input_length + 1)
 
 
-def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_minutes: int) -> Plan:
+def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_minutes: int) -> RunPlan:
     """The run that starts from the newest frames of a series, at least one, oldest first."""
     header = newest[-1].header
     step = timedelta(minutes=header.timestep_minutes)
@@ -57,15 +57,15 @@ def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_mi
     longest = min(lead_minutes, forecaster.card.longest_lead_minutes) // header.timestep_minutes
     most = MOST_ANSWERED_VALUES // (header.grid.shape[0] * header.grid.shape[1])
     steps = max(1, min(longest, most))
-    return Plan(run_id(stored, forecaster.card, steps), forecaster, steps, stored)
+    return RunPlan(run_id(stored, forecaster.card, steps), forecaster, steps, stored)
 
 
-def read_inputs(wanted: Plan) -> Inputs:
+def read_inputs(wanted: RunPlan) -> Inputs:
     """What the forecast starts from."""
     return collect_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
 
 
-def make_forecast(wanted: Plan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
+def make_forecast(wanted: RunPlan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
     """The forecast, for the worker's thread, and the inputs as they were used in the end.
 
     A model that cannot read such frames, because of their pixels or their timestep, is stood in for, and it is said.
@@ -77,14 +77,14 @@ def make_forecast(wanted: Plan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
         return inputs, _forecast(wanted, inputs)
 
 
-def interim(wanted: Plan, inputs: Inputs) -> tuple[Plan, Inputs]:
+def interim(wanted: RunPlan, inputs: Inputs) -> tuple[RunPlan, Inputs]:
     """A quick run that answers until the wanted one, the first of its series, is made."""
     quick = run_id(wanted.stored, wanted.forecaster.card, wanted.steps, interim=True)
     why = f"the first run of model {wanted.forecaster.name} is still being made"
     return replace(wanted, id=quick, interim=True), _without_model(inputs, why)
 
 
-def finish(wanted: Plan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, now: datetime) -> WholeRun:
+def finish(wanted: RunPlan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, now: datetime) -> WholeRun:
     """The run as it is stored.
 
     Parameters
@@ -118,7 +118,7 @@ def finish(wanted: Plan, inputs: Inputs, forecast: FrameSequence, before: bytes 
     return WholeRun(run, observed | forecast_frames, covered)
 
 
-def _forecast(wanted: Plan, inputs: Inputs) -> FrameSequence:
+def _forecast(wanted: RunPlan, inputs: Inputs) -> FrameSequence:
     forecaster = forecaster_for(inputs.method, len(inputs.frames), wanted.forecaster)
     return forecaster.forecast(inputs.frames, wanted.steps)
 

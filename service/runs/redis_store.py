@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from service.damage import Damage
 from service.errors import StoredValueDamaged
-from service.history.codec import Series, StoredFrame
+from service.history.codec import SeriesKey, StoredFrame
 from service.history.redis.values import frame_of, healed
 from service.redis.client import store_errors
 from service.runs.coverage import unpack
@@ -102,13 +102,13 @@ class RedisRuns:
 
         self._healed(tag, write, run.id)
 
-    def point(self, series: Series, run_id: str, token: str | None = None) -> bool:
+    def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """See RunStore."""
         tag, idle = series_tag(series), round(_IDLE.total_seconds())
         keys = (_key(tag, "lock"), _key(tag, "latest"))
         return bool(self._healed(tag, lambda: self._redis.eval(_POINT, 2, *keys, run_id, token or "", idle)))
 
-    def latest(self, series: Series) -> Run | None:
+    def latest(self, series: SeriesKey) -> Run | None:
         """See RunStore; None as well where what is pointed to is no run of the series."""
         tag = series_tag(series)
         named = self._healed(tag, lambda: self._redis.get(_key(tag, "latest")))
@@ -149,7 +149,7 @@ class RedisRuns:
             raise expired(run_id) from None
         return packed
 
-    def runs(self, series: Series) -> list[Run]:
+    def runs(self, series: SeriesKey) -> list[Run]:
         """See RunStore."""
         tag = series_tag(series)
         members = self._healed(tag, lambda: self._redis.zrange(_key(tag, "runs"), 0, -1))
@@ -168,14 +168,14 @@ class RedisRuns:
         read_ones = [self._read(tag, run_id, text) for run_id, text in found if text]  # others were evicted
         return newest_first([run for run in read_ones if run])
 
-    def lock(self, series: Series, token: str, seconds: float) -> bool:
+    def lock(self, series: SeriesKey, token: str, seconds: float) -> bool:
         """See RunStore."""
         tag, milliseconds = series_tag(series), round(1000 * seconds)
         longest = max(_LONGEST_LOCK_MS, milliseconds)
         key = _key(tag, "lock")
         return bool(self._healed(tag, lambda: self._redis.eval(_LOCK, 1, key, token, milliseconds, longest)))
 
-    def unlock(self, series: Series, token: str) -> None:
+    def unlock(self, series: SeriesKey, token: str) -> None:
         """See RunStore."""
         with store_errors():
             self._redis.eval(_UNLOCK, 1, _key(series_tag(series), "lock"), token)

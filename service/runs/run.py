@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from models.card import ModelCard
 from radar.grid import Grid
-from service.history.codec import Series, StoredFrame, check_grid, series_of_header
+from service.history.codec import SeriesKey, StoredFrame, check_grid, series_of_header
 
 Method = Literal["model", "extrapolation", "persistence"]
 MOST_EARLIER = 3
@@ -69,9 +69,9 @@ class Run(BaseModel):
         return self
 
     @property
-    def series(self) -> Series:
+    def series(self) -> SeriesKey:
         """Product and grid."""
-        return Series(self.product, self.grid.key)
+        return SeriesKey(self.product, self.grid.key)
 
     @property
     def end(self) -> datetime:
@@ -120,7 +120,7 @@ def earlier_runs(run: Run, known: Sequence[Run]) -> list[Run]:
     return [by_time[time] for time in sorted(by_time, reverse=True)][:MOST_EARLIER]
 
 
-def series_tag(series: Series) -> str:
+def series_tag(series: SeriesKey) -> str:
     """The beginning of the ids of a series' runs; no two series share one."""
     return f"{_plain(series.product)}.{_plain(series.grid)}"
 

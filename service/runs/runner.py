@@ -18,10 +18,10 @@ from radar.sequence import iso
 from service.errors import DefaultModelGone, RunExpired, UnknownRun
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.worker import ForecastThread
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History
 from service.runs.inputs import Inputs
-from service.runs.make import Plan, finish, frames_needed, interim, make_forecast, plan, read_inputs
+from service.runs.make import RunPlan, finish, frames_needed, interim, make_forecast, plan, read_inputs
 from service.runs.run import Run, WholeRun
 from service.runs.runs import Runs
 
@@ -82,8 +82,8 @@ class Runner:
         self._follow_up = follow
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
-        self._seen: dict[Series, list[datetime]] = {}
-        self._told: dict[Series, str] = {}
+        self._seen: dict[SeriesKey, list[datetime]] = {}
+        self._told: dict[SeriesKey, str] = {}
 
     def wake(self) -> None:
         """Look at the history at once; to be called on the event loop."""
@@ -117,7 +117,7 @@ class Runner:
             return True
         return all([await self._follow_alone(series, thorough) for series in known.value])
 
-    async def _follow_alone(self, series: Series, thorough: bool) -> bool:
+    async def _follow_alone(self, series: SeriesKey, thorough: bool) -> bool:
         """As `_follow`, but what fails for one series is no concern of the others."""
         try:
             settled = await self._follow(series, thorough)
@@ -134,7 +134,7 @@ class Runner:
             return True
         return settled
 
-    async def _follow(self, series: Series, thorough: bool) -> bool:
+    async def _follow(self, series: SeriesKey, thorough: bool) -> bool:
         times = (await run_sync(self._history.times, series)).value
         if not thorough and self._seen.get(series) == times:
             return True
@@ -149,13 +149,13 @@ class Runner:
                 await self._catch_up(series, token)
         return token is not None
 
-    def _plan(self, series: Series) -> Plan | None:
+    def _plan(self, series: SeriesKey) -> RunPlan | None:
         """The run that the newest frames call for."""
         forecaster = self._catalogue.get(None).forecaster
         newest = self._history.newest(series, frames_needed(forecaster)).value
         return plan(newest, forecaster, self._lead_minutes) if newest else None
 
-    def _settled(self, series: Series, run_id: str) -> bool:
+    def _settled(self, series: SeriesKey, run_id: str) -> bool:
         """Whether that run is the latest already. Whichever is the latest, it is remembered here from now on.
 
         The one that is wanted may be long in the making, and the store may go away meanwhile.
@@ -167,7 +167,7 @@ class Runner:
             self._runs.remember(latest)
         return latest.id == run_id
 
-    async def _catch_up(self, series: Series, token: str) -> None:
+    async def _catch_up(self, series: SeriesKey, token: str) -> None:
         """With the lock held: frames or runs may have come while it was waited for."""
         wanted = await run_sync(self._plan, series)
         if wanted is None or await run_sync(self._settled, series, wanted.id):
@@ -194,7 +194,7 @@ class Runner:
         except (UnknownRun, RunExpired):
             return False
 
-    async def _make(self, series: Series, wanted: Plan, token: str) -> None:
+    async def _make(self, series: SeriesKey, wanted: RunPlan, token: str) -> None:
         began = time.monotonic()
         before = await run_sync(self._coverage_before, series, wanted)
         inputs = await run_sync(read_inputs, wanted)
@@ -214,13 +214,13 @@ class Runner:
         else:
             _logger.warning("run %s came too late: another replica had taken over", wanted.id)
 
-    def _make_interim(self, series: Series, wanted: Plan, inputs: Inputs, token: str) -> None:
+    def _make_interim(self, series: SeriesKey, wanted: RunPlan, inputs: Inputs, token: str) -> None:
         if self._runs.latest_now(series).value is None:
             quick, started = interim(wanted, inputs)
             used, forecast = make_forecast(quick, started)
             self._runs.publish(finish(quick, used, forecast, None, self._clock()), token)
 
-    def _coverage_before(self, series: Series, wanted: Plan) -> bytes | None:
+    def _coverage_before(self, series: SeriesKey, wanted: RunPlan) -> bytes | None:
         latest: Run | None = self._runs.latest_now(series).value
         if latest is None or latest.grid != wanted.stored[-1].header.grid:
             return None
@@ -230,7 +230,7 @@ class Runner:
             return None
 
     @contextlib.asynccontextmanager
-    async def _locked(self, series: Series) -> AsyncIterator[str | None]:
+    async def _locked(self, series: SeriesKey) -> AsyncIterator[str | None]:
         """Hold the series' lock, for as long as it takes; None if another replica has it."""
         token = secrets.token_hex(16)
         if not await run_sync(self._lock, series, token):
@@ -245,10 +245,10 @@ class Runner:
             with contextlib.suppress(StoreUnavailable):
                 await run_sync(self._runs.ask, lambda store: store.unlock(series, token))
 
-    def _lock(self, series: Series, token: str) -> bool:
+    def _lock(self, series: SeriesKey, token: str) -> bool:
         return self._runs.ask(lambda store: store.lock(series, token, self._lock_seconds))
 
-    async def _hold(self, series: Series, token: str) -> None:
+    async def _hold(self, series: SeriesKey, token: str) -> None:
         while True:
             await asyncio.sleep(self._lock_seconds / 3)
             with contextlib.suppress(StoreUnavailable):

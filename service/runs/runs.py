@@ -9,7 +9,7 @@ from typing import TypeVar
 from radar.errors import StoreUnavailable
 from service.breaker import Breaker
 from service.errors import RunExpired, UnknownRun
-from service.history.codec import Series, StoredFrame
+from service.history.codec import SeriesKey, StoredFrame
 from service.history.history import Reading
 from service.runs.run import Run, WholeRun
 from service.runs.store import MemoryRuns, RunStore
@@ -44,21 +44,21 @@ class Runs:
         self._last_good = last_good
         self._clock = clock
         self._breaker = Breaker("the run store", clock)
-        self._fresh: dict[Series, tuple[float, Reading[Run | None]]] = {}
+        self._fresh: dict[SeriesKey, tuple[float, Reading[Run | None]]] = {}
 
-    def fresh(self, series: Series) -> Reading[Run | None] | None:
+    def fresh(self, series: SeriesKey) -> Reading[Run | None] | None:
         """The answer of `latest` if it was asked a moment ago; takes no time."""
         until, reading = self._fresh.get(series, (0.0, None))
         return reading if self._clock() < until else None
 
-    def latest(self, series: Series) -> Reading[Run | None]:
+    def latest(self, series: SeriesKey) -> Reading[Run | None]:
         """The latest run of a series, None if there is none; raises StoreUnavailable."""
         reading = self.fresh(series)
         if reading is None:
             reading = self.latest_now(series)
         return reading
 
-    def latest_now(self, series: Series) -> Reading[Run | None]:
+    def latest_now(self, series: SeriesKey) -> Reading[Run | None]:
         """As `latest`, asking the store in any case."""
         remembered = self._last_good.latest(series) if self._last_good else None
         try:
@@ -84,14 +84,14 @@ class Runs:
         """The coverage mask of a run; raises as `get`."""
         return self._either(lambda store: store.covered(run_id))
 
-    def runs(self, series: Series) -> list[Run]:
+    def runs(self, series: SeriesKey) -> list[Run]:
         """The runs of a series, newest first; those in memory while the store does not answer."""
         try:
             return self.ask(lambda store: store.runs(series))
         except StoreUnavailable:
             return self._last_good.runs(series) if self._last_good else []
 
-    def series(self) -> list[Series]:
+    def series(self) -> list[SeriesKey]:
         """The series of which a run was seen here."""
         return sorted(series for series, (_, reading) in self._fresh.copy().items() if reading.value)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from service.errors import RunExpired, UnknownRun
-from service.history.codec import Series, StoredFrame
+from service.history.codec import SeriesKey, StoredFrame
 from service.runs.run import Run, WholeRun
 
 MOST_RUNS = 48
@@ -27,10 +27,10 @@ class RunStore(Protocol):
     def put(self, whole: WholeRun) -> None:
         """Keep a run, and let those go that are beyond the retention; the same run again changes nothing."""
 
-    def point(self, series: Series, run_id: str, token: str | None = None) -> bool:
+    def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """Make a run the latest of its series; not if there is a token that does not hold the lock any more."""
 
-    def latest(self, series: Series) -> Run | None:
+    def latest(self, series: SeriesKey) -> Run | None:
         """The run that was last pointed to; None if there is none, or if it is gone."""
 
     def get(self, run_id: str) -> Run:
@@ -42,13 +42,13 @@ class RunStore(Protocol):
     def covered(self, run_id: str) -> bytes:
         """The coverage mask of a run; raises as `get`."""
 
-    def runs(self, series: Series) -> list[Run]:
+    def runs(self, series: SeriesKey) -> list[Run]:
         """All runs of a series, newest reference time first, of one reference time the one made last first."""
 
-    def lock(self, series: Series, token: str, seconds: float) -> bool:
+    def lock(self, series: SeriesKey, token: str, seconds: float) -> bool:
         """Take the series' lock, or hold it longer, for that long; False if another token holds it."""
 
-    def unlock(self, series: Series, token: str) -> None:
+    def unlock(self, series: SeriesKey, token: str) -> None:
         """Give the lock back, if it is still held."""
 
 
@@ -71,9 +71,9 @@ class MemoryRuns:
         self._most = most
         self._clock = clock
         self._runs: dict[str, WholeRun] = {}
-        self._latest: dict[Series, str] = {}
+        self._latest: dict[SeriesKey, str] = {}
         self._expired: dict[str, None] = {}
-        self._locks: dict[Series, tuple[str, float]] = {}
+        self._locks: dict[SeriesKey, tuple[str, float]] = {}
         self._guard = threading.RLock()
 
     def put(self, whole: WholeRun) -> None:
@@ -86,7 +86,7 @@ class MemoryRuns:
             while len(self._expired) > MOST_EXPIRED:
                 del self._expired[next(iter(self._expired))]
 
-    def point(self, series: Series, run_id: str, token: str | None = None) -> bool:
+    def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """See RunStore."""
         with self._guard:
             if token is not None and self._holder(series) != token:
@@ -94,7 +94,7 @@ class MemoryRuns:
             self._latest[series] = run_id
             return True
 
-    def latest(self, series: Series) -> Run | None:
+    def latest(self, series: SeriesKey) -> Run | None:
         """See RunStore."""
         whole = self._runs.get(self._latest.get(series, ""))
         return whole.run if whole else None
@@ -112,13 +112,13 @@ class MemoryRuns:
         """See RunStore."""
         return self.whole(run_id).covered
 
-    def runs(self, series: Series) -> list[Run]:
+    def runs(self, series: SeriesKey) -> list[Run]:
         """See RunStore."""
         with self._guard:
             found = [whole.run for whole in self._runs.values() if whole.run.series == series]
         return newest_first(found)
 
-    def lock(self, series: Series, token: str, seconds: float) -> bool:
+    def lock(self, series: SeriesKey, token: str, seconds: float) -> bool:
         """See RunStore."""
         with self._guard:
             if self._holder(series) not in (None, token):
@@ -126,7 +126,7 @@ class MemoryRuns:
             self._locks[series] = (token, self._clock() + seconds)
             return True
 
-    def unlock(self, series: Series, token: str) -> None:
+    def unlock(self, series: SeriesKey, token: str) -> None:
         """See RunStore."""
         with self._guard:
             if self._holder(series) == token:
@@ -139,7 +139,7 @@ class MemoryRuns:
             raise expired(run_id) if run_id in self._expired else unknown(run_id)
         return whole
 
-    def _holder(self, series: Series) -> str | None:
+    def _holder(self, series: SeriesKey) -> str | None:
         token, until = self._locks.get(series, (None, 0.0))
         return token if self._clock() < until else None
 

@@ -19,7 +19,7 @@ from service.http.root_path import OPEN_PATHS, route_path
 from service.monitoring.request_id import request_state_of
 from service.security.foreign_pages import refuse_foreign
 from service.security.hosts import KnownHosts
-from service.security.keys import INGEST, PREDICT, READ, Key, KeyFile
+from service.security.keys import INGEST, PREDICT, READ, ApiKey, KeyFile
 from service.security.quotas import Quotas
 
 _OPEN_BELOW = "/static-offline-docs/"
@@ -108,7 +108,7 @@ class Access:
             )
         return spent.headers() if spent else {}
 
-    def _key(self, headers: Headers) -> Key | None:
+    def _key(self, headers: Headers) -> ApiKey | None:
         secret = _secret(headers) if self._policy.keys is not None else None
         if secret is None or self._policy.keys is None:
             return None

@@ -37,7 +37,7 @@ class KeysRejected(RaincellError):
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """Who may do what, how often.
 
     Parameters
@@ -59,14 +59,14 @@ class Key:
         return f"{self.name} {','.join(sorted(self.scopes))} {self.per_minute or UNLIMITED} sha256:{self.digest}"
 
 
-def make_key(name: str, scopes: Iterable[str], per_minute: int | None) -> tuple[str, Key]:
+def make_key(name: str, scopes: Iterable[str], per_minute: int | None) -> tuple[str, ApiKey]:
     """A new key, and what is kept of it; raises KeysRejected for a name or scope that is none."""
     secret = _PREFIX + secrets.token_urlsafe(32)
-    key = Key(name, frozenset(scopes), per_minute, _digest(secret))
+    key = ApiKey(name, frozenset(scopes), per_minute, _digest(secret))
     return secret, parse_keys(key.line)[0]
 
 
-def parse_keys(text: str) -> tuple[Key, ...]:
+def parse_keys(text: str) -> tuple[ApiKey, ...]:
     """The keys of a file; raises KeysRejected, naming the line, never what is in it."""
     lines = [(number, line.split("#")[0].split()) for number, line in enumerate(text.splitlines(), 1)]
     keys = tuple(_key(number, fields) for number, fields in lines if fields)
@@ -94,7 +94,7 @@ class KeyFile:
         self._state = self._stat()
         self._keys = self._read()
 
-    def find(self, secret: str) -> Key | None:
+    def find(self, secret: str) -> ApiKey | None:
         """The key of that text, compared with every digest in constant time; None if there is none."""
         self._look()
         digest = _digest(secret)
@@ -122,7 +122,7 @@ class KeyFile:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _read(self) -> tuple[Key, ...]:
+    def _read(self) -> tuple[ApiKey, ...]:
         try:
             text = self._path.read_text("utf-8")
         except (OSError, UnicodeError) as error:
@@ -130,7 +130,7 @@ class KeyFile:
         return parse_keys(text)
 
 
-def _key(number: int, fields: list[str]) -> Key:
+def _key(number: int, fields: list[str]) -> ApiKey:
     if len(fields) != 4:
         raise _rejected("name, scopes, requests per minute and digest", f"{len(fields)} fields in line {number}")
     name, scopes, per_minute, digest = fields
@@ -144,7 +144,7 @@ def _key(number: int, fields: list[str]) -> Key:
     if per_minute != UNLIMITED and not re.fullmatch("[1-9][0-9]{0,8}", per_minute):
         raise _rejected(f"requests per minute, or {UNLIMITED} for any number", f"another text in line {number}")
     limit = None if per_minute == UNLIMITED else int(per_minute)
-    return Key(name, frozenset(scopes.split(",")), limit, matched[1])
+    return ApiKey(name, frozenset(scopes.split(",")), limit, matched[1])
 
 
 def _digest(secret: str) -> str:

@@ -24,7 +24,7 @@ from service.verification.stores.unserved_forecasts import UnservedForecasts
 
 
 @dataclass(frozen=True)
-class Sources:
+class ForecastSources:
     """Where forecasts are found.
 
     Parameters
@@ -48,7 +48,7 @@ def served_by(run: Run) -> str:
     return model_reference(run.model, run.version) if run.method == "model" else STAND_IN
 
 
-def collect(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> Forecasts:
+def collect(sources: ForecastSources, run: Run, minutes: int, known: Sequence[Run]) -> Forecasts:
     """All forecasts for a run's lead time; raises UnknownRun, RunExpired or StoreUnavailable.
 
     Parameters
@@ -71,7 +71,7 @@ def collect(sources: Sources, run: Run, minutes: int, known: Sequence[Run]) -> F
     return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, said, strict=True)))
 
 
-def _baseline(sources: Sources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
+def _baseline(sources: ForecastSources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
     """What a baseline forecasts from the run's observed frames; nothing from too few. Kept for the next lead."""
     stored = sources.runs.frames(run.id, run.observed_minutes)
     frames = collect_inputs(stored, baseline.input_length, baseline.name).frames

@@ -18,7 +18,7 @@ import numpy as np
 from radar.ledger.inputs import InputFollower, InputRecord, InputWriter, describe
 from radar.sequence import iso
 from service.damage import Damage
-from service.history.codec import Series, decode_one
+from service.history.codec import SeriesKey, decode_one
 from service.history.history import History
 from service.runs.run import series_tag
 from service.verification.stores.leases import Leases
@@ -79,7 +79,7 @@ class InputWatch:
         self._damage = damage or Damage()
         self._history, self._leases, self._limits = history, leases, limits
         self._writer, self._follower = InputWriter(folder), InputFollower(folder)
-        self._records: dict[Series, dict[datetime, InputRecord]] = {}
+        self._records: dict[SeriesKey, dict[datetime, InputRecord]] = {}
         self._guard = threading.Lock()
 
     def look(self) -> None:
@@ -89,19 +89,19 @@ class InputWatch:
         for series in [] if known.degraded else known.value:
             self._look_at(series)
 
-    def series(self) -> list[Series]:
+    def series(self) -> list[SeriesKey]:
         """Products and grids of which there are records."""
         with self._guard:
             return sorted(self._records)
 
-    def judge(self, series: Series) -> list[Judgement]:
+    def judge(self, series: SeriesKey) -> list[Judgement]:
         """All quantities of the newest frame; none without a frame."""
         with self._guard:
             records = self._records.get(series, {})
             ordered = [records[time] for time in sorted(records)]
         return judge(ordered, self._limits) if ordered else []
 
-    def _look_at(self, series: Series) -> None:
+    def _look_at(self, series: SeriesKey) -> None:
         times = self._history.times(series).value
         fresh = [place for place, time in enumerate(times) if not self._follower.knows(*series, time)]
         if not fresh:
@@ -118,7 +118,7 @@ class InputWatch:
     def _refresh(self) -> None:
         with self._guard:
             for record in self._follower.read():
-                self._records.setdefault(Series(record.product, record.grid), {})[record.time] = record
+                self._records.setdefault(SeriesKey(record.product, record.grid), {})[record.time] = record
             for series, records in self._records.items():
                 newest = max(records)
                 for time in [time for time in records if time < newest - timedelta(days=self._limits.days)]:

@@ -20,7 +20,7 @@ from service.runs.cache import Cache
 from service.runs.reader import RunReader
 from service.runs.runs import Runs
 from service.verification import drift, input_watch
-from service.verification.collect import Sources
+from service.verification.collect import ForecastSources
 from service.verification.input_watch import InputWatch
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
@@ -35,7 +35,7 @@ _CACHE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Parts:
+class ServiceParts:
     """What verification needs of the service.
 
     Parameters
@@ -68,13 +68,13 @@ class Parts:
 
 
 def make_verification(
-    parts: Parts, folder: Path, drift_limits: drift.DriftLimits, input_limits: input_watch.InputLimits
+    parts: ServiceParts, folder: Path, drift_limits: drift.DriftLimits, input_limits: input_watch.InputLimits
 ) -> Verification:
     """Verification with its ledger in `folder`."""
     tally = LedgerTotals(folder, parts.damage)
     scorer = Scorer(
         parts.history,
-        Sources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), parts.unserved, parts.references),
+        ForecastSources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), parts.unserved, parts.references),
         LedgerWriter(folder),
         tally,
         parts.leases,

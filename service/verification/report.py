@@ -11,7 +11,7 @@ from radar.scores.pixels import Float64
 from radar.scores.sums import LIVE, SCALES_KM, THRESHOLDS
 from radar.scores.table import Axis, at_width
 from radar.sequence import iso
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.verification.drift import THRESHOLD, csi_skill, judged_lead, mae_skill, watched
 from service.verification.schema import FractionsAnswer, HourAnswer, ScoreAnswer, ThresholdAnswer, VerificationAnswer
 from service.verification.totals import Period, Row, Total, Totals
@@ -19,7 +19,7 @@ from service.verification.verification import Verification
 
 
 def report(
-    verification: Verification, series: Series, period: Period, lead_minutes: int | None = None
+    verification: Verification, series: SeriesKey, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
     """The scores of a product and grid, of the lead time or all; raises InvalidRequest for one that no run has."""
     bounds = verification.tally.bounds(series, period)

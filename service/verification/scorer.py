@@ -13,10 +13,10 @@ from radar.errors import RaincellError, StoreUnavailable
 from radar.ledger.ledger import LedgerWriter, Record
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
-from service.history.codec import Series, decode_one
+from service.history.codec import SeriesKey, decode_one
 from service.history.history import History
 from service.runs.run import Run
-from service.verification.collect import Sources, collect, compare, served_by
+from service.verification.collect import ForecastSources, collect, compare, served_by
 from service.verification.stores.leases import LEASE_SECONDS, Leases
 from service.verification.totals import LedgerTotals
 
@@ -48,7 +48,7 @@ class Scorer:
     ----------
     history : History
         The observations.
-    sources : Sources
+    sources : ForecastSources
         The forecasts.
     writer, tally
         The ledger, to write and as read.
@@ -63,7 +63,7 @@ class Scorer:
     def __init__(
         self,
         history: History,
-        sources: Sources,
+        sources: ForecastSources,
         writer: LedgerWriter,
         tally: LedgerTotals,
         leases: Leases,
@@ -74,7 +74,7 @@ class Scorer:
         self._writer, self._tally, self._leases = writer, tally, leases
         self._busy, self._on_score = busy, on_score
         self._later: dict[str, float] = {}
-        self._seen: dict[Series, list[datetime]] = {}
+        self._seen: dict[SeriesKey, list[datetime]] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -100,7 +100,7 @@ class Scorer:
             return 0
         return sum(self._look_at(series, thorough) for series in known.value)
 
-    def _look_at(self, series: Series, thorough: bool) -> int:
+    def _look_at(self, series: SeriesKey, thorough: bool) -> int:
         times = self._history.times(series).value
         if not thorough and self._seen.get(series) == times:
             return 0
@@ -133,7 +133,7 @@ class Scorer:
         ]
         return sorted(dues, key=lambda due: (due.run.valid_time(due.minutes), due.run.reference_time))
 
-    def _observed(self, series: Series, times: list[datetime], time_: datetime) -> Float32 | None:
+    def _observed(self, series: SeriesKey, times: list[datetime], time_: datetime) -> Float32 | None:
         stored = self._history.newest(series, len(times) - times.index(time_)).value
         found = [frame for frame in stored if frame.valid_time == time_]
         return decode_one(found[0]) if found else None  # withdrawn a moment ago

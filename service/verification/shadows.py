@@ -23,7 +23,7 @@ from radar.errors import IncompleteHistory, Overloaded, RaincellError
 from radar.ledger.ledger import model_reference
 from service.forecasting.catalogue import Catalogue, Load
 from service.forecasting.worker import ForecastThread
-from service.history.codec import Series, StoredFrame, encode
+from service.history.codec import SeriesKey, StoredFrame, encode
 from service.runs.inputs import Inputs, collect_inputs
 from service.runs.run import WholeRun
 from service.verification.stores.unserved_forecasts import UnservedForecasts
@@ -69,7 +69,7 @@ class Shadows:
         self._named: Mapping[str, tuple[str, str]] = {}
         self._models: dict[str, RecurrentForecaster] = {}
         self._refused: dict[str, tuple[object, str]] = {}
-        self._waiting: dict[Series, WholeRun] = {}
+        self._waiting: dict[SeriesKey, WholeRun] = {}
         self._woken = asyncio.Event()
 
     @property

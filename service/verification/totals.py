@@ -14,7 +14,7 @@ from radar.ledger.days import DayRow, read_day, rows_of, settled_days
 from radar.ledger.ledger import LedgerFollower, Record
 from radar.scores.sums import ScoreSums
 from service.damage import Damage
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.runs.run import series_tag
 
 Period = Literal["24h", "7d", "all"]
@@ -102,7 +102,7 @@ class LedgerTotals:
         self.complete = False
         """Whether all that was there in the beginning has been read."""
         self._follower: LedgerFollower | None = None
-        self._series: dict[Series, SeriesTally] = {}
+        self._series: dict[SeriesKey, SeriesTally] = {}
         self._guard = threading.Lock()
 
     @property
@@ -126,23 +126,23 @@ class LedgerTotals:
         """Whether a lead time was scored, as of the last `refresh`."""
         return self._follower is not None and self._follower.knows(run_id, lead_minutes)
 
-    def forget(self, series: Series, newest: datetime) -> None:
+    def forget(self, series: SeriesKey, newest: datetime) -> None:
         """Forget ids that are much older than any run of a series that is still kept."""
         if self._follower:
             self._follower.forget(series_tag(series), newest - _REMEMBERED)
 
-    def series(self) -> list[Series]:
+    def series(self) -> list[SeriesKey]:
         """Products and grids of which something was scored."""
         with self._guard:
             return sorted(self._series)
 
-    def bounds(self, series: Series, period: Period) -> tuple[datetime, datetime] | None:
+    def bounds(self, series: SeriesKey, period: Period) -> tuple[datetime, datetime] | None:
         """The first and the last valid time that a period may hold; None without any score."""
         with self._guard:
             tally = self._series.get(series)
             return _bounds(tally, period) if tally else None
 
-    def totals(self, series: Series, period: Period) -> Totals:
+    def totals(self, series: SeriesKey, period: Period) -> Totals:
         """The totals of a period."""
         with self._guard:
             tally = self._series.get(series)
@@ -153,7 +153,7 @@ class LedgerTotals:
                 return dict(tally.total)
             return summed(rows for hour, rows in tally.hours.items() if hour >= bounds[0])
 
-    def hours(self, series: Series) -> dict[datetime, Totals]:
+    def hours(self, series: SeriesKey) -> dict[datetime, Totals]:
         """The totals of each of the last hours, oldest first."""
         with self._guard:
             tally = self._series.get(series, SeriesTally())
@@ -197,7 +197,7 @@ class LedgerTotals:
                 self._of(record.product, record.grid).add(record)
 
     def _of(self, product: str, grid: str) -> SeriesTally:
-        return self._series.setdefault(Series(product, grid), SeriesTally())
+        return self._series.setdefault(SeriesKey(product, grid), SeriesTally())
 
 
 def hour_of(valid_time: datetime) -> datetime:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from radar.ledger.ledger import model_reference
 from radar.sequence import iso
 from service.forecasting.catalogue import Catalogue
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.verification import drift, input_watch
 from service.verification.input_watch import InputWatch
 from service.verification.schema import AlertAnswer
@@ -55,7 +55,7 @@ class Verification:
         """Why scores may be missing now."""
         return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
 
-    def alerts(self, series: Series) -> list[AlertAnswer]:
+    def alerts(self, series: SeriesKey) -> list[AlertAnswer]:
         """All that is watched of a product and grid; nothing while the ledger is still being read."""
         if not self.tally.complete:
             return []
@@ -89,7 +89,7 @@ class Announcer:
         self._active = active
 
 
-def _drift(series: Series, model: str, found: drift.Drift, limits: drift.DriftLimits) -> AlertAnswer:
+def _drift(series: SeriesKey, model: str, found: drift.Drift, limits: drift.DriftLimits) -> AlertAnswer:
     lead = limits.lead_minutes if found.lead_minutes is None else found.lead_minutes
     what = f"skill of {model} against persistence in CSI at {drift.THRESHOLD:g} mm/h, {lead} minutes ahead"
     return AlertAnswer(
@@ -105,7 +105,7 @@ def _drift(series: Series, model: str, found: drift.Drift, limits: drift.DriftLi
     )
 
 
-def _input(series: Series, found: input_watch.Judgement) -> AlertAnswer:
+def _input(series: SeriesKey, found: input_watch.Judgement) -> AlertAnswer:
     usual = "being learnt" if found.low is None else f"{found.low:.3g} to {found.high:.3g}{_UNITS[found.quantity]}"
     return AlertAnswer(
         name=found.quantity,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from radar.grid import Grid
 from radar.sequence import times_after
-from service.history.codec import Series, encode
+from service.history.codec import encode
 from service.runs.coverage import covered_by
 from service.runs.run import Method, Run, WholeRun, series_tag
 from tests.service.conftest import SMALL, sequence
@@ -31,7 +31,7 @@ def made_run(
         sequence(leads, end=end, product=product, grid=grid, seed=seed + 1000), valid_times=times_after(end, leads, 5)
     )
     run = Run(
-        id=f"{series_tag(Series(product, grid.key))}.{end:%Y%m%dT%H%MZ}.still-1.{seed:012x}",
+        id=f"{series_tag(SeriesKey(product, grid.key))}.{end:%Y%m%dT%H%MZ}.still-1.{seed:012x}",
         product=product,
         grid=grid,
         reference_time=end,

@@ -16,7 +16,7 @@ from redis import Redis
 
 from service.damage import Damage
 from service.errors import RunExpired, UnknownRun
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History
 from service.history.redis.quarantine import RedisQuarantine
 from service.history.redis.references import RedisReferences
@@ -30,7 +30,7 @@ from tests.service.runs_made import made_run
 
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
 RETENTION = timedelta(hours=1)
-BAD, GOOD = Series("BAD", SMALL.key), Series("GOOD", SMALL.key)
+BAD, GOOD = SeriesKey("BAD", SMALL.key), SeriesKey("GOOD", SMALL.key)
 TIMES, WITHDRAWN = f"raincell:{{BAD|{SMALL.key}}}:times", f"raincell:{{BAD|{SMALL.key}}}:withdrawn"
 NEWEST = f"raincell:{{BAD|{SMALL.key}}}:frame:{round(END.timestamp())}"
 
@@ -192,7 +192,7 @@ def test_damage_elsewhere_is_left_out(redis_server: RedisServer) -> None:
     redis, damage = Redis(port=redis_server.port), Damage()
     redis.hset("raincell:{quarantine}:entries", mapping={"a": "b", "c": "{}"})
     assert RedisQuarantine(redis, damage).entries() == []
-    references, series = RedisReferences(redis, damage=damage), Series("RV", SMALL.key)
+    references, series = RedisReferences(redis, damage=damage), SeriesKey("RV", SMALL.key)
     forecast = made_run().frames
     references.keep(series, END, list(forecast.values()))
     redis.zadd(f"raincell:{{reference|RV|{SMALL.key}}}:times", {"x": 1})

@@ -9,14 +9,14 @@ import pytest
 from redis import Redis
 
 from radar.errors import InvalidRequest
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.quarantine import QuarantineEntry
 from service.settings import Settings
 from service.stores import Stores, open_stores
 from tests.service.conftest import END, RedisServer, free_port, sequence
 from tests.service.runs_made import made_run
 
-SERIES = Series("RY", "small")
+SERIES = SeriesKey("RY", "small")
 
 
 def use_each(stores: Stores) -> None:

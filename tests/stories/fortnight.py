@@ -22,7 +22,7 @@ from radar.ledger.ledger import model_reference
 from radar.sequence import FrameSequence, iso
 from service.app import create_app
 from service.context import Service
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.runs.run import Run
 from service.settings import Settings
 from service.verification.verification import Verification
@@ -35,7 +35,7 @@ from training.fit.loop import fit
 
 NAME = "showers"
 LEAD_MINUTES = 30
-SERIES = Series(PRODUCT, GRID.key)
+SERIES = SeriesKey(PRODUCT, GRID.key)
 FIRST_DAY = datetime(2026, 5, 1, tzinfo=UTC)
 BURSTS = (timedelta(hours=8), timedelta(hours=17))
 """When the showers of a day end."""

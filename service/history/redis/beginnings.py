@@ -10,7 +10,7 @@ from typing import Any
 
 from service.damage import Damage
 from service.history.beginnings import Beginning, begun
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.redis.values import healed, moment_of, series_of_member
 
 _KEY = "raincell:begun"
@@ -30,12 +30,12 @@ class RedisBeginnings:
     def __init__(self, client: Any, damage: Damage) -> None:  # noqa: ANN401 - redis has no type for it
         self._redis = client
         self._damage = damage
-        self._seen: dict[Series, Beginning] = {}
+        self._seen: dict[SeriesKey, Beginning] = {}
 
-    def begin(self, series: Series, who: str, stored: Collection[Series], most: int, now: float) -> None:
+    def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
         """See Beginnings; begun again when another replica changes them meanwhile."""
 
-        def publish(pipe: Any) -> dict[Series, Beginning]:  # noqa: ANN401 - redis has no type for it
+        def publish(pipe: Any) -> dict[SeriesKey, Beginning]:  # noqa: ANN401 - redis has no type for it
             read = pipe.hgetall(_KEY)
             known = self._read(read)
             wanted = begun(known, series, Beginning(who, now), stored, most)
@@ -46,17 +46,17 @@ class RedisBeginnings:
                 pipe.hset(_KEY, mapping=_written({series: wanted[series]}))
             return wanted
 
-        def transact() -> dict[Series, Beginning]:
-            done: dict[Series, Beginning] = self._redis.transaction(publish, _KEY, value_from_callable=True)
+        def transact() -> dict[SeriesKey, Beginning]:
+            done: dict[SeriesKey, Beginning] = self._redis.transaction(publish, _KEY, value_from_callable=True)
             return done
 
         self._seen = healed(self._redis, self._damage, {_KEY: "hash"}, transact)
 
-    def forget(self, series: Series) -> None:
+    def forget(self, series: SeriesKey) -> None:
         """See Beginnings."""
         healed(self._redis, self._damage, {_KEY: "hash"}, lambda: self._redis.hdel(_KEY, _member(series)))
 
-    def by(self) -> dict[Series, str]:
+    def by(self) -> dict[SeriesKey, str]:
         """See Beginnings."""
         return {series: beginning.who for series, beginning in self._all().items()}
 
@@ -68,10 +68,10 @@ class RedisBeginnings:
             healed(self._redis, self._damage, {_KEY: "hash"}, lambda: self._redis.hset(_KEY, mapping=given))
         self._seen = known or self._seen
 
-    def _all(self) -> dict[Series, Beginning]:
+    def _all(self) -> dict[SeriesKey, Beginning]:
         return self._read(healed(self._redis, self._damage, {_KEY: "hash"}, lambda: self._redis.hgetall(_KEY)))
 
-    def _read(self, stored: Mapping[bytes, bytes]) -> dict[Series, Beginning]:
+    def _read(self, stored: Mapping[bytes, bytes]) -> dict[SeriesKey, Beginning]:
         found = {}
         for member, text in stored.items():
             series = series_of_member(member, _KEY, "series", self._damage)
@@ -84,9 +84,9 @@ class RedisBeginnings:
         return found
 
 
-def _member(series: Series) -> bytes:
+def _member(series: SeriesKey) -> bytes:
     return "|".join(series).encode()
 
 
-def _written(known: Mapping[Series, Beginning]) -> dict[str | bytes, str]:
+def _written(known: Mapping[SeriesKey, Beginning]) -> dict[str | bytes, str]:
     return {_member(series): f"{each.at!r} {each.who}" for series, each in known.items()}

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from service.damage import Damage
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.fed_marks import marked
 from service.history.redis.values import healed, series_of_member
 from service.redis.client import store_errors
@@ -32,7 +32,7 @@ class RedisFedMarks:
         self._redis = client
         self._damage = damage
 
-    def mark(self, series: Series, now: float) -> None:
+    def mark(self, series: SeriesKey, now: float) -> None:
         """Mark a series, and forget the marks that no longer count."""
         known = self.all()
         kept = marked(known, series, now)
@@ -42,7 +42,7 @@ class RedisFedMarks:
             writing.zadd(_KEY, {"|".join(series): kept[series]})
             writing.execute()
 
-    def all(self) -> dict[Series, float]:
+    def all(self) -> dict[SeriesKey, float]:
         """Every mark, and when it was made in seconds since 1970."""
         found = healed(
             self._redis, self._damage, {_KEY: "zset"}, lambda: self._redis.zrange(_KEY, 0, -1, withscores=True)

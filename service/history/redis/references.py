@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.damage import Damage
-from service.history.codec import Series, StoredFrame, series_of_header
+from service.history.codec import SeriesKey, StoredFrame, series_of_header
 from service.history.redis.values import frame_of, healed, times_of
 from service.history.reference_forecasts import REFERENCE_RETENTION, ReferenceForecasts
 from service.redis.client import store_errors
@@ -43,7 +43,7 @@ class RedisReferences(ReferenceForecasts):
         self._redis = client
         self._damage = damage or Damage()
 
-    def reference_times(self, series: Series) -> list[datetime]:
+    def reference_times(self, series: SeriesKey) -> list[datetime]:
         """See ReferenceForecasts."""
         key = _key(series, "times")
         members = healed(
@@ -51,7 +51,7 @@ class RedisReferences(ReferenceForecasts):
         )
         return times_of(members, key, self._damage)
 
-    def keep(self, series: Series, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
+    def keep(self, series: SeriesKey, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
         """See ReferenceForecasts."""
         kept = self.reference_times(series)
         oldest = max([*kept, reference_time]) - self.retention
@@ -70,7 +70,7 @@ class RedisReferences(ReferenceForecasts):
                     publish.delete(_key(series, f"run:{_seconds(time)}"))
             publish.execute()
 
-    def stored(self, series: Series, reference_time: datetime) -> list[StoredFrame]:
+    def stored(self, series: SeriesKey, reference_time: datetime) -> list[StoredFrame]:
         """See ReferenceForecasts; none where one of its frames is damaged."""
         key = _key(series, f"run:{_seconds(reference_time)}")
         fields = healed(self._redis, self._damage, {key: "hash"}, lambda: self._redis.hgetall(key))
@@ -81,7 +81,7 @@ class RedisReferences(ReferenceForecasts):
         frames = [frame for frame in found if frame]
         return frames if len(frames) == len(found) else []
 
-    def _frame(self, series: Series, name: str, header: bytes | None, data: bytes | None) -> StoredFrame | None:
+    def _frame(self, series: SeriesKey, name: str, header: bytes | None, data: bytes | None) -> StoredFrame | None:
         def fits(frame: StoredFrame) -> bool:
             return series_of_header(frame.header) == series
 
@@ -93,7 +93,7 @@ def _fields(frames: Sequence[StoredFrame]) -> dict[str, str | bytes]:
     return headers | {f"{n}:data": frame.data for n, frame in enumerate(frames)}
 
 
-def _key(series: Series, what: str) -> str:
+def _key(series: SeriesKey, what: str) -> str:
     return f"raincell:{{reference|{series.product}|{series.grid}}}:{what}"
 
 

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from service.damage import Damage
-from service.history.codec import FrameHeader, Series, StoredFrame, read_header, series_of_header
+from service.history.codec import FrameHeader, SeriesKey, StoredFrame, read_header, series_of_header
 from service.history.fed_marks import brought
 from service.history.frame_shares import Shares
 from service.history.redis.beginnings import RedisBeginnings
@@ -81,7 +81,7 @@ class RedisHistory(EncodedHistory):
         self._marks = RedisFedMarks(self._redis, self._damage)
         self.beginnings = RedisBeginnings(self._redis, self._damage)
 
-    def put(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def put(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
 
         def publish() -> None:
@@ -92,7 +92,7 @@ class RedisHistory(EncodedHistory):
 
         self._healed(series, publish, [frame.valid_time for frame in frames])
 
-    def restore(self, series: Series, frames: Sequence[StoredFrame]) -> None:
+    def restore(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
         """See EncodedHistory."""
 
         def publish(pipe: Any) -> None:  # noqa: ANN401 - redis has no type for it
@@ -106,7 +106,7 @@ class RedisHistory(EncodedHistory):
             [frame.valid_time for frame in frames],
         )
 
-    def _publish(self, pipe: Any, series: Series, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
+    def _publish(self, pipe: Any, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
         """Read what has to be known, then begin the transaction and put into it what is to be written."""
         index, withdrawn = _index(series), _key(series, "withdrawn")
         newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
@@ -123,7 +123,7 @@ class RedisHistory(EncodedHistory):
         for time in filter(None, map(time_of, outdated)):
             pipe.delete(_frame_key(series, time))
 
-    def newest(self, series: Series, count: int) -> list[StoredFrame]:
+    def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
         times = self.times(*series)[-count:]
 
@@ -137,13 +137,13 @@ class RedisHistory(EncodedHistory):
         frames = [self._frame(series, time, header, data) for time, (header, data) in found if header and data]
         return [frame for frame in frames if frame]
 
-    def _frame(self, series: Series, time: datetime, header: bytes, data: bytes) -> StoredFrame | None:
+    def _frame(self, series: SeriesKey, time: datetime, header: bytes, data: bytes) -> StoredFrame | None:
         def fits(frame: StoredFrame) -> bool:
             return series_of_header(frame.header) == series and frame.valid_time == time
 
         return frame_of(header, data, _frame_key(series, time), "frame", self._damage, fits)
 
-    def newest_header(self, series: Series) -> FrameHeader | None:
+    def newest_header(self, series: SeriesKey) -> FrameHeader | None:
         """See EncodedHistory."""
         if not (times := self.times(*series)[-1:]):
             return None
@@ -151,22 +151,22 @@ class RedisHistory(EncodedHistory):
         text = self._healed(series, lambda: self._redis.hget(key, "header"), times)
         return header_of(text, key, series, times[0], self._damage) if text else None
 
-    def series_bytes(self, series: Sequence[Series]) -> list[int]:
+    def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
         """See EncodedHistory."""
         return listed_bytes(self._redis, self._damage, [(_index(each), _key(each, "frame:")) for each in series])
 
-    def frame_bytes(self, series: Series, times: Collection[datetime]) -> int:
+    def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
         """See EncodedHistory."""
         return frame_bytes(self._redis, self._damage, [_frame_key(series, time) for time in times])
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See EncodedHistory."""
-        series = Series(product, grid)
+        series = SeriesKey(product, grid)
         key = _index(series)
         members = self._healed(series, lambda: self._redis.zrange(key, 0, -1, withscores=True))
         return times_of(members, key, self._damage)
 
-    def products(self) -> list[Series]:
+    def products(self) -> list[SeriesKey]:
         """See EncodedHistory."""
         members = healed(self._redis, self._damage, {_SERIES: "set"}, lambda: self._redis.smembers(_SERIES))
         read = (series_of_member(member, _SERIES, "series", self._damage) for member in members)
@@ -185,7 +185,7 @@ class RedisHistory(EncodedHistory):
             self._prune(empty)
         return sorted(series for series, size in sizes_of.items() if size)
 
-    def _prune(self, empty: Sequence[Series]) -> None:
+    def _prune(self, empty: Sequence[SeriesKey]) -> None:
         """Take series without frames from the list, which every request would go through."""
         self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
         with store_errors(), self._redis.pipeline(transaction=False) as pruning:
@@ -193,7 +193,7 @@ class RedisHistory(EncodedHistory):
                 pruning.eval(_FORGET, 2, _SERIES, _index(series), "|".join(series))
             pruning.execute()
 
-    def bury(self, series: Series, time: datetime, at: float) -> bool:
+    def bury(self, series: SeriesKey, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
         index, withdrawn = _index(series), _key(series, "withdrawn")
         frame = _frame_key(series, time)
@@ -236,7 +236,7 @@ class RedisHistory(EncodedHistory):
 
         healed(self._redis, self._damage, _EPOCH_TYPES, count)
 
-    def withdrawn(self, series: Series) -> dict[datetime, float]:
+    def withdrawn(self, series: SeriesKey) -> dict[datetime, float]:
         """See EncodedHistory."""
         key = _key(series, "withdrawn")
         found: dict[datetime, float] = {}
@@ -248,11 +248,11 @@ class RedisHistory(EncodedHistory):
                 found[time] = at
         return found
 
-    def mark_fed(self, series: Series) -> None:
+    def mark_fed(self, series: SeriesKey) -> None:
         """See EncodedHistory."""
         self._marks.mark(series, self.now())
 
-    def fed(self) -> set[Series]:
+    def fed(self) -> set[SeriesKey]:
         """See EncodedHistory."""
         return brought(self._marks.all())
 
@@ -274,14 +274,14 @@ class RedisHistory(EncodedHistory):
 
         return healed(self._redis, self._damage, _EPOCH_TYPES, read)
 
-    def _healed(self, series: Series, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
+    def _healed(self, series: SeriesKey, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
         """What `work` returns, which touches keys of one series: its index, its withdrawals, and these frames."""
         types = {_SERIES: "set", _index(series): "zset", _key(series, "withdrawn"): "hash"}
         types |= {_frame_key(series, time): "hash" for time in frames}
         return healed(self._redis, self._damage, types, work)
 
 
-def _write(publish: Any, series: Series, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it
+def _write(publish: Any, series: SeriesKey, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it
     seconds = _seconds(frame.valid_time)
     key = _frame_key(series, frame.valid_time)
     publish.hset(key, mapping={"header": frame.header.model_dump_json(), "data": frame.data})
@@ -289,15 +289,15 @@ def _write(publish: Any, series: Series, frame: StoredFrame) -> None:  # noqa: A
     publish.zadd(_index(series), {str(seconds): seconds})
 
 
-def _key(series: Series, what: str) -> str:
+def _key(series: SeriesKey, what: str) -> str:
     return f"raincell:{{{series.product}|{series.grid}}}:{what}"
 
 
-def _index(series: Series) -> str:
+def _index(series: SeriesKey) -> str:
     return _key(series, "times")
 
 
-def _frame_key(series: Series, time: datetime) -> str:
+def _frame_key(series: SeriesKey, time: datetime) -> str:
     return _key(series, f"frame:{_seconds(time)}")
 
 

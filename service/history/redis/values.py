@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from service.damage import Damage, Kind
 from service.errors import KeyOfAnotherType, StoredValueDamaged
-from service.history.codec import FrameHeader, Series, StoredFrame, counts_of, read_header, series_of_header
+from service.history.codec import FrameHeader, SeriesKey, StoredFrame, counts_of, read_header, series_of_header
 from service.redis.client import store_errors
 
 T = TypeVar("T")
@@ -82,11 +82,11 @@ def times_of(members: Iterable[tuple[bytes, float]], key: str, damage: Damage) -
     return found
 
 
-def series_of_member(member: bytes, key: str, kind: Kind, damage: Damage) -> Series | None:
+def series_of_member(member: bytes, key: str, kind: Kind, damage: Damage) -> SeriesKey | None:
     """A series from "product|grid", or None."""
     product, bar, grid = _text(member).partition("|")
     if bar and product and grid and f"{product}{grid}".isprintable():
-        return Series(product, grid)
+        return SeriesKey(product, grid)
     damage.drop(kind, f"{_text(member)} in {key}", "not a product, | and a grid")
     return None
 
@@ -106,7 +106,7 @@ def frame_of(
     return frame
 
 
-def header_of(text: bytes, name: str, series: Series, time: datetime, damage: Damage) -> FrameHeader | None:
+def header_of(text: bytes, name: str, series: SeriesKey, time: datetime, damage: Damage) -> FrameHeader | None:
     """The header of the frame of a series and time, or None."""
     header = read_or_none(lambda: read_header(text), "frame", name, damage)
     if header and (series_of_header(header) != series or header.valid_time != time):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from starlette.types import Message
 
-from service.connections.time_limits import SLOWEST_BYTES_PER_SECOND, Patience
+from service.connections.time_limits import SLOWEST_BYTES_PER_SECOND, TimeLimits
 from service.errors import SlowBody
 from tests.service.conftest import ServiceProcess, wait_until
 
@@ -46,7 +46,7 @@ def read(receive: Callable[[], object], seconds: float) -> int:
     async def send(_message: Message) -> None:
         pass
 
-    asyncio.run(Patience(app, seconds)(SCOPE, receive, send))  # type: ignore[arg-type]
+    asyncio.run(TimeLimits(app, seconds)(SCOPE, receive, send))  # type: ignore[arg-type]
     return size
 
 
@@ -81,7 +81,7 @@ def test_waiting_for_an_answer_is_no_slowness() -> None:
         pass
 
     asked = asyncio.Event()
-    asyncio.run(Patience(app, 0.1)(SCOPE, receive, send))
+    asyncio.run(TimeLimits(app, 0.1)(SCOPE, receive, send))
     assert left == [{"type": "http.disconnect"}]
 
 

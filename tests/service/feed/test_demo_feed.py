@@ -13,7 +13,7 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import FrameSequence
 from service.feed import demo_feed
 from service.feed.demo_feed import DemoFeed, feed_storms
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.redis.store import RedisHistory
 from service.redis.client import connect
 from service.settings import Settings
@@ -78,7 +78,7 @@ def test_redis_and_archive_are_fed_until_told_to_stop(redis_server: RedisServer,
     archive = Archive(tmp_path)
     ((product, grid),) = archive.products()
     assert product == "DEMO"
-    assert RedisHistory(connect(redis_server.url), timedelta(hours=6)).fed() == {Series("DEMO", SMALL.key)}
+    assert RedisHistory(connect(redis_server.url), timedelta(hours=6)).fed() == {SeriesKey("DEMO", SMALL.key)}
     assert len(archive.times(product, grid, NOON - timedelta(hours=2), NOON)) == 13
 
 

@@ -29,7 +29,7 @@ from service.feed.sources.backoff import BackOff
 from service.feed.sources.folder import FolderSource
 from service.feed.sources.http import HttpSource
 from service.feed.sources.source import Source, SourceUnavailable
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.quarantine import MemoryQuarantine, QuarantineEntry
 from service.history.redis.store import RedisHistory
 from service.history.reference_forecasts import MemoryReferences
@@ -40,7 +40,7 @@ from tests.service.feed.feed_server import FeedServer, feed_server, rv_file, rv_
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)
-RY = Series("RY", "radolan")
+RY = SeriesKey("RY", "radolan")
 
 
 class Feed:
@@ -386,7 +386,7 @@ def test_of_rv_lead_0_becomes_history_and_the_others_are_kept(
     latest = feed.history.latest("RV", "de1200", 1)
     assert latest.valid_times == (START,)
     assert latest.reference_time is None
-    kept = feed.references.get(Series("RV", "de1200"), START)
+    kept = feed.references.get(SeriesKey("RV", "de1200"), START)
     assert kept is not None
     assert kept.lead_minutes == (5, 10, 15)
     assert kept.reference_time == START
@@ -527,7 +527,7 @@ def test_dwds_real_run(real_data: Path) -> None:
     assert feed.look() == 1
     made = datetime(2022, 10, 18, 7, tzinfo=UTC)
     assert feed.times("de1200") == [made]
-    kept = feed.references.get(Series("RV", "de1200"), made)
+    kept = feed.references.get(SeriesKey("RV", "de1200"), made)
     assert kept is not None
     assert kept.lead_minutes == tuple(range(5, 125, 5))
 

@@ -21,7 +21,7 @@ from radar.archive.archive import Archive
 from radar.files.open import open_sequence
 from radar.sequence import iso
 from service.__main__ import main
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.redis.references import RedisReferences
 from service.history.redis.store import RedisHistory
 from service.monitoring import log
@@ -253,7 +253,7 @@ def test_rv_as_dwd_publishes_it_becomes_frames_leads_and_an_answer(
     assert status == 0, errors
     assert f"took RV of {iso(made)} from {path.name}" in errors
     assert RedisHistory(connect(url), timedelta(hours=6)).times("RV", "de1200") == [made]
-    leads = RedisReferences(connect(url)).get(Series("RV", "de1200"), made)
+    leads = RedisReferences(connect(url)).get(SeriesKey("RV", "de1200"), made)
     assert leads is not None
     assert leads.lead_minutes == (50,)  # the archive has two of DWD's 25 members
     service = service_process(RAINCELL_REDIS_URL=url, RAINCELL_RUN_LEAD_MINUTES="15")

@@ -11,7 +11,7 @@ import pytest
 from radar.errors import InvalidRequest
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.sequence import FrameSequence
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.frame_rules import MOST_SERIES, STORED_AHEAD, Held, check_fits
 from service.history.quarantine import MOST_ENTRIES, MemoryQuarantine, QuarantineEntry
 from service.history.redis.store import RedisHistory
@@ -58,7 +58,7 @@ def test_frames_unlike_those_of_their_product_are_refused(
     before = store.times(product, SMALL.key)
     with pytest.raises(InvalidRequest, match=told):
         store.append(spoiling(product))
-    assert store.products() == [Series(product, SMALL.key)]
+    assert store.products() == [SeriesKey(product, SMALL.key)]
     assert store.times(product, SMALL.key) == before
     store.append(sequence(1, end=END + 5 * MINUTE, product=product))
 
@@ -67,7 +67,7 @@ def test_a_product_may_change_when_its_old_frames_count_no_more() -> None:
     store = MemoryHistory(RETENTION)
     store.append(sequence(1, end=END, product="MINE"))
     store.append(of_step(1, END + RETENTION + MINUTE, "MINE"))
-    assert store.newest(Series("MINE", SMALL.key), 1)[0].header.timestep_minutes == 1
+    assert store.newest(SeriesKey("MINE", SMALL.key), 1)[0].header.timestep_minutes == 1
 
 
 def test_the_table_of_products_says_how_far_apart_frames_are() -> None:
@@ -80,11 +80,11 @@ def test_the_table_of_products_says_how_far_apart_frames_are() -> None:
 def test_a_grid_of_the_network_takes_over_from_one_that_nobody_knows() -> None:
     store = MemoryHistory(RETENTION)
     store.append(sequence(1, end=END))
-    held = [Held(Series("RY", SMALL.key), store.newest(Series("RY", SMALL.key), 1)[0].header)]
+    held = [Held(SeriesKey("RY", SMALL.key), store.newest(SeriesKey("RY", SMALL.key), 1)[0].header)]
     true = sequence(1, end=END, grid=KNOWN_GRIDS["radolan"])
     check_fits(true, held, RETENTION)
     with pytest.raises(InvalidRequest, match="on grid"):
-        check_fits(replace(true, product="MINE"), [replace(held[0], series=Series("MINE", SMALL.key))], RETENTION)
+        check_fits(replace(true, product="MINE"), [replace(held[0], series=SeriesKey("MINE", SMALL.key))], RETENTION)
 
 
 def test_a_known_product_finds_a_place_when_others_took_all() -> None:
@@ -94,7 +94,7 @@ def test_a_known_product_finds_a_place_when_others_took_all() -> None:
     with pytest.raises(InvalidRequest, match="at most"):
         store.append(sequence(1, end=END, product="one-more"))
     store.append(sequence(1, end=END, product="RV"))
-    assert Series("RV", SMALL.key) in store.products()
+    assert SeriesKey("RV", SMALL.key) in store.products()
 
 
 def test_a_replica_whose_clock_is_ahead_moves_nothing_for_the_others(redis_server: RedisServer) -> None:

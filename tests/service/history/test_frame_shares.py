@@ -19,7 +19,7 @@ from radar.sequence import FrameSequence
 from service.damage import Damage
 from service.errors import StoreFull
 from service.history.beginnings import PENDING_SECONDS
-from service.history.codec import Series, encode
+from service.history.codec import SeriesKey, encode
 from service.history.frame_rules import MOST_SERIES
 from service.history.frame_shares import Shares
 from service.history.history import History
@@ -65,7 +65,7 @@ def test_a_caller_begins_a_few_unknown_products_and_others_find_places(replica: 
     for store in (one, other):
         with pytest.raises(InvalidRequest, match=r"at most 4 series of one caller.*RAINCELL_SERIES_PER_CALLER"):
             store.append(of("A4"), "key:a")
-    assert Series("A4", SMALL.key) not in one.products()
+    assert SeriesKey("A4", SMALL.key) not in one.products()
     one.append(of("RY"), "key:a")  # a known product always finds a place
     one.append(of("A0", end=END + NEXT), "key:a")
     other.append(of("B0"), "key:b")
@@ -73,7 +73,7 @@ def test_a_caller_begins_a_few_unknown_products_and_others_find_places(replica: 
     other.append(of("OWN"))  # the operator's
     assert one.withdraw("A3", END)
     other.append(of("A4"), "key:a")
-    assert one.beginnings.by()[Series("A4", SMALL.key)] == "key:a"
+    assert one.beginnings.by()[SeriesKey("A4", SMALL.key)] == "key:a"
 
 
 def test_callers_without_a_key_leave_half_of_the_places(replica: Replica) -> None:
@@ -104,7 +104,7 @@ def test_who_asks_many_replicas_at_once_begins_no_more(redis_server: RedisServer
 
 def test_a_series_that_was_begun_but_never_stored_counts_for_a_minute(replica: Replica) -> None:
     store = replica()
-    mine, now = [Series(f"A{number}", SMALL.key) for number in range(5)], store.now()
+    mine, now = [SeriesKey(f"A{number}", SMALL.key) for number in range(5)], store.now()
     for series in mine[:4]:
         store.beginnings.begin(series, "key:a", [], 4, now)
     with pytest.raises(InvalidRequest):

@@ -13,14 +13,14 @@ import pytest
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.files.open import open_sequence
 from radar.sequence import FrameSequence, times_after
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.redis.references import RedisReferences
 from service.history.reference_forecasts import MemoryReferences, ReferenceForecasts
 from service.redis.client import connect
 from tests.service.conftest import SMALL, RedisServer, rain
 
 BASE = datetime(2025, 6, 4, 16, 30, tzinfo=UTC)
-SERIES = Series("RV", SMALL.key)
+SERIES = SeriesKey("RV", SMALL.key)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -99,7 +99,7 @@ def test_dwds_real_run_comes_back_exactly(store: ReferenceForecasts, real_data: 
     run = open_sequence([real_data / "dwd" / "DE1200_RV2210180700.tar.bz2"])
     store.put(run)
     assert run.reference_time is not None
-    found = store.get(Series("RV", run.grid.key), run.reference_time)
+    found = store.get(SeriesKey("RV", run.grid.key), run.reference_time)
     assert found is not None
     assert found.lead_minutes == tuple(range(0, 125, 5))
     np.testing.assert_array_equal(found.rain_rate, run.rain_rate)

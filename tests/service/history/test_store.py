@@ -14,7 +14,7 @@ from radar.errors import InvalidRequest, UnknownProduct
 from radar.grid import Grid
 from radar.sequence import FrameSequence
 from service.errors import StoredHistoryIncomplete
-from service.history.codec import Series, StoredFrame, encode
+from service.history.codec import SeriesKey, StoredFrame, encode
 from service.history.frame_rules import MOST_SERIES
 from service.history.redis.store import RedisHistory
 from service.history.series import choose_series
@@ -25,7 +25,7 @@ from tests.service.conftest import SMALL, RedisServer, sequence
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
 RETENTION = timedelta(hours=1)
 OTHER = Grid("other", (24, 20), 1.0)
-SERIES = Series("RY", SMALL.key)
+SERIES = SeriesKey("RY", SMALL.key)
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -87,7 +87,7 @@ def test_products_and_grids_are_kept_apart(store: EncodedHistory) -> None:
     store.append(sequence(1, end=END, product="YW", seed=1))
     later = END + RETENTION  # a product may change its grid when those on the old one count no more
     store.append(sequence(1, end=later, grid=OTHER, seed=2))
-    expected = {Series("RY", SMALL.key), Series("YW", SMALL.key), Series("RY", OTHER.key)}
+    expected = {SeriesKey("RY", SMALL.key), SeriesKey("YW", SMALL.key), SeriesKey("RY", OTHER.key)}
     assert set(store.products()) == expected
     np.testing.assert_array_equal(store.latest("RY", OTHER.key, 1).rain_rate, sequence(1, grid=OTHER, seed=2).rain_rate)
 
@@ -99,7 +99,7 @@ def test_what_the_feed_brought_within_an_hour_of_its_last_frame_is_its_own(
 
     def mark(minutes: int, product: str) -> set[str]:
         monkeypatch.setattr(store, "now", lambda: now + 60 * minutes)
-        store.mark_fed(Series(product, SMALL.key))
+        store.mark_fed(SeriesKey(product, SMALL.key))
         return {series.product for series in store.fed()}
 
     assert store.fed() == set()
@@ -107,7 +107,7 @@ def test_what_the_feed_brought_within_an_hour_of_its_last_frame_is_its_own(
     assert mark(30, "YW") == {"RY", "YW"}
     assert mark(61, "YW") == {"YW"}  # another product is followed now
     monkeypatch.setattr(store, "now", lambda: now + 1e6)
-    assert store.fed() == {Series("YW", SMALL.key)}  # a feed that stands still is still the only one
+    assert store.fed() == {SeriesKey("YW", SMALL.key)}  # a feed that stands still is still the only one
     assert mark(-500, "RY") == {"RY"}  # what a wrong clock marked is gone with it
     for number in range(2 * MOST_SERIES):
         found = mark(0, f"P{number}")
@@ -169,9 +169,9 @@ def test_absurd_but_finite_rain_survives(store: EncodedHistory) -> None:
 
 
 def test_the_grid_must_be_named_where_there_are_two() -> None:
-    known = [Series("RY", "radolan"), Series("RY", "de1200"), Series("YW", "radklim")]
-    assert choose_series(known, "YW", None) == Series("YW", "radklim")
-    assert choose_series(known, "RY", "de1200") == Series("RY", "de1200")
+    known = [SeriesKey("RY", "radolan"), SeriesKey("RY", "de1200"), SeriesKey("YW", "radklim")]
+    assert choose_series(known, "YW", None) == SeriesKey("YW", "radklim")
+    assert choose_series(known, "RY", "de1200") == SeriesKey("RY", "de1200")
     with pytest.raises(InvalidRequest, match="radolan, de1200"):
         choose_series(known, "RY", None)
     with pytest.raises(UnknownProduct):

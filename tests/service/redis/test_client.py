@@ -17,7 +17,7 @@ from redis import Redis
 import service.redis.client as module
 from radar.errors import InvalidRequest, StoreUnavailable
 from radar.sequence import times_after
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History
 from service.history.redis.quarantine import RedisQuarantine
 from service.history.redis.store import RedisHistory
@@ -28,7 +28,7 @@ from tests.service.conftest import END, SMALL, RedisServer, free_port, sequence,
 from tests.service.redis_front import Front, Saying, make_certificate
 from tests.service.runs_made import made_run
 
-SERIES = Series("RY", SMALL.key)
+SERIES = SeriesKey("RY", SMALL.key)
 HOURS = timedelta(hours=6)
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "reference" / "redis.md"
 

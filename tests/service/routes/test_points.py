@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from tests.service.conftest import END, SMALL, STEP, Site, sequence
 from tests.service.routes.test_predict import check_problem
 
@@ -93,13 +93,13 @@ def test_a_place_is_kept_for_a_minute_at_most_and_never_past_the_end_of_its_run(
 def test_the_products_of_others_break_no_client_of_the_feeds(make_site: Callable[..., Site]) -> None:
     site = make_site(run_lead_minutes=30)
     run = site.add(sequence(6, end=END))
-    site.service.history.mark_fed(Series("RY", SMALL.key))
+    site.service.history.mark_fed(SeriesKey("RY", SMALL.key))
     site.add(replace(sequence(6, end=END), product="MINE"))
     assert at(site)["run"] == run
     assert site.get("/nowcast").json()["run"] == run
     assert site.client.post("/predict?lead_minutes=5").json()["product"] == "RY"
     assert at(site, rest="&product=MINE")["product"] == "MINE"
-    site.service.history.mark_fed(Series("MINE", SMALL.key))  # two feeds: which is meant nobody knows
+    site.service.history.mark_fed(SeriesKey("MINE", SMALL.key))  # two feeds: which is meant nobody knows
     time.sleep(0.1)
     check_problem(site.get("/nowcast"), 422)
 

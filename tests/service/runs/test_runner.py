@@ -21,7 +21,7 @@ from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
 from service.forecasting.catalogue import Catalogue, load_catalogue
 from service.forecasting.worker import ForecastThread
-from service.history.codec import Series, decode_one
+from service.history.codec import SeriesKey, decode_one
 from service.history.history import History
 from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
@@ -39,7 +39,7 @@ from tests.service.runs_made import END
 
 T = TypeVar("T")
 RETENTION = timedelta(hours=6)
-SERIES = Series("RY", SMALL.key)
+SERIES = SeriesKey("RY", SMALL.key)
 NOW = datetime(2017, 8, 16, 1, 17, tzinfo=UTC)
 
 
@@ -185,8 +185,8 @@ def test_frames_that_the_model_is_not_made_for_are_extrapolated_and_it_is_said(r
     replica.history.append(tens)
     replica.look()
     for series, text, leads in (
-        (Series("RY", coarse.key), "pixels of 1 km", (5, 10, 15, 20, 25, 30)),
-        (Series("T", SMALL.key), "10 minutes apart", (10, 20, 30)),
+        (SeriesKey("RY", coarse.key), "pixels of 1 km", (5, 10, 15, 20, 25, 30)),
+        (SeriesKey("T", SMALL.key), "10 minutes apart", (10, 20, 30)),
     ):
         run = replica.runs.latest_now(series).value
         assert run is not None

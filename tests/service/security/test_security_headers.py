@@ -15,7 +15,7 @@ import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.http.problems import Failures
+from service.http.problems import UnexpectedErrors
 from service.routes import models
 from tests.service.conftest import Client, ServiceProcess, wait_until
 from tests.service.http.test_hostile import A_PATH
@@ -103,7 +103,7 @@ def test_an_answer_that_has_begun_is_cut_off_by_a_fault() -> None:
         raise AssertionError("nothing is read")
 
     with pytest.raises(ValueError, match="midst"):
-        anyio.run(Failures(broken), {"type": "http"}, receive, send)
+        anyio.run(UnexpectedErrors(broken), {"type": "http"}, receive, send)
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 

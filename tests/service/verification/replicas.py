@@ -16,7 +16,7 @@ from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
 from service.forecasting.catalogue import Catalogue, Load
 from service.forecasting.worker import ForecastThread
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History
 from service.history.redis.references import RedisReferences
 from service.history.redis.store import RedisHistory
@@ -29,7 +29,7 @@ from service.runs.run import WholeRun
 from service.runs.runner import Runner
 from service.runs.runs import Runs
 from service.runs.store import MemoryRuns
-from service.verification.collect import Sources
+from service.verification.collect import ForecastSources
 from service.verification.scorer import Scorer
 from service.verification.shadows import Shadows
 from service.verification.stores.leases import Leases, MemoryLeases
@@ -40,7 +40,7 @@ from service.verification.totals import LedgerTotals
 from tests.service.conftest import SMALL
 
 RETENTION = timedelta(hours=6)
-SERIES = Series("RY", SMALL.key)
+SERIES = SeriesKey("RY", SMALL.key)
 NOW = datetime(2017, 8, 16, 3, tzinfo=UTC)
 
 
@@ -96,7 +96,7 @@ def make_replica(
     worker, tally = ForecastThread(8), LedgerTotals(ledger)
     outcomes: list[str] = []
     published: list[WholeRun] = []
-    sources = Sources(runs, RunReader(runs, Cache(2**24)), unserved, references)
+    sources = ForecastSources(runs, RunReader(runs, Cache(2**24)), unserved, references)
     return Replica(
         history=history,
         runs=runs,

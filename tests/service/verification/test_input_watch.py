@@ -12,7 +12,7 @@ import pytest
 from radar.grid import Grid
 from radar.ledger.inputs import InputFollower, InputRecord, InputWriter, describe, drop_old
 from radar.sequence import FrameSequence
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.history.history import History
 from service.history.store import MemoryHistory
 from service.verification.input_watch import LASTING, LEAST_FRAMES, InputLimits, InputWatch, judge
@@ -20,7 +20,7 @@ from service.verification.stores.leases import MemoryLeases
 
 START = datetime(2017, 8, 16, tzinfo=UTC)
 GRID = Grid("few", (2, 5), 1.0)
-SERIES = Series("RY", GRID.key)
+SERIES = SeriesKey("RY", GRID.key)
 USUAL = {"wet_fraction": 0.1, "maximum": 20.0, "missing_fraction": 0.4, "gap_minutes": 5.0}
 
 

@@ -14,10 +14,10 @@ from radar.ledger.days import settle
 from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
 from radar.scores.sums import sums_of
 from service.damage import Damage
-from service.history.codec import Series
+from service.history.codec import SeriesKey
 from service.verification.totals import LedgerTotals, Period, Row, hour_of
 
-SERIES = Series("RY", "small")
+SERIES = SeriesKey("RY", "small")
 MODEL = "still/1"
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 
@@ -59,8 +59,8 @@ def test_periods_go_back_from_the_newest(tmp_path: Path) -> None:
         assert tally.totals(SERIES, period)[Row(MODEL, 5)].sums.frames == frames
     assert tally.bounds(SERIES, "24h") == (NOON - timedelta(hours=24), NOON)
     assert tally.bounds(SERIES, "all") == (times[-1], NOON)
-    assert tally.bounds(Series("YW", "small"), "all") is None
-    assert tally.totals(Series("YW", "small"), "24h") == {}
+    assert tally.bounds(SeriesKey("YW", "small"), "all") is None
+    assert tally.totals(SeriesKey("YW", "small"), "24h") == {}
 
 
 def test_each_model_has_persistence_of_its_own_records(tmp_path: Path) -> None:
