@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from radar.grid import Grid
 from radar.sequence import times_after
-from service.history.codec import encode
+from service.history.codec import SeriesKey, encode
 from service.runs.coverage import covered_by
 from service.runs.run import Method, Run, WholeRun, series_tag
 from tests.service.conftest import SMALL, sequence

@@ -41,9 +41,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _hindcast(arguments: argparse.Namespace) -> int:
     from training.dask_pool import pool
     from training.hindcast.hindcast import hindcast
-    from training.hindcast.plan import Question
+    from training.hindcast.plan import HindcastQuestion
 
-    question = Question(
+    question = HindcastQuestion(
         lead_minutes=arguments.lead_minutes,
         stride=arguments.stride,
         thresholds=arguments.thresholds,

@@ -32,13 +32,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _retrain(arguments: argparse.Namespace) -> int:
     from models.repository import chosen_model
     from training.retrain.config import load_retrain_config
-    from training.retrain.retrain import Job, retrain
+    from training.retrain.retrain import RetrainJob, retrain
     from training.retrain.summary import summary
 
     config = load_retrain_config(arguments.config)
     name = chosen_model(arguments.repository, arguments.model)
     out = arguments.out or arguments.repository / name / "retraining"
-    outcome = retrain(Job(arguments.archive, arguments.repository, name, out, config, lambda: time_of(arguments)))
+    outcome = retrain(
+        RetrainJob(arguments.archive, arguments.repository, name, out, config, lambda: time_of(arguments))
+    )
     if outcome is None:  # a worker that only helped to train
         return 0
     print(summary(outcome))

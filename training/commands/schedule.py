@@ -27,14 +27,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _schedule(arguments: argparse.Namespace) -> int:
-    from training.promote.schedule import Job, Schedule, moment
+    from training.promote.schedule import Schedule, ScheduledJob, moment
     from training.retrain.config import load_retrain_config
 
     load_retrain_config(arguments.config)  # what is wrong is said now, not on Sunday at 3
     every, offset = moment(arguments.retrain)
     jobs = (
-        Job("retrain", _retrain_command(arguments), every, offset),
-        Job("guard", _guard_command(arguments), timedelta(minutes=arguments.guard_minutes)),
+        ScheduledJob("retrain", _retrain_command(arguments), every, offset),
+        ScheduledJob("guard", _guard_command(arguments), timedelta(minutes=arguments.guard_minutes)),
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

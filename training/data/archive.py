@@ -201,7 +201,7 @@ def only_series(archive: Archive, product: str | None, grid: str | None, how: st
         names = [name for pair in pairs for name in pair]
         near = [match for name in (product, grid) if name and name not in names for match in _near(name, names)]
         remedy = f"did you mean {' and '.join(near)}?" if near else f"check the names, or {how}"
-        raise UnknownProduct(expected=f"one series of {there}", got=asked, remedy=remedy)
+        raise UnknownProduct(expected=f"one series of {there}", got=f"{asked}, which are 0", remedy=remedy)
     raise InvalidRequest(expected=f"one series of {there}", got=f"{asked}, which are {len(chosen)}", remedy=how)
 
 

@@ -20,10 +20,10 @@ from radar.sequence import iso
 from radar.system.digest import sha256_of
 from radar.system.durable import write_text
 from training.dask_pool import run_all
-from training.hindcast.plan import Plan, Question, make_plan
+from training.hindcast.plan import HindcastPlan, HindcastQuestion, make_plan
 from training.hindcast.scores import FSS_KM, score_rows
 from training.hindcast.store import HindcastStore, open_store
-from training.hindcast.task import Job, run_start
+from training.hindcast.task import HindcastJob, run_start
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,7 +45,7 @@ class Hindcast:
 
     Parameters
     ----------
-    plan : Plan
+    plan : HindcastPlan
     made, done_before : int
         Starts forecast now, and those that were there.
     failed : tuple of Failure
@@ -53,7 +53,7 @@ class Hindcast:
         One for each forecaster, lead time and threshold: `training.hindcast.scores.score_rows`.
     """
 
-    plan: Plan
+    plan: HindcastPlan
     made: int
     done_before: int
     failed: tuple[Failure, ...]
@@ -64,7 +64,7 @@ def hindcast(
     model: Path,
     archive: Path,
     out: Path,
-    question: Question | None = None,
+    question: HindcastQuestion | None = None,
     *,
     client: Client | None = None,
     show: bool = True,
@@ -79,7 +79,7 @@ def hindcast(
         An .onnx file, or a model's folder or a version's in a repository.
     archive, out : Path
         The folder of the archive, and the store's: new, or that of the same hindcast.
-    question : Question or None
+    question : HindcastQuestion or None
     client : distributed.Client or None
         Whose workers do the work, and see the same paths; None works in this process.
     show : bool
@@ -92,11 +92,11 @@ def hindcast(
     """
     file = model_file(model)
     sha256 = sha256_of(file)
-    plan = make_plan(Archive(archive), read_card_of(file), sha256, question or Question())
+    plan = make_plan(Archive(archive), read_card_of(file), sha256, question or HindcastQuestion())
     store = open_store(out, plan)
     before = store.whole()
     missing = [start for start in enumerate(plan.starts) if start[0] not in before]
-    job = Job(
+    job = HindcastJob(
         archive=str(archive.absolute()),
         store=str(out.absolute()),
         model=str(file.absolute()),
@@ -140,7 +140,7 @@ def scores_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.scores.json")
 
 
-def _failures(job: Job, starts: Sequence[_Start], client: Client | None, bar: tqdm[Any]) -> Iterator[Failure]:
+def _failures(job: HindcastJob, starts: Sequence[_Start], client: Client | None, bar: tqdm[Any]) -> Iterator[Failure]:
     """Do all starts; those that failed."""
     failed = 0
     for (_, time), error in run_all(partial(_attempt, job), starts, client):
@@ -152,7 +152,7 @@ def _failures(job: Job, starts: Sequence[_Start], client: Client | None, bar: tq
         yield Failure(time, str(error) if isinstance(error, RaincellError) else _unexpected(error))
 
 
-def _attempt(job: Job, start: _Start) -> RaincellError | OSError | None:
+def _attempt(job: HindcastJob, start: _Start) -> RaincellError | OSError | None:
     """Do a start; what cannot be helped here comes as a value, so that the others go on."""
     try:
         run_start(job, start)
@@ -165,7 +165,7 @@ def _unexpected(error: BaseException) -> str:
     return f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
 
 
-def _finish(store: HindcastStore, plan: Plan, done_before: int, failed: tuple[Failure, ...]) -> Hindcast:
+def _finish(store: HindcastStore, plan: HindcastPlan, done_before: int, failed: tuple[Failure, ...]) -> Hindcast:
     whole = store.whole()
     if len(whole) == len(plan.starts):
         store.forget_unfinished()

@@ -30,7 +30,7 @@ class LeftOut(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class HindcastQuestion:
     """What is asked of the archive.
 
     Parameters
@@ -61,7 +61,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Plan:
+class HindcastPlan:
     """All starts of a hindcast, and what there is to know of them beforehand.
 
     Parameters
@@ -118,7 +118,7 @@ class Plan:
         }
 
 
-def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question) -> Plan:
+def make_plan(archive: Archive, card: ModelCard, sha256: str, question: HindcastQuestion) -> HindcastPlan:
     """Every start that can be forecast.
 
     Raises
@@ -143,7 +143,7 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Question
         )
     newest = archive.read(series.product, series.grid.key, starts[0], starts[0])
     check_fit(card, newest, steps)
-    return Plan(
+    return HindcastPlan(
         model=f"{card.name}/{card.version}",
         sha256=sha256,
         series=series,

@@ -24,7 +24,7 @@ from radar.errors import InvalidRequest, UnreadableFile
 from radar.files.netcdf.writer import mapping_attributes
 from radar.scores.pixels import Float64
 from radar.system.durable import sync
-from training.hindcast.plan import Plan
+from training.hindcast.plan import HindcastPlan
 from training.hindcast.scores import sum_names
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class HindcastStore:
         sync(chunk.parent)
 
 
-def open_store(path: Path, plan: Plan) -> HindcastStore:
+def open_store(path: Path, plan: HindcastPlan) -> HindcastStore:
     """The store of a plan, made if there is none.
 
     Raises
@@ -98,7 +98,7 @@ def open_store(path: Path, plan: Plan) -> HindcastStore:
     return HindcastStore(path)
 
 
-def _make(path: Path, plan: Plan) -> None:
+def _make(path: Path, plan: HindcastPlan) -> None:
     """Put an empty store in place at once, so that a kill leaves none or a whole one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     encoding: dict[str, dict[str, Any]] = {
@@ -117,7 +117,7 @@ def _make(path: Path, plan: Plan) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _packed(plan: Plan) -> dict[str, Any]:
+def _packed(plan: HindcastPlan) -> dict[str, Any]:
     from numcodecs import Blosc
 
     return {
@@ -129,7 +129,7 @@ def _packed(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _template(plan: Plan) -> xarray.Dataset:
+def _template(plan: HindcastPlan) -> xarray.Dataset:
     """The store without its forecasts and sums."""
     import xarray
     from dask.array import empty
@@ -158,7 +158,7 @@ def _template(plan: Plan) -> xarray.Dataset:
     )
 
 
-def _coordinates(plan: Plan) -> dict[str, Any]:
+def _coordinates(plan: HindcastPlan) -> dict[str, Any]:
     grid = plan.series.grid
     named = grid.projection is not None
     axis = {
@@ -177,7 +177,7 @@ def _coordinates(plan: Plan) -> dict[str, Any]:
     return coordinates | (_place(plan) if grid.projection is not None else {})
 
 
-def _place(plan: Plan) -> dict[str, Any]:
+def _place(plan: HindcastPlan) -> dict[str, Any]:
     """Projection, latitudes and longitudes."""
     grid = plan.series.grid
     lat, lon = grid.lat_lon()

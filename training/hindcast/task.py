@@ -26,7 +26,7 @@ from training.hindcast.store import HindcastStore
 
 
 @dataclass(frozen=True)
-class Job:
+class HindcastJob:
     """What all starts of a hindcast have in common; paths are those of the workers, too."""
 
     archive: str
@@ -39,7 +39,7 @@ class Job:
     thresholds: tuple[float, ...]
 
 
-def run_start(job: Job, start: tuple[int, datetime]) -> None:
+def run_start(job: HindcastJob, start: tuple[int, datetime]) -> None:
     """Forecast from a start, by number and time, score it on what was observed, and keep both.
 
     Every forecast is scored as it is kept: in counts.
@@ -71,7 +71,7 @@ def kept_as(rain_rate: Float32) -> tuple[Counts, npt.NDArray[np.int64]]:
     return counts, np.count_nonzero(above, axis=(-2, -1))
 
 
-def _observed(job: Job, time: datetime) -> dict[datetime, Float32]:
+def _observed(job: HindcastJob, time: datetime) -> dict[datetime, Float32]:
     """The frames that there are from a start's first input frame to its last lead time."""
     step = timedelta(minutes=job.series.timestep_minutes)
     first, last = time - (job.input_length - 1) * step, time + job.steps * step
@@ -80,7 +80,7 @@ def _observed(job: Job, time: datetime) -> dict[datetime, Float32]:
     return {frame.valid_time: frame.rain_rate(shape) for day in days for frame in day.frames(first, last)}
 
 
-def _history(job: Job, time: datetime, observed: dict[datetime, Float32]) -> FrameSequence:
+def _history(job: HindcastJob, time: datetime, observed: dict[datetime, Float32]) -> FrameSequence:
     minutes = job.series.timestep_minutes
     before = time - timedelta(minutes=minutes * job.input_length)
     times = tuple(wanted.astimezone(UTC) for wanted in times_after(before, job.input_length, minutes))
@@ -95,7 +95,7 @@ def _history(job: Job, time: datetime, observed: dict[datetime, Float32]) -> Fra
     return FrameSequence(rain_rate, times, job.series.grid, minutes, job.series.product)
 
 
-def _forecasters(job: Job) -> tuple[Forecaster, ...]:
+def _forecasters(job: HindcastJob) -> tuple[Forecaster, ...]:
     return (_model(job.model, job.sha256), *beside_every_model())
 
 

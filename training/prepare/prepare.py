@@ -15,7 +15,7 @@ from radar.archive.archive import Archive
 from radar.system.journal import append_lines, journal_lines
 from training.dask_pool import run_all
 from training.prepare.plan import Task, find_files, plan
-from training.prepare.task import Record, run_task
+from training.prepare.task import SourceRecord, run_task
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,15 +27,15 @@ _JOURNAL = "sources.jsonl"
 class Summary:
     """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files.
 
-    `found` counts the frames in files of now by what became of them; see Record. `kept_before` are frames that the
-    archive has from files which were done before.
+    `found` counts the frames in files of now by what became of them; see SourceRecord. `kept_before` are frames that
+    the archive has from files which were done before.
     """
 
     files: int
     done_before: int
     frames: int
     forecasts: int
-    bad: tuple[Record, ...]
+    bad: tuple[SourceRecord, ...]
     found: Mapping[str, int]
     kept_before: int
 
@@ -79,7 +79,7 @@ def prepare(
     before = read_journal(root)
     settled = {key for key, record in before.items() if record.settled and _asked_alike(record, product, variable)}
     tasks = plan(files, settled, variable)
-    now: dict[str, Record] = {}
+    now: dict[str, SourceRecord] = {}
     with tqdm(total=sum(map(len, tasks)), unit=" files", disable=not show) as bar:
         for records in _results(tasks, partial(run_task, str(root), product=product, variable=variable), client):
             now |= {record.key: record for record in records}
@@ -98,12 +98,12 @@ def prepare(
     )
 
 
-def read_journal(root: Path) -> dict[str, Record]:
+def read_journal(root: Path) -> dict[str, SourceRecord]:
     """What became of each file so far; a last line that a kill cut short is passed over."""
-    records: dict[str, Record] = {}
+    records: dict[str, SourceRecord] = {}
     for line in journal_lines(root / _JOURNAL):
         try:
-            record = Record(**line)
+            record = SourceRecord(**line)
         except TypeError:
             continue
         if not _is_sound(record):
@@ -113,7 +113,7 @@ def read_journal(root: Path) -> dict[str, Record]:
     return _of_last_variable(records)
 
 
-def _is_sound(record: Record) -> bool:
+def _is_sound(record: SourceRecord) -> bool:
     """Whether a line of the journal says of a file what `prepare` writes; its file is read again if not."""
     texts = (record.key, record.path, record.sha256, record.error)
     counts = (record.frames, record.forecasts, record.others)
@@ -127,13 +127,13 @@ def _is_sound(record: Record) -> bool:
     )
 
 
-def _of_last_variable(records: dict[str, Record]) -> dict[str, Record]:
+def _of_last_variable(records: dict[str, SourceRecord]) -> dict[str, SourceRecord]:
     """Without what was said of a file before another of its variables was named; later records come last."""
     last = {record.path: record.variable for record in records.values()}
     return {key: record for key, record in records.items() if record.variable == last[record.path]}
 
 
-def _asked_alike(record: Record, product: str | None, variable: str | None) -> bool:
+def _asked_alike(record: SourceRecord, product: str | None, variable: str | None) -> bool:
     """Whether a file was done for this question: one of which frames were left out is read again for all products.
 
     One that was refused for its several variables is read again once one is named.
@@ -142,19 +142,19 @@ def _asked_alike(record: Record, product: str | None, variable: str | None) -> b
 
 
 def _results(
-    tasks: Sequence[Task], run: Callable[[Task], list[Record]], client: Client | None
-) -> Iterator[list[Record]]:
+    tasks: Sequence[Task], run: Callable[[Task], list[SourceRecord]], client: Client | None
+) -> Iterator[list[SourceRecord]]:
     for task, done in run_all(run, tasks, client):
         yield _failed(task, done) if isinstance(done, BaseException) else done
 
 
-def _failed(task: Task, error: BaseException) -> list[Record]:
+def _failed(task: Task, error: BaseException) -> list[SourceRecord]:
     """A worker that was killed, or ran out of memory: its files are tried again next time."""
     text = f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
-    return [Record(piece.key, piece.path, error=text, settled=False) for piece in task]
+    return [SourceRecord(piece.key, piece.path, error=text, settled=False) for piece in task]
 
 
-def _sources(records: dict[str, Record]) -> dict[str, Any]:
+def _sources(records: dict[str, SourceRecord]) -> dict[str, Any]:
     """For the manifest; every file with its digest is in the journal."""
     bad = sorted((record.path, record.error) for record in records.values() if record.error)
     return {

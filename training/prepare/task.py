@@ -30,7 +30,7 @@ _FRAMES_KEPT = 288
 
 
 @dataclass(frozen=True)
-class Record:
+class SourceRecord:
     """What became of a file, or of a day of it.
 
     Parameters
@@ -65,7 +65,7 @@ class Record:
     found: dict[str, int] = field(default_factory=dict)
 
 
-def run_task(root: str, task: Task, product: str | None = None, variable: str | None = None) -> list[Record]:
+def run_task(root: str, task: Task, product: str | None = None, variable: str | None = None) -> list[SourceRecord]:
     """Put the observed frames of a task's files into the archive at `root`; a bad file is a record with an error."""
     writer = _Writer(Archive(root), product)
     records = [_one(writer, piece, variable) for piece in task]
@@ -73,8 +73,8 @@ def run_task(root: str, task: Task, product: str | None = None, variable: str | 
     return [replace(r, frames=0, found={}, error=r.error or refused) for r in records] if refused else records
 
 
-def _one(writer: _Writer, piece: Piece, variable: str | None) -> Record:
-    record = Record(piece.key, piece.path, product=writer.product, variable=variable)
+def _one(writer: _Writer, piece: Piece, variable: str | None) -> SourceRecord:
+    record = SourceRecord(piece.key, piece.path, product=writer.product, variable=variable)
     problems, before, found = list[str](), writer.counts(), writer.found.copy()
     try:
         for frame in _frames(piece, problems, variable):

@@ -16,7 +16,7 @@ _LAST_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Job:
+class ScheduledJob:
     """A command that is started at `offset` after Monday 00:00 UTC, and every so often before and after."""
 
     name: str
@@ -58,7 +58,7 @@ class Process(Protocol):
         """Until it ends."""
 
 
-def start_process(job: Job) -> Process:
+def start_process(job: ScheduledJob) -> Process:
     """The job's command, with the output of this process."""
     return subprocess.Popen(job.command)  # noqa: S603 - the operator's own command line
 
@@ -68,7 +68,7 @@ class Schedule:
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : sequence of ScheduledJob
     clock : callable
         The time, UTC.
     log : callable
@@ -81,10 +81,10 @@ class Schedule:
 
     def __init__(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[ScheduledJob],
         clock: Callable[[], datetime],
         log: Callable[[str], None],
-        start: Callable[[Job], Process] = start_process,
+        start: Callable[[ScheduledJob], Process] = start_process,
         at_once: frozenset[str] = frozenset(),
     ) -> None:
         self._jobs, self._clock, self._log, self._start = jobs, clock, log, start
@@ -111,14 +111,14 @@ class Schedule:
         for process in self._running.values():
             process.wait(timeout=_LAST_SECONDS)
 
-    def _note_end(self, job: Job) -> None:
+    def _note_end(self, job: ScheduledJob) -> None:
         running = self._running.get(job.name)
         status = running.poll() if running else None
         if status is not None:
             del self._running[job.name]
             self._log(f"{job.name} ended with {status}")
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: ScheduledJob) -> None:
         if job.name in self._running:
             self._log(f"{job.name} still runs: not started again")
             return

@@ -30,7 +30,7 @@ from training.retrain.parts import (
     TEST,
     TRAINING,
     VALIDATION,
-    Parts,
+    DataParts,
     cut_blocks,
     divide,
 )
@@ -138,7 +138,7 @@ def open_data_set(folder: Path) -> DataSet | None:
     return DataSet(folder, json.loads(path.read_text())) if path.exists() else None
 
 
-def _divide(snapshot: Snapshot, need: Need, config: PartsConfig) -> Parts:
+def _divide(snapshot: Snapshot, need: Need, config: PartsConfig) -> DataParts:
     blocks: list[Block] = []
     for series in snapshot.series:
         product, grid = series.product, series.grid.key
@@ -147,7 +147,7 @@ def _divide(snapshot: Snapshot, need: Need, config: PartsConfig) -> Parts:
     return divide(blocks, max(need.length, need.tested), config)
 
 
-def _draw(snapshot: Snapshot, parts: Parts, need: Need, config: PartsConfig) -> dict[str, list[Window]]:
+def _draw(snapshot: Snapshot, parts: DataParts, need: Need, config: PartsConfig) -> dict[str, list[Window]]:
     counts = {TRAINING: config.windows, VALIDATION: config.validation_windows}
     cut = Cut(need.framing.input_length, need.leads, config.stride, config.tile)
     return {
@@ -161,7 +161,7 @@ def _store(folder: Path, examples: SequenceExamples) -> None:
         store_example(folder, number, example)
 
 
-def _manifest(snapshot: Snapshot, parts: Parts, windows: dict[str, list[Window]]) -> dict[str, Any]:
+def _manifest(snapshot: Snapshot, parts: DataParts, windows: dict[str, list[Window]]) -> dict[str, Any]:
     return {
         "version": 1,
         "made": iso(datetime.now(UTC)),

@@ -17,12 +17,12 @@ from training.export.card import Origin, described, owners_of
 from training.export.export import export
 from training.promote.proved import prove
 from training.retrain.gate import Evidence, Rule, Verdict, judge
-from training.retrain.plan import Plan
+from training.retrain.plan import RetrainPlan
 from training.retrain.run_folder import RunFolder
 from training.retrain.trial import in_order_of_time, measure_of, score_test_part, seconds_of_both
 
 
-def examine(run: RunFolder, plan: Plan) -> None:
+def examine(run: RunFolder, plan: RetrainPlan) -> None:
     """Write gate.json, and before it the export and the report."""
     checks: dict[str, str | None] = {"parity": None, "golden": None}
     try:
@@ -47,7 +47,7 @@ def examine(run: RunFolder, plan: Plan) -> None:
     _write(run, judge(evidence, plan.config.gate), _means(scored))
 
 
-def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
+def _exported(run: RunFolder, plan: RetrainPlan) -> RecurrentForecaster:
     """The challenger, exported with the parity check, and loaded with the golden case's."""
     name, target = plan.card.name, run.export / plan.card.name / run.version
     if not target.exists():
@@ -64,14 +64,14 @@ def _exported(run: RunFolder, plan: Plan) -> RecurrentForecaster:
     return prove(run.export, name, run.version)
 
 
-def _description(plan: Plan) -> str:
+def _description(plan: RetrainPlan) -> str:
     """What the configuration says, or the champion's; not what was made up for the champion's own data."""
     made_up = described(make_config(plan.trained_by), plan.card.data) if plan.trained_by else ""
     inherited = "" if plan.card.description == made_up else plan.card.description
     return str(plan.config.fit.get("description", inherited))
 
 
-def _origin(plan: Plan) -> Origin:
+def _origin(plan: RetrainPlan) -> Origin:
     """The lineage: fine-tuned weights have a parent, and its data with those of the archive."""
     data = plan.data_set()
     tuned = plan.config.start == "champion"

@@ -17,7 +17,7 @@ TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
 @dataclass(frozen=True)
-class Parts:
+class DataParts:
     """Blocks by part, in order of time, and those in none with the reason."""
 
     blocks: dict[str, list[Block]]
@@ -40,7 +40,7 @@ def _pieces(run: Sequence[datetime], longest: int) -> Iterator[Sequence[datetime
     return (run[first:end] for first, end in pairwise(edges))
 
 
-def divide(blocks: Iterable[Block], needed: int, config: PartsConfig) -> Parts:
+def divide(blocks: Iterable[Block], needed: int, config: PartsConfig) -> DataParts:
     """The newest blocks are the test part, those before them the validation part, the rest the training part.
 
     Parameters
@@ -64,7 +64,7 @@ def divide(blocks: Iterable[Block], needed: int, config: PartsConfig) -> Parts:
         left_out += [(block, f"ends within {config.separation_hours:g} h of the {part} part") for block in between]
     parts[TRAINING] = rest
     _check(parts, needed)
-    return Parts({part: parts[part] for part in (TRAINING, VALIDATION, TEST)}, sorted(left_out))
+    return DataParts({part: parts[part] for part in (TRAINING, VALIDATION, TEST)}, sorted(left_out))
 
 
 def _newest(blocks: list[Block], frames: float, separation: timedelta) -> tuple[list[Block], list[Block], list[Block]]:

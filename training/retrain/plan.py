@@ -19,7 +19,7 @@ from training.retrain.trial import frames_tested
 
 
 @dataclass(frozen=True)
-class Plan:
+class RetrainPlan:
     """The champion, as the run's parent, and what is to be done.
 
     Parameters
@@ -77,12 +77,12 @@ class Plan:
         return fit_config(self.config, self.card, self.trained_by, self.data_set().sha256)
 
 
-def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> Plan:
+def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> RetrainPlan:
     """The plan of a run; raises ArtifactRejected where its parent is damaged, UnknownModel where it is gone."""
     about = run.about
     champion = version_file(repository, about["model"], about["parent"])
     trained_by = read_manifest(repository, about["model"], about["parent"]).get("configuration", {})
-    return Plan(run, champion, read_card_of(champion), trained_by, config)
+    return RetrainPlan(run, champion, read_card_of(champion), trained_by, config)
 
 
 _FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}

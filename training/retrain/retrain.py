@@ -28,13 +28,13 @@ from training.retrain.conclude import Outcome, conclude
 from training.retrain.config import RetrainConfig
 from training.retrain.data_set import DataSet, Need, make_data_set, open_data_set
 from training.retrain.examine import examine
-from training.retrain.plan import Plan, fit_config, plan_of
+from training.retrain.plan import RetrainPlan, fit_config, plan_of
 from training.retrain.repository_change import sweep
 from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 
 
 @dataclass(frozen=True)
-class Job:
+class RetrainJob:
     """What is asked for.
 
     Parameters
@@ -56,7 +56,7 @@ class Job:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-def retrain(job: Job) -> Outcome | None:
+def retrain(job: RetrainJob) -> Outcome | None:
     """Make a challenger and let it in if it is better; None in workers that only help to train.
 
     Raises
@@ -76,7 +76,7 @@ def retrain(job: Job) -> Outcome | None:
             raise
 
 
-def _carried_out(job: Job, run: RunFolder, worker: Worker) -> Outcome | None:
+def _carried_out(job: RetrainJob, run: RunFolder, worker: Worker) -> Outcome | None:
     plan = plan_of(run, job.repository, job.config)
     judged = worker.told(run.read("gate") is not None)
     if not judged:
@@ -93,7 +93,7 @@ def _carried_out(job: Job, run: RunFolder, worker: Worker) -> Outcome | None:
     return outcome
 
 
-def _tell_failure(job: Job, run: RunFolder, error: Exception) -> None:
+def _tell_failure(job: RetrainJob, run: RunFolder, error: Exception) -> None:
     """Say in the run's folder why it failed; where nothing can be written there, the first error is the one to tell."""
     try:
         run.write("decision", _failed(job, run, f"{type(error).__name__}: {error}"))
@@ -121,7 +121,7 @@ def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
         yield
 
 
-def _begun(job: Job) -> RunFolder:
+def _begun(job: RetrainJob) -> RunFolder:
     """The unfinished run, if it still is about the same, or a new one."""
     sweep(job.repository, job.model)
     prune_runs(job.out, job.config.keep_runs)
@@ -139,13 +139,13 @@ def _begun(job: Job) -> RunFolder:
 _SAME = ("model", "parent", "parent_sha256", "configuration_sha256")
 
 
-def _still_holds(job: Job, run: RunFolder, about: dict[str, Any]) -> bool:
+def _still_holds(job: RetrainJob, run: RunFolder, about: dict[str, Any]) -> bool:
     same = [key for key in _SAME if run.about[key] != about[key]]
     concluding = run.version in read_aliases(job.repository, job.model).versions
     return not same or (concluding and run.about["model"] == job.model)
 
 
-def _about(job: Job) -> dict[str, Any]:
+def _about(job: RetrainJob) -> dict[str, Any]:
     """What a run begins with."""
     champion = read_aliases(job.repository, job.model).champion
     path = version_file(job.repository, job.model, champion)
@@ -163,7 +163,7 @@ def _about(job: Job) -> dict[str, Any]:
     }
 
 
-def _data_set(job: Job, run: RunFolder, plan: Plan) -> DataSet:
+def _data_set(job: RetrainJob, run: RunFolder, plan: RetrainPlan) -> DataSet:
     there = open_data_set(run.data)
     if there is not None:
         return there
@@ -173,7 +173,7 @@ def _data_set(job: Job, run: RunFolder, plan: Plan) -> DataSet:
     return make_data_set(Archive(job.archive), run.data, need, job.config.parts)
 
 
-def _fit(run: RunFolder, plan: Plan, worker: Worker) -> None:
+def _fit(run: RunFolder, plan: RetrainPlan, worker: Worker) -> None:
     config = plan.fit_config()
     if worker.leads:
         run.log(f"trains, {config.optimiser.iterations} iterations")
@@ -182,7 +182,7 @@ def _fit(run: RunFolder, plan: Plan, worker: Worker) -> None:
     fit(config, run.data, run.fit, resume=resume, start=start)
 
 
-def _failed(job: Job, run: RunFolder, reason: str) -> dict[str, Any]:
+def _failed(job: RetrainJob, run: RunFolder, reason: str) -> dict[str, Any]:
     return {
         "decision": "failed",
         "model": job.model,

@@ -117,9 +117,12 @@ def test_what_was_learnt_from_is_recorded_by_stretches_of_days(root: Path) -> No
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"product": "RX"}, r"expected one series of RY on .*, got RX on any grid; did you mean RY\?"),
+        ({"product": "RX"}, r"expected one series of RY on .*, got RX on any grid, which are 0; did you mean RY\?"),
         ({"product": "ry"}, r"did you mean RY\?"),
-        ({"grid": "radolan"}, r"expected one series of RY on .*, got any product on radolan; check the names"),
+        (
+            {"grid": "radolan"},
+            r"got any product on radolan, which are 0; check the names",
+        ),
         ({"validation_days": ["2026-06-01"]}, "expected frames of RY .* on 2026-06-01, as named in validation_days"),
         ({"test_days": ["2026-05-01/2026-05-06"]}, "none to train on and to validate on among 6"),
         ({"validation_days": []}, "none to validate on"),

@@ -133,7 +133,7 @@ def test_a_run_whose_days_have_other_frames_by_now_is_not_gone_on_with(
 @pytest.mark.parametrize(
     ("options", "framing", "told"),
     [
-        ('product = "RX"', "", "got RX on any grid; did you mean RY?"),
+        ('product = "RX"', "", "got RX on any grid, which are 0; did you mean RY?"),
         ('validation_days = ["2026-06-01"]', "", "expected frames of RY"),
         ("validation_days = [2026-05-02]", "", "of texts in quotes for validation_days"),
         ("windows = -1", "", "windows, validation_windows, tile and stride of 1 or more"),

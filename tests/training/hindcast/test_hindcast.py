@@ -36,7 +36,7 @@ from training.__main__ import main
 from training.dask_pool import pool
 from training.evaluate.score_event import part
 from training.hindcast.hindcast import hindcast, scores_file
-from training.hindcast.plan import Question, possible_starts
+from training.hindcast.plan import HindcastQuestion, possible_starts
 from training.hindcast.task import kept_as
 from training.prepare.prepare import prepare
 
@@ -48,7 +48,7 @@ _START = datetime(2024, 5, 1, 22, tzinfo=UTC)
 _FIVE = timedelta(minutes=5)
 _GAP = 30
 """Of the 60 frames one is missing, so that they begin anew."""
-_QUESTION = Question(lead_minutes=15, thresholds=(0.1, 1.0))
+_QUESTION = HindcastQuestion(lead_minutes=15, thresholds=(0.1, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_start_whose_frames_are_damaged_is_named_and_the_others_are_done(archi
     root = tmp_path / "archive"
     frames = Archive(archive).read("RY", _GRID.key, _START, _START + 9 * _FIVE)
     Archive(root).append(frames)
-    out, question = tmp_path / "h.zarr", Question(lead_minutes=5)
+    out, question = tmp_path / "h.zarr", HindcastQuestion(lead_minutes=5)
     hindcast(_MODEL, root, tmp_path / "sound.zarr", question, show=False)
     damaged = root / "RY" / _GRID.key / "2024/2024-05-01/220000.nc"
     data = bytearray(damaged.read_bytes())
@@ -216,7 +216,7 @@ def test_a_worker_of_several_threads_gives_the_same(archive: Path, alone: Path, 
 
 
 def test_a_forecast_that_is_all_missing_is_kept_and_not_made_again(archive: Path, tmp_path: Path) -> None:
-    root, out, question = tmp_path / "archive", tmp_path / "h.zarr", Question(lead_minutes=5)
+    root, out, question = tmp_path / "archive", tmp_path / "h.zarr", HindcastQuestion(lead_minutes=5)
     frames = Archive(archive).read("RY", _GRID.key, _START, _START + 5 * _FIVE)
     Archive(root).append(replace(frames, rain_rate=np.full_like(frames.rain_rate, np.nan)))
     assert hindcast(_MODEL, root, out, question, show=False).made == 2
@@ -342,7 +342,7 @@ def test_twelve_real_frames_by_two_workers_have_the_scores_of_one_process(real_d
     root = tmp_path / "archive"
     assert prepare([real_data / "dwd" / "yw_20170816"], root, show=False).frames == 12
     alone, out = tmp_path / "alone.zarr", tmp_path / "two.zarr"
-    done = hindcast(_MODEL, root, alone, Question(10, 3, (0.1, 1.0)), show=False)
+    done = hindcast(_MODEL, root, alone, HindcastQuestion(10, 3, (0.1, 1.0)), show=False)
     assert (done.made, done.failed) == (2, ())
     assert all(0 < row["csi"] < 1 for row in done.rows if row["threshold"] == 1)
     two = subprocess.run(

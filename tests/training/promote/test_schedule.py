@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from training.promote.schedule import Job, Schedule, moment
+from training.promote.schedule import Schedule, ScheduledJob, moment
 
 SATURDAY = datetime(2026, 5, 2, 12, tzinfo=UTC)
 
@@ -31,13 +31,13 @@ class Running:
 class World:
     """A clock, a log and the processes that were started."""
 
-    def __init__(self, *jobs: Job, at_once: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *jobs: ScheduledJob, at_once: frozenset[str] = frozenset()) -> None:
         self.now = SATURDAY
         self.log: list[str] = []
         self.started: list[tuple[str, Running]] = []
         self.schedule = Schedule(jobs, lambda: self.now, self.log.append, self._start, at_once)
 
-    def _start(self, job: Job) -> Running:
+    def _start(self, job: ScheduledJob) -> Running:
         self.started.append((job.name, Running()))
         return self.started[-1][1]
 
@@ -68,7 +68,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 def test_a_job_starts_at_its_moment_and_a_week_later() -> None:
     every, offset = moment("Sun 03:00")
-    world = World(Job("retrain", ("true",), every, offset))
+    world = World(ScheduledJob("retrain", ("true",), every, offset))
     assert world.after(hours=14, minutes=59) == []
     assert world.after(minutes=1) == ["retrain"]
     world.started[0][1].status = 3
@@ -78,7 +78,7 @@ def test_a_job_starts_at_its_moment_and_a_week_later() -> None:
 
 
 def test_one_that_still_runs_is_not_started_twice() -> None:
-    world = World(Job("guard", ("true",), timedelta(minutes=10)))
+    world = World(ScheduledJob("guard", ("true",), timedelta(minutes=10)))
     assert world.after(minutes=10) == ["guard"]
     assert world.after(minutes=10) == ["guard"]
     assert world.log[-1] == "guard still runs: not started again"
@@ -87,19 +87,19 @@ def test_one_that_still_runs_is_not_started_twice() -> None:
 
 
 def test_after_a_pause_a_job_starts_once() -> None:
-    world = World(Job("guard", ("true",), timedelta(minutes=10)))
+    world = World(ScheduledJob("guard", ("true",), timedelta(minutes=10)))
     assert world.after(hours=5) == ["guard"]
 
 
 def test_one_that_was_cut_off_goes_on_at_once_and_stopping_ends_it() -> None:
-    world = World(Job("retrain", ("true",), timedelta(days=7)), at_once=frozenset({"retrain"}))
+    world = World(ScheduledJob("retrain", ("true",), timedelta(days=7)), at_once=frozenset({"retrain"}))
     assert world.after() == ["retrain"]
     world.schedule.stop()
     assert world.started[0][1].status == -15
 
 
 def test_a_clock_that_was_ahead_and_is_set_right_keeps_no_job_waiting() -> None:
-    world = World(Job("guard", ("true",), timedelta(minutes=10)))
+    world = World(ScheduledJob("guard", ("true",), timedelta(minutes=10)))
     assert world.after(days=3650) == ["guard"]
     world.started[0][1].status = 0
     assert world.after(days=-3650) == ["guard"]
@@ -109,4 +109,4 @@ def test_a_clock_that_was_ahead_and_is_set_right_keeps_no_job_waiting() -> None:
 @pytest.mark.parametrize("minutes", [0.0, -10.0])
 def test_a_job_without_a_time_between_its_turns_is_refused(minutes: float) -> None:
     with pytest.raises(ValueError, match=r"expected a time above 0 between two turns of guard, got .*; correct it"):
-        Job("guard", ("true",), timedelta(minutes=minutes))
+        ScheduledJob("guard", ("true",), timedelta(minutes=minutes))

@@ -13,7 +13,7 @@ import pytest
 from models.repository import one_writer
 from radar.errors import UnreadableFile
 from training.promote.decisions import read_decisions, record_decision
-from training.retrain.retrain import Job, _tell_failure
+from training.retrain.retrain import RetrainJob, _tell_failure
 from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 
 ABOUT = dict.fromkeys(("model", "parent", "parent_sha256", "configuration_sha256"), "x")
@@ -71,7 +71,7 @@ def test_a_failure_that_cannot_be_written_does_not_hide_what_failed(
 ) -> None:
     run = new_run(tmp_path, ABOUT, NOW)
     (run.path / "run.json").write_text("{")
-    job = Job(tmp_path, tmp_path, "still", tmp_path, None, lambda: NOW)  # type: ignore[arg-type]
+    job = RetrainJob(tmp_path, tmp_path, "still", tmp_path, None, lambda: NOW)  # type: ignore[arg-type]
     _tell_failure(job, RunFolder(run.path), OSError("the first"))
     assert "cannot be written" in capsys.readouterr().err
     (run.path / "run.json").write_text(json.dumps(ABOUT))
