@@ -238,7 +238,7 @@ def _check(there: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> No
         )
 
 
-def _check_sums(path: Path, plan: Plan) -> None:
+def _check_sums(path: Path, plan: HindcastPlan) -> None:
     """Whether a store has room for the forecasters and scores of this version."""
     wanted = (len(plan.starts), len(plan.forecasters), plan.steps, len(sum_names(plan.thresholds)))
     there = _array(path, _SUMS).shape

@@ -13,7 +13,7 @@ from radar.files.netcdf.writer import to_netcdf
 from tests.models.test_baselines import Dry
 from tests.training.small_world import GRID, NOON, storm
 from training.__main__ import main
-from training.hindcast.plan import Plan
+from training.hindcast.plan import HindcastPlan
 from training.retrain.trial import frames_tested
 
 
@@ -34,6 +34,6 @@ def test_evaluate_scores_it_unless_asked_otherwise(tmp_path: Path, monkeypatch: 
 
 
 def test_a_hindcast_and_a_trial_have_it_beside_the_model() -> None:
-    plan = Plan("rain/1", "", Series("RY", GRID, 5), 6, 1, 1, (1.0,), (NOON,), ())
+    plan = HindcastPlan("rain/1", "", Series("RY", GRID, 5), 6, 1, 1, (1.0,), (NOON,), ())
     assert plan.forecasters == ("rain/1", "persistence", "extrapolation", "dry")
     assert frames_tested(3, 2) == 6 + 2
