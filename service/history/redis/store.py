@@ -27,6 +27,7 @@ from service.history.fed_marks import brought
 from service.history.frame_shares import Shares
 from service.history.redis.beginnings import RedisBeginnings
 from service.history.redis.fed_marks import RedisFedMarks
+from service.history.redis.keys import frame_key, index_key, seconds_of, series_key
 from service.history.redis.sizes import frame_bytes, listed_bytes
 from service.history.redis.values import (
     frame_of,
@@ -102,26 +103,26 @@ class RedisHistory(EncodedHistory):
         # Begun again when somebody changes either meanwhile.
         self._healed(
             series,
-            lambda: self._redis.transaction(publish, _index(series), _key(series, "withdrawn")),
+            lambda: self._redis.transaction(publish, index_key(series), series_key(series, "withdrawn")),
             [frame.valid_time for frame in frames],
         )
 
     def _publish(self, pipe: Any, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
         """Read what has to be known, then begin the transaction and put into it what is to be written."""
-        index, withdrawn = _index(series), _key(series, "withdrawn")
+        index, withdrawn = index_key(series), series_key(series, "withdrawn")
         newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
         oldest = newest - self.retention
-        outdated = self._redis.zrangebyscore(index, "-inf", _seconds(oldest))
+        outdated = self._redis.zrangebyscore(index, "-inf", seconds_of(oldest))
         forgotten = {time for time in self.withdrawn(series) if time <= oldest} | {f.valid_time for f in frames}
         self._redis.sadd(_SERIES, "|".join(series))
         pipe.multi()
         for frame in frames:
             _write(pipe, series, frame)
         pipe.expire(index, _IDLE)
-        pipe.zremrangebyscore(index, "-inf", _seconds(oldest))
-        pipe.hdel(withdrawn, *(_seconds(time) for time in forgotten))
+        pipe.zremrangebyscore(index, "-inf", seconds_of(oldest))
+        pipe.hdel(withdrawn, *(seconds_of(time) for time in forgotten))
         for time in filter(None, map(time_of, outdated)):
-            pipe.delete(_frame_key(series, time))
+            pipe.delete(frame_key(series, time))
 
     def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
         """See EncodedHistory."""
@@ -130,7 +131,7 @@ class RedisHistory(EncodedHistory):
         def read() -> list[tuple[bytes | None, bytes | None]]:
             with self._redis.pipeline(transaction=False) as reading:
                 for time in times:
-                    reading.hmget(_frame_key(series, time), "header", "data")
+                    reading.hmget(frame_key(series, time), "header", "data")
                 return list(reading.execute())
 
         found = zip(times, self._healed(series, read, times), strict=True)  # what is evicted or damaged is a gap
@@ -141,28 +142,30 @@ class RedisHistory(EncodedHistory):
         def fits(frame: StoredFrame) -> bool:
             return series_of_header(frame.header) == series and frame.valid_time == time
 
-        return frame_of(header, data, _frame_key(series, time), "frame", self._damage, fits)
+        return frame_of(header, data, frame_key(series, time), "frame", self._damage, fits)
 
     def newest_header(self, series: SeriesKey) -> FrameHeader | None:
         """See EncodedHistory."""
         if not (times := self.times(*series)[-1:]):
             return None
-        key = _frame_key(series, times[0])
+        key = frame_key(series, times[0])
         text = self._healed(series, lambda: self._redis.hget(key, "header"), times)
         return header_of(text, key, series, times[0], self._damage) if text else None
 
     def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
         """See EncodedHistory."""
-        return listed_bytes(self._redis, self._damage, [(_index(each), _key(each, "frame:")) for each in series])
+        return listed_bytes(
+            self._redis, self._damage, [(index_key(each), series_key(each, "frame:")) for each in series]
+        )
 
     def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
         """See EncodedHistory."""
-        return frame_bytes(self._redis, self._damage, [_frame_key(series, time) for time in times])
+        return frame_bytes(self._redis, self._damage, [frame_key(series, time) for time in times])
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """See EncodedHistory."""
         series = SeriesKey(product, grid)
-        key = _index(series)
+        key = index_key(series)
         members = self._healed(series, lambda: self._redis.zrange(key, 0, -1, withscores=True))
         return times_of(members, key, self._damage)
 
@@ -175,10 +178,10 @@ class RedisHistory(EncodedHistory):
         def sizes() -> list[int]:
             with self._redis.pipeline(transaction=False) as reading:
                 for series in listed:
-                    reading.zcard(_index(series))
+                    reading.zcard(index_key(series))
                 return list(reading.execute())
 
-        found = healed(self._redis, self._damage, {_index(series): "zset" for series in listed}, sizes)
+        found = healed(self._redis, self._damage, {index_key(series): "zset" for series in listed}, sizes)
         sizes_of = dict(zip(listed, found, strict=True))
         empty = [series for series, size in sizes_of.items() if not size]
         if len(empty) > _MOST_EMPTY:
@@ -190,25 +193,25 @@ class RedisHistory(EncodedHistory):
         self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
         with store_errors(), self._redis.pipeline(transaction=False) as pruning:
             for series in empty:
-                pruning.eval(_FORGET, 2, _SERIES, _index(series), "|".join(series))
+                pruning.eval(_FORGET, 2, _SERIES, index_key(series), "|".join(series))
             pruning.execute()
 
     def bury(self, series: SeriesKey, time: datetime, at: float) -> bool:
         """See EncodedHistory."""
-        index, withdrawn = _index(series), _key(series, "withdrawn")
-        frame = _frame_key(series, time)
+        index, withdrawn = index_key(series), series_key(series, "withdrawn")
+        frame = frame_key(series, time)
 
         def publish(pipe: Any) -> tuple[bool, bool]:  # noqa: ANN401 - redis has no type for it
             text = pipe.hget(frame, "header")
             header = read_or_none(lambda: read_header(text), "frame", frame, self._damage) if text else None
             if header and header.stored_at > at:
                 return False, False
-            listed = pipe.zscore(index, _seconds(time)) is not None
-            known = moment_of(pipe.hget(withdrawn, _seconds(time)) or b"")
+            listed = pipe.zscore(index, seconds_of(time)) is not None
+            known = moment_of(pipe.hget(withdrawn, seconds_of(time)) or b"")
             pipe.multi()
-            pipe.zrem(index, _seconds(time))
+            pipe.zrem(index, seconds_of(time))
             pipe.delete(frame)
-            pipe.hset(withdrawn, _seconds(time), repr(at if known is None else max(at, known)))
+            pipe.hset(withdrawn, seconds_of(time), repr(at if known is None else max(at, known)))
             pipe.expire(withdrawn, _IDLE)
             return listed, listed or known is None or at > known
 
@@ -238,7 +241,7 @@ class RedisHistory(EncodedHistory):
 
     def withdrawn(self, series: SeriesKey) -> dict[datetime, float]:
         """See EncodedHistory."""
-        key = _key(series, "withdrawn")
+        key = series_key(series, "withdrawn")
         found: dict[datetime, float] = {}
         for member, text in self._healed(series, lambda: self._redis.hgetall(key)).items():
             time, at = time_of(member), moment_of(text)
@@ -276,30 +279,14 @@ class RedisHistory(EncodedHistory):
 
     def _healed(self, series: SeriesKey, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
         """What `work` returns, which touches keys of one series: its index, its withdrawals, and these frames."""
-        types = {_SERIES: "set", _index(series): "zset", _key(series, "withdrawn"): "hash"}
-        types |= {_frame_key(series, time): "hash" for time in frames}
+        types = {_SERIES: "set", index_key(series): "zset", series_key(series, "withdrawn"): "hash"}
+        types |= {frame_key(series, time): "hash" for time in frames}
         return healed(self._redis, self._damage, types, work)
 
 
 def _write(publish: Any, series: SeriesKey, frame: StoredFrame) -> None:  # noqa: ANN401 - redis has no type for it
-    seconds = _seconds(frame.valid_time)
-    key = _frame_key(series, frame.valid_time)
+    seconds = seconds_of(frame.valid_time)
+    key = frame_key(series, frame.valid_time)
     publish.hset(key, mapping={"header": frame.header.model_dump_json(), "data": frame.data})
     publish.expire(key, _IDLE)
-    publish.zadd(_index(series), {str(seconds): seconds})
-
-
-def _key(series: SeriesKey, what: str) -> str:
-    return f"raincell:{{{series.product}|{series.grid}}}:{what}"
-
-
-def _index(series: SeriesKey) -> str:
-    return _key(series, "times")
-
-
-def _frame_key(series: SeriesKey, time: datetime) -> str:
-    return _key(series, f"frame:{_seconds(time)}")
-
-
-def _seconds(time: datetime) -> int:
-    return round(time.timestamp())
+    publish.zadd(index_key(series), {str(seconds): seconds})
