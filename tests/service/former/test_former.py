@@ -23,10 +23,10 @@ from radar.archive import Archive
 from radar.ledger.ledger import read_scores
 from service.redis.client import connect
 from tests.service.conftest import RedisServer, ServiceProcess, wait_until
-from tests.service.stories import shifted_clock
 from tests.service.stories.test_whole_way import set_clock
 
 PACKED = Path(__file__).with_name("written.tar.xz")
+SHIFTED_CLOCK = Path(__file__).parents[1] / "stories" / "shifted_clock.py"
 ARCHIVED_STEP = 0.01
 """mm/h"""
 
@@ -74,7 +74,7 @@ def service(
     restored(redis_server, former["redis"])
     clock = tmp_path / "clock"
     set_clock(clock, datetime.fromisoformat(former["end"]) + timedelta(minutes=1))
-    program = [str(Path(shifted_clock.__file__)), str(clock), "run"]
+    program = [str(SHIFTED_CLOCK), str(clock), "run"]
     return make_service_process(
         program,
         RAINCELL_REDIS_URL=redis_server.url,

@@ -67,7 +67,7 @@ def drawn(scored: list[EventScores], tmp_path_factory: pytest.TempPathFactory) -
 
     with pytest.MonkeyPatch.context() as patch:
         for module in ("figures", "strips"):
-            patch.setattr(f"training.report.{module}.data_uri", noted)
+            patch.setattr(f"training.evaluate.report.{module}.data_uri", noted)
         write_report(path, scored)
     return path, figures
 

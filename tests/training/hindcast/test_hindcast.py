@@ -233,7 +233,7 @@ def test_a_forecast_that_is_all_missing_is_kept_and_not_made_again(archive: Path
         (["--lead-minutes", "7"], "a longest lead time that is a multiple of 5 minutes, got 7 minutes"),
         (["--lead-minutes", "9000"], "steps of 5 minutes for model ms-convlstm, got 1800"),
         (["--thresholds", "1,0.1"], "thresholds above 0 mm/h, each once, in order, got 1, 0.1"),
-        (["--product", "YW"], f"one series of RY on {_GRID.key}, got YW on any grid; did you mean RY?"),
+        (["--product", "YW"], f"one series of RY on {_GRID.key}, got YW on any grid, which are 0; did you mean RY?"),
         (["--workers", "1", "--dask", "tcp://127.0.0.1:1"], "expected --workers or --dask, got both"),
         (["--out", "nowhere/at/all.zarr"], "a folder for all.zarr, got none"),
         (["--out", "ARCHIVE"], "the store of a hindcast, or nothing yet, got something else"),
