@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
 from radar.errors import RaincellError, UnreadableFile
+from radar.files.frames import iter_frames
 from radar.files.limits import OWN, Limits
-from radar.files.open import iter_frames
 from radar.files.rv import of_run
 from radar.frame import Frame, file_label
 

@@ -10,8 +10,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from radar.errors import InvalidRequest
+from radar.files.frames import iter_frames
 from radar.files.odim import read_composite
-from radar.files.open import NamedBytes, iter_frames
+from radar.files.open import NamedBytes
 from radar.frame import Frame, observed, sequence_of
 from radar.sequence import FrameSequence
 from service.bodies.json_body import read_json

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from radar.archive.archive import Archive
 from radar.errors import InvalidRequest
+from radar.files.frames import iter_frames
 from radar.files.limits import FOLLOWED
-from radar.files.open import iter_frames
 from service.bodies.hdf5_pool import Decoders
 from service.context import now_utc
 from service.feed.bad_files import BadFiles

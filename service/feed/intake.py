@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from radar.archive.archive import Archive
 from radar.errors import InvalidRequest, RaincellError, StoreUnavailable
-from radar.files.open import iter_frames
+from radar.files.frames import iter_frames
 from radar.quality import LIMITS
 from radar.sequence import FrameSequence, midnight
 from service.bodies.posted import LATEST_AHEAD, check_plausible
@@ -51,7 +51,7 @@ class Intake:
     clock : callable
         The time now, UTC.
     read : callable
-        The frames in a file's bytes, given its name; as `radar.files.open.iter_frames`.
+        The frames in a file's bytes, given its name; as `radar.files.frames.iter_frames`.
     force : bool
         Believe everything that can be read.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from radar.errors import InvalidRequest, ProductMismatch, UnreadableFile
-from radar.files.open import iter_frames
+from radar.files.frames import iter_frames
 from radar.frame import Frame, forecast_refused, sequence_of
 from radar.sequence import FrameSequence, iso
 from service.feed.sources.names import Listed

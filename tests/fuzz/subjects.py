@@ -17,8 +17,8 @@ import numpy as np
 
 from radar.errors import RaincellError
 from radar.files.compression import decompressed
+from radar.files.frames import read_frames
 from radar.files.odim import write_odim
-from radar.files.open import read_frames
 from radar.files.radolan import write_radolan
 from radar.frame import Frame, frames_of
 from radar.grid import KNOWN_GRIDS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from radar.errors import UnreadableFile
-from radar.files.open import read_frames
+from radar.files.frames import read_frames
 from radar.products import PRODUCTS, READ, amount_minutes, attribution, is_forecast, owner_of, product_code
 
 REFUSED = {

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import radar.files.open as opened
+import radar.files.frames as opened
 from radar.errors import GridMismatch, IncompleteHistory, InvalidRequest, ProductMismatch, RaincellError, UnreadableFile
+from radar.files.frames import FrameFormat, read_frames
 from radar.files.netcdf.writer import to_netcdf
 from radar.files.odim import write_odim
-from radar.files.open import FrameFormat, NamedBytes, open_sequence, read_frames
+from radar.files.open import NamedBytes, open_sequence
 from radar.files.radolan import write_radolan
 from radar.frame import Frame, file_label, frames_of, observed, sequence_of
 from radar.grid import KNOWN_GRIDS

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radar.errors import IncompleteHistory, InvalidRain, InvalidRequest, RaincellError, UnreadableFile
+from radar.files.frames import iter_frames
 from radar.files.odim import Bits, read_odim, write_odim
-from radar.files.open import NamedBytes, iter_frames, open_sequence
+from radar.files.open import NamedBytes, open_sequence
 from radar.files.rv import ArchiveForm, read_archive, write_archive
 from radar.frame import frames_of
 from radar.grid import KNOWN_GRIDS

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radar.files.open import iter_frames
+from radar.files.frames import iter_frames
 from radar.files.radolan import reflectivity_dbz
 from radar.frame import Frame
 from radar.rain import RainScaling

@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 
 from radar.errors import Overloaded, RaincellError, UnreadableFile
+from radar.files.frames import iter_frames
 from radar.files.odim import read_composite, write_odim
-from radar.files.open import iter_frames
 from radar.files.rv import write_archive
 from radar.frame import Frame, frames_of
 from radar.grid import grid_named
