@@ -108,7 +108,7 @@ def test_a_redis_that_is_stopped_and_comes_back_empty(service_process: START, re
 def test_a_redis_without_memory_takes_nothing_and_can_be_read(
     service_process: START, make_redis: Callable[..., RedisServer]
 ) -> None:
-    redis = make_redis("--maxmemory", "6mb", "--maxmemory-policy", "noeviction")
+    redis = make_redis("--maxmemory", "8mb", "--maxmemory-policy", "noeviction")
     server = service_process(RAINCELL_REDIS_URL=redis.url, RAINCELL_HISTORY_MINUTES="10080", RAINCELL_RUNS="0")
     noise = np.random.default_rng(1).random((5, 700, 700), np.float32) * 100
     accepted = 0
@@ -227,6 +227,7 @@ def test_two_hundred_clients_while_redis_dies_and_the_model_changes(
         RAINCELL_MODEL_REPOSITORY=str(folder),
         RAINCELL_WATCH_SECONDS="0.5",
         RAINCELL_QUEUE="50",
+        RAINCELL_SERIES_PER_CALLER=str(len(PRODUCTS)),
     )
     crowd = Crowd(server.url)
 
