@@ -15,6 +15,14 @@ settings.register_profile("busy machine", deadline=None, suppress_health_check=[
 settings.load_profile("busy machine")
 
 
+_LONGEST = ("test_fortnight.py", "test_killed.py", "test_retrain_real_events.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the stories that take minutes, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real radar files that RAINCELL_TEST_DATA names; without it the test is skipped."""
