@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,7 +82,27 @@ def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int
             yield make_example(window, framing)
 
 
-class SequenceExamples(Sequence[Example]):
+class ExamplesOnDemand(Sequence[Example]):
+    """Examples of which each is loaded or made when it is asked for, by `_example`."""
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        """One example, or several."""
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        return self._example(range(len(self))[index])
+
+    @abstractmethod
+    def _example(self, index: int) -> Example:
+        """The example of an index from 0."""
+
+
+class SequenceExamples(ExamplesOnDemand):
     """A data set's sequences (T + K, 1, H, W) in [0, 1] as examples, each loaded when it is asked for.
 
     Rain, which data sets of radar give in mm/h as `rain_rate`, is brought into the framing's coordinates; all else
@@ -107,16 +128,7 @@ class SequenceExamples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._dataset)
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        """One example, or several."""
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+    def _example(self, index: int) -> Example:
         if self._needs_rain:
             return self._from_rain(index)
         frames = self._dataset[index][:, 0].astype(np.float16)
@@ -141,7 +153,7 @@ def storm_examples(count: int, framing: Framing, leads: int, seed: int) -> Itera
         yield make_example(storm.rain_rate, framing)
 
 
-class StoredExamples(Sequence[Example]):
+class StoredExamples(ExamplesOnDemand):
     """The examples of a folder, in the order of their names.
 
     Raises
@@ -158,20 +170,11 @@ class StoredExamples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._files)
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        """One example, or several."""
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+    def _example(self, index: int) -> Example:
         return _read(self._files[index])
 
 
-class KeptExamples(Sequence[Example]):
+class KeptExamples(ExamplesOnDemand):
     """Examples of which each is made when it is first asked for, and kept in a folder for the next time.
 
     Several processes may keep theirs in one folder.
@@ -183,16 +186,7 @@ class KeptExamples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._examples)
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Example]: ...
-
-    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
-        """One example, or several."""
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+    def _example(self, index: int) -> Example:
         kept = next(self._folder.glob(f"{index:06d}-*.npy"), None)
         if kept is not None:
             return _read(kept)
