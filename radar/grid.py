@@ -174,3 +174,8 @@ def _lat_lon(grid: Grid) -> tuple[Float64, Float64]:
     for array in (lat, lon):
         array.flags.writeable = False
     return lat, lon
+
+
+def same_pixel_size(one_km: float, other_km: float) -> bool:
+    """Whether pixel sizes differ by less than 2 %: those of projected composites are seldom whole kilometres."""
+    return abs(one_km / other_km - 1) < 0.02

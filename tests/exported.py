@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.rain import RainScaling
 from radar.synthetic import Weather, storm_sequence
+from radar.system.locks import locked
 from training.config.config import DataConfig, FitConfig, OptimiserConfig
 from training.export.export import export
 from training.fit.loop import fit
@@ -70,8 +70,7 @@ def exported(name: str, folders: pytest.TempPathFactory) -> Exported:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported" / name
     folder.mkdir(parents=True, exist_ok=True)
     made = Exported(name, folder / "run" / "model.pt", folder / "models")
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / "lock"):
         if not made.file().exists():
             _write_events(folder)
             fit(tiny_config(name, tiny_spec(name)), folder, folder / "run")

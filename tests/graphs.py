@@ -6,7 +6,6 @@ network that is exported. `training.export` holds each file to its network all t
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import onnx
 from onnx import numpy_helper
 
 from models.network import Network
+from radar.system.locks import locked
 
 MakeGraph = Callable[[Network], onnx.ModelProto]
 ROOT = Path(__file__).parents[1]
@@ -29,8 +29,7 @@ def remembering(make: MakeGraph, folder: Path) -> MakeGraph:
 
     def one_step_graph(network: Network) -> onnx.ModelProto:
         path = folder / f"{_digest(sources, repr(asdict(network.spec)))}.onnx"
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(path.with_suffix(".lock")):
             if path.exists():
                 return _with_weights(onnx.load(path), network)
             graph = make(network)

@@ -33,7 +33,7 @@ class Shares:
 
 
 class Sized(Protocol):
-    """A store that says how much it holds; every `service.history.EncodedHistory` is one."""
+    """A store that says how much it holds; every `service.history.store.EncodedHistory` is one."""
 
     retention: timedelta
     beginnings: Beginnings

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from radar.archive.archive import Archive
+from radar.grid import same_pixel_size
 from radar.system.durable import write_text
 from radar.system.regular_file import read_json
 from training.config.config import FitConfig
@@ -59,7 +60,7 @@ def options_of(config: FitConfig, days: ArchiveDays) -> dict[str, Any]:
 
 def _check_fits(config: FitConfig, series: Any) -> None:  # noqa: ANN401
     framing, crop = config.framing, config.optimiser.crop
-    same_size = abs(series.grid.pixel_size_km / framing.pixel_size_km - 1) < 0.02
+    same_size = same_pixel_size(series.grid.pixel_size_km, framing.pixel_size_km)
     what = f"{series.product} on {series.grid.key}"
     if series.timestep_minutes != framing.timestep_minutes or not same_size:
         raise ValueError(

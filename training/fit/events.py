@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from radar.errors import RaincellError, UnreadableFile
 from radar.files.open import open_sequence
+from radar.grid import same_pixel_size
 from radar.sequence import FrameSequence, iso
 from radar.system.digest import sha256_of
 from training.config.config import FitConfig
@@ -128,7 +129,7 @@ def _fault(sequence: FrameSequence, config: FitConfig) -> str | None:
     framing = config.framing
     if sequence.timestep_minutes != framing.timestep_minutes:
         return f"{sequence.timestep_minutes} min apart"
-    if abs(sequence.grid.pixel_size_km / framing.pixel_size_km - 1) >= 0.02:
+    if not same_pixel_size(sequence.grid.pixel_size_km, framing.pixel_size_km):
         return f"pixels of {sequence.grid.pixel_size_km:g} km"
     if len(sequence) < _length(config):
         return f"{len(sequence)} frames"

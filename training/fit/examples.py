@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.framing import Framing
-from radar.grid import Grid
+from radar.grid import Grid, same_pixel_size
 from radar.sequence import Float32, FrameSequence
 from radar.synthetic import random_weather, storm_sequence
 from training.data.base import RainDataset, SequenceDataset
@@ -72,7 +72,7 @@ def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int
         An event's timestep or pixel size is not the framing's.
     """
     for event in events:
-        same_size = abs(event.grid.pixel_size_km / framing.pixel_size_km - 1) < 0.02
+        same_size = same_pixel_size(event.grid.pixel_size_km, framing.pixel_size_km)
         if event.timestep_minutes != framing.timestep_minutes or not same_size:
             raise ValueError(
                 f"expected frames {framing.timestep_minutes} min apart with pixels of {framing.pixel_size_km:g} km, "

@@ -20,6 +20,7 @@ from radar.archive.archive import Archive
 from radar.archive.day import StoredDay, retried
 from radar.archive.file import Series
 from radar.errors import IncompleteHistory, UnreadableFile
+from radar.grid import same_pixel_size
 from radar.system.digest import sha256_of
 
 Pair = tuple[str, str]
@@ -55,7 +56,7 @@ class Wanted:
             return "a product that the configuration does not name"
         if series.timestep_minutes != self.timestep_minutes:
             return f"every {series.timestep_minutes} minutes, the model every {self.timestep_minutes}"
-        if abs(series.grid.pixel_size_km / self.pixel_size_km - 1) >= 0.02:
+        if not same_pixel_size(series.grid.pixel_size_km, self.pixel_size_km):
             return f"pixels of {series.grid.pixel_size_km:g} km, the model's {self.pixel_size_km:g}"
         if min(series.grid.shape) < self.smallest:
             return f"{series.grid.shape[0]} x {series.grid.shape[1]} pixels, a crop {self.smallest}"

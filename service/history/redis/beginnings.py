@@ -18,7 +18,7 @@ _LONGEST = 200
 
 
 class RedisBeginnings:
-    """See service.beginnings.Beginnings. What Redis loses is given back from what this process saw last.
+    """See service.history.beginnings.Beginnings. What Redis loses is given back from what this process saw last.
 
     Parameters
     ----------

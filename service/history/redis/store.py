@@ -8,8 +8,8 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
     raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
     raincell:epoch                              random text, gone when Redis has lost its data
     raincell:withdrawals                        how many there were, so that others learn that there was one
-    raincell:begun                              who began the series, see service.redis_beginnings
-    raincell:fed                                which series the feed brings, see service.redis_fed_marks
+    raincell:begun                              who began the series, see service.history.redis.beginnings
+    raincell:fed                                which series the feed brings, see service.history.redis.fed_marks
 
 What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
 """
