@@ -1,15 +1,16 @@
-"""The simplest forecasters; every model has to beat them. A new one is a class and an entry of `BASELINES`."""
+"""Forecasters that learn nothing; every model has to beat them. A new one is a class and an entry of `BASELINES`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
 from models.forecaster import Forecaster, forecast_after, newest_frames
 from radar.extrapolation.motion import Smoothing, carried, hold_inflow, motion_field
+from radar.extrapolation.sprog import Matching, sprog
 from radar.sequence import Float32, FrameSequence
 
 
@@ -75,15 +76,47 @@ class SmoothedExtrapolation:
         return _moved(history, frames, rain_rate)
 
 
+@dataclass(frozen=True)
+class SProg:
+    """S-PROG: the rain moves on, and each scale fades as fast as it changes in this very event.
+
+    See `radar.extrapolation.sprog`; "mean" and "cdf" are the two ways in which pysteps matches it with the rain of now.
+    """
+
+    name: str
+    matching: Matching
+    input_length: int = 5
+    fewest_frames: ClassVar[int] = 3
+    beside_every_model: ClassVar[bool] = True
+
+    def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
+        """S-PROG in Lagrangian coordinates, carried along the motion of the newest frames."""
+        rain_rate = newest_frames(history, self.input_length).rain_rate
+        motion = motion_field(rain_rate)
+        frames = sprog(rain_rate, motion, steps, self.matching)
+        return forecast_after(history, np.stack(list(hold_inflow(frames, rain_rate[-1]))))
+
+
 def _moved(history: FrameSequence, frames: Iterable[Float32], rain_rate: Float32) -> FrameSequence:
     """Frames for leads 1, 2, ... carried along the motion of `rain_rate` (T, H, W)."""
     moved = carried(frames, motion_field(rain_rate))
     return forecast_after(history, np.stack(list(hold_inflow(moved, rain_rate[-1]))))
 
 
-_ALL: tuple[Baseline, ...] = (Persistence(), Extrapolation(), SmoothedExtrapolation())
+_ALL: tuple[Baseline, ...] = (
+    Persistence(),
+    Extrapolation(),
+    SmoothedExtrapolation(),
+    SProg("sprog-cdf", "cdf"),
+    SProg("sprog-mean", "mean"),
+)
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
 """By name, from the easiest to beat to the hardest."""
+
+
+StandIn = Literal["sprog-cdf", "extrapolation", "persistence"]
+STAND_INS: tuple[StandIn, ...] = get_args(StandIn)
+"""Baselines in place of a model that cannot forecast, the best first; each needs fewer frames than the one before."""
 
 
 def beside_every_model() -> tuple[Baseline, ...]:
@@ -95,6 +128,11 @@ def reference_of(models: Iterable[str]) -> str | None:
     """The hardest baseline among methods by name: what the others are compared with; None without any."""
     there = set(models)
     return next((name for name in reversed(BASELINES) if name in there), None)
+
+
+def stand_in(frames: int) -> StandIn:
+    """The best baseline that so many frames (1 or more) are enough for, in place of a model."""
+    return next(name for name in STAND_INS if BASELINES[name].fewest_frames <= frames)
 
 
 def is_baseline(forecaster: Forecaster) -> bool:

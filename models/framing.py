@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from radar.extrapolation.motion import Smoothing, carried, carry_each, motion_field
+from radar.extrapolation.motion import Smoothing, carried, carry_each, motion_field, to_present
 from radar.rain import RainScaling
 from radar.sequence import Float32
 
@@ -50,10 +50,7 @@ class Framing:
 
     def inputs(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
         """Observed frames (T, H, W) in mm/h in the network's coordinates; NaN where the rain comes from no data."""
-        if motion is None or len(rain_rate) == 1:
-            return rain_rate
-        earlier = carry_each(rain_rate[-2::-1], motion)[::-1]
-        return np.concatenate([earlier, rain_rate[-1:]])
+        return rain_rate if motion is None else to_present(rain_rate, motion)
 
     def targets(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
         """Later frames (K, H, W), leads 1 to K, in the network's coordinates: what it should have said."""

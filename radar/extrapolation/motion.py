@@ -23,6 +23,9 @@ _PAIRS = 3
 """How many of the newest pairs of frames the motion is averaged over."""
 _SMOOTHING_SIGMA = 40.0
 """Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
+_PATH_SPACING = 4
+_LEAST_TRACED = 64
+"""Paths are traced from one pixel in `_PATH_SPACING` along edges of so many pixels or more, else from all."""
 _WET_DBZ = 7.0
 """Echoes below this (about 0.06 mm/h) do not count as rain to be followed."""
 
@@ -105,37 +108,57 @@ class Trajectories:
     """Paths along a motion field, one timestep longer with every call of `extend`.
 
     Semi-Lagrangian backward (or, with `direction` -1, forward) tracing (Germann and Zawadzki, 2002,
-    doi:10.1175/1520-0493(2002)130<2859:SDOTPO>2.0.CO;2), with the displacement at a midpoint.
+    doi:10.1175/1520-0493(2002)130<2859:SDOTPO>2.0.CO;2), with the displacement at a midpoint. A motion field is smooth,
+    so that paths are traced from one pixel in 4 x 4 and interpolated between them.
     """
 
     def __init__(self, motion: Float32, direction: int = 1) -> None:
         rows, columns = motion.shape[1:]
-        self._motion = np.ascontiguousarray(np.moveaxis(motion * np.float32(direction), 0, -1))
-        self._columns, self._rows = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+        self._size = (columns, rows)
+        coarse = tuple(-(-size // _PATH_SPACING) if size >= _LEAST_TRACED else size for size in self._size)
+        self._spacing = np.array([columns / coarse[0], rows / coarse[1]], np.float32)
+        fine = np.ascontiguousarray(np.moveaxis(motion * np.float32(direction), 0, -1))
+        self._motion = cv2.resize(fine, coarse, interpolation=cv2.INTER_AREA).reshape(*coarse[::-1], 2)
+        self._pixels, self._nodes = _places(self._size), _places(coarse)
         self._path = np.zeros_like(self._motion)
+        self._from: Float32 = self._pixels
 
     def extend(self) -> None:
         """Go one timestep further back along the paths."""
-        ahead = self._sample(self._motion, self._path) * np.float32(0.5)
-        self._path = self._path + self._sample(self._motion, self._path + ahead)
+        ahead = self._motion_at(self._path) * np.float32(0.5)
+        self._path = self._path + self._motion_at(self._path + ahead)
+        fine = cv2.resize(self._path, self._size, interpolation=cv2.INTER_LINEAR).reshape(self._pixels.shape)
+        self._from = self._pixels - fine
 
     def carry(self, field: Float32) -> Float32:
         """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
         known = np.isfinite(field)
         if known.all():
-            weight = self._sample(np.ones_like(field), self._path)
+            weight = self._sample(np.ones_like(field))
             filled = field
         else:
-            weight = self._sample(known.astype(np.float32), self._path)
+            weight = self._sample(known.astype(np.float32))
             filled = np.where(known, field, np.float32(0))
-        carried = self._sample(filled, self._path)
+        carried = self._sample(filled)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(weight >= 0.5, carried / weight, np.float32(np.nan)).astype(np.float32, copy=False)
 
-    def _sample(self, field: Float32, path: Float32) -> Float32:
-        border = cv2.BORDER_REPLICATE if field.ndim == 3 else cv2.BORDER_CONSTANT
-        columns, rows = self._columns - path[..., 0], self._rows - path[..., 1]
-        return cast(Float32, cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=0))
+    def _sample(self, field: Float32) -> Float32:
+        """A field (H, W) where the paths start; 0 outside."""
+        return cast(
+            Float32, cv2.remap(field, self._from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        )
+
+    def _motion_at(self, path: Float32) -> Float32:
+        """The motion at the far ends of paths, between nodes; outside, that of the edge."""
+        places = self._nodes - path / self._spacing
+        return cast(Float32, cv2.remap(self._motion, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _places(size: tuple[int, ...]) -> Float32:
+    """Column and row of every pixel, (rows, columns, 2), of a frame of columns x rows."""
+    columns, rows = np.meshgrid(*(np.arange(count, dtype=np.float32) for count in size))
+    return np.stack([columns, rows], axis=-1)
 
 
 def extrapolate(rain_rate: Float32, motion: Float32, steps: int) -> Float32:
@@ -204,6 +227,16 @@ def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
     return np.where(known, total / np.maximum(weight, np.float32(1e-6)), np.float32(np.nan)).astype(
         np.float32, copy=False
     )
+
+
+def to_present(rain_rate: Float32, motion: Float32) -> Float32:
+    """Observed frames (T, H, W) in Lagrangian coordinates: each carried to the time of the last one.
+
+    NaN where the rain comes from no data. The last frame stays as it is.
+    """
+    if len(rain_rate) == 1:
+        return rain_rate
+    return np.concatenate([carry_each(rain_rate[-2::-1], motion)[::-1], rain_rate[-1:]])
 
 
 def halfway(before: Float32, after: Float32) -> Float32:

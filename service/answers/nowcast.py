@@ -40,7 +40,7 @@ class Nowcast:
         Why it is less than it should be.
     assumed : tuple of str
         What the caller did not say.
-    method : "model", "extrapolation" or "persistence"
+    method : "model" or one of `models.baselines.STAND_INS`
         What made the forecast: the model, or what stood in for it.
     run_id : str or None
         The run that it is of; such an answer is kept.

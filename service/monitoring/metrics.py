@@ -9,6 +9,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from models.baselines import STAND_INS
 from radar.quality import Reason
 from service.damage import KINDS
 
@@ -31,10 +32,10 @@ class Metrics:
     batch_size : Histogram
         Forecasts that were computed together.
     degraded : Counter by reason
-        Forecasts that are less than they should be: "store", "filled", "extrapolation", "persistence".
+        Forecasts that are less than they should be: "store", "filled", or the name of a stand-in.
     cache_hits, cache_misses : Counter by cache
     runs : Counter by method
-        E.g. "model", "extrapolation", "persistence".
+        "model", or the name of a stand-in.
     quarantined_frames : Counter by reason
     dropped_work : Counter by reason
         E.g. "left", "deadline".
@@ -59,11 +60,11 @@ class Metrics:
             "raincell_batch_size", "Forecasts computed together", buckets=_BATCHES, registry=self.registry
         )
         self.degraded = self._counter("degraded_answers", "Answers that are less than they should be", "reason")
-        _begin(self.degraded, "store", "filled", "extrapolation", "persistence")
+        _begin(self.degraded, "store", "filled", *STAND_INS)
         self.cache_hits = self._counter("cache_hits", "Answers from a cache", "cache")
         self.cache_misses = self._counter("cache_misses", "Answers that a cache did not have", "cache")
         self.runs = self._counter("runs", "Runs computed", "method")
-        _begin(self.runs, "model", "extrapolation", "persistence")
+        _begin(self.runs, "model", *STAND_INS)
         self.quarantined_frames = self._counter("quarantined_frames", "Frames that were not accepted", "reason")
         _begin(self.quarantined_frames, *get_args(Reason))
         self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")

@@ -105,12 +105,12 @@ class Start:
         Without gaps.
     observed : tuple of datetime
         The times of those that were observed.
-    method : "model", "extrapolation" or "persistence"
+    method : "model" or one of `models.baselines.STAND_INS`
         What the frames are enough for.
     degraded : str or None
         Why they are less than they should be.
     shortfalls : tuple of str
-        The same in words to count by: "store", "filled", "extrapolation", "persistence".
+        The same in words to count by: "store", "filled", or the name of the stand-in.
     """
 
     posted: Posted

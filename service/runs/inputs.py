@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from models.baselines import Extrapolation, Persistence
+from models.baselines import BASELINES, stand_in
 from models.forecaster import Forecaster
 from radar.extrapolation.motion import halfway
 from radar.sequence import FrameSequence, iso
@@ -27,7 +27,7 @@ class Inputs:
         Without gaps, up to the newest stored frame.
     observed : tuple of datetime
         Those of its frames that were observed.
-    method : "model", "extrapolation" or "persistence"
+    method : "model" or one of `models.baselines.STAND_INS`
         The best that so many frames allow.
     degraded : str or None
         What was missing, and what was done about it.
@@ -40,7 +40,7 @@ class Inputs:
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
-        """What was done about missing frames, in words to count by: "filled", "extrapolation", "persistence"."""
+        """What was done about missing frames, in words to count by: "filled", or the stand-in's name."""
         filled = len(self.observed) < len(self.frames)
         return ("filled",) * filled + ((self.method,) if self.method != "model" else ())
 
@@ -49,7 +49,8 @@ def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> In
     """The inputs of a model that reads `wanted` frames.
 
     One missing frame is filled along the motion between its neighbours, if both are there. Of what then leads up to the
-    newest frame without a gap, too few frames for the model make an extrapolation, a single one persistence.
+    newest frame without a gap, too few frames for the model make a forecast by S-PROG, two an extrapolation,
+    a single one persistence.
 
     Parameters
     ----------
@@ -66,16 +67,14 @@ def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> In
         timestep_minutes=newest.timestep_minutes,
         product=newest.product,
     )
-    method: Method = "model" if len(times) == wanted else "extrapolation" if len(times) > 1 else "persistence"
+    method: Method = "model" if len(times) == wanted else stand_in(len(times))
     observed = tuple(time for time in times if time != filled)
     return Inputs(frames, observed, method, _degraded(method, len(observed), wanted, filled, model))
 
 
 def forecaster_for(method: Method, frames: int, model: Forecaster) -> Forecaster:
     """What makes a forecast of so many frames: `model`, or the method that stands in for it."""
-    if method == "model":
-        return model
-    return Persistence() if method == "persistence" else Extrapolation(input_length=frames)
+    return model if method == "model" else replace(BASELINES[method], input_length=frames)
 
 
 def together(*reasons: str | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from models.baselines import stand_in
 from models.recurrent import RecurrentForecaster
 from radar.errors import RaincellError
 from radar.sequence import FrameSequence
@@ -13,7 +14,7 @@ from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.history.codec import StoredFrame, encode
 from service.runs.coverage import covered_by
 from service.runs.inputs import Inputs, collect_inputs, forecaster_for, together
-from service.runs.run import Method, Run, WholeRun, run_id
+from service.runs.run import Run, WholeRun, run_id
 
 OBSERVED = timedelta(hours=1)
 """How far back a run keeps the observed frames."""
@@ -124,7 +125,7 @@ def _forecast(wanted: RunPlan, inputs: Inputs) -> FrameSequence:
 
 
 def _without_model(inputs: Inputs, why: str) -> Inputs:
-    method: Method = "extrapolation" if len(inputs.frames) > 1 else "persistence"
+    method = stand_in(len(inputs.frames))
     return replace(inputs, method=method, degraded=together(inputs.degraded, f"{why}: {method} instead"))
 
 

@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from models.baselines import StandIn
 from models.card import ModelCard
 from radar.grid import Grid
 from service.history.codec import SeriesKey, StoredFrame, check_grid, series_of_header
 
-Method = Literal["model", "extrapolation", "persistence"]
+Method = Literal["model"] | StandIn
 MOST_EARLIER = 3
 """Earlier runs that are pooled with a run for its probabilities; older ones would not help."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")

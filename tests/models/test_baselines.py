@@ -8,7 +8,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from models.baselines import BASELINES, Extrapolation, beside_every_model, from_frames, is_baseline, reference_of
+from models.baselines import (
+    BASELINES,
+    Extrapolation,
+    beside_every_model,
+    from_frames,
+    is_baseline,
+    reference_of,
+    stand_in,
+)
 from models.forecaster import forecast_after
 from radar.sequence import FrameSequence
 
@@ -34,11 +42,17 @@ def dry(monkeypatch: pytest.MonkeyPatch) -> Dry:
 
 def test_baselines_are_called_by_their_names() -> None:
     assert all(name == baseline.name for name, baseline in BASELINES.items())
-    assert [baseline.name for baseline in beside_every_model()] == ["persistence", "extrapolation"]
+    assert [baseline.name for baseline in beside_every_model()] == [
+        "persistence",
+        "extrapolation",
+        "sprog-cdf",
+        "sprog-mean",
+    ]
 
 
 def test_the_hardest_one_is_what_others_are_compared_with() -> None:
     assert reference_of(["persistence", "model", "smoothed", "extrapolation"]) == "smoothed"
+    assert reference_of([*BASELINES, "model"]) == "sprog-mean"
     assert reference_of(["model", "persistence"]) == "persistence"
     assert reference_of(["model"]) is None
 
@@ -47,6 +61,14 @@ def test_one_reads_the_frames_that_there_are() -> None:
     extrapolation = BASELINES["extrapolation"]
     assert from_frames(extrapolation, 3) == Extrapolation(input_length=3)
     assert from_frames(extrapolation, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("frames", "name"), [(1, "persistence"), (2, "extrapolation"), (3, "sprog-cdf"), (9, "sprog-cdf")]
+)
+def test_the_best_baseline_that_there_are_frames_for_stands_in_for_a_model(frames: int, name: str) -> None:
+    assert stand_in(frames) == name
+    assert from_frames(BASELINES[name], frames) is not None
 
 
 def test_a_new_one_is_beside_every_model_and_learns_nothing(dry: Dry) -> None:

@@ -478,10 +478,10 @@ def test_a_short_history_is_extrapolated_and_a_single_frame_persists_by_name(cli
     np.testing.assert_array_equal(frames_in(answer)[-1], rain(5)[-1])
     add(client, rain(5)[-3:])
     response = client.post("/predict?product=RY", headers={"Accept": "application/netcdf"})
-    assert response.headers["x-raincell-method"] == "extrapolation"
-    assert response.headers["x-raincell-degraded"] == "3 of 5 frames: extrapolation instead of model still"
+    assert response.headers["x-raincell-method"] == "sprog-cdf"
+    assert response.headers["x-raincell-degraded"] == "3 of 5 frames: sprog-cdf instead of model still"
     with opened(response.content) as dataset:
-        assert dataset.attrs["method"] == "extrapolation"
+        assert dataset.attrs["method"] == "sprog-cdf"
 
 
 def test_one_missing_frame_of_the_history_is_filled_and_named(client: Client) -> None:

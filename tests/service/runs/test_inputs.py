@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from models.baselines import Extrapolation, Persistence
+from models.baselines import Extrapolation, Persistence, SProg
 from radar.extrapolation.motion import halfway
 from radar.grid import Grid
 from radar.sequence import FrameSequence, times_after
@@ -63,25 +63,25 @@ def test_one_missing_frame_is_filled_along_the_motion_and_named(storm: FrameSequ
 
 def test_a_missing_first_frame_without_one_before_it_is_not_guessed(storm: FrameSequence) -> None:
     inputs = gather(storm, 4, of=5)
-    assert inputs.method == "extrapolation"
-    assert inputs.degraded == "4 of 5 frames: extrapolation instead of model still"
+    assert inputs.method == "sprog-cdf"
+    assert inputs.degraded == "4 of 5 frames: sprog-cdf instead of model still"
     assert inputs.observed == times_after(ago(4), 4, 5)
 
 
-def test_of_two_missing_frames_the_newer_is_filled_and_the_rest_extrapolated(storm: FrameSequence) -> None:
+def test_of_two_missing_frames_the_newer_is_filled_and_the_rest_is_enough_for_sprog(storm: FrameSequence) -> None:
     inputs = gather(storm, 1, 3)
-    assert inputs.method == "extrapolation"
+    assert inputs.method == "sprog-cdf"
     assert inputs.frames.valid_times == times_after(ago(3), 3, 5)
     assert inputs.observed == (ago(2), ago(0))
     assert inputs.degraded is not None
     assert "was filled" in inputs.degraded
-    assert "2 of 5 frames: extrapolation" in inputs.degraded
+    assert "2 of 5 frames: sprog-cdf" in inputs.degraded
 
 
-@pytest.mark.parametrize(("missing", "kept"), [((2, 3), 2), ((3, 4, 5), 3)])
-def test_a_longer_gap_is_not_filled(storm: FrameSequence, missing: tuple[int, ...], kept: int) -> None:
+@pytest.mark.parametrize(("missing", "kept", "method"), [((2, 3), 2, "extrapolation"), ((3, 4, 5), 3, "sprog-cdf")])
+def test_a_longer_gap_is_not_filled(storm: FrameSequence, missing: tuple[int, ...], kept: int, method: str) -> None:
     inputs = gather(storm, *missing)
-    assert inputs.method == "extrapolation"
+    assert inputs.method == method
     assert inputs.observed == times_after(ago(kept), kept, 5)
 
 
@@ -97,6 +97,7 @@ def test_what_stands_in_is_what_is_named(storm: FrameSequence) -> None:
     model = Persistence("the-model")
     assert forecaster_for("model", 5, model) is model
     assert forecaster_for("extrapolation", 3, model) == Extrapolation(input_length=3)
+    assert forecaster_for("sprog-cdf", 4, model) == SProg("sprog-cdf", "cdf", input_length=4)
     assert forecaster_for("persistence", 1, model) == Persistence()
     for missing in ((), (1, 3), (1, 2)):
         inputs = gather(storm, *missing)

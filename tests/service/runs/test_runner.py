@@ -149,8 +149,8 @@ def test_a_corrected_a_late_and_the_next_frame_make_runs(replica: Replica) -> No
         ids.append(replica.latest().id)
     assert len(set(ids)) == 5
     runs = {run.id: run for run in replica.runs.runs(SERIES)}
-    assert runs[ids[0]].method == "extrapolation"
-    assert runs[ids[0]].degraded == "3 of 5 frames: extrapolation instead of model still"
+    assert runs[ids[0]].method == "sprog-cdf"
+    assert runs[ids[0]].degraded == "3 of 5 frames: sprog-cdf instead of model still"
     assert runs[ids[1]].method == "model"
     assert "2017-08-16T01:05:00Z is missing and was filled along the motion" in str(runs[ids[1]].degraded)
     assert runs[ids[2]].degraded is None
