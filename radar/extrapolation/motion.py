@@ -19,10 +19,16 @@ from radar.rain import RainScaling
 
 Float32 = npt.NDArray[np.float32]
 
-_PAIRS = 3
+_PAIRS = 4
 """How many of the newest pairs of frames the motion is averaged over."""
-_SMOOTHING_SIGMA = 40.0
+_SMOOTHING_SIGMA = 20.0
 """Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
+_SEARCH_SPACING = 2
+"""The search is for the motion of means over 2 x 2 pixels: single pixels come and go, and it takes half the time."""
+_BLUR = 1.0
+"""Standard deviation of a blur of these means before the search."""
+_LEAST_HALVED = 64
+"""Frames with an edge of fewer pixels are searched as they are."""
 _PATH_SPACING = 4
 _LEAST_TRACED = 64
 """Paths are traced from one pixel in `_PATH_SPACING` along edges of so many pixels or more, else from all."""
@@ -50,46 +56,61 @@ def motion_field(rain_rate: Float32) -> Float32:
     """Estimate the motion of rain from its newest frames.
 
     Dense inverse search flow (Kroeger et al., 2016, doi:10.1007/978-3-319-46493-0_29) between pairs of
-    reflectivity images, averaged with the rain as weight and spread by a Gaussian.
+    reflectivity images, averaged with the rain as weight and spread by a Gaussian. docs/lab/motion.md compares it.
 
     Parameters
     ----------
     rain_rate : float32 (T, H, W)
-        mm/h, oldest first; NaN counts as no rain. Pairs of the newest four frames are used.
+        mm/h, oldest first; NaN counts as no rain. The newest five frames are used.
 
     Returns
     -------
     float32 (2, H, W)
         Pixels per timestep (east, south); zero everywhere when it is dry or T = 1.
     """
-    images = [_image(frame) for frame in rain_rate[-_PAIRS - 1 :]]
     shape = rain_rate.shape[1:]
     if min(shape) < 16:  # too small for the search's patches
         return np.zeros((2, *shape), np.float32)
-    total, weights = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    spacing = _SEARCH_SPACING if min(shape) >= _LEAST_HALVED else 1
+    images = [_image(frame, spacing) for frame in rain_rate[-_PAIRS - 1 :]]
+    total, weights = np.zeros((*images[0].shape, 2), np.float32), np.zeros(images[0].shape, np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     for before, after in pairwise(images):
         flow = search.calc(before, after, None)  # type: ignore[call-overload]
         weight = np.minimum(before, after).astype(np.float32)
         total += flow * weight[..., None]
         weights += weight
-    return _spread(total, weights)
+    motion = _spread(total, weights, _SMOOTHING_SIGMA / spacing)
+    return motion if spacing == 1 else _enlarged(motion, shape)
 
 
-def _image(rain_rate: Float32) -> npt.NDArray[np.uint8]:
+def _image(rain_rate: Float32, spacing: int) -> npt.NDArray[np.uint8]:
     """Reflectivity as 8 bits for the flow search: 0 = no rain, 4 counts a dB above `_WET_DBZ`."""
     dbz = RainScaling().to_reflectivity(np.nan_to_num(rain_rate))
-    return np.asarray(np.clip((dbz - _WET_DBZ) * 4, 0, 255), np.uint8)
+    image = np.asarray(np.clip((dbz - _WET_DBZ) * 4, 0, 255), np.uint8)
+    if spacing == 1:
+        return image
+    size = (image.shape[1] // spacing, image.shape[0] // spacing)
+    means = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(means, (0, 0), _BLUR), np.uint8)
 
 
-def _spread(total: npt.NDArray[np.float32], weights: Float32) -> Float32:
+def _enlarged(motion: Float32, shape: tuple[int, ...]) -> Float32:
+    """A motion field of fewer pixels as one of `shape`, in its pixels."""
+    rows, columns = shape
+    scales = columns / motion.shape[2], rows / motion.shape[1]
+    resized = (cv2.resize(axis, (columns, rows), interpolation=cv2.INTER_LINEAR) for axis in motion)
+    return np.stack([axis * np.float32(scale) for axis, scale in zip(resized, scales, strict=True)])
+
+
+def _spread(total: npt.NDArray[np.float32], weights: Float32, sigma: float) -> Float32:
     """Weighted mean of the flow around every pixel; far from all rain, the mean of the whole field."""
     if not weights.any():
         return np.zeros((2, *weights.shape), np.float32)
     mean = total.sum(axis=(0, 1), dtype=np.float64) / weights.sum(dtype=np.float64)
     faint = np.float32(1e-3 * weights.max())
-    weight = _gaussian(weights, _SMOOTHING_SIGMA) + faint
-    axes = [(_gaussian(total[..., k], _SMOOTHING_SIGMA) + faint * np.float32(mean[k])) / weight for k in (0, 1)]
+    weight = _gaussian(weights, sigma) + faint
+    axes = [(_gaussian(total[..., k], sigma) + faint * np.float32(mean[k])) / weight for k in (0, 1)]
     return np.stack(axes).astype(np.float32, copy=False)
 
 
@@ -133,21 +154,16 @@ class Trajectories:
     def carry(self, field: Float32) -> Float32:
         """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
         known = np.isfinite(field)
-        if known.all():
-            weight = self._sample(np.ones_like(field))
-            filled = field
-        else:
-            weight = self._sample(known.astype(np.float32))
-            filled = np.where(known, field, np.float32(0))
-        carried = self._sample(filled)
+        total = self._sample(field if known.all() else np.where(known, field, np.float32(0)))
+        weight = self._sample(known.astype(np.float32))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(weight >= 0.5, carried / weight, np.float32(np.nan)).astype(np.float32, copy=False)
+            total /= weight
+        total[weight < 0.5] = np.nan
+        return total
 
     def _sample(self, field: Float32) -> Float32:
         """A field (H, W) where the paths start; 0 outside."""
-        return cast(
-            Float32, cv2.remap(field, self._from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        )
+        return cast(Float32, cv2.remap(field, self._from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
 
     def _motion_at(self, path: Float32) -> Float32:
         """The motion at the far ends of paths, between nodes; outside, that of the edge."""

@@ -16,6 +16,8 @@ Float64 = npt.NDArray[np.float64]
 
 _BINS_PER_WAVENUMBER = 16
 """Filters are tables over wavenumbers in steps of 1/16."""
+_MEAN = 0.5
+"""Below this wavenumber there is only the mean of the field."""
 _WIDTH = 0.5
 """Standard deviation of a band in levels."""
 
@@ -32,7 +34,7 @@ class Spectra:
         Of the fields.
     padded : (int, int)
     wavenumber : uint16 `padded`
-        For each number of a spectrum, its wavenumber (waves per longer edge) in steps of 1/16.
+        For each number of a spectrum, its wavenumber in steps of 1/16: waves per edge of the field, along both edges.
     multiplicity : float32 `padded`
         How many waves a number stands for, 2 where its conjugate is left out; 0 at the mean of the field.
     """
@@ -66,15 +68,15 @@ class Spectra:
     def bands(self, levels: int) -> Float64:
         """Band-pass filters (levels, wavenumbers), from the largest scale to the smallest; they add up to 1.
 
-        Gaussians in the logarithm of the wavenumber, one octave-like step between the domain and two pixels apart
-        (Pulkkinen et al., 2019, doi:10.5194/gmd-12-4185-2019).
+        Gaussians in the logarithm of the wavenumber, at even distances between the whole field and two pixels
+        (Pulkkinen et al., 2019, doi:10.5194/gmd-12-4185-2019), as pysteps has them.
         """
-        step = (0.5 * max(self.padded)) ** (1 / levels)
+        step = (0.5 * max(*self.shape, 4)) ** (1 / levels)
         wavenumber = np.arange(int(self.wavenumber.max()) + 1) / _BINS_PER_WAVENUMBER
         position = np.log(np.maximum(wavenumber, 1 / _BINS_PER_WAVENUMBER)) / np.log(step)
         centres = np.log(0.5 * (step ** np.arange(levels) + step ** np.arange(1, levels + 1))) / np.log(step)
         weights = np.exp(-((position - centres[:, None]) ** 2) / (2 * _WIDTH**2))
-        weights[0, wavenumber < 1] = 1
+        weights[:, wavenumber < _MEAN] = (np.arange(levels) == 0)[:, None]
         return cast(Float64, weights / weights.sum(axis=0))
 
 
@@ -82,9 +84,8 @@ class Spectra:
 def spectra(shape: tuple[int, int]) -> Spectra:
     """The layout of spectra of fields of a shape (H, W)."""
     padded = cast(tuple[int, int], tuple(cv2.getOptimalDFTSize(size) for size in shape))
-    longest = max(padded)
     vertical, horizontal = _packed_waves(*padded)
-    wavenumber = np.hypot(vertical * (longest / padded[0]), horizontal * (longest / padded[1]))
+    wavenumber = np.hypot(vertical * (shape[0] / padded[0]), horizontal * (shape[1] / padded[1]))
     alone = np.isin(vertical, (0, padded[0] / 2)) & np.isin(horizontal, (0, padded[1] / 2))
     multiplicity = np.where(alone, np.float32(1), np.float32(2))
     multiplicity[0, 0] = 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -27,11 +28,11 @@ Matching = Literal["mean", "cdf"]
 FRAMES = 3
 """Frames that the correlations come from."""
 DRY_DB = np.float32(-15)
-"""dB of 1 mm/h of a pixel without rain; fainter rain (0.032 mm/h) counts as none."""
-_FALLING_DB = DRY_DB + np.float32(2e-3)
-"""Rain from here on: a dry pixel is off by less after an advection."""
-_WET_DB = np.float32(10 * np.log10(WET_FROM) - 1e-4)
-"""dB from which a pixel is wet: a hair less, since 0.1 mm/h has no exact value in either unit."""
+"""dB of 1 mm/h of a dry pixel; drizzle fainter than that (0.032 mm/h) is lost."""
+_DRY_UNTIL = DRY_DB + np.float32(2e-3)
+"""dB below which a pixel is dry: it may be a hair off after an advection."""
+_WET_DB = np.float32(10 * np.log10(WET_FROM) + 1e-4)
+"""The least dB of a wet pixel; a hair more, since 0.1 mm/h has no exact value in either unit."""
 _LEVELS = 6
 _LARGEST = 0.9999
 """Correlation from one frame to the next: 1 would never lose anything."""
@@ -43,7 +44,8 @@ _QUANTILES = 2048
 def sprog(rain_rate: Float32, motion: Float32, steps: int, matching: Matching) -> Iterator[Float32]:
     """Forecast by S-PROG.
 
-    Advection is in dB, too: between a dry pixel and a wet one lies drizzle.
+    Advection is in dB, too: between a dry pixel and a wet one lies drizzle. Drizzle below `WET_FROM` is carried along
+    unchanged where nothing else falls.
 
     Parameters
     ----------
@@ -61,18 +63,26 @@ def sprog(rain_rate: Float32, motion: Float32, steps: int, matching: Matching) -
         mm/h for leads 1, 2, ...; NaN where the rain would come from no data.
     """
     observed = to_present(decibels(rain_rate[-FRAMES:]), motion)
-    return map(rates, carried(course(observed).forecast(steps, matching), motion))
+    drizzle = _drizzle(rain_rate[-1])
+    frames = (np.maximum(frame, drizzle) for frame in course(observed).forecast(steps, matching))
+    return map(rates, carried(frames, motion))
 
 
 def decibels(rain_rate: Float32) -> Float32:
-    """Convert mm/h to dB of 1 mm/h, `DRY_DB` at least; NaN stays NaN."""
-    faintest = np.float32(10 ** (DRY_DB / 10))
-    return cast(Float32, 10 * np.log10(np.maximum(rain_rate, faintest), dtype=np.float32))
+    """Convert mm/h to dB of 1 mm/h, `DRY_DB` below `WET_FROM`; NaN stays NaN."""
+    db = 10 * np.log10(np.maximum(rain_rate, np.float32(1e-6)), dtype=np.float32)
+    return np.where(rain_rate < np.float32(WET_FROM), DRY_DB, db)
+
+
+def _drizzle(rain_rate: Float32) -> Float32:
+    """Rain that is too faint to be wet (H, W) in dB of 1 mm/h, `DRY_DB` where there is none; NaN stays NaN."""
+    db = 10 * np.log10(np.maximum(rain_rate, np.float32(10 ** (DRY_DB / 10))), dtype=np.float32)
+    return np.where(rain_rate < np.float32(WET_FROM), db, DRY_DB)
 
 
 def rates(db: Float32) -> Float32:
     """Convert dB of 1 mm/h to mm/h, 0 at the floor of `decibels`; NaN stays NaN."""
-    return np.where(db < _FALLING_DB, np.float32(0), np.exp(db * np.float32(np.log(10) / 10)))
+    return cast(Float32, cv2.exp(db * np.float32(np.log(10) / 10)) * (db >= _DRY_UNTIL))  # NaN times 0 is NaN
 
 
 @dataclass(frozen=True)
@@ -107,16 +117,15 @@ class Course:
         """Predict dB of 1 mm/h (H, W) for leads 1, 2, ... in Lagrangian coordinates; NaN where `last` is.
 
         With matching "mean" the wet pixels have the mean (in dB) of those of the last frame, with "cdf" their
-        distribution. As many pixels are wet (`WET_FROM` or more) as in the last frame; the same holds for drizzle below
-        it. A dry frame stays dry.
+        distribution. As many pixels are wet (`WET_FROM` or more) as in the last frame, and all others are dry. Some of
+        the wet ones may lie where there is no data, as in pysteps. A dry frame stays dry.
         """
-        known = np.isfinite(self.last)
-        observed = _Observed(self.last[known])
+        missing = np.isnan(self.last)
+        observed = _Observed(np.where(missing, DRY_DB, self.last).ravel())
         matched = observed.with_mean if matching == "mean" else observed.with_cdf
         for field in self.fields(steps):
-            frame = np.full(field.shape, np.nan, np.float32)
-            frame[known] = matched(field[known])
-            yield frame
+            frame = matched(field.ravel()).reshape(field.shape)
+            yield np.where(missing, np.float32(np.nan), frame)
 
 
 def course(observed: Float32) -> Course:
@@ -170,34 +179,30 @@ def _autoregression(layout: Spectra, waves: list[Float32]) -> _Autoregression:
 
 
 class _Observed:
-    """The last frame in dB at pixels (N,) with data: what forecasts are matched with."""
+    """The last frame in dB (N,), dry where it has no data: what forecasts are matched with."""
 
     def __init__(self, last: Float32) -> None:
-        rain = np.sort(last)
-        self.wet, self.falling = (len(rain) - int(np.searchsorted(rain, limit)) for limit in (_WET_DB, _FALLING_DB))
-        self.rain = rain[len(rain) - self.falling :]
-        self.mean = np.float32(rain[len(rain) - self.wet :].mean() if self.wet else 0)
-        self._ranks = _ranks(self.falling)
+        self.rain = np.sort(last[last > _DRY_UNTIL])
+        self.mean = np.float32(self.rain.mean() if len(self.rain) else 0)
+        self._ranks = _ranks(len(self.rain))
 
     def with_mean(self, field: Float32) -> Float32:
-        """A field (N,) whose wettest pixels have the mean of the wet ones; the next ones are drizzle."""
-        wet_from, falls_from = _wettest(field, self.wet), _wettest(field, self.falling)
-        drizzle = np.clip(field, _FALLING_DB, np.nextafter(_WET_DB, DRY_DB))
-        wet = np.maximum(field + self.shift(field), _WET_DB + np.float32(2e-4))
-        return np.where(field >= wet_from, wet, np.where(field >= falls_from, drizzle, DRY_DB))
+        """A field (N,) whose wettest pixels have the mean of the wet ones; all others are dry."""
+        wet = field >= _wettest(field, len(self.rain))
+        return np.where(wet, np.maximum(field + self.shift(field), _WET_DB), DRY_DB)
 
     def shift(self, field: Float32) -> np.float32:
-        """How many dB to add to a field (N,): then its wettest pixels have the mean of the wet ones; 0 if none is wet."""
-        wet = field >= _wettest(field, self.wet)
-        return np.float32(self.mean - np.mean(field, where=wet)) if self.wet else np.float32(0)
+        """How many dB a field (N,) lacks for its wettest pixels to have the mean of the wet ones; 0 if none is wet."""
+        wet = field >= _wettest(field, len(self.rain))
+        return np.float32(self.mean - np.mean(field, where=wet)) if len(self.rain) else np.float32(0)
 
     def with_cdf(self, field: Float32) -> Float32:
         """Rain of the same distribution, given out in the order of a field (N,)."""
         matched = np.full(len(field), DRY_DB, np.float32)
-        if self.falling:
-            ordered = np.sort(field)[len(field) - self.falling :]
-            falls = field >= ordered[0]
-            matched[falls] = np.interp(field[falls], ordered[self._ranks], self.rain[self._ranks])
+        if len(self.rain):
+            ordered = np.sort(field)[len(field) - len(self.rain) :]
+            wet = field >= ordered[0]
+            matched[wet] = np.interp(field[wet], ordered[self._ranks], self.rain[self._ranks])
         return matched
 
 

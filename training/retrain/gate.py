@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from models.baselines import beside_every_model
 from radar.scores.measure import Measure
 from radar.scores.pixels import Float64
 from radar.scores.table import kept_in
@@ -39,12 +40,18 @@ class GateConfig:
     """How many times as long as the champion's its forecast may take."""
     fewest_blocks: float = 5.0
     """Independent blocks of starts below which an interval is too rough to prove anything."""
+    must_beat: tuple[str, ...] = ("persistence", "extrapolation")
+    """Baselines that it has to be better than; the others are scored beside it."""
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
             raise ValueError(f"expected score to be one of {', '.join(SCORES)}, got {self.score!r}; choose one")
         check_ranges(self, threshold=ABOVE_0, heavy_threshold=ABOVE_0, heavy_margin=FROM_0, latency_ratio=ABOVE_0)
         check_ranges(self, fewest_blocks=Range(2))
+        scored = [baseline.name for baseline in beside_every_model()]
+        unknown = sorted(set(self.must_beat) - set(scored))
+        if unknown:
+            raise ValueError(f"expected must_beat to name some of {', '.join(scored)}, got {', '.join(unknown)}")
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -118,7 +125,7 @@ def judge(evidence: Evidence, config: GateConfig) -> Verdict:
         judged.enough(),
         judged.better(),
         judged.heavy(),
-        *(judged.beats(name) for name in baselines),
+        *(judged.beats(name) for name in config.must_beat),
         _fast(evidence.seconds, config),
     )
     return Verdict(rules, judged.numbers(baselines))

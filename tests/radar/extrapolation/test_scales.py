@@ -37,8 +37,7 @@ def test_covariances_add_up_to_that_of_the_pixels(shape: tuple[int, int]) -> Non
 def test_a_filter_is_that_of_the_full_spectrum(shape: tuple[int, int]) -> None:
     layout = spectra(shape)
     assert layout.padded == shape  # sizes that need no padding
-    longest = max(shape)
-    waves = [np.fft.fftfreq(size) * longest for size in shape]
+    waves = [np.fft.fftfreq(size) * size for size in shape]
     wavenumber = np.rint(np.hypot(waves[0][:, None], waves[1][None]) * 16) / 16
     expected = np.fft.ifft2(np.fft.fft2(field(shape)) * np.cos(wavenumber)).real
     response = np.cos(np.arange(int(layout.wavenumber.max()) + 1) / 16)

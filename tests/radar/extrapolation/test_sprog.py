@@ -90,14 +90,15 @@ def test_a_dry_frame_after_rain_stays_dry(matching: Matching) -> None:
 
 
 @pytest.mark.parametrize("matching", BOTH)
-def test_missing_pixels_stay_missing_and_the_others_keep_their_area(matching: Matching) -> None:
+def test_missing_pixels_stay_missing_and_no_rain_is_added_elsewhere(matching: Matching) -> None:
     rain = showers()
     rain[:, :40] = np.nan
     rain[0, :, :20] = np.nan  # only in an earlier frame
     frames = forecast(rain, matching)
     np.testing.assert_array_equal(np.isnan(frames), np.broadcast_to(np.isnan(rain[-1]), frames.shape))
-    wet = (frames[:, 40:] >= WET_FROM).sum(axis=(1, 2))
-    np.testing.assert_allclose(wet, (rain[-1] >= WET_FROM).sum(), rtol=0.002)
+    wet = (frames >= WET_FROM).sum(axis=(1, 2)) / (rain[-1] >= WET_FROM).sum()
+    assert (wet < 1.002).all()
+    assert (wet > 0.8).all()  # the rest is smoothed into the pixels without data
 
 
 @pytest.mark.parametrize("matching", BOTH)
@@ -112,8 +113,8 @@ def test_frames_of_any_shape_and_one_wet_pixel(shape: tuple[int, int], matching:
     assert np.isnan(forecast(all_missing, matching, 2)).all()
 
 
-def test_decibels_and_rates_are_inverse_above_the_floor() -> None:
-    rain = np.array([0.04, 0.1, 1, 100], np.float32)
+def test_decibels_and_rates_are_inverse_for_wet_pixels() -> None:
+    rain = np.array([0.1, 0.12, 1, 100], np.float32)
     np.testing.assert_allclose(rates(decibels(rain)), rain, rtol=1e-5)
-    np.testing.assert_array_equal(decibels(np.array([0, np.nan, 0.01], np.float32)), np.array([-15, np.nan, -15], "f4"))
+    np.testing.assert_array_equal(decibels(np.array([0, np.nan, 0.09], np.float32)), np.array([-15, np.nan, -15], "f4"))
     np.testing.assert_array_equal(rates(np.array([-15, np.nan], np.float32)), np.array([0, np.nan], np.float32))

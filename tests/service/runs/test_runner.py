@@ -177,7 +177,7 @@ def test_a_single_frame_persists(replica: Replica) -> None:
     assert replica.latest().degraded == "1 of 5 frames: persistence instead of model still"
 
 
-def test_frames_that_the_model_is_not_made_for_are_extrapolated_and_it_is_said(replica: Replica) -> None:
+def test_a_baseline_forecasts_from_frames_that_the_model_is_not_made_for(replica: Replica) -> None:
     coarse = Grid("coarse", (24, 20), 3.0)
     replica.history.append(sequence(5, end=END, grid=coarse))
     start = END - timedelta(minutes=50)
@@ -190,10 +190,10 @@ def test_frames_that_the_model_is_not_made_for_are_extrapolated_and_it_is_said(r
     ):
         run = replica.runs.latest_now(series).value
         assert run is not None
-        assert run.method == "extrapolation"
+        assert run.method == "sprog-cdf"
         assert run.degraded is not None
         assert text in run.degraded
-        assert run.degraded.endswith("extrapolation instead")
+        assert run.degraded.endswith("sprog-cdf instead")
         assert run.lead_minutes == leads
 
 
@@ -263,8 +263,8 @@ def test_while_the_first_run_takes_long_a_quick_one_answers_and_says_so(
 
     replica.history.append(sequence(5, end=END))
     quick = in_loop(story())
-    assert (quick.interim, quick.method, quick.model) == (True, "extrapolation", "still")
-    assert quick.degraded == "the first run of model still is still being made: extrapolation instead"
+    assert (quick.interim, quick.method, quick.model) == (True, "sprog-cdf", "still")
+    assert quick.degraded == "the first run of model still is still being made: sprog-cdf instead"
     assert until_next_run(quick, NOW) == 5
     made = replica.latest()
     assert (made.interim, made.method, made.degraded) == (False, "model", None)

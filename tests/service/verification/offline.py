@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from models.baselines import Extrapolation
+from models.baselines import Extrapolation, SProg
 from radar.extrapolation.neighbourhood import exceedance_probability, half_width_km
 from radar.ledger.ledger import Key
 from radar.scores.fss import fraction_sum, scale_pixels
@@ -31,7 +31,7 @@ def evaluate(
     """Totals in the order of `ScoreSums.values`, over all lead times whose observation is there."""
     totals: Evaluated = {}
     for whole in wholes:
-        moved = _extrapolated(whole)
+        baselines = _baselines(whole)
         for minutes in whole.run.lead_minutes:
             seen = observed.get(whole.run.valid_time(minutes))
             if seen is None:
@@ -39,7 +39,7 @@ def evaluate(
             forecasts = {
                 f"{whole.run.model}/{whole.run.version}": decode_one(whole.frames[minutes]),
                 "persistence": decode_one(whole.frames[0]),
-                "extrapolation": moved[minutes],
+                **{name: frames[minutes] for name, frames in baselines.items()},
             }
             reference = (dwd or {}).get(whole.run.reference_time)
             if reference is not None:
@@ -90,8 +90,12 @@ def _probabilities(whole: WholeRun, wholes: Sequence[WholeRun], minutes: int) ->
     return [exceedance_probability(members, threshold, half, weights) for threshold in THRESHOLDS]
 
 
-def _extrapolated(whole: WholeRun) -> dict[int, Float32]:
+def _baselines(whole: WholeRun) -> dict[str, dict[int, Float32]]:
     newest = sorted(whole.run.observed_minutes)[-5:]
     history = decode([whole.frames[minutes] for minutes in newest])
-    forecast = Extrapolation().forecast(history, len(whole.run.lead_minutes))
-    return {minutes: decode_one(frame) for minutes, frame in zip(forecast.lead_minutes, encode(forecast), strict=True)}
+    forecasts = {}
+    for baseline in (Extrapolation(), SProg("sprog-cdf", "cdf"), SProg("sprog-mean", "mean")):
+        forecast = baseline.forecast(history, len(whole.run.lead_minutes))
+        frames = zip(forecast.lead_minutes, encode(forecast), strict=True)
+        forecasts[baseline.name] = {minutes: decode_one(frame) for minutes, frame in frames}
+    return forecasts

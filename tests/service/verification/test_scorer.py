@@ -176,9 +176,9 @@ def test_what_stood_in_for_a_model_is_not_scored_as_the_model(
     replica.history.append(one(frames, 3))
     replica.scorer.look()
     (record,) = read_records(tmp_path / "ledger")
-    assert (record.served, record.method) == (STAND_IN, "extrapolation")
-    assert set(record.sums) == {STAND_IN, PERSISTENCE, EXTRAPOLATION}
-    served, moved = (record.sums[name].values for name in (STAND_IN, EXTRAPOLATION))
+    assert (record.served, record.method) == (STAND_IN, "sprog-cdf")
+    assert set(record.sums) == {STAND_IN, PERSISTENCE, EXTRAPOLATION, "sprog-cdf", "sprog-mean"}
+    served, moved = (record.sums[name].values for name in (STAND_IN, "sprog-cdf"))
     for statistic in (COUNTS, ERRORS, FRACTIONS):
         np.testing.assert_array_equal(LIVE.part(statistic, served), LIVE.part(statistic, moved))
 
@@ -191,7 +191,7 @@ def test_a_new_baseline_is_scored_beside_every_run(
     records = list(read_records(tmp_path / "ledger"))
     assert records
     for record in records:
-        assert set(record.sums) == {MODEL, PERSISTENCE, EXTRAPOLATION, "dry"}
+        assert set(record.sums) == {MODEL, PERSISTENCE, EXTRAPOLATION, "sprog-cdf", "sprog-mean", "dry"}
         assert record.sums["dry"].counts(0.1)[0] == 0  # no hit
         assert record.sums["dry"].pixels == record.sums[MODEL].pixels
 

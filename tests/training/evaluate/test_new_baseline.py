@@ -29,11 +29,11 @@ def test_evaluate_scores_it_unless_asked_otherwise(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("sys.argv", command)
     assert main() == 0
     rows = {row["model"]: row for row in json.loads(scores.read_text())}
-    assert list(rows) == ["persistence", "extrapolation", "smoothed", "dry"]
+    assert list(rows) == ["persistence", "extrapolation", "smoothed", "sprog-cdf", "sprog-mean", "dry"]
     assert (rows["dry"]["pod"], rows["dry"]["seen"]) == (0, "no")  # it hits nothing, and has learnt from nothing
 
 
 def test_a_hindcast_and_a_trial_have_it_beside_the_model() -> None:
     plan = HindcastPlan("rain/1", "", Series("RY", GRID, 5), 6, 1, 1, (1.0,), (NOON,), ())
-    assert plan.forecasters == ("rain/1", "persistence", "extrapolation", "dry")
+    assert plan.forecasters == ("rain/1", "persistence", "extrapolation", "sprog-cdf", "sprog-mean", "dry")
     assert frames_tested(3, 2) == 6 + 2

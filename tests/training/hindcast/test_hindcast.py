@@ -121,7 +121,7 @@ def test_the_store_holds_what_the_model_says_of_every_start(archive: Path, alone
 def test_scores_are_those_of_the_stored_forecasts_on_what_was_observed(archive: Path, alone: Path) -> None:
     report = json.loads(scores_file(alone).read_text())
     rows = {(row["forecaster"], row["lead_minutes"], row["threshold"]): row for row in report["scores"]}
-    assert {key[0] for key in rows} == {_REFERENCE, "persistence", "extrapolation"}
+    assert {key[0] for key in rows} == {_REFERENCE, "persistence", "extrapolation", "sprog-cdf", "sprog-mean"}
     times = set(Archive(archive).times("RY", _GRID.key))
     total, frames = None, 0
     with xr.open_zarr(alone) as store:
@@ -165,7 +165,7 @@ def test_what_is_whole_is_not_done_again(archive: Path, alone: Path) -> None:
 def test_a_store_of_other_baselines_is_refused(archive: Path, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _contents(alone)
     monkeypatch.setitem(BASELINES, "dry", Dry())
-    with pytest.raises(InvalidRequest, match=r"hindcast\.zarr with 4 forecasters .* got one with 3"):
+    with pytest.raises(InvalidRequest, match=r"hindcast\.zarr with 6 forecasters .* got one with 5"):
         hindcast(_MODEL, archive, alone, _QUESTION, show=False)
     assert _contents(alone) == before
 

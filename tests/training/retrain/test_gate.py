@@ -97,6 +97,12 @@ def test_a_gain_that_only_some_starts_have_is_not_proof() -> None:
     assert broken(verdict) == ["better than the champion"]
 
 
+def test_only_the_named_baselines_have_to_be_beaten() -> None:
+    as_extrapolation = evidence(sums(5, 5), sums(4, 6))
+    assert broken(judge(as_extrapolation, CONFIG)) == ["better than extrapolation"]
+    assert judge(as_extrapolation, GateConfig(must_beat=("persistence",))).passed
+
+
 def test_too_few_starts_prove_nothing() -> None:
     assert broken(judge(evidence(sums(7, 3), block=3), CONFIG)) == ["enough starts"]
     alone = judge(evidence(sums(7, 3), block=6), CONFIG)
@@ -122,8 +128,15 @@ def test_slow_and_unsound_challengers_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"score": "bias"}, {"score": "luck"}, {"latency_ratio": 0.0}, {"heavy_margin": -1.0}, {"fewest_blocks": 1.0}],
+    [
+        {"score": "bias"},
+        {"score": "luck"},
+        {"latency_ratio": 0.0},
+        {"heavy_margin": -1.0},
+        {"fewest_blocks": 1.0},
+        {"must_beat": ("luck",)},
+    ],
 )
-def test_a_gate_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+def test_a_gate_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         GateConfig(**wrong)  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def check_version(repository: Path, made: RunFolder) -> None:
     assert manifest["gate"]["decision"] == "challenger"
     assert make_config(manifest["configuration"]).sha256 == lineage.configuration_sha256
     assert {row["model"] for row in manifest["scores"]} == {
-        *(f"{NAME}/1", f"{NAME}/{made.version}", "persistence", "extrapolation"),
+        *(f"{NAME}/1", f"{NAME}/{made.version}", "persistence", "extrapolation", "sprog-cdf", "sprog-mean"),
     }
 
 
