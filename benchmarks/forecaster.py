@@ -58,7 +58,7 @@ def _measure(forecaster: RecurrentForecaster, rain_rate: Float32) -> dict[str, f
         motion = framing.motion(rain_rate)
     with timed("inputs and base"):
         frames = framing.channels(framing.inputs(rain_rate, motion), card.spec.inputs)[:, None]
-        base = np.nan_to_num(framing.base_frames(rain_rate[-1], LEADS), nan=0.0)[:, None, None]
+        base = np.nan_to_num(list(framing.bases(rain_rate, LEADS)), nan=0.0)[:, None, None]
     with timed(f"{len(frames) + LEADS - 1} steps of the network"):
         units = list(roll_out(forecaster.step, frames, base, card.pad_multiple))
     with timed("predictions to the ground"):

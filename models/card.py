@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.exceedance.dressing import Dressing
 from models.framing import Framing
 from models.spec import NetworkSpec
 from radar.extrapolation.motion import Smoothing
@@ -76,13 +77,14 @@ class ModelCard(_Frozen):
     longest_lead_minutes: int = Field(gt=0)
     scaling: RainScaling
     coordinates: Literal["eulerian", "lagrangian"]
-    base: Literal["none", "persistence", "smoothed"]
+    base: Literal["none", "persistence", "smoothed", "sprog"]
     smoothing: Smoothing = Smoothing()
     states: tuple[StateShape, ...]
     pad_multiple: int = Field(gt=0)
     precision: Literal["float32", "float16", "int8"] = "float32"
     tolerances: dict[str, float]
     data: tuple[DataSource, ...] = ()
+    dressing: Dressing | None = None
     lineage: Lineage = Lineage()
     graph_sha256: str = ""
 

@@ -3,7 +3,7 @@
 With `coordinates` "lagrangian" everything happens in the frame of the moving rain: the input frames are advected to
 the present along the motion field, the network predicts growth and decay there, and the forecast is advected
 out. With a `base` other than "none" the network predicts the difference from it: from the last frame ("persistence"),
-or from the last frame smoothed for each lead time ("smoothed").
+from the last frame smoothed for each lead time ("smoothed"), or from S-PROG ("sprog").
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Literal
 import numpy as np
 
 from radar.extrapolation.motion import Smoothing, carried, carry_each, motion_field, to_present
+from radar.extrapolation.sprog import FRAMES, course, decibels
 from radar.rain import RainScaling
 from radar.sequence import Float32
+
+_LOWEST_BASE = -0.1
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Framing:
         Frames of history that it reads.
     scaling : RainScaling
     coordinates : "eulerian" or "lagrangian"
-    base : "none", "persistence" or "smoothed"
+    base : "none", "persistence", "smoothed" or "sprog"
     smoothing : Smoothing
         Used with base "smoothed".
     """
@@ -41,7 +44,7 @@ class Framing:
     input_length: int = 5
     scaling: RainScaling = RainScaling()
     coordinates: Literal["eulerian", "lagrangian"] = "eulerian"
-    base: Literal["none", "persistence", "smoothed"] = "none"
+    base: Literal["none", "persistence", "smoothed", "sprog"] = "none"
     smoothing: Smoothing = Smoothing()
 
     def motion(self, rain_rate: Float32) -> Float32 | None:
@@ -72,13 +75,36 @@ class Framing:
         smoothed = self.smoothing.apply(last, lead * self.timestep_minutes, self.pixel_size_km)
         return self.scaling.to_network(smoothed)
 
-    def base_frames(self, last: Float32, leads: int) -> Float32:
-        """The base of leads 1 to `leads`, (leads, H, W)."""
-        return np.stack([self.base_frame(last, lead) for lead in range(1, leads + 1)])
+    def bases(self, observed: Float32, leads: int) -> Iterator[Float32]:
+        """The base (H, W) in network units of leads 1, 2, ..., from frames (T, H, W) in mm/h; NaN where the last is.
+
+        `observed` is in the network's coordinates. The base "sprog" is matched in the mean and has no mask of wet
+        pixels, so that dry pixels near rain differ from those far away; it may be a little below 0.
+        """
+        if self.base != "sprog":
+            yield from (self.base_frame(observed[-1], lead) for lead in range(1, leads + 1))
+            return
+        missing = np.isnan(observed[-1])
+        for field in course(decibels(observed[-FRAMES:])).matched_fields(leads):
+            units = np.clip(self.scaling.decibels_to_network(field), _LOWEST_BASE, 1)
+            yield np.where(missing, np.float32(np.nan), units)
 
     def channels(self, rain_rate: Float32, names: tuple[str, ...]) -> Float32:
         """Frames (T, H, W) in mm/h as network inputs (T, len(names), H, W); NaN becomes rain 0, coverage 0."""
-        units = [self.scaling.to_network(rain_rate)]
-        if "coverage" in names:
-            units.append(np.isfinite(rain_rate).astype(np.float32))
-        return np.nan_to_num(np.stack(units, axis=1), nan=0.0)
+        units = self.scaling.to_network(rain_rate)
+        known = np.isfinite(rain_rate).astype(np.float32)
+        last = np.broadcast_to(units[-1], units.shape)
+        parts = {"rain": units, "coverage": known, "phase": np.zeros_like(units), "last": last}
+        return np.nan_to_num(np.stack([parts[name] for name in names], axis=1), nan=0.0)
+
+    def base_channels(self, base: Float32, lead: int, newest: Float32) -> Float32:
+        """The base (B, 1, H, W) of a lead as network inputs for the output "exceedance": `EXCEEDANCE_INPUTS`.
+
+        `newest` (B, inputs, H, W) are the inputs of the last observed frame.
+        """
+        phase = np.full_like(base, self.phase(lead))
+        return np.concatenate([base, newest[:, 1:2], phase, newest[:, :1]], axis=1)
+
+    def phase(self, lead: int) -> float:
+        """The lead time of a lead (1, 2, ...) in hours."""
+        return lead * self.timestep_minutes / 60

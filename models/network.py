@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cells.gates import blank
+from models.exceedance.weights import DressingWeights
+from models.fine_path import FinePath
 from models.spec import NetworkSpec
 from models.stack import Stack, StackState
 
@@ -27,9 +29,13 @@ class Network(nn.Module):
     def __init__(self, spec: NetworkSpec, stack: Stack) -> None:
         super().__init__()
         self.spec = spec
-        self.embedding = nn.Conv2d(len(spec.inputs) * spec.patch**2, spec.channels, 1)
+        self.fine = FinePath(spec) if spec.fine_patch else None
+        if self.fine is None:
+            self.embedding = nn.Conv2d(len(spec.inputs) * spec.patch**2, spec.channels, 1)
         self.stack = stack
-        self.head = nn.Conv2d(spec.channels, spec.patch**2, 1)
+        if self.fine is None:
+            self.head = nn.Conv2d(spec.channels, spec.outputs * spec.patch**2, 1)
+        self.dressing = DressingWeights(spec) if spec.output == "exceedance" else None
 
     @property
     def states(self) -> tuple[StackState, ...]:
@@ -38,6 +44,9 @@ class Network(nn.Module):
 
     def zero_head(self) -> None:
         """Make every prediction 0 until training changes it: the network starts as its base."""
+        if self.fine is not None:
+            self.fine.zero_head()
+            return
         nn.init.zeros_(self.head.weight)
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
@@ -62,13 +71,17 @@ class Network(nn.Module):
 
         Returns
         -------
-        prediction (B, 1, H, W), without activation, and the new states.
+        prediction (B, outputs, H, W), without activation, and the new states.
         """
         prediction, new_states, _ = self.step(frame, states)
         return prediction, new_states
 
     def step(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
         """As `forward`, with the cells' penalties for the training loss."""
+        if self.fine is not None:
+            features, x = self.fine.embed(frame)
+            x, new_states, penalties = self.stack(x, states)
+            return self.fine.predict(features, x), new_states, penalties
         patch = self.spec.patch
         x = self.embedding(F.pixel_unshuffle(frame, patch) if patch > 1 else frame)
         x, new_states, penalties = self.stack(x, states)
@@ -94,6 +107,34 @@ def roll_out(network: Network, frames: Tensor, leads: int, base: Tensor | None =
         The prediction of every frame after the first; the last `leads` are the forecast. Not clipped.
     """
     return roll_out_with_penalties(network, frames, leads, base).outputs
+
+
+def read_bases(network: Network, frames: Tensor, bases: Tensor) -> RollOut:
+    """Read all `frames`, then the base of each lead, for the output "exceedance".
+
+    Parameters
+    ----------
+    frames : Tensor (T, B, inputs, H, W)
+        Observed frames as `EXCEEDANCE_INPUTS` has them; any H and W.
+    bases : Tensor (leads, B, inputs, H, W)
+        The same of the base of each lead.
+
+    Returns
+    -------
+    RollOut
+        Outputs (leads, B, thresholds, H, W) to be added to the dressed base, and penalties of all steps.
+    """
+    rows, columns = frames.shape[-2:]
+    padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
+    states = network.initial_states(F.pad(frames[0], padding))
+    outputs: list[Tensor] = []
+    penalties: list[Tensor] = []
+    for frame in (*frames, *bases):
+        output, states, step_penalties = network.step(F.pad(frame, padding), states)
+        outputs.append(output)
+        penalties += [torch.stack(step_penalties)] if step_penalties else []
+    leads = torch.stack(outputs[len(frames) :])[..., :rows, :columns]
+    return RollOut(leads, torch.stack(penalties) if penalties else None)
 
 
 class RollOut(NamedTuple):

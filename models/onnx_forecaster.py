@@ -15,6 +15,7 @@ import onnxruntime as ort
 from pydantic import ValidationError
 
 from models.card import ModelCard
+from models.exceedance.forecaster import forecaster_of
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.recurrent import RecurrentForecaster
 from radar.errors import ArtifactRejected, ProviderMissing
@@ -53,7 +54,7 @@ def load_forecaster(path: Path, provider: Provider, threads: int | None = None) 
     card = _read_card(metadata.get(CARD_KEY, ""))
     step = OnnxStep(session, card, provider)
     GoldenCase.from_text(metadata.get(GOLDEN_KEY, "")).check(step, _tolerance(card, provider))
-    forecaster = RecurrentForecaster(card, step)
+    forecaster = forecaster_of(card, step)
     forecaster.warm_up((1, *_WARM_UP_PIXELS[provider]))
     return forecaster
 

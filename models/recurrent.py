@@ -86,7 +86,7 @@ class RecurrentForecaster:
         for history in histories:
             check_fit(self.card, history, steps)
         observed = [newest_frames(history, self.card.input_length) for history in histories]
-        rows, columns = _one_shape(observed)
+        rows, columns = one_shape(observed)
         self._remember((len(observed), rows, columns))
         motions = [self.card.framing.motion(frames.rain_rate) for frames in observed]
         # Each in memory of its own, so that none keeps the others' while it is sent.
@@ -103,13 +103,11 @@ class RecurrentForecaster:
         """The network's answers (B, 1, H, W), lead by lead, in its units and coordinates."""
         framing, names = self.card.framing, self.card.spec.inputs
         pasts = zip(observed, motions, strict=True)
-        inputs = [framing.channels(framing.inputs(past.rain_rate, motion), names) for past, motion in pasts]
-        last = [past.rain_rate[-1] for past in observed]
-        base = (
-            np.nan_to_num(np.stack([framing.base_frame(frame, lead) for frame in last]))[:, None]
-            for lead in range(1, steps + 1)
-        )
-        return roll_out(self.step, np.stack(inputs, axis=1), base, self.card.pad_multiple)
+        seen = [framing.inputs(past.rain_rate, motion) for past, motion in pasts]
+        inputs = np.stack([framing.channels(frames, names) for frames in seen], axis=1)
+        bases = zip(*(framing.bases(frames, steps) for frames in seen), strict=True)
+        base = (np.nan_to_num(np.stack(lead))[:, None] for lead in bases)
+        return roll_out(self.step, inputs, base, self.card.pad_multiple)
 
     def _to_rain(self, units: Float32, past: Float32, motion: Float32 | None) -> Float32:
         """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory.
@@ -199,12 +197,28 @@ def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple:
         yield newest[..., :rows, :columns]
 
 
+def read_bases(step: Step, frames: Float32, bases: Iterable[Float32], pad_multiple: int = 1) -> Iterator[Float32]:
+    """Read `frames` (T, B, inputs, H, W), then the base (B, inputs, H, W) of each lead: for the output "exceedance".
+
+    Yields float32 (B, thresholds, H, W) for each lead: what is added to the log-odds of the dressed base.
+    """
+    rows, columns = frames.shape[-2:]
+    frames = _padded(frames, pad_multiple)
+    state = step.start(frames.shape[1], *frames.shape[-2:])
+    for frame in frames:
+        _, state = step(frame, state)
+    for base in bases:
+        output, state = step(_padded(base, pad_multiple), state)
+        yield output[..., :rows, :columns]
+
+
 def _padded(array: Float32, multiple: int) -> Float32:
     """Zeros after the last row and column, up to a multiple."""
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -size % multiple) for size in array.shape[-2:]])
 
 
-def _one_shape(histories: Sequence[FrameSequence]) -> tuple[int, int]:
+def one_shape(histories: Sequence[FrameSequence]) -> tuple[int, int]:
+    """Rows and columns of frames that are all alike, or GridMismatch."""
     first, *others = [history.grid.shape for history in histories]
     for other in others:
         if other != first:

@@ -16,7 +16,7 @@ from models.cells.predrnn_v2 import PredRNNV2
 from models.cells.predrnnpp import CausalLSTM, HighwayCausalLSTM
 from models.cells.trajgru import TrajGRU
 from models.network import Network
-from models.spec import MULTI_SCALE, PLAIN, NetworkSpec
+from models.spec import EXCEEDANCE_INPUTS, MULTI_SCALE, PLAIN, RAIN_INPUTS, NetworkSpec
 from models.stack import Stack
 
 CELLS: dict[str, Callable[[NetworkSpec], list[Cell]]] = {
@@ -58,8 +58,8 @@ def build(spec: NetworkSpec) -> Network:
     """
     if spec.cell not in CELLS:
         raise ValueError(f"expected one of the cells {', '.join(CELLS)}, got {spec.cell!r}")
-    if spec.inputs not in (("rain",), ("rain", "coverage")):
-        raise ValueError(f"expected inputs ('rain',) or ('rain', 'coverage'), got {spec.inputs}")
+    if spec.inputs not in ((EXCEEDANCE_INPUTS,) if spec.output == "exceedance" else RAIN_INPUTS):
+        raise ValueError(f"expected inputs {RAIN_INPUTS}, or {EXCEEDANCE_INPUTS} for exceedance, got {spec.inputs}")
     if spec.cell == "motionrnn" and spec.channels % 4:
         raise ValueError(f"expected channels in multiples of 4 for motionrnn, got {spec.channels}")
     return Network(spec, Stack(CELLS[spec.cell](spec), spec.scales, memory_channels=spec.channels))

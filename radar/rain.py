@@ -49,6 +49,11 @@ class RainScaling:
         units = (self.to_reflectivity(rate) - self.lowest_dbz) / (self.highest_dbz - self.lowest_dbz)
         return np.where(rate < self.dry_below, np.float32(0), np.clip(units, 0, 1)).astype(np.float32, copy=False)
 
+    def decibels_to_network(self, db: npt.ArrayLike) -> Float32:
+        """Network units of rain in dB of 1 mm/h: as `to_network`, but neither clipped nor dry anywhere."""
+        reflectivity = np.asarray(db, np.float32) * np.float32(self.b) + np.float32(10 * np.log10(self.a))
+        return np.asarray((reflectivity - self.lowest_dbz) / (self.highest_dbz - self.lowest_dbz), np.float32)
+
     def from_network(self, units: npt.ArrayLike) -> Float32:
         """Rain rate in mm/h of network units, which are clipped to [0, 1] first."""
         clipped = np.clip(np.asarray(units, np.float32), 0, 1)

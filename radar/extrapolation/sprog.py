@@ -63,7 +63,7 @@ def sprog(rain_rate: Float32, motion: Float32, steps: int, matching: Matching) -
         mm/h for leads 1, 2, ...; NaN where the rain would come from no data.
     """
     observed = to_present(decibels(rain_rate[-FRAMES:]), motion)
-    drizzle = _drizzle(rain_rate[-1])
+    drizzle = drizzle_of(rain_rate[-1])
     frames = (np.maximum(frame, drizzle) for frame in course(observed).forecast(steps, matching))
     return map(rates, carried(frames, motion))
 
@@ -74,10 +74,14 @@ def decibels(rain_rate: Float32) -> Float32:
     return np.where(rain_rate < np.float32(WET_FROM), DRY_DB, db)
 
 
-def _drizzle(rain_rate: Float32) -> Float32:
+def any_decibels(rain_rate: Float32) -> Float32:
+    """Convert mm/h to dB of 1 mm/h, drizzle below `WET_FROM` as well, `DRY_DB` at least; NaN stays NaN."""
+    return cast(Float32, 10 * np.log10(np.maximum(rain_rate, np.float32(10 ** (DRY_DB / 10))), dtype=np.float32))
+
+
+def drizzle_of(rain_rate: Float32) -> Float32:
     """Rain that is too faint to be wet (H, W) in dB of 1 mm/h, `DRY_DB` where there is none; NaN stays NaN."""
-    db = 10 * np.log10(np.maximum(rain_rate, np.float32(10 ** (DRY_DB / 10))), dtype=np.float32)
-    return np.where(rain_rate < np.float32(WET_FROM), db, DRY_DB)
+    return np.where(rain_rate < np.float32(WET_FROM), any_decibels(rain_rate), any_decibels(rain_rate * 0))
 
 
 def rates(db: Float32) -> Float32:
@@ -113,6 +117,16 @@ class Course:
             waves = self._layout.filtered(self._newest, newest) + self._layout.filtered(self._earlier, earlier)
             yield self._layout.field(waves)
 
+    def matched_fields(self, steps: int) -> Iterator[Float32]:
+        """As `fields`, each raised so that its wettest pixels have the mean of the wet ones of the last frame."""
+        observed = _Observed(self._dry_where_missing())
+        for field in self.fields(steps):
+            yield field + observed.shift(field.ravel())
+
+    def _dry_where_missing(self) -> Float32:
+        """The last frame (N,), dry where it has no data."""
+        return np.where(np.isnan(self.last), DRY_DB, self.last).ravel()
+
     def forecast(self, steps: int, matching: Matching) -> Iterator[Float32]:
         """Predict dB of 1 mm/h (H, W) for leads 1, 2, ... in Lagrangian coordinates; NaN where `last` is.
 
@@ -121,7 +135,7 @@ class Course:
         the wet ones may lie where there is no data, as in pysteps. A dry frame stays dry.
         """
         missing = np.isnan(self.last)
-        observed = _Observed(np.where(missing, DRY_DB, self.last).ravel())
+        observed = _Observed(self._dry_where_missing())
         matched = observed.with_mean if matching == "mean" else observed.with_cdf
         for field in self.fields(steps):
             frame = matched(field.ravel()).reshape(field.shape)

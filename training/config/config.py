@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from models.framing import Framing
 from models.repository import check_name
-from models.spec import CELL_NAMES, NetworkSpec, added_later, is_added_later
+from models.spec import CELL_NAMES, EXCEEDANCE_INPUTS, RAIN_INPUTS, NetworkSpec, added_later, is_added_later
 from radar.errors import ArtifactRejected
+from radar.extrapolation.sprog import FRAMES as SPROG_FRAMES
 from training.config.tables import (
     ABOVE_0,
     FROM_0,
@@ -77,7 +78,7 @@ class DataConfig:
 class LossConfig:
     """A loss of `training.fit.losses`, over the forecast or also over what is predicted while reading the input."""
 
-    name: Literal["pinball", "mse+mae", "balanced"] = added_later("pinball")
+    name: Literal["pinball", "mse+mae", "balanced", "exceedance"] = added_later("pinball")
     frames: Literal["forecast", "all"] = added_later("forecast")
     quantile: float = 0.5
     rain_weight: float = 0.0
@@ -87,10 +88,14 @@ class LossConfig:
     network comes to say of dry pixels stays clear of what is shown as rain."""
     decoupling: float = added_later(0.01)
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
+    shares: tuple[float, ...] = added_later(())
+    """For "exceedance": the climatological share of pixels at or above each threshold."""
 
     def __post_init__(self) -> None:
         check_ranges(self, quantile=Range(0, 1, low_open=True, high_open=True), rain_weight=FROM_0, decoupling=FROM_0)
         check_ranges(self, dry_slack=SHARE)
+        if not all(0 < share < 1 for share in self.shares):
+            raise ValueError(f"expected shares between 0 and 1, got {list(self.shares)}; correct them")
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,13 @@ class OptimiserConfig:
     """Compute convolutions and products in bfloat16, weights and losses in float32."""
     compile: bool = added_later(default=False)
     """Compile the step by torch.compile."""
+    weight_decay: float = added_later(0.0)
+    """Decoupled weight decay (AdamW) per unit of the learning rate."""
 
     def __post_init__(self) -> None:
         check_ranges(self, iterations=FROM_1, batch=FROM_1, crop=FROM_1, validate_every=FROM_1, save_every=FROM_1)
         check_ranges(self, learning_rate=ABOVE_0, warm_up=FROM_0, clip=FROM_0, seed=FROM_0, accumulate=FROM_1)
-        check_ranges(self, average_decay=Range(0, 1, high_open=True))
+        check_ranges(self, average_decay=Range(0, 1, high_open=True), weight_decay=FROM_0)
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ class FitConfig:
             raise ValueError(f"expected name to be {error.expected}, got {error.got}; {error.remedy}") from None
         check_network(self.network)
         check_framing(self.framing)
+        _check_output(self)
         warm_up_counts = self.loss.frames == "all" or self.sampling == "reverse"
         if warm_up_counts and self.framing.base != "none":
             raise ValueError(
@@ -160,6 +168,26 @@ class FitConfig:
     def sha256(self) -> str:
         """Digest of the whole configuration; settings added later do not count while they have their default."""
         return hashlib.sha256(json.dumps(_without_defaults_added_later(self), sort_keys=True).encode()).hexdigest()
+
+
+def _check_output(config: FitConfig) -> None:
+    """Output, loss and base have to fit together."""
+    exceedance = config.network.output == "exceedance"
+    if exceedance != (config.loss.name == "exceedance"):
+        raise ValueError(
+            'expected network.output = "exceedance" and loss.name = "exceedance" together, '
+            f"got {config.network.output!r} and {config.loss.name!r}; change one"
+        )
+    if exceedance and len(config.loss.shares) != len(config.network.thresholds):
+        raise ValueError(
+            f"expected loss.shares for {len(config.network.thresholds)} thresholds, got {len(config.loss.shares)}; "
+            "give the share of pixels at or above each"
+        )
+    if exceedance and (config.framing.base == "none" or config.sampling != "none"):
+        raise ValueError(
+            'expected a framing.base and sampling = "none" for network.output = "exceedance", got '
+            f"{config.framing.base!r} and {config.sampling!r}; change them"
+        )
 
 
 def check_network(spec: NetworkSpec) -> None:
@@ -174,13 +202,29 @@ def _check_cell(spec: NetworkSpec) -> None:
         near = get_close_matches(spec.cell.lower().removeprefix("ms-"), CELL_NAMES, n=1)
         remedy = f"did you mean {near[0]}?" if near else "check the name"
         raise ValueError(f"expected cell to be one of {', '.join(CELL_NAMES)}, got {spec.cell!r}; {remedy}")
-    if spec.inputs not in (("rain",), ("rain", "coverage")):
-        raise ValueError(f'expected inputs ["rain"] or ["rain", "coverage"], got {list(spec.inputs)}; choose one')
+    _check_form(spec)
     check_ranges(spec, channels=FROM_1, kernel_size=FROM_1, patch=FROM_1, attention_window=FROM_1)
     if spec.kernel_size % 2 == 0:
         raise ValueError(f"expected an odd kernel_size, got {spec.kernel_size}; correct it")
     if spec.cell == "motionrnn" and spec.channels % 4:
         raise ValueError(f"expected channels in multiples of 4 for motionrnn, got {spec.channels}; correct it")
+
+
+def _check_form(spec: NetworkSpec) -> None:
+    """Inputs and thresholds belong to the output; a fine path divides a patch."""
+    exceedance = spec.output == "exceedance"
+    inputs = (EXCEEDANCE_INPUTS,) if exceedance else RAIN_INPUTS
+    if spec.inputs not in inputs:
+        expected = " or ".join(json.dumps(names) for names in inputs)
+        raise ValueError(f"expected inputs {expected} for output {spec.output!r}, got {list(spec.inputs)}; choose one")
+    rising = all(low < high for low, high in zip((0.0, *spec.thresholds), spec.thresholds, strict=False))
+    if exceedance != bool(spec.thresholds) or not rising:
+        raise ValueError(
+            'expected rising thresholds above 0 for output "exceedance" and none for "rain", '
+            f"got {list(spec.thresholds)} for {spec.output!r}; correct them"
+        )
+    if spec.fine_patch and (spec.fine_patch < 0 or spec.patch % spec.fine_patch):
+        raise ValueError(f"expected a fine_patch that divides patch ({spec.patch}), got {spec.fine_patch}; correct it")
 
 
 def _check_scales(spec: NetworkSpec) -> None:
@@ -197,6 +241,11 @@ def check_framing(framing: Framing) -> None:
     scaling = framing.scaling
     with settings_of("[framing]"):
         check_ranges(framing, timestep_minutes=FROM_1, pixel_size_km=ABOVE_0, input_length=FROM_1)
+        if framing.base == "sprog" and (framing.input_length < SPROG_FRAMES or framing.coordinates != "lagrangian"):
+            raise ValueError(
+                f'expected coordinates "lagrangian" and an input_length of {SPROG_FRAMES} or more for base "sprog", '
+                f"got {framing.coordinates!r} and {framing.input_length}; change them"
+            )
     with settings_of("[framing.scaling]"):
         check_ranges(scaling, a=ABOVE_0, b=ABOVE_0, dry_below=FROM_0)
         if not scaling.lowest_dbz < scaling.highest_dbz:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.card import DataSource, Lineage, ModelCard, StateShape
+from models.exceedance.dressing import Dressing
 from models.network import Network
 from radar.products import OWNERS, SYNTHETIC, owner_of
 from training.config.config import FitConfig
@@ -15,6 +16,10 @@ from training.export.environment import code_commit, environment
 
 TOLERANCES = {"cpu": 1e-5, "cuda": 1e-4}
 """By provider, in network units, of which 1e-2 are 0.7 dB."""
+
+
+LOG_ODDS_TOLERANCES = {"cpu": 1e-3, "cuda": 1e-2}
+"""By provider, for what is added to log-odds."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def make_card(
         smoothing=framing.smoothing,
         states=tuple(StateShape(name=s.name, channels=s.channels, scale=s.scale) for s in network.states),
         pad_multiple=network.spec.pad_multiple,
-        tolerances=TOLERANCES,
+        tolerances=LOG_ODDS_TOLERANCES if network.dressing is not None else TOLERANCES,
+        dressing=_dressing(network),
         data=sources,
         lineage=Lineage(
             parent=origin.parent,
@@ -81,6 +87,13 @@ def make_card(
         ),
         graph_sha256=graph_sha256,
     )
+
+
+def _dressing(network: Network) -> Dressing | None:
+    if network.dressing is None:
+        return None
+    slopes, offsets = network.dressing.log_slopes.exp(), network.dressing.offsets
+    return Dressing(slopes=slopes.tolist(), offsets=offsets.tolist())
 
 
 def trained_minutes(config: FitConfig) -> int:

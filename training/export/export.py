@@ -20,7 +20,6 @@ from models.card import ModelCard
 from models.golden import CARD_KEY, GOLDEN_KEY, GoldenCase
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
-from models.recurrent import roll_out
 from models.repository import MODEL_FILE, check_name, model_names, set_alias, write_json
 from radar.system.digest import sha256_of
 from radar.system.durable import place_folder
@@ -28,7 +27,7 @@ from training.config.config import FitConfig
 from training.data.digest import joint_sha256
 from training.export.card import NEW, Origin, make_card
 from training.export.graph import one_step_graph
-from training.export.parity import Parity, check_parity, storm
+from training.export.parity import Parity, check_parity, read_inputs, rolled, storm
 from training.export.sound_numbers import check_sound_numbers
 from training.export.torch_step import TorchStep
 from training.fit.checkpoint import load_checkpoint
@@ -187,6 +186,5 @@ def golden_case(network: Network, card: ModelCard) -> GoldenCase:
     """Three frames of a storm and two predictions, 32 x 32 pixels (or the next size that the pyramid divides)."""
     edge = -(-32 // card.pad_multiple) * card.pad_multiple
     rates = storm(card, (edge, edge), 3).rain_rate
-    frames = card.framing.channels(rates, card.spec.inputs)[:, None]
-    base = np.nan_to_num(card.framing.base_frames(rates[-1], 2), nan=0.0)[:, None, None]
-    return GoldenCase(frames, base, np.stack(list(roll_out(TorchStep(network), frames, base))))
+    frames, base = read_inputs(card, [rates], 2)
+    return GoldenCase(frames, base, np.stack(list(rolled(card, TorchStep(network), frames, base))))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.card import ModelCard
+from models.exceedance.forecaster import forecaster_of
 from models.network import Network
 from models.recurrent import RecurrentForecaster
 from radar.sequence import Float32
@@ -33,4 +34,4 @@ class TorchStep:
 
 def torch_forecaster(card: ModelCard, network: Network) -> RecurrentForecaster:
     """The forecaster of a network in memory."""
-    return RecurrentForecaster(card, TorchStep(network))
+    return forecaster_of(card, TorchStep(network))

@@ -38,5 +38,9 @@ def network_of(path: Path) -> Network:
             weight.copy_(torch.from_numpy(held[name].copy()))
         elif name.endswith(".bias"):
             weight.zero_()
+    if network.dressing is not None and card.dressing is not None:  # it is on the card, not in the graph
+        weights = network.dressing.state_dict()
+        weights["log_slopes"].copy_(torch.tensor(card.dressing.slopes).log())
+        weights["offsets"].copy_(torch.tensor(card.dressing.offsets))
     check_parity(path, network.eval(), card)
     return network

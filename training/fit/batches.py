@@ -69,14 +69,19 @@ def draw_sample(
     return Example(frames, sample.targets, base)
 
 
-def to_batch(examples: Sequence[Example], coverage: bool, reads: Sequence[Reads] | None = None) -> Batch:
-    """Stack examples of one shape; `reads` (T + K - 1,) of each, by default as in a forecast."""
+def to_batch(examples: Sequence[Example], inputs: Sequence[str], reads: Sequence[Reads] | None = None) -> Batch:
+    """Stack examples of one shape; `reads` (T + K - 1,) of each, by default as in a forecast.
+
+    `inputs` are the names of `models.spec.NetworkSpec.inputs`.
+    """
     frames, targets, base = (
         np.stack([getattr(example, name) for example in examples], axis=1).astype(np.float32)
         for name in ("frames", "targets", "base")
     )
     seen = np.isfinite(frames)
-    channels = [frames, seen.astype(np.float32)] if coverage else [frames]
+    parts = {"rain": frames, "coverage": seen.astype(np.float32), "phase": np.zeros_like(frames)}
+    parts["last"] = np.broadcast_to(frames[-1:], frames.shape)
+    channels = [parts[name] for name in inputs]
     known = np.isfinite(targets) & np.isfinite(base)
     if reads is None:
         steps = np.arange(len(frames) + len(targets) - 1)

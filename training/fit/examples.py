@@ -55,11 +55,12 @@ def make_example(window: Float32, framing: Framing) -> Example:
     """An example from a window (T + K, H, W) in mm/h; only its first T frames decide its motion and base."""
     observed, later = window[: framing.input_length], window[framing.input_length :]
     motion = framing.motion(observed)
+    seen = framing.inputs(observed, motion)
     units = framing.scaling.to_network
     return Example(
-        frames=units(framing.inputs(observed, motion)).astype(np.float16),
+        frames=units(seen).astype(np.float16),
         targets=units(framing.targets(later, motion)).astype(np.float16),
-        base=framing.base_frames(observed[-1], len(later)).astype(np.float16),
+        base=np.stack(list(framing.bases(seen, len(later)))).astype(np.float16),
     )
 
 
@@ -115,7 +116,7 @@ class SequenceExamples(ExamplesOnDemand):
                 f"expected {framing.input_length} + {leads} frames as the configuration says, got data of "
                 f"{dataset.input_length} + {dataset.leads}; change framing.input_length and leads, or data.options"
             )
-        self._needs_rain = framing.coordinates != "eulerian" or framing.base == "smoothed"
+        self._needs_rain = framing.coordinates != "eulerian" or framing.base in ("smoothed", "sprog")
         if self._needs_rain and not isinstance(dataset, RainDataset):
             raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for what is no rain')
         self._dataset = dataset.scaled(framing.scaling) if isinstance(dataset, RainDataset) else dataset

@@ -23,9 +23,10 @@ from training.fit.archive_days import read_archive_days, write_archive_days
 from training.fit.batches import Batch, Reads, draw_sample, to_batch
 from training.fit.checkpoint import save_checkpoint
 from training.fit.examples import Example
+from training.fit.exceedance import log_odds
 from training.fit.learning_rate import learning_rate
 from training.fit.log import RunLog
-from training.fit.losses import batch_divisor, batch_loss_sum, mean_loss
+from training.fit.losses import base_loss, batch_divisor, batch_loss_sum, validation_loss
 from training.fit.run_state import Lengthened, Progress, RunState, load_state, save_state
 from training.fit.sampling import draw_reads
 from training.fit.sources import Sources, open_sources
@@ -141,7 +142,8 @@ class _Run:
         settings = config.optimiser
         network.stack.checkpointing = settings.activation_checkpointing
         self.network, self.average = network, copy.deepcopy(network).eval()
-        self.optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
+        decay = {"weight_decay": settings.weight_decay, "decoupled_weight_decay": True} if settings.weight_decay else {}
+        self.optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate, **decay)
         self.state = RunState(self.network, self.average, self.optimiser)
         if settings.compile:
             network.stack.compile()
@@ -232,7 +234,7 @@ class _Run:
         return self.worker.total(total)
 
     def _batch(self, examples: Sequence[Example], reads: Sequence[Reads] | None = None) -> Batch:
-        return to_batch(examples, "coverage" in self.config.network.inputs, reads).to(self.worker.device)
+        return to_batch(examples, self.config.network.inputs, reads).to(self.worker.device)
 
     def _validate(self, iteration: int, best: dict[str, float], loss: float | None = None) -> dict[str, float]:
         """Score the averaged weights; keep them where they are the best so far, which is returned."""
@@ -265,21 +267,12 @@ class _Run:
             return
         batch = self._batch(self.sources.held_out[0][:1])
         with torch.no_grad():
-            forecast = roll_out(self.average, batch.frames, len(batch.base), batch.base)[-1]
+            if self.config.network.output == "exceedance":
+                forecast, what = log_odds(self.average, batch, self.config).outputs[-1].sigmoid(), "probability"
+            else:
+                forecast, what = roll_out(self.average, batch.frames, len(batch.base), batch.base)[-1], "forecast"
         frames = [batch.frames[-1, 0, 0], batch.targets[-1, 0, 0], forecast[0, 0]]
-        self.log.picture(iteration, "last frame, observed, forecast", [frame.cpu().numpy() for frame in frames])
-
-
-@torch.no_grad()
-def validation_loss(network: Network, batch: Batch, config: FitConfig) -> float:
-    """The loss of the forecast frames of a batch, read as in a forecast."""
-    predicted = roll_out(network, batch.frames, len(batch.base), batch.base)[-len(batch.base) :]
-    return mean_loss(predicted, batch.targets, batch.known, config.loss, config.framing.scaling).item()
-
-
-def base_loss(batch: Batch, config: FitConfig) -> float:
-    """The loss of what the network's outputs are added to: it has to be beaten."""
-    return mean_loss(batch.base, batch.targets, batch.known, config.loss, config.framing.scaling).item()
+        self.log.picture(iteration, f"last frame, observed, {what}", [frame.cpu().numpy() for frame in frames])
 
 
 def _mean(values: Mapping[int, float]) -> float:

@@ -10,11 +10,12 @@ import math
 import torch
 from torch import Tensor
 
-from models.network import Network, Teacher, roll_out_with_penalties
+from models.network import Network, Teacher, roll_out, roll_out_with_penalties
 from radar.rain import RainScaling
 from radar.scores.balanced import BALANCED_FROM, BALANCED_WEIGHTS
 from training.config.config import FitConfig, LossConfig
 from training.fit.batches import Batch
+from training.fit.exceedance import base_log_odds, exceedance_sum, log_odds, units_of
 
 
 def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
@@ -82,8 +83,38 @@ def batch_divisor(batch: Batch, config: FitConfig) -> float:
     return loss_divisor(_judged_by(batch, config)[1], config.loss)
 
 
+def validation_loss(network: Network, batch: Batch, config: FitConfig) -> float:
+    """The loss of the forecast frames of a batch, read as in a forecast."""
+    with torch.no_grad():
+        if config.network.output == "exceedance":
+            return _mean_exceedance(log_odds(network, batch, config).outputs, batch, config)
+        predicted = roll_out(network, batch.frames, len(batch.base), batch.base)[-len(batch.base) :]
+        return mean_loss(predicted, batch.targets, batch.known, config.loss, config.framing.scaling).item()
+
+
+def base_loss(batch: Batch, config: FitConfig) -> float:
+    """The loss of what the network's outputs are added to: it has to be beaten."""
+    if config.network.output == "exceedance":
+        return _mean_exceedance(base_log_odds(batch, config), batch, config)
+    return mean_loss(batch.base, batch.targets, batch.known, config.loss, config.framing.scaling).item()
+
+
+def _mean_exceedance(odds: Tensor, batch: Batch, config: FitConfig) -> float:
+    return _exceedance(odds, batch, config).item() / max(1.0, loss_divisor(batch.known, config.loss))
+
+
+def _exceedance(odds: Tensor, batch: Batch, config: FitConfig) -> Tensor:
+    units = units_of(config.network, config.framing.scaling).to(odds)
+    return exceedance_sum(odds, batch.targets, batch.known, units, config.loss.shares)
+
+
 def batch_loss_sum(network: Network, batch: Batch, config: FitConfig) -> tuple[Tensor, Tensor | None]:
     """The sum of the loss over the frames that count, and the decoupling loss where the cells have one."""
+    if config.network.output == "exceedance":
+        with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=config.optimiser.bfloat16):
+            answer = log_odds(network, batch, config)
+        loss = _exceedance(answer.outputs.float(), batch, config)
+        return loss, None if answer.penalties is None else decoupling(answer.penalties.float())
     observed, known = _judged_by(batch, config)
     teacher = Teacher(batch.targets, batch.known, batch.reads)
     with torch.autocast(batch.frames.device.type, torch.bfloat16, enabled=config.optimiser.bfloat16):

@@ -25,6 +25,7 @@ from training.fit.examples import (
     storm_examples,
 )
 
+INPUTS = ("rain", "coverage")
 LAGRANGIAN = Framing(coordinates="lagrangian", base="persistence")
 
 
@@ -78,7 +79,7 @@ def test_batches_are_the_same_for_the_same_draw_and_mark_missing_pixels() -> Non
     examples = list(storm_examples(2, LAGRANGIAN, 3, seed=1))
     data = DataConfig(lost_sectors=0.5, lost_frames=0.5)
     batches = [
-        to_batch([draw_sample(examples, [], data, 64, np.random.default_rng((4, k))) for k in range(3)], coverage=True)
+        to_batch([draw_sample(examples, [], data, 64, np.random.default_rng((4, k))) for k in range(3)], INPUTS)
         for _ in range(2)
     ]
     assert batches[0].frames.shape == (5, 3, 2, 64, 64)
@@ -89,7 +90,7 @@ def test_batches_are_the_same_for_the_same_draw_and_mark_missing_pixels() -> Non
 
 def test_coverage_is_zero_exactly_where_frames_are_missing() -> None:
     example = make_example(storm().rain_rate, LAGRANGIAN)
-    batch = to_batch([example], coverage=True)
+    batch = to_batch([example], INPUTS)
     np.testing.assert_array_equal(batch.frames[:, 0, 1].numpy() == 0, np.isnan(example.frames))
     assert not batch.frames[:, 0, 0].numpy()[np.isnan(example.frames)].any()
     np.testing.assert_array_equal(

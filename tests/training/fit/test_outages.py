@@ -31,7 +31,7 @@ def test_one_frame_is_lost_but_never_the_last() -> None:
 def test_what_is_lost_counts_neither_as_rain_nor_as_dry() -> None:
     example = Example(frames(5), frames(3), frames(3))
     sample = draw_sample([example], [], DataConfig(lost_sectors=1.0), 40, np.random.default_rng(2))
-    batch = to_batch([sample], coverage=True)
+    batch = to_batch([sample], inputs=("rain", "coverage"))
     missing = np.isnan(sample.frames[-1])
     assert missing.any()
     assert not batch.known[:, 0, 0].numpy()[:, missing].any()

@@ -1,0 +1,68 @@
+"""A fine path around a recurrent stack: normalised convolutions in place of a network's linear embedding and head.
+
+In a deep stack of cells with small weights the signal fades, so that a linear head sees next to a constant, and detail
+below a patch is lost. Here the frame is embedded by convolutions at a finer patch, the stack works on coarser patches
+of these features, and the head reads both. Channels are normalised in groups (Wu and He, 2018,
+arXiv:1803.08494).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, cat, nn
+from torch.nn import functional as F
+
+from models.spec import NetworkSpec
+
+_LARGEST_GROUPS = 8
+
+
+class FinePath(nn.Module):
+    """Embedding and head at patches of `spec.fine_patch` pixels; the stack between works at `spec.patch`."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        channels, fine = spec.channels, spec.fine_patch
+        self.fine, self.ratio = fine, spec.patch // fine
+        area = self.ratio**2
+        self.embedding = nn.Sequential(
+            nn.Conv2d(len(spec.inputs) * fine**2, channels, 3, padding=1),
+            _normalised(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _normalised(channels),
+            nn.SiLU(),
+        )
+        self.down = nn.Sequential(nn.Conv2d(area * channels, channels, 1), _normalised(channels))
+        self.up = nn.Sequential(_normalised(channels), nn.Conv2d(channels, area * channels, 1))
+        self.head = nn.Sequential(
+            nn.Conv2d(2 * channels, channels, 3, padding=1),
+            _normalised(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(channels, spec.outputs * fine**2, 1),
+        )
+
+    def zero_head(self) -> None:
+        """Make every output 0 until training changes it."""
+        last = cast(nn.Conv2d, self.head[-1])
+        nn.init.zeros_(last.weight)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
+
+    def embed(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """Give features of a frame (B, inputs, H, W), and the input of the stack, (B, C, H / patch, W / patch)."""
+        features = self.embedding(F.pixel_unshuffle(frame, self.fine))
+        return features, self.down(F.pixel_unshuffle(features, self.ratio))
+
+    def predict(self, features: Tensor, output: Tensor) -> Tensor:
+        """Give the prediction (B, outputs, H, W) from a frame's features and the stack's output."""
+        raised = F.pixel_shuffle(self.up(output), self.ratio)
+        return F.pixel_shuffle(self.head(cat([raised, features], dim=1)), self.fine)
+
+
+def _normalised(channels: int) -> nn.GroupNorm:
+    groups = max(count for count in range(1, _LARGEST_GROUPS + 1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)
