@@ -18,6 +18,7 @@ _BINS_PER_WAVENUMBER = 16
 """Filters are tables over wavenumbers in steps of 1/16."""
 _MEAN = 0.5
 """Below this wavenumber there is only the mean of the field."""
+_LARGEST_FACTOR = 100
 _WIDTH = 0.5
 """Standard deviation of a band in levels."""
 
@@ -26,14 +27,14 @@ _WIDTH = 0.5
 class Spectra:
     """Real Fourier spectra of fields of one shape, in OpenCV's packed layout: as many real numbers as pixels.
 
-    Rows and columns are padded to a size that transforms fast.
+    Rows and columns whose number has a large prime factor are padded to a size that transforms fast.
 
     Attributes
     ----------
     shape : (int, int)
         Of the fields.
     padded : (int, int)
-    wavenumber : uint16 `padded`
+    wavenumber : int `padded`
         For each number of a spectrum, its wavenumber in steps of 1/16: waves per edge of the field, along both edges.
     multiplicity : float32 `padded`
         How many waves a number stands for, 2 where its conjugate is left out; 0 at the mean of the field.
@@ -41,7 +42,7 @@ class Spectra:
 
     shape: tuple[int, int]
     padded: tuple[int, int]
-    wavenumber: npt.NDArray[np.uint16]
+    wavenumber: npt.NDArray[np.intp]
     multiplicity: Float32
 
     def of(self, field: Float32, outside: float) -> Float32:
@@ -63,7 +64,7 @@ class Spectra:
 
     def filtered(self, spectrum: Float32, response: Float64) -> Float32:
         """A spectrum times a filter's response by wavenumber (in steps of 1/16)."""
-        return cast(Float32, spectrum * response.astype(np.float32)[self.wavenumber])
+        return cast(Float32, spectrum * response.astype(np.float32).take(self.wavenumber, mode="clip"))
 
     def bands(self, levels: int) -> Float64:
         """Band-pass filters (levels, wavenumbers), from the largest scale to the smallest; they add up to 1.
@@ -83,13 +84,21 @@ class Spectra:
 @lru_cache(maxsize=4)
 def spectra(shape: tuple[int, int]) -> Spectra:
     """The layout of spectra of fields of a shape (H, W)."""
-    padded = cast(tuple[int, int], tuple(cv2.getOptimalDFTSize(size) for size in shape))
+    padded = (_transformed(shape[0]), _transformed(shape[1]))
     vertical, horizontal = _packed_waves(*padded)
     wavenumber = np.hypot(vertical * (shape[0] / padded[0]), horizontal * (shape[1] / padded[1]))
     alone = np.isin(vertical, (0, padded[0] / 2)) & np.isin(horizontal, (0, padded[1] / 2))
     multiplicity = np.where(alone, np.float32(1), np.float32(2))
     multiplicity[0, 0] = 0
-    return Spectra(shape, padded, np.rint(wavenumber * _BINS_PER_WAVENUMBER).astype(np.uint16), multiplicity)
+    return Spectra(shape, padded, np.rint(wavenumber * _BINS_PER_WAVENUMBER).astype(np.intp), multiplicity)
+
+
+def _transformed(size: int) -> int:
+    """The size itself, or a larger one where a transform would take long."""
+    rest, factor = size, 2
+    while factor * factor <= rest:
+        rest, factor = (rest // factor, factor) if rest % factor == 0 else (rest, factor + 1)
+    return size if rest <= _LARGEST_FACTOR else int(cv2.getOptimalDFTSize(size))
 
 
 def _packed_waves(rows: int, columns: int) -> tuple[Float64, Float64]:

@@ -70,13 +70,13 @@ def sprog(rain_rate: Float32, motion: Float32, steps: int, matching: Matching) -
 
 def decibels(rain_rate: Float32) -> Float32:
     """Convert mm/h to dB of 1 mm/h, `DRY_DB` below `WET_FROM`; NaN stays NaN."""
-    db = 10 * np.log10(np.maximum(rain_rate, np.float32(1e-6)), dtype=np.float32)
-    return np.where(rain_rate < np.float32(WET_FROM), DRY_DB, db)
+    return np.where(rain_rate < np.float32(WET_FROM), DRY_DB, any_decibels(rain_rate))
 
 
 def any_decibels(rain_rate: Float32) -> Float32:
     """Convert mm/h to dB of 1 mm/h, drizzle below `WET_FROM` as well, `DRY_DB` at least; NaN stays NaN."""
-    return cast(Float32, 10 * np.log10(np.maximum(rain_rate, np.float32(10 ** (DRY_DB / 10))), dtype=np.float32))
+    logarithm = cv2.log(np.maximum(rain_rate, np.float32(10 ** (DRY_DB / 10)))).reshape(rain_rate.shape)
+    return cast(Float32, logarithm * np.float32(10 / np.log(10)))
 
 
 def drizzle_of(rain_rate: Float32) -> Float32:
@@ -203,11 +203,13 @@ class _Observed:
     def with_mean(self, field: Float32) -> Float32:
         """A field (N,) whose wettest pixels have the mean of the wet ones; all others are dry."""
         wet = field >= _wettest(field, len(self.rain))
-        return np.where(wet, np.maximum(field + self.shift(field), _WET_DB), DRY_DB)
+        return np.where(wet, np.maximum(field + self._lacking(field, wet), _WET_DB), DRY_DB)
 
     def shift(self, field: Float32) -> np.float32:
         """How many dB a field (N,) lacks for its wettest pixels to have the mean of the wet ones; 0 if none is wet."""
-        wet = field >= _wettest(field, len(self.rain))
+        return self._lacking(field, field >= _wettest(field, len(self.rain)))
+
+    def _lacking(self, field: Float32, wet: npt.NDArray[np.bool_]) -> np.float32:
         return np.float32(self.mean - np.mean(field, where=wet)) if len(self.rain) else np.float32(0)
 
     def with_cdf(self, field: Float32) -> Float32:
