@@ -39,6 +39,7 @@ LEAD_MINUTES = 60
 THRESHOLDS = (0.1, 1.0, 5.0)
 TOLERANCE = 0.01
 LEAST_SPEED_RATIO = 10.0
+MATCHINGS: tuple[Matching, ...] = ("mean", "cdf")
 
 Method = Callable[[Float32, Float32, int], Float32]
 """Frames (T, H, W) and motion (2, H, W) to a forecast of so many steps."""
@@ -68,7 +69,8 @@ def of_pysteps(matching: Matching) -> Method:
                 precip_thr=-10.0,
                 probmatching_method=matching,
             )
-        return np.where(forecast >= -10, 10 ** (forecast / 10), np.where(np.isnan(forecast), np.nan, 0)).astype("f4")
+        rain = np.where(forecast >= -10, 10 ** (forecast / 10), np.where(np.isnan(forecast), np.nan, 0))
+        return rain.astype(np.float32)
 
     return forecast
 
@@ -131,18 +133,45 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(defined)) if defined else math.nan
 
 
-def score(path: Path, count: int, forecasts: Mapping[str, Callable[[Float32, int], Float32]]) -> dict[str, Scores]:
+class Timed:
+    """A motion that notes how long it took."""
+
+    def __init__(self, motion: Motion) -> None:
+        self._motion = motion
+        self.seconds: list[float] = []
+
+    def __call__(self, frames: Float32) -> Float32:
+        """Estimate the motion of frames (T, H, W)."""
+        begin = time.perf_counter()
+        found = self._motion(frames)
+        self.seconds.append(time.perf_counter() - begin)
+        return found
+
+
+class Moved:
+    """A method with a motion of its own."""
+
+    def __init__(self, method: Method, motion: Motion) -> None:
+        self._method, self._motion = method, motion
+
+    def __call__(self, frames: Float32, _: Float32, steps: int) -> Float32:
+        """Forecast so many steps after frames (T, H, W)."""
+        return self._method(frames, self._motion(frames), steps)
+
+
+def score(path: Path, count: int, methods: Mapping[str, Method], motion: Motion | None) -> dict[str, Scores]:
     """The scores of several methods on one event, on the pixels that all of them forecast."""
     sequence = open_sequence([path])
     steps = min(LEAD_MINUTES // sequence.timestep_minutes, len(sequence) - FRAMES_IN)
     starts = np.unique(np.linspace(0, len(sequence) - FRAMES_IN - steps, count).round().astype(int))
-    scores = {name: Scores(steps) for name in forecasts}
+    scores = {name: Scores(steps) for name in methods}
     for start in starts:
         past, later = np.split(sequence.rain_rate[start : start + FRAMES_IN + steps], [FRAMES_IN])
+        moved = motion(past) if motion else np.zeros((2, *past.shape[1:]), np.float32)
         made = {}
-        for name, forecast in forecasts.items():
+        for name, method in methods.items():
             begin = time.perf_counter()
-            made[name] = forecast(past, steps)
+            made[name] = method(past, moved, steps)
             scores[name].seconds.append(time.perf_counter() - begin)
         known = np.isfinite([later, *made.values()]).all(axis=0)
         truth = np.where(known, later, np.float32(np.nan))
@@ -153,32 +182,24 @@ def score(path: Path, count: int, forecasts: Mapping[str, Callable[[Float32, int
 
 def parity(events: Sequence[Path], starts: int) -> int:
     """Both implementations on one motion; 1 when they differ."""
-    print(
-        "| event | matching | " + " | ".join(["CSI 0.1", "CSI 1", "CSI 5", "MAE"]) + " | s ours | s pysteps | speed |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(_row("event", "matching", "CSI 0.1", "CSI 1", "CSI 5", "MAE", "s ours", "s pysteps", "speed"))
+    print(_row(*["---"] * 9))
     failed = False
     for path in events:
-        known: dict[bytes, Float32] = {}
-
-        def motion(past: Float32, known: dict[bytes, Float32] = known) -> Float32:
-            return known.setdefault(past[-1].tobytes()[:4096] + bytes(str(past.sum()), "ascii"), motion_field(past))
-
-        for matching in ("mean", "cdf"):
-            methods = {"ours": ours(matching), "pysteps": of_pysteps(matching)}
-            made = score(path, starts, {
-                name: lambda past, steps, method=method: method(past, motion(past), steps) for name, method in methods.items()
-            })  # fmt: skip
+        for matching in MATCHINGS:
+            made = score(path, starts, {"ours": ours(matching), "pysteps": of_pysteps(matching)}, motion_field)
             ratios = _ratios(made["ours"], made["pysteps"])
-            seconds = [float(np.median(made[name].seconds)) for name in methods]
-            cells = [path.stem, matching, *(f"{ratio:.3f}" for ratio in ratios.values())]
-            print(
-                "| " + " | ".join([*cells, *(f"{s:.2f}" for s in seconds), f"{seconds[1] / seconds[0]:.1f}"]) + " |",
-                flush=True,
-            )
+            seconds = [float(np.median(each.seconds)) for each in made.values()]
+            speed = seconds[1] / seconds[0]
+            cells = [*(f"{ratio:.3f}" for ratio in ratios.values()), *(f"{s:.2f}" for s in seconds), f"{speed:.1f}"]
+            print(_row(path.stem, matching, *cells), flush=True)
             failed |= any(abs(ratio - 1) > TOLERANCE for ratio in ratios.values() if not math.isnan(ratio))
-            failed |= seconds[1] / seconds[0] < LEAST_SPEED_RATIO
+            failed |= speed < LEAST_SPEED_RATIO
     return int(failed)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _ratios(one: Scores, other: Scores) -> dict[str, float]:
@@ -188,36 +209,21 @@ def _ratios(one: Scores, other: Scores) -> dict[str, float]:
 
 def compare_motions(events: Sequence[Path], starts: int) -> int:
     """S-PROG with each motion field; 1 when another than this project's is better in the mean."""
-    fields, method = motions(), ours("cdf")
-    print("| event | " + " | ".join(fields) + " | " + " | ".join(f"s {name}" for name in fields) + " |")
-    print("|---" * (1 + 2 * len(fields)) + "|")
+    fields = motions()
+    print(_row("event", *fields, *(f"s {name}" for name in fields)))
+    print(_row(*["---"] * (1 + 2 * len(fields))))
     rows = []
     for path in events:
-        seconds: dict[str, list[float]] = {name: [] for name in fields}
-
-        def forecast(name: str, past: Float32, steps: int, seconds: dict[str, list[float]] = seconds) -> Float32:
-            begin = time.perf_counter()
-            motion = fields[name](past)
-            seconds[name].append(time.perf_counter() - begin)
-            return method(past, motion, steps)
-
-        made = score(
-            path, starts, {name: lambda past, steps, name=name: forecast(name, past, steps) for name in fields}
-        )
-        row = [made[name].values()["CSI 1"] for name in fields]
-        times = [float(np.median(seconds[name])) for name in fields]
-        rows.append(row + times)
-        print(
-            f"| {path.stem} | "
-            + " | ".join(f"{v:.4f}" for v in row)
-            + " | "
-            + " | ".join(f"{v:.2f}" for v in times)
-            + " |",
-            flush=True,
-        )
+        timed = {name: Timed(field) for name, field in fields.items()}
+        forecasts = {name: Moved(ours("cdf"), motion) for name, motion in timed.items()}
+        made = score(path, starts, forecasts, None)
+        row = [each.values()["CSI 1"] for each in made.values()]
+        seconds = [float(np.median(motion.seconds)) for motion in timed.values()]
+        rows.append(row)
+        print(_row(path.stem, *(f"{v:.4f}" for v in row), *(f"{v:.2f}" for v in seconds)), flush=True)
     means = np.nanmean(rows, axis=0)
-    print("| **mean** | " + " | ".join(f"{v:.4f}" for v in means) + " |")
-    return int(means[0] < means[1 : len(fields)].max())
+    print(_row("**mean**", *(f"{v:.4f}" for v in means), *[""] * len(fields)))
+    return int(means[0] < means[1:].max())
 
 
 def main() -> int:

@@ -95,7 +95,7 @@ class Framing:
         known = np.isfinite(rain_rate).astype(np.float32)
         last = np.broadcast_to(units[-1], units.shape)
         parts = {"rain": units, "coverage": known, "phase": np.zeros_like(units), "last": last}
-        return np.nan_to_num(np.stack([parts[name] for name in names], axis=1), nan=0.0)
+        return np.asarray(np.nan_to_num(np.stack([parts[name] for name in names], axis=1), nan=0.0), np.float32)
 
     def base_channels(self, base: Float32, lead: int, newest: Float32) -> Float32:
         """The base (B, 1, H, W) of a lead as network inputs for the output "exceedance": `EXCEEDANCE_INPUTS`.

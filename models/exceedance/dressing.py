@@ -7,10 +7,10 @@ doi:10.3402/tellusa.v55i1.12082) of one member.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
 
 from radar.sequence import Float32
 
@@ -20,20 +20,17 @@ LEADS_DRESSED = 12
 """Leads with values of their own; longer ones have those of the last."""
 
 
-class Dressing(BaseModel):
-    """Slopes and offsets by lead and threshold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Dressing:
+    """Slopes and offsets by lead and threshold; ValueError unless they are of one shape."""
 
     slopes: tuple[tuple[float, ...], ...]
     offsets: tuple[tuple[float, ...], ...]
 
-    @model_validator(mode="after")
-    def _same_shape(self) -> Dressing:
+    def __post_init__(self) -> None:
         shapes = [{len(row) for row in rows} | {0} for rows in (self.slopes, self.offsets)]
         if len(self.slopes) != len(self.offsets) or not self.slopes or shapes[0] != shapes[1] or len(shapes[0]) != 2:
             raise ValueError("expected slopes and offsets of one shape, leads by thresholds")
-        return self
 
     def log_odds(self, base: Float32, thresholds: Float32, lead: int) -> Float32:
         """Log-odds (K, H, W) for a lead (1, 2, ...) of its base (H, W) and thresholds (K,), all in network units."""

@@ -36,7 +36,7 @@ def log_odds_at(log_odds: Float32, thresholds: Float32, rate: float) -> Float32:
     log_odds, steps = nested(log_odds), np.log(thresholds)
     at = float(np.log(rate))
     if at <= steps[0]:
-        return log_odds[0]
+        return cast(Float32, log_odds[0])
     above = int(np.searchsorted(steps, at))
     if above < len(steps):
         share = np.float32((at - steps[above - 1]) / (steps[above] - steps[above - 1]))
@@ -47,7 +47,8 @@ def log_odds_at(log_odds: Float32, thresholds: Float32, rate: float) -> Float32:
 def _steepness(log_odds: Float32, steps: Float32) -> Float32:
     if len(steps) == 1:
         return np.full_like(log_odds[0], _LEAST_STEEPNESS)
-    return np.maximum((log_odds[-2] - log_odds[-1]) / (steps[-1] - steps[-2]), _LEAST_STEEPNESS)
+    steepness: Float32 = np.maximum((log_odds[-2] - log_odds[-1]) / (steps[-1] - steps[-2]), _LEAST_STEEPNESS)
+    return steepness
 
 
 def matched(log_odds: Float32, thresholds: Float32, last: Float32) -> Float32:

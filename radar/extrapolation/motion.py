@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from radar.extrapolation.refine import refined
 from radar.rain import RainScaling
 
 Float32 = npt.NDArray[np.float32]
@@ -56,7 +57,8 @@ def motion_field(rain_rate: Float32) -> Float32:
     """Estimate the motion of rain from its newest frames.
 
     Dense inverse search flow (Kroeger et al., 2016, doi:10.1007/978-3-319-46493-0_29) between pairs of
-    reflectivity images, averaged with the rain as weight and spread by a Gaussian. docs/lab/motion.md compares it.
+    reflectivity images, averaged with the rain as weight and spread by a Gaussian; then changed where earlier images,
+    carried along it, differ from the last: see `radar.extrapolation.refine`. docs/lab/motion.md compares it.
 
     Parameters
     ----------
@@ -81,6 +83,9 @@ def motion_field(rain_rate: Float32) -> Float32:
         total += flow * weight[..., None]
         weights += weight
     motion = _spread(total, weights, _SMOOTHING_SIGMA / spacing)
+    if weights.any():
+        known = [_coarser(np.isfinite(frame).astype(np.float32), spacing) for frame in rain_rate[-_PAIRS - 1 :]]
+        motion = refined(motion, images, known, carried, _gaussian)
     return motion if spacing == 1 else _enlarged(motion, shape)
 
 
@@ -88,11 +93,13 @@ def _image(rain_rate: Float32, spacing: int) -> npt.NDArray[np.uint8]:
     """Reflectivity as 8 bits for the flow search: 0 = no rain, 4 counts a dB above `_WET_DBZ`."""
     dbz = RainScaling().to_reflectivity(np.nan_to_num(rain_rate))
     image = np.asarray(np.clip((dbz - _WET_DBZ) * 4, 0, 255), np.uint8)
-    if spacing == 1:
-        return image
+    return image if spacing == 1 else np.asarray(cv2.GaussianBlur(_coarser(image, spacing), (0, 0), _BLUR), np.uint8)
+
+
+def _coarser(image: np.ndarray, spacing: int) -> np.ndarray:
+    """Means over squares of `spacing` pixels."""
     size = (image.shape[1] // spacing, image.shape[0] // spacing)
-    means = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(means, (0, 0), _BLUR), np.uint8)
+    return image if spacing == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
 def _enlarged(motion: Float32, shape: tuple[int, ...]) -> Float32:
@@ -139,7 +146,8 @@ class Trajectories:
         coarse = tuple(-(-size // _PATH_SPACING) if size >= _LEAST_TRACED else size for size in self._size)
         self._spacing = np.array([columns / coarse[0], rows / coarse[1]], np.float32)
         fine = np.ascontiguousarray(np.moveaxis(motion * np.float32(direction), 0, -1))
-        self._motion = cv2.resize(fine, coarse, interpolation=cv2.INTER_AREA).reshape(*coarse[::-1], 2)
+        coarser = cv2.resize(fine, coarse, interpolation=cv2.INTER_AREA)
+        self._motion = cast(Float32, coarser.reshape(*coarse[::-1], 2))
         self._pixels, self._nodes = _places(self._size), _places(coarse)
         self._path = np.zeros_like(self._motion)
         self._from: Float32 = self._pixels
@@ -147,9 +155,9 @@ class Trajectories:
     def extend(self) -> None:
         """Go one timestep further back along the paths."""
         ahead = self._motion_at(self._path) * np.float32(0.5)
-        self._path = self._path + self._motion_at(self._path + ahead)
+        self._path = cast(Float32, self._path + self._motion_at(self._path + ahead))
         fine = cv2.resize(self._path, self._size, interpolation=cv2.INTER_LINEAR).reshape(self._pixels.shape)
-        self._from = self._pixels - fine
+        self._from = cast(Float32, self._pixels - fine)
 
     def carry(self, field: Float32) -> Float32:
         """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
@@ -163,12 +171,17 @@ class Trajectories:
 
     def _sample(self, field: Float32) -> Float32:
         """A field (H, W) where the paths start; 0 outside."""
-        return cast(Float32, cv2.remap(field, self._from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+        return _remapped(field, self._from, cv2.BORDER_CONSTANT)
 
     def _motion_at(self, path: Float32) -> Float32:
         """The motion at the far ends of paths, between nodes; outside, that of the edge."""
         places = self._nodes - path / self._spacing
-        return cast(Float32, cv2.remap(self._motion, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        return _remapped(self._motion, places, cv2.BORDER_REPLICATE)
+
+
+def _remapped(field: Float32, places: Float32, border: int) -> Float32:
+    """A field (H, W) or (H, W, 2) at places (H, W, 2), bilinear."""
+    return cast(Float32, cv2.remap(field, places, None, cv2.INTER_LINEAR, borderMode=border))  # type: ignore[call-overload]
 
 
 def _places(size: tuple[int, ...]) -> Float32:

@@ -48,8 +48,8 @@ class Spectra:
     def of(self, field: Float32, outside: float) -> Float32:
         """The spectrum of a field (H, W); the padding has the value `outside`."""
         rows, columns = (large - size for large, size in zip(self.padded, self.shape, strict=True))
-        field = cv2.copyMakeBorder(field, 0, rows, 0, columns, cv2.BORDER_CONSTANT, value=(outside,))
-        return cast(Float32, cv2.dft(field))
+        padded = cv2.copyMakeBorder(field, 0, rows, 0, columns, cv2.BORDER_CONSTANT, value=(outside,))
+        return cast(Float32, cv2.dft(padded))
 
     def field(self, spectrum: Float32) -> Float32:
         """The field (H, W) of a spectrum."""

@@ -93,7 +93,8 @@ def _dressing(network: Network) -> Dressing | None:
     if network.dressing is None:
         return None
     slopes, offsets = network.dressing.log_slopes.exp(), network.dressing.offsets
-    return Dressing(slopes=slopes.tolist(), offsets=offsets.tolist())
+    rows = [tuple(tuple(float(value) for value in row) for row in each) for each in (slopes, offsets)]
+    return Dressing(slopes=rows[0], offsets=rows[1])
 
 
 def trained_minutes(config: FitConfig) -> int:

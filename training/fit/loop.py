@@ -23,10 +23,9 @@ from training.fit.archive_days import read_archive_days, write_archive_days
 from training.fit.batches import Batch, Reads, draw_sample, to_batch
 from training.fit.checkpoint import save_checkpoint
 from training.fit.examples import Example
-from training.fit.exceedance import log_odds
 from training.fit.learning_rate import learning_rate
 from training.fit.log import RunLog
-from training.fit.losses import base_loss, batch_divisor, batch_loss_sum, validation_loss
+from training.fit.losses import base_loss, batch_divisor, batch_loss_sum, log_odds, validation_loss
 from training.fit.run_state import Lengthened, Progress, RunState, load_state, save_state
 from training.fit.sampling import draw_reads
 from training.fit.sources import Sources, open_sources
@@ -142,8 +141,12 @@ class _Run:
         settings = config.optimiser
         network.stack.checkpointing = settings.activation_checkpointing
         self.network, self.average = network, copy.deepcopy(network).eval()
-        decay = {"weight_decay": settings.weight_decay, "decoupled_weight_decay": True} if settings.weight_decay else {}
-        self.optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate, **decay)
+        self.optimiser = torch.optim.Adam(
+            network.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            decoupled_weight_decay=settings.weight_decay > 0,
+        )
         self.state = RunState(self.network, self.average, self.optimiser)
         if settings.compile:
             network.stack.compile()

@@ -14,7 +14,7 @@ THRESHOLDS = np.array([0.1, 1.0, 10.0], np.float32)
 def logits(*probabilities: float) -> Float32:
     """Log-odds (K, 1, 1) of one pixel."""
     p = np.array(probabilities, np.float32)[:, None, None]
-    return np.log(p / (1 - p))
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def field(seed: int = 0, size: int = 40) -> tuple[Float32, Float32]:

@@ -19,7 +19,7 @@ def showers(frames: int = 3, size: int = 128, correlation: float = 0.9, seed: in
 
     def noise(sigma: float) -> Float32:
         blurred = cv2.GaussianBlur(rng.normal(size=(size, size)), (0, 0), sigma)
-        return (blurred / blurred.std()).astype(np.float32)
+        return np.asarray(blurred / blurred.std(), np.float32)
 
     lasting, cells = noise(16), noise(2)
     out = []

@@ -26,9 +26,8 @@ from training.export.weights import network_of
 from training.fit.batches import to_batch
 from training.fit.checkpoint import load_checkpoint
 from training.fit.examples import Example
-from training.fit.exceedance import base_log_odds, exceedance_sum, log_odds
 from training.fit.loop import fit
-from training.fit.losses import base_loss, validation_loss
+from training.fit.losses import base_log_odds, base_loss, exceedance_sum, log_odds, validation_loss
 
 UNITS = torch.tensor([0.1, 0.5])
 
