@@ -6,12 +6,12 @@ RaincellError
 ├── GridMismatch        frames on different grids, or on one that the model was not made for
 ├── ProductMismatch     frames of different products
 ├── IncompleteHistory   too few frames, a gap, duplicate, unordered or unevenly spaced times
-├── InvalidRequest      a question that has no answer: a lead time too long, a time in the future
+├── InvalidRequest      a request without an answer: a lead time too long, a time in the future
 ├── UnknownGrid
 ├── UnknownModel
-├── UnknownProduct      never seen
+├── UnknownProduct      no frame of the product was ever received
 ├── ArtifactRejected    a model file that is not what its card says
-├── ProviderMissing     the configured execution provider is not there
+├── ProviderMissing     the configured execution provider is not available
 ├── Overloaded          more work than the queue holds
 └── StoreUnavailable    the history store does not answer
 """
@@ -23,8 +23,8 @@ class RaincellError(Exception):
     Parameters
     ----------
     expected, got, remedy : str
-        What was wanted, what came instead, and what to do about it. None of them may hold a file path
-        of the server: the texts are sent to callers.
+        The expected value, the actual one, and what to do about it. None of them may contain a file path of the
+        server: the texts are sent to callers.
     """
 
     def __init__(self, *, expected: str, got: str, remedy: str) -> None:
@@ -55,7 +55,7 @@ class IncompleteHistory(RaincellError):
 
 
 class InvalidRequest(RaincellError):
-    """A question that has no answer: a lead time too long, a frame from the future."""
+    """A request without an answer: a lead time too long, a frame from the future."""
 
 
 class UnknownGrid(RaincellError):
@@ -67,7 +67,7 @@ class UnknownModel(RaincellError):
 
 
 class UnknownProduct(RaincellError):
-    """A product of which no frame was ever seen."""
+    """A product of which no frame was ever received."""
 
 
 class ArtifactRejected(RaincellError):
@@ -75,7 +75,7 @@ class ArtifactRejected(RaincellError):
 
 
 class ProviderMissing(RaincellError):
-    """The configured execution provider is not there."""
+    """The configured execution provider is not available."""
 
 
 class Overloaded(RaincellError):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from radar.errors import RaincellError, StoreUnavailable
-from radar.ledger.ledger import LedgerWriter, Record
+from radar.ledger.ledger import LedgerWriter, ScoreRecord
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.history.codec import SeriesKey, decode_one
@@ -173,10 +173,10 @@ class Scorer:
         self._on_score("scored")
         return True
 
-    def _record(self, due: Due, observed: Float32, runs: list[Run]) -> Record:
+    def _record(self, due: Due, observed: Float32, runs: list[Run]) -> ScoreRecord:
         run = due.run
         forecasts = collect(self._sources, run, due.minutes, runs)
-        return Record(
+        return ScoreRecord(
             run=run.id,
             product=run.product,
             grid=run.grid.key,

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from radar.errors import UnreadableFile
 from radar.ledger.days import DayRow, read_day, rows_of, settled_days
-from radar.ledger.ledger import LedgerFollower, Record
+from radar.ledger.ledger import LedgerFollower, ScoreRecord
 from radar.scores.sums import ScoreSums
 from service.damage import Damage
 from service.history.codec import SeriesKey
@@ -65,7 +65,7 @@ class SeriesTally:
     newest: datetime | None = None
     oldest: datetime | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ScoreRecord) -> None:
         """Add a record."""
         hour = self.hours.setdefault(hour_of(record.valid_time), {})
         for row in rows_of(record):
@@ -191,7 +191,7 @@ class LedgerTotals:
         if follower.damaged:
             self._damage.drop("ledger", "lines of scores", "no records of this version")
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _take(self, records: Iterable[ScoreRecord]) -> None:
         for record in records:
             with self._guard:
                 self._of(record.product, record.grid).add(record)
