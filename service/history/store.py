@@ -1,4 +1,4 @@
-"""The recent frames of every product, from which forecasts are made."""
+"""The recent frames of every product, the input of forecasts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.history.frame_shares import Shares, check_room
 from service.history.series import unknown_product
 
 MOST_WITHDRAWN = 10_000
-"""Withdrawals that a process remembers."""
+"""The most withdrawals that a process keeps."""
 
 
 class EncodedHistory(ABC):
@@ -30,8 +30,8 @@ class EncodedHistory(ABC):
 
     The stores differ in a few operations on encoded frames, which are abstract here.
 
-    Withdrawals are remembered for as long as frames are kept, so that a copy of a withdrawn frame does not come back. A
-    frame that was stored after the withdrawal of an earlier one of its time is another frame.
+    Withdrawals are kept as long as frames, so that a copy of a withdrawn frame does not return. A frame that is stored
+    after the withdrawal of an earlier one of its time is another frame.
     """
 
     beginnings: Beginnings

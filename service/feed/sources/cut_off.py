@@ -1,4 +1,4 @@
-"""An end to answers that take too long as a whole, their head included: httpx limits each piece of one only."""
+"""A time limit for whole answers, their head included: httpx limits only the time of each piece."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete"
 
 
 class CutOff:
-    """Shuts the connection of a client that asks one thing at a time.
+    """Closes the connection of a client that makes one request at a time.
 
     Parameters
     ----------
     seconds : float
-        For one answer, from the first byte of its request to the last of its body.
+        Limit for one answer, from the first byte of its request to the last byte of its body.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -27,11 +27,11 @@ class CutOff:
 
     @property
     def over(self) -> bool:
-        """Whether the last answer, or the one that is awaited, was cut off."""
+        """Whether the last or the awaited answer was cut off."""
         return self._over.is_set()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """To be the request's extension `trace`: learns of the connection, which later requests may use again."""
+        """The request's extension `trace`: notes the connection, which later requests may reuse."""
         if event in _CONNECTED:
             self._socket = info["return_value"].get_extra_info("socket")
             if self.over:
@@ -39,7 +39,7 @@ class CutOff:
 
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
-        """While this lasts, the answer is awaited."""
+        """Limit the time of the answer that is awaited in this context."""
         self._over.clear()
         timer = threading.Timer(self._seconds, self._end)
         timer.daemon = True
@@ -54,7 +54,7 @@ class CutOff:
         self._shut()
 
     def _shut(self) -> None:
-        # Not close, which does not wake who waits for a byte.
+        # Not close, which does not wake a reader that waits for a byte.
         with contextlib.suppress(OSError):
             if self._socket:
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,6 @@
-"""Who began the stored series, in Redis, the same for all replicas.
+"""The callers that began the stored series, in Redis, shared by all replicas.
 
-Key: raincell:begun, a hash: "product|grid" -> seconds since 1970, a space, and who.
+Key: raincell:begun, a hash: "product|grid" -> seconds since 1970, a space, and the caller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST = 200
 
 
 class RedisBeginnings:
-    """See service.history.beginnings.Beginnings. What Redis loses is given back from what this process saw last.
+    """See service.history.beginnings.Beginnings. Records that Redis loses are restored from this process's copy.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class RedisBeginnings:
         self._seen: dict[SeriesKey, Beginning] = {}
 
     def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
-        """See Beginnings; begun again when another replica changes them meanwhile."""
+        """See Beginnings; repeated if another replica changes the records meanwhile."""
 
         def publish(pipe: Any) -> dict[SeriesKey, Beginning]:  # noqa: ANN401 - redis has no type for it
             read = pipe.hgetall(_KEY)
