@@ -47,7 +47,7 @@ class Quantisation:
         return kept
 
     def reaching(self, rain_rate: float) -> Quantisation:
-        """This quantisation, or one just coarse enough to include a rate in its range."""
+        """The same quantisation, or one just coarse enough to include a rate in its range."""
         return Quantisation(max(self.step, rain_rate / LARGEST_COUNT))
 
 

@@ -43,13 +43,13 @@ def unknown_settings(environment: Mapping[str, str], secrets: Iterable[str] = ()
         Names of files.
     """
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{_PREFIX}{name}" for name in OTHERS}
-    told = []
+    warnings = []
     for name in sorted({*environment, *secrets}):
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
-            meant = f"; {near[0]} may be meant" if near else ""
-            told.append(f"{name} is no setting, and nothing reads it{meant}")
-    return told
+            suggestion = f"; {near[0]} may be meant" if near else ""
+            warnings.append(f"{name} is not a setting, and nothing reads it{suggestion}")
+    return warnings
 
 
 def warn_of_unknown_settings(environment: Mapping[str, str]) -> None:

@@ -54,7 +54,7 @@ class Provenance:
 
 def headers_of(forecast: Provenance) -> dict[str, str]:
     """The headers that never change for an answer, with the place of its pixels."""
-    told = {
+    headers = {
         Own.MODEL: f"{forecast.model} {forecast.version}",
         Own.METHOD: forecast.method,
         Own.RUN: forecast.run_id,
@@ -66,15 +66,15 @@ def headers_of(forecast: Provenance) -> dict[str, str]:
         Own.ASSUMED: "; ".join(forecast.assumed),
         Own.ATTRIBUTION: forecast.attribution,
     }
-    return {name: _printable(text) for name, text in (told | _placement(forecast.grid)).items() if text}
+    return {name: _printable(text) for name, text in (headers | _placement(forecast.grid)).items() if text}
 
 
 def changing_headers(
     reference_time: datetime, now: datetime, cache_control: str | None = None, vary: str | None = None
 ) -> dict[str, str]:
     """The headers that differ between requests for the same answer: its age, and how it may be cached."""
-    told = {"Cache-Control": cache_control, Own.AGE_SECONDS: str(age_seconds(reference_time, now)), "Vary": vary}
-    return {name: text for name, text in told.items() if text}
+    headers = {"Cache-Control": cache_control, Own.AGE_SECONDS: str(age_seconds(reference_time, now)), "Vary": vary}
+    return {name: text for name, text in headers.items() if text}
 
 
 def age_seconds(reference_time: datetime, now: datetime) -> int:

@@ -271,13 +271,13 @@ class _FrameHeader(BaseModel):
 def _frame(header: dict[str, Any], data: bytes) -> Frame:
     if "error" in header:
         raise _error(header["error"])
-    said = _FrameHeader.model_validate(header["frame"])
-    return Frame(rain_rate=np.frombuffer(data, "<f4").reshape(said.grid.shape), **dict(said))
+    described = _FrameHeader.model_validate(header["frame"])
+    return Frame(rain_rate=np.frombuffer(data, "<f4").reshape(described.grid.shape), **dict(described))
 
 
-def _error(said: dict[str, Any]) -> RaincellError:
-    texts = {name: str(said[name])[:LONGEST_TEXT] for name in ("expected", "got", "remedy")}
-    return _KINDS.get(said["kind"], UnreadableFile)(**texts)
+def _error(fault: dict[str, Any]) -> RaincellError:
+    texts = {name: str(fault[name])[:LONGEST_TEXT] for name in ("expected", "got", "remedy")}
+    return _KINDS.get(fault["kind"], UnreadableFile)(**texts)
 
 
 def _environment() -> dict[str, str]:

@@ -120,12 +120,12 @@ def _without_bulk(body: Bytes, bulk: list[Bulk]) -> tuple[bytes, Bulk | None, Bu
 
 
 def _merged(hints: Hints, posted: JsonFrames) -> Hints:
-    said: dict[str, Any] = {
+    given: dict[str, Any] = {
         name: value
         for name in ("valid_time", "grid", "product", "timestep_minutes")
         if (value := getattr(posted, name)) is not None
     }
-    return replace(hints, **said)
+    return replace(hints, **given)
 
 
 def _decoded(shape: tuple[int, int, int], pieces: Iterable[bytes]) -> Float32:

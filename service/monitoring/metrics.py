@@ -1,6 +1,6 @@
-"""The service's metrics for Prometheus: one object a process, whose parts others increment by name.
+"""The service's metrics for Prometheus: one object per process, whose counters other modules increment.
 
-Labels are few by construction: templates of routes, never paths; kinds of things, never what callers send.
+The number of label values is bounded: templates of routes, never paths; kinds of things, never input of callers.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class Metrics:
     Attributes
     ----------
     requests : Counter by method, route, status
-        Of HTTP; status 499 where the caller left before the answer.
+        HTTP requests; status 499 if the caller disconnected before the answer.
     request_seconds : Histogram by method, route
-        Until the last byte of the answer was sent.
+        Time until the last byte of the answer was sent.
     in_flight : Gauge
     work_seconds : Histogram by part
         decode, forecast (in the owner thread), encode.
     batch_size : Histogram
         Forecasts that were computed together.
     degraded : Counter by reason
-        Forecasts that are less than they should be: "store", "filled", "extrapolation", "persistence".
+        Degraded forecasts: "store", "filled", "extrapolation", "persistence".
     cache_hits, cache_misses : Counter by cache
     runs : Counter by method
         E.g. "model", "extrapolation", "persistence".
@@ -41,7 +41,7 @@ class Metrics:
     decoder_ends : Counter by reason
         Child processes for HDF5 that died or were killed: "died", "time-out", or "worn" after many files.
     dropped_values : Counter by kind
-        What was read from Redis or the ledger and did not fit, each once: see `service.damage`.
+        Invalid values from Redis or the ledger, each counted once: see `service.damage`.
     verified : Counter by outcome
         Lead times of runs: "scored", "expired", "failed".
     shadows : Counter by outcome
@@ -76,11 +76,11 @@ class Metrics:
         self.shadows = self._counter("shadow_forecasts", "Forecasts of shadow models", "outcome")
 
     def observe_work(self, part: str, seconds: float) -> None:
-        """Note how long a part of the work on a forecast took; see `service.monitoring.timing`."""
+        """Note the duration of a part of the work on a forecast; see `service.monitoring.timing`."""
         self.work_seconds.labels(part).observe(seconds)
 
     def observe_cache(self, found: bool) -> None:
-        """Note whether a run, or what was made of one, was in this process's cache."""
+        """Note whether a run, or an answer made from one, was in this process's cache."""
         (self.cache_hits if found else self.cache_misses).labels("runs").inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -91,6 +91,6 @@ class Metrics:
 
 
 def _begin(counter: Counter, *values: str) -> None:
-    """Count from 0: to Prometheus what first appears as 1 has not increased, and what never does is not 0."""
+    """Begin at 0: for Prometheus a counter that first appears as 1 has not increased, and a missing one is not 0."""
     for value in values:
         counter.labels(value)

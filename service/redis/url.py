@@ -1,7 +1,7 @@
-"""The address of Redis, RAINCELL_REDIS_URL or --redis-url: what it may say, checked before anything is started.
+"""The address of Redis, RAINCELL_REDIS_URL or --redis-url, checked before the start.
 
-The client reads much that is no address without a word: a database that is no number as 0, a missing host as this
-machine, an option that it does not know as one for the first command to fail at.
+redis-py accepts many invalid addresses silently: it reads a database that is not a number as 0, a missing host as this
+machine, and an unknown option as one at which the first command fails.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SWITCH = ("true", "false", "yes", "no", "1", "0")
 
 
 def check_redis_url(url: str) -> str:
-    """The address without blanks around it.
+    """The address without surrounding blanks.
 
     Raises
     ------
     InvalidRequest
-        It is none that the client takes as it is meant. The text names no part of it that may be a password.
+        The address is invalid or ambiguous. The message repeats no part of it that may be a password.
     """
     url = url.strip()
     scheme, found, _ = url.partition("://")
@@ -109,7 +109,7 @@ def _check_options(parts: SplitResult) -> None:
 
 
 def _shown(name: str) -> str:
-    """A name of an option that looks like one; what does not may be half a password."""
+    """The name of an option, if it looks like one; any other text may be a part of a password."""
     return f"the option {name}" if re.fullmatch(r"[a-z][a-z_]{1,40}", name) else "an option whose name is none"
 
 
@@ -121,7 +121,7 @@ def _nearest(name: str, scheme: str, known: dict[str, Check]) -> str:
 
 
 Check = Callable[[str], str | None]
-"""What a value should have been, or None where it is that."""
+"""Returns the expected form of a value, or None if it is valid."""
 
 
 def _options(scheme: str) -> Iterator[tuple[str, Check]]:
@@ -171,7 +171,7 @@ def _file(value: str) -> str | None:
 
 
 def _check_certificates(options: dict[str, str]) -> None:
-    """Load what the client would load for the first call."""
+    """Load the files that the client loads for its first connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if "ssl_ca_certs" in options:
@@ -182,7 +182,7 @@ def _check_certificates(options: dict[str, str]) -> None:
         _refuse("ssl_keyfile without ssl_certfile", "name both")
     if "ssl_certfile" in options:
         password = options.get("ssl_password", "")
-        try:  # without a password given here OpenSSL would ask for one at the terminal
+        try:  # without a password here OpenSSL would prompt for one at the terminal
             context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), lambda: password)
         except ssl.SSLError:
             _refuse("ssl_certfile and ssl_keyfile that are no certificate and its key", "name a pair of PEM files")

@@ -67,8 +67,8 @@ def collect(sources: ForecastSources, run: Run, minutes: int, known: Sequence[Ru
     if dwd is not None:
         judged[DWD] = dwd
     shadows = {maker: decode_one(frame) for maker, frame in unserved.items() if frame.header.grid == run.grid}
-    said = probabilities(sources.reader, run, earlier_runs(run, known), minutes, THRESHOLDS)
-    return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, said, strict=True)))
+    fields = probabilities(sources.reader, run, earlier_runs(run, known), minutes, THRESHOLDS)
+    return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, fields, strict=True)))
 
 
 def _baseline(sources: ForecastSources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
@@ -127,12 +127,14 @@ def compare(forecasts: Forecasts, observed: Float32, pixel_size_km: float) -> di
         known &= np.isfinite(frame)
     if not known.any():
         return {}
-    seen = _only(observed, known)
+    compared = _only(observed, known)
     complete = {name: frame for name, frame in forecasts.shadows.items() if np.isfinite(frame[known]).all()}
     everybody = {**complete, **forecasts.judged}
-    said = {forecasts.served: forecasts.probabilities}
+    served_probabilities = {forecasts.served: forecasts.probabilities}
     return {
-        name: sums_of(frame, seen, pixel_size_km, said.get(name))  # NaN in one of the two is left out everywhere
+        name: sums_of(
+            frame, compared, pixel_size_km, served_probabilities.get(name)
+        )  # NaN in one of the two is left out everywhere
         for name, frame in everybody.items()
     }
 

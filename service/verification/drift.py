@@ -89,8 +89,8 @@ def judge(hours: Mapping[datetime, Totals], model: str, limits: DriftLimits) -> 
     lead = judged_lead(hours, model, limits)
     if lead is None:
         return Drift(None, None, None, False)
-    told = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
-    skills = [(hour, csi_skill(total, THRESHOLD)) for hour, total in told if _events(total) >= LEAST_EVENTS]
+    scored = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
+    skills = [(hour, csi_skill(total, THRESHOLD)) for hour, total in scored if _events(total) >= LEAST_EVENTS]
     skills = [(hour, skill) for hour, skill in skills if np.isfinite(skill)]
     if not skills:
         return Drift(lead, None, None, False)

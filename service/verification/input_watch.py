@@ -139,11 +139,11 @@ def judge(records: Sequence[InputRecord], limits: InputLimits) -> list[Judgement
 def _judged(
     quantity: Quantity, earlier: Sequence[InputRecord], newest: Sequence[InputRecord], limits: InputLimits
 ) -> Judgement:
-    seen = [value for record in earlier if (value := getattr(record, quantity)) is not None]
+    usual = [value for record in earlier if (value := getattr(record, quantity)) is not None]
     last = [getattr(record, quantity) for record in newest]
-    if len(seen) < LEAST_FRAMES:
+    if len(usual) < LEAST_FRAMES:
         return Judgement(quantity, last[-1], None, None, False)
-    low, high = np.quantile(seen, _QUANTILES)
+    low, high = np.quantile(usual, _QUANTILES)
     widening = max(SLACK[quantity], limits.margin * (high - low))
     low, high = max(0.0, float(low - widening)), float(high + widening)
     judged = last[-1:] if quantity == "gap_minutes" else last

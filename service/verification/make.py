@@ -71,12 +71,12 @@ def make_verification(
     parts: ServiceParts, folder: Path, drift_limits: drift.DriftLimits, input_limits: input_watch.InputLimits
 ) -> Verification:
     """Verification with its ledger in `folder`."""
-    tally = LedgerTotals(folder, parts.damage)
+    ledger = LedgerTotals(folder, parts.damage)
     scorer = Scorer(
         parts.history,
         ForecastSources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), parts.unserved, parts.references),
         LedgerWriter(folder),
-        tally,
+        ledger,
         parts.leases,
         busy=lambda: parts.worker.inside > 0 or parts.worker.waiting > 0,
         on_score=lambda how: parts.metrics.verified.labels(how).inc(),
@@ -102,5 +102,5 @@ def make_verification(
             drop_old(folder, max(parts.days, input_limits.days), parts.clock())
             announcer.announce(made.active_alerts())
 
-    made = Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
+    made = Verification(parts.catalogue, ledger, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
     return made

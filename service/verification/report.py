@@ -22,10 +22,10 @@ def report(
     verification: Verification, series: SeriesKey, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
     """The scores of a product and grid, of the lead time or all; raises InvalidRequest for one that no run has."""
-    bounds = verification.tally.bounds(series, period)
-    totals = verification.tally.totals(series, period)
+    bounds = verification.ledger.bounds(series, period)
+    totals = verification.ledger.totals(series, period)
     _check_lead(lead_minutes, totals)
-    hours = {hour: rows for hour, rows in verification.tally.hours(series).items() if bounds and hour >= bounds[0]}
+    hours = {hour: rows for hour, rows in verification.ledger.hours(series).items() if bounds and hour >= bounds[0]}
     lead = judged_lead(hours, verification.served, verification.limits) if lead_minutes is None else lead_minutes
     rows = sorted(row for row in totals if lead_minutes in (None, row.lead_minutes))
     return VerificationAnswer(
@@ -41,7 +41,7 @@ def report(
         hours_lead_minutes=lead,
         hours=_hours(hours, lead),
         alerts=verification.alerts(series),
-        damaged_lines=verification.tally.damaged,
+        damaged_lines=verification.ledger.damaged,
         degraded=verification.degraded,
     )
 

@@ -50,7 +50,7 @@ class Scorer:
         The observations.
     sources : ForecastSources
         The forecasts.
-    writer, tally
+    writer, ledger
         The ledger, to write and as read.
     leases : Leases
         Among replicas. What counts once is the record in the ledger; a claim only saves work.
@@ -65,13 +65,13 @@ class Scorer:
         history: History,
         sources: ForecastSources,
         writer: LedgerWriter,
-        tally: LedgerTotals,
+        ledger: LedgerTotals,
         leases: Leases,
         busy: Callable[[], bool] = lambda: False,
         on_score: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._history, self._sources = history, sources
-        self._writer, self._tally, self._leases = writer, tally, leases
+        self._writer, self._ledger, self._leases = writer, ledger, leases
         self._busy, self._on_score = busy, on_score
         self._later: dict[str, float] = {}
         self._seen: dict[SeriesKey, list[datetime]] = {}
@@ -93,7 +93,7 @@ class Scorer:
         OSError
             The ledger cannot be written or read.
         """
-        self._tally.refresh()
+        self._ledger.refresh()
         self._later = {name: until for name, until in self._later.items() if until > time.monotonic()}
         known = self._history.products()
         if known.degraded:  # what is in memory may lack frames that others have
@@ -119,7 +119,7 @@ class Scorer:
         if complete:
             self._seen[series] = times
         if times:
-            self._tally.forget(series, times[-1])
+            self._ledger.forget(series, times[-1])
         return scored
 
     def _due(self, runs: list[Run], times: list[datetime]) -> list[Due]:
@@ -129,7 +129,7 @@ class Scorer:
             Due(run, minutes)
             for run in latest_of_each_time(runs)
             for minutes in run.lead_minutes
-            if run.valid_time(minutes) in there and not self._tally.knows(run.id, minutes)
+            if run.valid_time(minutes) in there and not self._ledger.knows(run.id, minutes)
         ]
         return sorted(dues, key=lambda due: (due.run.valid_time(due.minutes), due.run.reference_time))
 
@@ -164,12 +164,12 @@ class Scorer:
         return scored
 
     def _claimed(self, due: Due, observed: Float32, runs: list[Run]) -> bool:
-        self._tally.refresh()
-        if self._tally.knows(due.run.id, due.minutes):  # the claim was lost, the record is there
+        self._ledger.refresh()
+        if self._ledger.knows(due.run.id, due.minutes):  # the claim was lost, the record is there
             return False
         self._give_way()
         self._writer.append(self._record(due, observed, runs))
-        self._tally.refresh()
+        self._ledger.refresh()
         self._on_score("scored")
         return True
 

@@ -48,7 +48,7 @@ Totals = dict[Row, Total]
 
 
 @dataclass
-class SeriesTally:
+class SeriesTotals:
     """All of one product and grid.
 
     Parameters
@@ -102,7 +102,7 @@ class LedgerTotals:
         self.complete = False
         """Whether all that was there in the beginning has been read."""
         self._follower: LedgerFollower | None = None
-        self._series: dict[SeriesKey, SeriesTally] = {}
+        self._series: dict[SeriesKey, SeriesTotals] = {}
         self._guard = threading.Lock()
 
     @property
@@ -139,25 +139,25 @@ class LedgerTotals:
     def bounds(self, series: SeriesKey, period: Period) -> tuple[datetime, datetime] | None:
         """The first and the last valid time that a period may hold; None without any score."""
         with self._guard:
-            tally = self._series.get(series)
-            return _bounds(tally, period) if tally else None
+            kept = self._series.get(series)
+            return _bounds(kept, period) if kept else None
 
     def totals(self, series: SeriesKey, period: Period) -> Totals:
         """The totals of a period."""
         with self._guard:
-            tally = self._series.get(series)
-            bounds = _bounds(tally, period) if tally else None
-            if tally is None or bounds is None:
+            kept = self._series.get(series)
+            bounds = _bounds(kept, period) if kept else None
+            if kept is None or bounds is None:
                 return {}
             if period == "all":
-                return dict(tally.total)
-            return summed(rows for hour, rows in tally.hours.items() if hour >= bounds[0])
+                return dict(kept.total)
+            return summed(rows for hour, rows in kept.hours.items() if hour >= bounds[0])
 
     def hours(self, series: SeriesKey) -> dict[datetime, Totals]:
         """The totals of each of the last hours, oldest first."""
         with self._guard:
-            tally = self._series.get(series, SeriesTally())
-            return {hour: dict(tally.hours[hour]) for hour in sorted(tally.hours)}
+            kept = self._series.get(series, SeriesTotals())
+            return {hour: dict(kept.hours[hour]) for hour in sorted(kept.hours)}
 
     def _begin(self) -> None:
         """Take in the days that are settled, and read the others' records from their beginning.
@@ -196,8 +196,8 @@ class LedgerTotals:
             with self._guard:
                 self._of(record.product, record.grid).add(record)
 
-    def _of(self, product: str, grid: str) -> SeriesTally:
-        return self._series.setdefault(SeriesKey(product, grid), SeriesTally())
+    def _of(self, product: str, grid: str) -> SeriesTotals:
+        return self._series.setdefault(SeriesKey(product, grid), SeriesTotals())
 
 
 def hour_of(valid_time: datetime) -> datetime:
@@ -215,12 +215,12 @@ def summed(parts: Iterable[Totals]) -> Totals:
     return total
 
 
-def _bounds(tally: SeriesTally, period: Period) -> tuple[datetime, datetime] | None:
-    if tally.newest is None or tally.oldest is None:
+def _bounds(kept: SeriesTotals, period: Period) -> tuple[datetime, datetime] | None:
+    if kept.newest is None or kept.oldest is None:
         return None
     if period == "all":
-        return tally.oldest, tally.newest
-    return hour_of(tally.newest) - (HOURS[period] - 1) * _HOUR, tally.newest
+        return kept.oldest, kept.newest
+    return hour_of(kept.newest) - (HOURS[period] - 1) * _HOUR, kept.newest
 
 
 def _add(rows: Totals, day: DayRow) -> None:

@@ -30,14 +30,14 @@ class Verification:
     ----------
     catalogue : Catalogue
         Its default model is the one that serves.
-    tally, scorer, watch, shadows, verifier
+    ledger, scorer, watch, shadows, verifier
         The ledger added up, what adds to it, the watch on what comes in, the models beside the champion, and the thread
         that all this is done in.
     limits : drift.DriftLimits
     """
 
     catalogue: Catalogue
-    tally: LedgerTotals
+    ledger: LedgerTotals
     scorer: Scorer
     watch: InputWatch
     shadows: Shadows
@@ -53,13 +53,13 @@ class Verification:
     @property
     def degraded(self) -> str | None:
         """Why scores may be missing now."""
-        return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
+        return self.verifier.degraded or (None if self.ledger.complete else "the ledger is still being read")
 
     def alerts(self, series: SeriesKey) -> list[AlertAnswer]:
         """All that is watched of a product and grid; nothing while the ledger is still being read."""
-        if not self.tally.complete:
+        if not self.ledger.complete:
             return []
-        judged = drift.judge(self.tally.hours(series), self.served, self.limits)
+        judged = drift.judge(self.ledger.hours(series), self.served, self.limits)
         return [
             _drift(series, self.served, judged, self.limits),
             *(_input(series, found) for found in self.watch.judge(series)),
@@ -67,7 +67,7 @@ class Verification:
 
     def active_alerts(self) -> list[AlertAnswer]:
         """Those of all series that are not as they should be."""
-        known = sorted({*self.tally.series(), *self.watch.series()})
+        known = sorted({*self.ledger.series(), *self.watch.series()})
         return [alert for series in known for alert in self.alerts(series) if alert.active]
 
 

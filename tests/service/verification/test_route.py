@@ -152,12 +152,12 @@ def test_before_any_score(make_client: Callable[..., Client], tmp_path: Path) ->
 def test_a_ledger_that_is_still_being_read_is_told(make_client: Callable[..., Client], tmp_path: Path) -> None:
     client = make_client(verification=tmp_path)
     verification = client.app.state.service.verification
-    wait_until(lambda: verification.tally.complete, "the first look")
+    wait_until(lambda: verification.ledger.complete, "the first look")
     LedgerWriter(tmp_path).append(record(NOON))
     verification.verifier.look()
     assert client.get("/verification").json()["degraded"] is None
-    verification.tally.refresh = lambda: None  # so that the next look in the background does not complete it
-    verification.tally.complete = False
+    verification.ledger.refresh = lambda: None  # so that the next look in the background does not complete it
+    verification.ledger.complete = False
     answer = client.get("/verification").json()
     assert (answer["degraded"], answer["alerts"]) == ("the ledger is still being read", [])
 
