@@ -1,4 +1,4 @@
-"""The scores of a period as GET /verification tells them."""
+"""The scores of a period for GET /verification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.verification.verification import Verification
 def report(
     verification: Verification, series: SeriesKey, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
-    """The scores of a product and grid, of the lead time or all; raises InvalidRequest for one that no run has."""
+    """The scores of a product and grid, at one lead time or all; raises InvalidRequest for an impossible lead time."""
     bounds = verification.ledger.bounds(series, period)
     totals = verification.ledger.totals(series, period)
     _check_lead(lead_minutes, totals)
@@ -47,7 +47,7 @@ def report(
 
 
 def _check_lead(lead_minutes: int | None, totals: Totals) -> None:
-    """A multiple of the timestep that was not scored yet has no scores; what is none never will have."""
+    """Raise InvalidRequest unless a lead time is a multiple of the timestep, which has or may get scores."""
     step = math.gcd(*(row.lead_minutes for row in totals))
     if lead_minutes is not None and step and lead_minutes % step:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""The ledger added up: by hour for the past week, and altogether."""
+"""Totals of the ledger: by hour for the past week, and altogether."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from service.runs.run import series_tag
 
 Period = Literal["24h", "7d", "all"]
 HOURS: Mapping[str, int] = {"24h": 24, "7d": 7 * 24}
-"""How many hours back a period goes from the newest that was scored."""
+"""Hours of each period, counted back from the newest scored one."""
 _HOUR = timedelta(hours=1)
 _KEPT_HOURS = 8 * 24
 _REMEMBERED = timedelta(days=10)
-"""How long ids are remembered: longer than any store keeps runs and frames."""
+"""How long ids are kept: longer than any store keeps runs and frames."""
 
 
 class Row(NamedTuple):
-    """What a total is for."""
+    """The key of a total: a model and a lead time."""
 
     model: str
     lead_minutes: int
@@ -49,12 +49,12 @@ Totals = dict[Row, Total]
 
 @dataclass
 class SeriesTotals:
-    """All of one product and grid.
+    """The totals of one product and grid.
 
     Parameters
     ----------
     hours : dict of datetime to Totals
-        By the beginning of the hour in which the valid time's interval ends.
+        Totals by the beginning of the hour in which the valid time's interval ends.
     total : Totals
     newest : datetime or None
         The newest valid time.
@@ -77,7 +77,7 @@ class SeriesTotals:
             del self.hours[old]
 
     def settle(self, row: DayRow) -> None:
-        """Add a total of a day that is over for long."""
+        """Add a total of a settled day."""
         _add(self.total, row)
         self._note(row.first, row.last)
 
@@ -87,33 +87,33 @@ class SeriesTotals:
 
 
 class LedgerTotals:
-    """What the ledger in a folder comes to, for any thread.
+    """The totals of the ledger in a folder; any thread may use them.
 
     Parameters
     ----------
     folder : Path
     damage : Damage, optional
-        Told of every file of the ledger that does not fit; all others count.
+        Notes every invalid file of the ledger; all others count.
     """
 
     def __init__(self, folder: Path, damage: Damage | None = None) -> None:
         self._folder = folder
         self._damage = damage or Damage()
         self.complete = False
-        """Whether all that was there in the beginning has been read."""
+        """Whether everything that existed at the start has been read."""
         self._follower: LedgerFollower | None = None
         self._series: dict[SeriesKey, SeriesTotals] = {}
         self._guard = threading.Lock()
 
     @property
     def damaged(self) -> int:
-        """Lines of the ledger that could not be read."""
+        """The number of unreadable lines of the ledger."""
         return self._follower.damaged if self._follower else 0
 
     def refresh(self) -> None:
-        """Take in what was added to the ledger, by whichever replica; for one thread; raises OSError.
+        """Read the additions of all replicas to the ledger; for use by one thread. Raises OSError.
 
-        The first time takes long; what others read meanwhile is not all, see `complete`.
+        The first call takes long; until it ends the totals are incomplete, see `complete`.
         """
         if self._follower is None or not self.complete:
             self._begin()
@@ -123,21 +123,21 @@ class LedgerTotals:
         self.complete = True
 
     def knows(self, run_id: str, lead_minutes: int) -> bool:
-        """Whether a lead time was scored, as of the last `refresh`."""
+        """Whether a lead time was scored before the last `refresh`."""
         return self._follower is not None and self._follower.knows(run_id, lead_minutes)
 
     def forget(self, series: SeriesKey, newest: datetime) -> None:
-        """Forget ids that are much older than any run of a series that is still kept."""
+        """Forget ids that are much older than any kept run of a series."""
         if self._follower:
             self._follower.forget(series_tag(series), newest - _REMEMBERED)
 
     def series(self) -> list[SeriesKey]:
-        """Products and grids of which something was scored."""
+        """Products and grids with scores."""
         with self._guard:
             return sorted(self._series)
 
     def bounds(self, series: SeriesKey, period: Period) -> tuple[datetime, datetime] | None:
-        """The first and the last valid time that a period may hold; None without any score."""
+        """The first and the last valid time of a period; None without any score."""
         with self._guard:
             kept = self._series.get(series)
             return _bounds(kept, period) if kept else None
@@ -160,9 +160,9 @@ class LedgerTotals:
             return {hour: dict(kept.hours[hour]) for hour in sorted(kept.hours)}
 
     def _begin(self) -> None:
-        """Take in the days that are settled, and read the others' records from their beginning.
+        """Read the settled days, and the records of the other days from their beginning.
 
-        What is settled later was read before, but a day that is settled in between would be missed: then once more.
+        A day that is settled between the two would be missed, so reading is repeated if the settled days have changed.
         """
         settled: dict[date, Path] | None = None
         while settled != (found := settled_days(self._folder)):
@@ -172,15 +172,15 @@ class LedgerTotals:
                 sound = {day: rows for day, path in settled.items() if (rows := self._read_day(path)) is not None}
                 for row in [row for rows in sound.values() for row in rows]:
                     self._of(row.key.product, row.key.grid).settle(row)
-            self._follower = LedgerFollower(self._folder, without=sound)  # what is left of another's records counts
+            self._follower = LedgerFollower(self._folder, without=sound)  # records of a damaged day still count
             self._take(self._follower.read())
 
     def _read_day(self, path: Path) -> list[DayRow] | None:
-        """The totals of a day, or None where they are damaged."""
+        """The totals of a day, or None if they are damaged."""
         try:
             return read_day(path)
         except FileNotFoundError:
-            raise  # it is looked for again
+            raise  # the file was removed meanwhile; the caller reads again
         except (UnreadableFile, OSError) as error:
             self._damage.drop("ledger", path.name, str(error))
             return None
@@ -189,7 +189,7 @@ class LedgerTotals:
         for name, why in follower.unreadable.items():
             self._damage.drop("ledger", name, why)
         if follower.damaged:
-            self._damage.drop("ledger", "lines of scores", "no records of this version")
+            self._damage.drop("ledger", "lines of scores", "not records of this version")
 
     def _take(self, records: Iterable[ScoreRecord]) -> None:
         for record in records:
@@ -201,13 +201,13 @@ class LedgerTotals:
 
 
 def hour_of(valid_time: datetime) -> datetime:
-    """The beginning of the hour that holds the interval which ends then."""
+    """The beginning of the hour of an interval that ends at `valid_time`."""
     inside = valid_time - timedelta(microseconds=1)
     return inside.replace(minute=0, second=0, microsecond=0)
 
 
 def summed(parts: Iterable[Totals]) -> Totals:
-    """Several totals as one."""
+    """The sum of several totals."""
     total: Totals = {}
     for rows in parts:
         for row, part in rows.items():
