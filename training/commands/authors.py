@@ -23,7 +23,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _check_reference(arguments: argparse.Namespace) -> int:
-    """One line for each file; 1 if any is beyond the tolerance or cannot be read."""
+    """Print one line for each file; returns 1 if any is beyond the tolerance or cannot be read."""
     from training.authors.reference import TOLERANCE, check_reference
 
     failed = 0
@@ -34,7 +34,7 @@ def _check_reference(arguments: argparse.Namespace) -> int:
             print(f"error: {path.name}: {error}", file=sys.stderr)
             failed += 1
             continue
-        within = difference.largest <= TOLERANCE  # NaN is not
+        within = difference.largest <= TOLERANCE  # False for NaN
         failed += not within
         losses = "" if difference.decoupling is None else f", decoupling losses {difference.decoupling:.1e}"
         verdict = "ok" if within else f"FAILED, beyond {TOLERANCE:g}"

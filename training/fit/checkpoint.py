@@ -1,4 +1,4 @@
-"""Checkpoints: weights with the configuration they were trained by; read without unpickling code."""
+"""Checkpoints: weights with their training configuration; they are read without unpickling code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
     Raises
     ------
     ValueError
-        No such file, or one that `fit` and `import-checkpoint` do not write; says which command brings it.
+        The file does not exist, or is not from `fit` or `import-checkpoint`; the error names the command to use.
     """
     content = _content(path)
     about = json.loads(content["about"])

@@ -235,7 +235,7 @@ def test_a_gain_by_hand() -> None:
     assert str(live_gain([], 1.0)) == "no run of both"
     assert "(no interval) in 1 runs" in str(live_gain(pairs[:2], 1.0))
     assert "(no interval) in 7 runs" in str(live_gain(pairs[:14], 1.0))
-    assert str(live_gain(pairs, 5.0)).startswith("not to be told, 8 runs")
+    assert str(live_gain(pairs, 5.0)).startswith("unknown, 8 runs")
 
 
 def test_between_two_judgements_what_comes_in_changes_nothing() -> None:
