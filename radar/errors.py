@@ -1,8 +1,8 @@
 """The tree of errors.
 
 RaincellError
-├── UnreadableFile      the bytes are not what they claim to be, or not a product this program reads
-├── InvalidRain         values that are no rain rates: negative, infinite, absurd, or the wrong shape
+├── UnreadableFile      bytes that do not have the expected format, or a product that this program does not read
+├── InvalidRain         values that are not rain rates: negative, infinite, absurd, or the wrong shape
 ├── GridMismatch        frames on different grids, or on one that the model was not made for
 ├── ProductMismatch     frames of different products
 ├── IncompleteHistory   too few frames, a gap, duplicate, unordered or unevenly spaced times
@@ -10,7 +10,7 @@ RaincellError
 ├── UnknownGrid
 ├── UnknownModel
 ├── UnknownProduct      no frame of the product was ever received
-├── ArtifactRejected    a model file that is not what its card says
+├── ArtifactRejected    a model file that does not match its card
 ├── ProviderMissing     the configured execution provider is not available
 ├── Overloaded          more work than the queue holds
 └── StoreUnavailable    the history store does not answer
@@ -35,11 +35,11 @@ class RaincellError(Exception):
 
 
 class UnreadableFile(RaincellError):
-    """The bytes are not what they claim to be, or not a product that this program reads."""
+    """Bytes that do not have the expected format, or a product that this program does not read."""
 
 
 class InvalidRain(RaincellError):
-    """Values that are no rain rates: negative, infinite, absurd, or in the wrong shape."""
+    """Values that are not rain rates: negative, infinite, absurd, or in the wrong shape."""
 
 
 class GridMismatch(RaincellError):
@@ -71,7 +71,7 @@ class UnknownProduct(RaincellError):
 
 
 class ArtifactRejected(RaincellError):
-    """A model file that is not what its card says."""
+    """A model file that does not match its card."""
 
 
 class ProviderMissing(RaincellError):

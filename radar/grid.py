@@ -34,7 +34,7 @@ class Grid:
     pixel_size_km : float
         Edge of a pixel in the projection.
     projection : str or None
-        PROJ string or WKT; None for an array of which only the pixel size is known.
+        PROJ string or WKT; None for an array with only a known pixel size.
     north_west : (float, float)
         x and y in metres of the centre of pixel (0, 0).
     """

@@ -1,7 +1,7 @@
 """HDF5 from untrusted sources: the structure of a file is checked before any of its content is read.
 
-The HDF5 library follows links to other files, loads filter plug-ins and inflates a chunk to whatever size it
-comes to. Here a file is an image in memory with hard links only, and its chunks are inflated outside the library.
+The HDF5 library follows links to other files, loads filter plug-ins and inflates a chunk to any size. Here a file is an
+image in memory with hard links only, and its chunks are inflated outside the library.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def from_json(content: Mapping[str, Any]) -> ScoreSums:
                 LIVE.put(each, content[each.name], values)
         least = min(values[0], *(LIVE.part(each, values).min() for each in _NEVER_NEGATIVE))
         if not (np.abs(values) <= _LARGEST_SUM).all() or least < 0:  # nor NaN
-            raise ValueError("sums that no frames come to")
+            raise ValueError("impossible sums")
         return ScoreSums(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableFile(

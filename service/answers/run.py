@@ -197,7 +197,7 @@ def _quantity(threshold: float) -> Quantity:
 
 
 def file_words(part: Part) -> list[str]:
-    """What a file with this part is called by: product, reference time, model, and the minutes of a single frame."""
+    """The words of a file name for this part: product, reference time, model, and the minutes of a single frame."""
     run = part.run
     words = [run.product, f"{run.reference_time:%Y%m%dT%H%MZ}", f"{run.model}-{run.version}"]
     if len(part.minutes) == 1:

@@ -1,7 +1,7 @@
 """python -m service.bodies.hdf5_child: reads untrusted HDF5 in a process without secrets or privileges.
 
 The HDF5 library is a large parser written in C. Here it runs without the service's memory, threads and secrets, under
-limits of memory and processor time, and cannot write files. Of the program it imports `radar` alone.
+limits of memory and processor time, and cannot write files. Of the program it imports only `radar`.
 
 Messages on stdin and stdout are a JSON header and bytes, each preceded by its length. Nothing is pickled: the output of
 this process is as untrusted as its input.
@@ -42,7 +42,7 @@ def receive(stream: BinaryIO, longest: int) -> tuple[dict[str, Any], bytes]:
         raise ValueError("a message that is too long")
     header = json.loads(_exactly(stream, text_length))
     if not isinstance(header, dict):
-        raise ValueError("a header that is no object")
+        raise ValueError("a header that is not an object")
     return header, _exactly(stream, data_length)
 
 

@@ -13,7 +13,7 @@ from service.bodies.json_measure import Bytes
 from service.bodies.limits import check_shape
 
 _LONGEST_HEADER_BYTES = 64 * 1024
-"""Headers of version 1 are no longer; version 2 has longer ones only for arrays of many fields."""
+"""The most bytes of a header: the limit of version 1. Version 2 has longer ones only for arrays of many fields."""
 _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 

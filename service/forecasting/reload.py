@@ -74,7 +74,7 @@ class ModelWatch:
             model = load_champion(self._repository, name, self._load)
             for shape in self._shapes_in_use():
                 model.forecaster.warm_up(shape)
-        except Exception as error:  # whatever is in the files, the old one goes on serving
+        except Exception as error:  # the old model stays served, whatever the files contain
             self._reject(name, error)
             return
         self._serving[name] = fingerprint
@@ -91,13 +91,13 @@ class ModelWatch:
     def _remove(self, name: str, found: dict[str, Fingerprint]) -> None:
         if not any(other in found for other in self.catalogue.names):
             version = self.catalogue.models[name].forecaster.card.version
-            self.catalogue.reject(Rejection(name, version, "its aliases are gone; it serves on, since no other does"))
+            self.catalogue.reject(Rejection(name, version, "its aliases are gone; it is served, since no other is"))
             return
         version = self.catalogue.models[name].forecaster.card.version
         self.catalogue.remove(name)
         self.catalogue.accept(name)
         self._serving.pop(name, None)
-        _logger.info("model %s is gone from the repository and serves no longer", name)
+        _logger.info("model %s is gone from the repository and no longer served", name)
         why = self.catalogue.default_gone
         if why and name == self.catalogue.default:
             self.catalogue.reject(Rejection(name, version, why))

@@ -64,7 +64,7 @@ def unknown_product(product: str, grid: str | None = None) -> UnknownProduct:
     """The error for a product without frames, on any grid or on one."""
     where = f" on grid {grid[:60]!r}" if grid else ""
     return UnknownProduct(
-        expected="a product of which there are frames (GET /frames lists them)",
+        expected="a product with frames (GET /frames lists them)",
         got=f"{product[:60]!r}{where}",
         remedy="add frames with POST /frames, or send them in the body",
     )

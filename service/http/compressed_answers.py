@@ -98,7 +98,7 @@ class _Sender:
         """The headers to send; this decides whether the body is compressed."""
         headers = MutableHeaders(raw=raw)
         compressible = _is_compressible(headers)
-        if compressible or status == 304:  # a part of what could be compressed as well, although it never is itself
+        if compressible or status == 304:  # also for a part of a compressible answer, although it is not compressed
             headers.add_vary_header("Accept-Encoding")
         tag = headers.get("etag", "")
         coded_tag = f'{tag[:-1]}-{self._coding}"' if tag.startswith('"') else tag

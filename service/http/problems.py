@@ -140,11 +140,11 @@ _DESCRIPTIONS = {
     403: "The API key does not have the needed scope",
     404: "Unknown model or run, or a product or frame that is not stored",
     406: "No media type that is accepted can be made",
-    408: "The body did not come in time",
+    408: "The body did not arrive in time",
     410: "A run that has expired",
     413: "The body is too large",
     415: "The body's media type is not read",
-    416: "No byte of the answer is in the Range that was asked for",
+    416: "No byte of the answer is in the requested Range",
     421: "No API key, and a Host that is not this service's",
     422: "The request or the frames in it cannot be used; the problem document explains why",
     429: "More requests in a minute than the caller may make; see Retry-After",
@@ -176,7 +176,7 @@ def disk_full_response(error: Exception) -> Response | None:
     _logger.error("the disk for temporary files cannot be written: %s", errno.errorcode[code])
     return raincell_response(
         service_errors.DiskFull(
-            expected="room on the service's disk for what a request needs for a while",
+            expected="room on the service's disk for temporary files of a request",
             got=os.strerror(code).lower(),
             remedy="try again later, or send less at a time; its operator gives TMPDIR more room",
         )

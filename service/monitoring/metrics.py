@@ -58,7 +58,7 @@ class Metrics:
         self.batch_size = Histogram(
             "raincell_batch_size", "Forecasts computed together", buckets=_BATCHES, registry=self.registry
         )
-        self.degraded = self._counter("degraded_answers", "Answers that are less than they should be", "reason")
+        self.degraded = self._counter("degraded_answers", "Degraded answers", "reason")
         _begin(self.degraded, "store", "filled", "extrapolation", "persistence")
         self.cache_hits = self._counter("cache_hits", "Answers from a cache", "cache")
         self.cache_misses = self._counter("cache_misses", "Answers that a cache did not have", "cache")
@@ -66,13 +66,11 @@ class Metrics:
         _begin(self.runs, "model", "extrapolation", "persistence")
         self.quarantined_frames = self._counter("quarantined_frames", "Frames that were not accepted", "reason")
         _begin(self.quarantined_frames, *get_args(Reason))
-        self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")
+        self.dropped_work = self._counter("dropped_work", "Forecasts without a waiting caller", "reason")
         self.decoder_ends = self._counter("decoder_ends", "Child processes for HDF5 that ended", "reason")
-        self.dropped_values = self._counter(
-            "dropped_values", "Stored values that did not fit and were left out", "kind"
-        )
+        self.dropped_values = self._counter("dropped_values", "Invalid stored values that were left out", "kind")
         _begin(self.dropped_values, *KINDS)
-        self.verified = self._counter("verified", "Lead times of runs whose observation came in", "outcome")
+        self.verified = self._counter("verified", "Lead times of runs whose observation arrived", "outcome")
         self.shadows = self._counter("shadow_forecasts", "Forecasts of shadow models", "outcome")
 
     def observe_work(self, part: str, seconds: float) -> None:

@@ -178,7 +178,7 @@ _FAULTS: dict[type[RedisError] | tuple[type[RedisError], ...], tuple[str, str]] 
 def _fault(error: Exception) -> tuple[str, str]:
     """Fault and remedy, without the address, names of users and keys, or texts of the server."""
     if isinstance(error, NotPrimary):
-        return f"a server that is no primary that takes writes ({error.code})", _PRIMARY
+        return f"a server that is not a primary that takes writes ({error.code})", _PRIMARY
     if isinstance(error, NoPermissionError) or "ACL failure in script" in str(error):
         command = re.search(r"the '([\w|]+)' command", str(error))
         refused = f"the command {command[1]}" if command else "keys that begin with raincell:"

@@ -57,7 +57,7 @@ def _refuse(got: str, remedy: str) -> NoReturn:
 
 def _instead_of(scheme: str) -> str:
     if "sentinel" in scheme or "cluster" in scheme:
-        return "name the one address that follows the primary: neither Sentinel nor a cluster is asked"
+        return "name the one address that follows the primary: neither Sentinel nor a cluster is queried"
     return f"write {_OTHER_SCHEMES.get(scheme.lower(), 'redis')}:// if a Redis or Valkey listens there"
 
 
@@ -65,7 +65,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:
-        _refuse("brackets that are no IPv6 address", f"write redis://[::1]:6379/0; {_ENCODED}")
+        _refuse("brackets without an IPv6 address", f"write redis://[::1]:6379/0; {_ENCODED}")
     if parts.fragment or url.endswith("#"):
         _refuse("one with a # in it", _ENCODED)
     return parts
@@ -83,11 +83,11 @@ def _check_host(parts: SplitResult) -> None:
     except ValueError:
         port = 0
     if port == 0 or parts.netloc.endswith(":"):
-        _refuse("a port that is no number from 1 to 65535", f"write HOST:6379; {_ENCODED}")
+        _refuse("a port that is not a number from 1 to 65535", f"write HOST:6379; {_ENCODED}")
     if not parts.hostname:
         _refuse("no host", f"name it, be it localhost; {_ENCODED}")
     if not re.fullmatch(r"/?|/\d+/?", parts.path):
-        _refuse("a database that is no number", f"end with /0, or with the number of another database; {_ENCODED}")
+        _refuse("a database that is not a number", f"end with /0, or with the number of another database; {_ENCODED}")
 
 
 def _check_options(parts: SplitResult) -> None:
@@ -110,7 +110,7 @@ def _check_options(parts: SplitResult) -> None:
 
 def _shown(name: str) -> str:
     """The name of an option, if it looks like one; any other text may be a part of a password."""
-    return f"the option {name}" if re.fullmatch(r"[a-z][a-z_]{1,40}", name) else "an option whose name is none"
+    return f"the option {name}" if re.fullmatch(r"[a-z][a-z_]{1,40}", name) else "an option with an invalid name"
 
 
 def _nearest(name: str, scheme: str, known: dict[str, Check]) -> str:
@@ -185,4 +185,4 @@ def _check_certificates(options: dict[str, str]) -> None:
         try:  # without a password here OpenSSL would prompt for one at the terminal
             context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), lambda: password)
         except ssl.SSLError:
-            _refuse("ssl_certfile and ssl_keyfile that are no certificate and its key", "name a pair of PEM files")
+            _refuse("ssl_certfile and ssl_keyfile that are not a certificate and its key", "name a pair of PEM files")

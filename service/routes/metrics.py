@@ -53,7 +53,7 @@ class StateCollector(Collector):
         yield _gauge("places_taken", "Forecasts being decoded, waiting or running", service.worker.inside)
         yield _gauge("queue_depth", "Forecasts that wait for the owner thread", service.worker.waiting)
         yield InfoMetricFamily(
-            "raincell_provider", "What ONNX Runtime computes with", value={"provider": service.provider}
+            "raincell_provider", "ONNX Runtime's execution provider", value={"provider": service.provider}
         )
         yield _gauge("history_store_up", "Whether the history store answers", int(service.history.answers()))
         yield from self._history()

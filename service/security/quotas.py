@@ -96,7 +96,7 @@ class Quotas:
         self._threads: CapacityLimiter | None = None
 
     async def spend(self, who: str, per_minute: int, now: datetime) -> Allowance:
-        """Count a request of `who` at a time."""
+        """Count a request of the caller `who` at a time."""
         minute, second = divmod(int(now.timestamp()), 60)
         used = max(self._memory.count(who, minute), await self._count_shared(who, minute))
         return Allowance(per_minute, used, 60 - second)
@@ -113,5 +113,5 @@ class Quotas:
         except StoreUnavailable:
             pass
         self._breaker.open()
-        _logger.warning("quotas are counted in this process alone for %g s: Redis does not answer", PAUSE_SECONDS)
+        _logger.warning("quotas are counted only in this process for %g s: Redis does not answer", PAUSE_SECONDS)
         return 0

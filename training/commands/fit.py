@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fit.add_argument("--seed", type=seed, help="instead of the configuration's")
     fit.add_argument("--start", metavar="FILE.pt", type=Path, help="a checkpoint whose weights to begin from")
     fit.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, also with more iterations than it had"
+        "--resume", action="store_true", help="continue the run in --out, also with more iterations than before"
     )
     fit.set_defaults(command=_fit)
 

@@ -99,7 +99,7 @@ class SingleFiles:
             path = self.files[time]
             sequence = open_sequence([path], observations_only=True)
             if list(sequence.valid_times) != [time]:
-                raise ValueError(f"expected {time:%Y-%m-%dT%H:%MZ} in {path.name}, got another time; get it anew")
+                raise ValueError(f"expected {time:%Y-%m-%dT%H:%MZ} in {path.name}, got another time; download it again")
             frames.append(sequence.rain_rate[0])
         return np.stack(frames)
 

@@ -61,7 +61,9 @@ def _clip(path: Path, persons: range, actions: tuple[str, ...]) -> tuple[Path, i
     frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
     video.release()
     if frames < 1:
-        raise ValueError(f"expected a video in {path.name}, got none that can be read; get it anew, or give its frames")
+        raise ValueError(
+            f"expected a video in {path.name}, got none that can be read; download it again, or give its frames"
+        )
     return path, frames
 
 
@@ -114,5 +116,5 @@ def _from_video(path: Path, start: int, length: int) -> list[np.ndarray]:
 
 def _grey(frame: np.ndarray | None, label: str) -> np.ndarray:
     if frame is None:
-        raise ValueError(f"expected a picture in {label}, got none that can be read; get it anew")
+        raise ValueError(f"expected a picture in {label}, got none that can be read; download it again")
     return frame

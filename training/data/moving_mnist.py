@@ -70,9 +70,9 @@ def read_idx_images(path: Path) -> Bytes:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
-        raise ValueError(f"expected gzip in {path.name}, got something else; get it anew") from error
+        raise ValueError(f"expected gzip in {path.name}, got something else; download it again") from error
     if len(content) < 16 or content[:4] != b"\0\0\x08\x03":
-        raise ValueError(f"expected IDX images of bytes in {path.name}, got something else; get it anew")
+        raise ValueError(f"expected IDX images of bytes in {path.name}, got something else; download it again")
     count, rows, columns = struct.unpack(">3I", content[4:16])
     if len(content) != 16 + count * rows * columns:
         raise ValueError(f"expected {count} images of {rows}x{columns} in {path.name}, got {len(content)} bytes in all")
@@ -128,7 +128,9 @@ class PublishedMovingMnist:
         try:
             shape, kind = (array := np.load(path, mmap_mode="r")).shape, array.dtype
         except ValueError as error:
-            raise ValueError(f"expected an array of bytes in {path.name}, got something else; get it anew") from error
+            raise ValueError(
+                f"expected an array of bytes in {path.name}, got something else; download it again"
+            ) from error
         if len(shape) != 4 or kind != np.uint8 or shape[0] < input_length + leads:
             raise ValueError(f"expected bytes ({input_length + leads}, N, 64, 64) in {path.name}, got {kind} {shape}")
         self.path, self.input_length, self.leads, self._length = path, input_length, leads, shape[1]

@@ -117,7 +117,7 @@ class SequenceExamples(ExamplesOnDemand):
             )
         self._needs_rain = framing.coordinates != "eulerian" or framing.base == "smoothed"
         if self._needs_rain and not isinstance(dataset, RainDataset):
-            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for what is no rain')
+            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for data without rain')
         self._dataset = dataset.scaled(framing.scaling) if isinstance(dataset, RainDataset) else dataset
         self._framing = framing
 

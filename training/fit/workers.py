@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rank:
-    """A process among `count` that train together; number 0 alone writes files and shows progress."""
+    """A process among `count` that train together; only number 0 writes files and shows progress."""
 
     number: int = 0
     count: int = 1

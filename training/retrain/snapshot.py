@@ -110,7 +110,7 @@ def _refused(archive: Archive, pair: Pair, wanted: Wanted) -> str | None:
     for day in archive.days(*pair):
         with suppress(UnreadableFile):
             return wanted.refuses(day.series())
-    return "no day that can be read"
+    return "no readable day"
 
 
 def _start(archive: Archive, pairs: list[Pair], wanted: Wanted) -> datetime | None:

@@ -95,7 +95,7 @@ def _check_resolution(seconds: Sequence[int], resolution_seconds: float, units: 
     """Raise NotRead for coarse numbers: float32 holds days since 1900 to 5 minutes only, so the exact time is lost."""
     if resolution_seconds <= _COARSE_SECONDS or not any(second % _EXACT_ANYWAY_SECONDS for second in seconds):
         return
-    steps = f"float32 in {units!r}, which tells times in steps of {resolution_seconds:.0f} s"
+    steps = f"float32 in {units!r}, which resolves times in steps of {resolution_seconds:.0f} s"
     raise NotRead("times to the second (as integers or float64)", steps)
 
 

@@ -44,7 +44,7 @@ class RainUnit:
     Parameters
     ----------
     factor : float
-        What a number is multiplied by.
+        The factor that numbers are multiplied by.
     is_amount : bool
         The result is mm in an interval, not mm/h.
     is_telling : bool

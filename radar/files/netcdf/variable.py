@@ -33,7 +33,7 @@ class RainVariable:
     ----------
     name : str
     values : xarray.DataArray
-        (time, y, x), or (y, x) of one time; packed as in the file. Other dimensions of one element are gone.
+        (time, y, x), or (y, x) of one time; packed as in the file. Other dimensions of one element are removed.
     unit : RainUnit
     time : str
         Name of the variable that holds the times.

@@ -65,7 +65,7 @@ class RedisQuarantine:
         found = {name: _read(text, name) for name, text in stored.items()}
         for name, entry in found.items():
             if entry is None:
-                self._damage.drop("quarantine", name, "no entry that its name fits")
+                self._damage.drop("quarantine", name, "not an entry that fits its name")
         return found
 
     def _healed(self, work: Callable[[], T]) -> T:

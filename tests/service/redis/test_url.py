@@ -55,10 +55,10 @@ BAD: dict[str, str] = {
     "redis:///0": "no host",
     "redis://:geheim@/0": "no host",
     "redis://:geheim@:6379/0": "no host",
-    "redis://cache:port/0": "a port that is no number",
-    "redis://cache:/0": "a port that is no number",
-    "redis://cache:0/0": "a port that is no number",
-    "redis://cache:65536/0": "a port that is no number",
+    "redis://cache:port/0": "a port that is not a number",
+    "redis://cache:/0": "a port that is not a number",
+    "redis://cache:0/0": "a port that is not a number",
+    "redis://cache:65536/0": "a port that is not a number",
     "redis://:ge/heim@cache:6379/0": "%2F for /",
     "redis://:ge?heim@cache:6379/0": "percent-encoded",
     "redis://:ge#heim@cache:6379/0": "a #.*%23 for #",
@@ -66,9 +66,9 @@ BAD: dict[str, str] = {
     "redis://user:12/geheim@cache:6379/0": "percent-encoded",
     "redis://user:12?geheim@cache:6379/0": "percent-encoded",
     "redis://[::1:6379/0": "brackets",
-    "redis://cache/zero": "a database that is no number",
-    "redis://cache/-1": "a database that is no number",
-    "redis://cache/0/1": "a database that is no number",
+    "redis://cache/zero": "a database that is not a number",
+    "redis://cache/-1": "a database that is not a number",
+    "redis://cache/0/1": "a database that is not a number",
     "redis://cache?db=zero": "db that is not a whole number",
     "redis://cache/1?db=2": "two databases",
     "redis://cache?db=1&db=2": "db twice",
@@ -126,7 +126,7 @@ def test_no_command_starts_with_a_bad_one(
     monkeypatch.setenv("RAINCELL_SECRETS", str(tmp_path))
     assert main(command) == 1
     told += capsys.readouterr().err
-    assert "a database that is no number" in told
+    assert "a database that is not a number" in told
     if command[0] == "ingest":
         assert main([*command, "--redis-url", "http://:geheim@cache"]) == 1
         told += capsys.readouterr().err

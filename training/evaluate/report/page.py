@@ -164,7 +164,7 @@ often as forecast; below it, less often. All lead times are pooled; the lower pl
 
 
 def _threshold_tables(means: Sequence[Row], event: Row) -> str:
-    """One table for each threshold, of which one is open."""
+    """One table for each threshold; one of them is open."""
     shown = threshold_columns(event)
     return "\n".join(
         f"<details{' open' if threshold == _key_threshold(event) else ''}><summary>{threshold:g} mm/h</summary>"
