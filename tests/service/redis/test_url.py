@@ -85,7 +85,7 @@ BAD: dict[str, str] = {
     "rediss://cache?ssl_ca_certs=/no/such/file.pem": "ssl_ca_certs that is not a file that can be read",
     "rediss://cache?ssl_ca_path=/no/such/folder": "ssl_ca_path that is not a folder",
     f"rediss://cache?ssl_ca_certs={quote(__file__)}": "ssl_ca_certs that holds no certificate",
-    f"rediss://cache?ssl_certfile={quote(__file__)}": "no certificate and its key",
+    f"rediss://cache?ssl_certfile={quote(__file__)}": "not a certificate and its key",
     f"rediss://cache?ssl_keyfile={quote(__file__)}": "ssl_keyfile without ssl_certfile",
     "unix://run/redis.sock": "three slashes",
     "unix://": "three slashes",
@@ -107,7 +107,7 @@ def test_certificates_of_a_client_are_looked_at(tmp_path: Path) -> None:
     _, other = make_certificate(tmp_path, "other")
     pair = f"rediss://cache?ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile="
     assert check_redis_url(f"{pair}{key}")
-    with pytest.raises(InvalidRequest, match="no certificate and its key"):
+    with pytest.raises(InvalidRequest, match="not a certificate and its key"):
         check_redis_url(f"{pair}{other}")
 
 
