@@ -1,4 +1,4 @@
-"""The frames that a forecast starts from when some of the stored ones are missing, and what is then said about it."""
+"""The input frames of a forecast when some of the stored ones are missing, and the remarks on them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from service.runs.run import Method
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a forecast reads.
+    """The input of a forecast.
 
     Parameters
     ----------
     frames : FrameSequence
         Without gaps, up to the newest stored frame.
     observed : tuple of datetime
-        Those of its frames that were observed.
+        The times of the observed ones among its frames.
     method : "model", "extrapolation" or "persistence"
-        The best that so many frames allow.
+        The best method for this number of frames.
     degraded : str or None
-        What was missing, and what was done about it.
+        The missing frames, and their replacement.
     """
 
     frames: FrameSequence
@@ -40,7 +40,7 @@ class Inputs:
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
-        """What was done about missing frames, in words to count by: "filled", "extrapolation", "persistence"."""
+        """The replacements of missing frames, as words for counters: "filled", "extrapolation", "persistence"."""
         filled = len(self.observed) < len(self.frames)
         return ("filled",) * filled + ((self.method,) if self.method != "model" else ())
 
@@ -48,13 +48,14 @@ class Inputs:
 def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
     """The inputs of a model that reads `wanted` frames.
 
-    One missing frame is filled along the motion between its neighbours, if both are there. Of what then leads up to the
-    newest frame without a gap, too few frames for the model make an extrapolation, a single one persistence.
+    One missing frame is filled along the motion between its neighbours, if both exist. If the frames that then lead up
+    to the newest one without a gap are too few for the model, the method is extrapolation, and for a single frame
+    persistence.
 
     Parameters
     ----------
     stored : sequence of StoredFrame
-        Of one series, oldest first, at least one; `wanted` + 1 are enough.
+        Frames of one series, oldest first, at least one; `wanted` + 1 are enough.
     """
     newest = stored[-1].header
     there = {frame.valid_time: frame for frame in stored if frame.header.grid == newest.grid}
@@ -72,21 +73,21 @@ def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> In
 
 
 def forecaster_for(method: Method, frames: int, model: Forecaster) -> Forecaster:
-    """What makes a forecast of so many frames: `model`, or the method that stands in for it."""
+    """The forecaster for a method and a number of frames: `model`, or its stand-in."""
     if method == "model":
         return model
     return Persistence() if method == "persistence" else Extrapolation(input_length=frames)
 
 
 def together(*reasons: str | None) -> str | None:
-    """Several reasons why an answer is degraded as one text; None if there is none."""
+    """Several reasons why an answer is degraded, as one text; None without any."""
     return "; ".join(reason for reason in reasons if reason) or None
 
 
 def _gapless(
     there: dict[datetime, StoredFrame], newest: datetime, step: timedelta, wanted: int
 ) -> tuple[list[datetime], datetime | None]:
-    """Up to `wanted` times that lead up to the newest, and the one of them that has to be filled."""
+    """Up to `wanted` times that lead up to the newest one, and the one among them to fill."""
     in_phase = sorted(time for time in there if (newest - time) % step == timedelta())
     *earlier, last = runs(in_phase, step)
     gap = last[0] - step
