@@ -49,7 +49,7 @@ class Service:
     answers : Cache
         Encoded answers by their entity tags.
     encoders : Semaphore
-        Limits how many answers of runs are made at a time; each takes memory until it is sent.
+        How many answers of runs may be made at a time; each takes memory until it is sent.
     clock : callable
         Returns the current time, UTC.
     quarantine : QuarantineList

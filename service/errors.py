@@ -18,7 +18,7 @@ RaincellError
 ├── VerificationOff        a request for scores while verification is off
 ├── DefaultModelGone       no model is named, and the default one has left the repository
 ├── DiskFull               no room, or no right, to write on a disk of the service
-├── NoRunYet               frames of that product exist, but no run was made from them yet
+├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
 │   ├── StoreFull          the history store answers, but has no room
 │   └── StoredValueDamaged the store answers with a value that no version writes

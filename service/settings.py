@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     feed_metrics_port : int or None
         The port of the feed's GET /metrics; None for none.
     feed_metrics_host : str
-        The address of the feed's GET /metrics.
+        On which address it does.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     history_mb : int or None
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     connections_per_address : int
         Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
-        How long a caller may delay a body or the reading of an answer; see service.connections.time_limits.
+        How long a caller may let a body, or an answer to him, wait; see service.connections.time_limits.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float

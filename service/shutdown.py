@@ -19,7 +19,7 @@ _WAITING_CALLERS = 2048
 _LOOK_EVERY = 5
 """Ticks, ten of which are in a second, between two looks for connections whose time is up."""
 _NOTICE_SECONDS = 0.5
-"""The least time of listening: callers with open connections learn from an answer that the service ends."""
+"""How long it goes on listening at least: who keeps a connection open learns from an answer that it ends."""
 _SHARE_FOR_WAITING = 0.8
 """Of the time that there is; then who still waits is told to go elsewhere, and what runs is finished and sent."""
 
@@ -64,7 +64,7 @@ class ShutdownServer(uvicorn.Server):
     Parameters
     ----------
     seconds : float
-        Time limit of the shutdown. A second signal ends it at once.
+        All that it may take. A second signal ends it at once.
     """
 
     def __init__(self, config: uvicorn.Config, state: ShutdownState, worker: ForecastThread, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""One connection of a caller: uvicorn's, with bounds on what it may hold and how long it may take."""
+"""One connection of a caller: uvicorn's, with limits on held bytes and time."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from service.errors import BodyTooLarge
 from service.http.problems import problem_response
 
 MOST_HEAD_BYTES = 16 * 1024
-"""Of a request line and headers."""
+"""The most bytes of a request line and headers."""
 FEWEST_CHUNK_BYTES = 256
-"""On average: each chunk costs as much to read as some kilobytes."""
+"""The least average size: each chunk takes as long to read as some kilobytes."""
 _FREE_CHUNKS = 1000
 _TURN_SECONDS = 0.005
-"""After this others have their turn."""
+"""Time after which other connections have their turn."""
 _GATHER_SECONDS = 0.02
-"""How long small pieces of a body wait for more."""
+"""Time that small pieces of a body wait for more."""
 _URGENT = frozenset({"/livez", "/readyz"})
-"""Of machines that end a replica which does not answer."""
+"""Routes of machines that end a replica without an answer."""
 _CONNECTION = "raincell.connection"
 _NO_HTTP = (
     f"an HTTP/1.1 request with {MOST_HEAD_BYTES} bytes of request line and headers at most",

@@ -110,7 +110,7 @@ def _watched(settings: Settings, follower: Follower) -> Callable[[Look, bool], N
 
 
 def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader = iter_frames) -> Follower:
-    """A follower that fills Redis or a service, and the archive if one is named; `read` opens files."""
+    """A follower that fills Redis, or sends to a service, and the archive if one is named; `read` opens files."""
     source = _source(options)
     kept = _in_service(settings, options) if options.service else _in_redis(settings)
     intake = Intake(

@@ -26,7 +26,7 @@ class Stop:
         self.asked = False
 
     def ask(self) -> None:
-        """Request the end; may be called by a signal handler."""
+        """To end; may be called by a signal handler."""
         self.asked = True
 
     def wait(self, seconds: float) -> bool:

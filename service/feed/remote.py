@@ -38,7 +38,7 @@ class ServiceHistory:
     key : str or None
         An API key with the scopes read and ingest.
     force : bool
-        Store frames that the service would reject.
+        Have frames stored that the service does not believe.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ServiceHistory:
         self._client.close()
 
     def _series(self) -> list[dict[str, Any]]:
-        """The product's entries in GET /frames."""
+        """What GET /frames lists of the product."""
         with _service_errors():
             answer = self._client.get(f"{self._url}frames")
             if answer.status_code == httpx.codes.OK:

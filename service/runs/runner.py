@@ -36,7 +36,7 @@ LOCK_SECONDS = 30.0
 INTERIM_SECONDS = 1.5
 """How long the first run of a series may take before a quicker one is served meanwhile."""
 RETRY_SECONDS = 60.0
-"""Seconds before a failed run is tried again."""
+"""How long a run that failed is not tried again."""
 _logger = logging.getLogger("raincell")
 
 

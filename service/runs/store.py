@@ -25,7 +25,7 @@ class RunStore(Protocol):
     """
 
     def put(self, whole: WholeRun) -> None:
-        """Keep a run, and remove those beyond the retention; the same run again changes nothing."""
+        """Keep a run, and let those go that are beyond the retention; the same run again changes nothing."""
 
     def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """Make a run the latest of its series, unless a given token no longer holds the lock."""
@@ -61,7 +61,7 @@ class MemoryRuns:
     most : int
         Runs of a series.
     clock : callable
-        Returns seconds, monotonic, by which locks expire.
+        Seconds, monotonic, by which locks expire.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A time limit for whole answers, their head included: httpx limits only the time of each piece."""
+"""An end to answers that take too long as a whole, their head included: httpx limits each piece of one only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CutOff:
     Parameters
     ----------
     seconds : float
-        Limit for one answer, from the first byte of its request to the last byte of its body.
+        For one answer, from the first byte of its request to the last of its body.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -27,7 +27,7 @@ class CutOff:
 
     @property
     def over(self) -> bool:
-        """Whether the last or the awaited answer was cut off."""
+        """Whether the last answer, or the one that is awaited, was cut off."""
         return self._over.is_set()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class CutOff:
 
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
-        """Limit the time of the answer that is awaited in this context."""
+        """While this lasts, the answer is awaited."""
         self._over.clear()
         timer = threading.Timer(self._seconds, self._end)
         timer.daemon = True

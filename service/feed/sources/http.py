@@ -27,7 +27,7 @@ from service.feed.sources.source import (
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 LONGEST_SECONDS = 120.0
-"""Limit for a whole answer: a server that sends a byte now and then exceeds no other time-out."""
+"""For one answer as a whole: a server that sends a byte now and then keeps within every other time-out."""
 LARGEST_LISTING = 2 * 2**20
 
 
@@ -45,11 +45,11 @@ class HttpSource:
     product : str
         One of `service.feed.sources.names.NAMINGS`.
     timeout : httpx.Timeout
-        Limits for connecting, and for each piece of an answer.
+        For connecting, and for each piece of an answer.
     longest_seconds : float
-        Limit for each whole answer.
+        For each answer as a whole.
     clock : callable
-        Returns seconds, monotonic.
+        Seconds, monotonic.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class HttpSource:
             return Fetched(self._content(answer, label, limit), _tag(answer))
 
     def _content(self, answer: httpx.Response, label: str, limit: int) -> bytes:
-        """The body, within limits of bytes and of time."""
+        """The body, within a bound of bytes and of time."""
         last = self._clock() + self._longest_seconds
         content = bytearray()
         for piece in answer.iter_raw():
