@@ -49,7 +49,7 @@ class Framing:
         return motion_field(rain_rate) if self.coordinates == "lagrangian" else None
 
     def inputs(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
-        """Observed frames (T, H, W) in mm/h in the network's coordinates; NaN where the path starts at missing data."""
+        """Observed frames (T, H, W) in mm/h in the network's coordinates; NaN where the rain comes from no data."""
         if motion is None or len(rain_rate) == 1:
             return rain_rate
         earlier = carry_each(rain_rate[-2::-1], motion)[::-1]

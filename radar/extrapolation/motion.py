@@ -22,7 +22,7 @@ Float32 = npt.NDArray[np.float32]
 _PAIRS = 3
 """The number of newest pairs of frames that the motion is averaged over."""
 _SMOOTHING_SIGMA = 40.0
-"""Pixels over which the motion of rain is spread: showers a few kilometres apart move together."""
+"""Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
 _WET_DBZ = 7.0
 """Echoes below this (about 0.06 mm/h) are not tracked."""
 
@@ -115,7 +115,7 @@ class Trajectories:
         self._path = np.zeros_like(self._motion)
 
     def extend(self) -> None:
-        """Extend the paths by one timestep."""
+        """Go one timestep further back along the paths."""
         ahead = self._sample(self._motion, self._path) * np.float32(0.5)
         self._path = self._path + self._sample(self._motion, self._path + ahead)
 

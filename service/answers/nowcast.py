@@ -39,9 +39,9 @@ class Nowcast:
     degraded : str or None
         Why the forecast is degraded; None if it is not.
     assumed : tuple of str
-        Assumptions about values that the caller did not give.
+        What the caller did not say.
     method : "model", "extrapolation" or "persistence"
-        The method that made the forecast: the model, or its stand-in.
+        What made the forecast: the model, or what stood in for it.
     run_id : str or None
         The run that it belongs to; answers of runs are cached.
     """

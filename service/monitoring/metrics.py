@@ -31,7 +31,7 @@ class Metrics:
     batch_size : Histogram
         Forecasts that were computed together.
     degraded : Counter by reason
-        Degraded forecasts: "store", "filled", "extrapolation", "persistence".
+        Forecasts that are less than they should be: "store", "filled", "extrapolation", "persistence".
     cache_hits, cache_misses : Counter by cache
     runs : Counter by method
         E.g. "model", "extrapolation", "persistence".
@@ -58,7 +58,7 @@ class Metrics:
         self.batch_size = Histogram(
             "raincell_batch_size", "Forecasts computed together", buckets=_BATCHES, registry=self.registry
         )
-        self.degraded = self._counter("degraded_answers", "Degraded answers", "reason")
+        self.degraded = self._counter("degraded_answers", "Answers that are less than they should be", "reason")
         _begin(self.degraded, "store", "filled", "extrapolation", "persistence")
         self.cache_hits = self._counter("cache_hits", "Answers from a cache", "cache")
         self.cache_misses = self._counter("cache_misses", "Answers that a cache did not have", "cache")

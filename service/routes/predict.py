@@ -104,13 +104,13 @@ class Start:
     posted : Posted
         Frames without gaps.
     observed : tuple of datetime
-        The times of the observed frames.
+        The times of those that were observed.
     method : "model", "extrapolation" or "persistence"
-        The best method that the frames allow.
+        What the frames are enough for.
     degraded : str or None
         Why the forecast is degraded; None if it is not.
     shortfalls : tuple of str
-        The same as words for counters: "store", "filled", "extrapolation", "persistence".
+        The same in words to count by: "store", "filled", "extrapolation", "persistence".
     """
 
     posted: Posted

@@ -1,4 +1,4 @@
-"""The input frames of a forecast when some of the stored ones are missing, and the remarks on them."""
+"""The frames that a forecast starts from when some of the stored ones are missing, and what is then said about it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Inputs:
     frames : FrameSequence
         Without gaps, up to the newest stored frame.
     observed : tuple of datetime
-        The times of the observed ones among its frames.
+        Those of its frames that were observed.
     method : "model", "extrapolation" or "persistence"
-        The best method for this number of frames.
+        The best that so many frames allow.
     degraded : str or None
         The missing frames, and their replacement.
     """
@@ -40,7 +40,7 @@ class Inputs:
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
-        """The replacements of missing frames, as words for counters: "filled", "extrapolation", "persistence"."""
+        """What was done about missing frames, in words to count by: "filled", "extrapolation", "persistence"."""
         filled = len(self.observed) < len(self.frames)
         return ("filled",) * filled + ((self.method,) if self.method != "model" else ())
 
@@ -48,9 +48,8 @@ class Inputs:
 def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> Inputs:
     """The inputs of a model that reads `wanted` frames.
 
-    One missing frame is filled along the motion between its neighbours, if both exist. If the frames that then lead up
-    to the newest one without a gap are too few for the model, the method is extrapolation, and for a single frame
-    persistence.
+    One missing frame is filled along the motion between its neighbours, if both are there. Of what then leads up to the
+    newest frame without a gap, too few frames for the model make an extrapolation, a single one persistence.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> In
 
 
 def forecaster_for(method: Method, frames: int, model: Forecaster) -> Forecaster:
-    """The forecaster for a method and a number of frames: `model`, or its stand-in."""
+    """What makes a forecast of so many frames: `model`, or the method that stands in for it."""
     if method == "model":
         return model
     return Persistence() if method == "persistence" else Extrapolation(input_length=frames)
@@ -87,7 +86,7 @@ def together(*reasons: str | None) -> str | None:
 def _gapless(
     there: dict[datetime, StoredFrame], newest: datetime, step: timedelta, wanted: int
 ) -> tuple[list[datetime], datetime | None]:
-    """Up to `wanted` times that lead up to the newest one, and the one among them to fill."""
+    """Up to `wanted` times that lead up to the newest, and the one of them that has to be filled."""
     in_phase = sorted(time for time in there if (newest - time) % step == timedelta())
     *earlier, last = runs(in_phase, step)
     gap = last[0] - step
