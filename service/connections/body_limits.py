@@ -69,15 +69,15 @@ class BodyLimit:
             account.close()
 
     def _counting(self, receive: Receive, take: Callable[[int], None]) -> Receive:
-        seen = 0
+        received = 0
 
         async def counting() -> Message:
-            nonlocal seen
+            nonlocal received
             message = await receive()
             size = len(message.get("body", b""))
-            seen += size
+            received += size
             # Raised where the body is read, and answered by the handler of RaincellError.
-            if seen > self._largest:
+            if received > self._largest:
                 raise self._too_large(f"more than {self._largest} bytes")
             take(size)
             return message

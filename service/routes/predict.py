@@ -207,7 +207,7 @@ def _stored(service: Service, question: Question) -> Start:
             got="one",
             remedy="leave it out: the forecast starts from the newest stored frame",
         )
-    series = _meant(service, hints)
+    series = _chosen_series(service, hints)
     model = question.model.forecaster
     reading = service.history.newest(series, model.input_length + 1)
     if not reading.value:  # withdrawn meanwhile
@@ -218,10 +218,10 @@ def _stored(service: Service, question: Question) -> Start:
     return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)
 
 
-def _meant(service: Service, hints: Hints) -> SeriesKey:
+def _chosen_series(service: Service, hints: Hints) -> SeriesKey:
     """The stored series to start from; raises InvalidRequest if none was sent or named, and there are several."""
     try:
-        return service.latest.meant_now(hints.product, hints.grid)
+        return service.latest.choose_now(hints.product, hints.grid)
     except (UnknownProduct, InvalidRequest):
         if hints.product or hints.grid or service.latest.default_product:
             raise

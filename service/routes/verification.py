@@ -61,7 +61,7 @@ async def verification(
 
     def make() -> Response:
         verification = _kept(service)
-        series = service.latest.meant(_known(service, verification), product, grid)
+        series = service.latest.choose(_known(service, verification), product, grid)
         answer = report(verification, series, period, lead_minutes)
         headers = disposition(chosen.form, "verification", series.product, period)
         headers |= {"Vary": chosen.vary} if chosen.vary else {}

@@ -63,7 +63,7 @@ class Latest:
             There are frames, but no run yet.
         StoreUnavailable
         """
-        series = self.meant(self._series(), product, grid)
+        series = self.choose(self._series(), product, grid)
         run, degraded = self._runs.latest(series)
         if run is None:
             raise NoRunYet(
@@ -73,7 +73,7 @@ class Latest:
             )
         return Reading(run, degraded)
 
-    def meant(self, known: Collection[SeriesKey], product: str | None, grid: str | None) -> SeriesKey:
+    def choose(self, known: Collection[SeriesKey], product: str | None, grid: str | None) -> SeriesKey:
         """The series of a request; raises as `find`."""
         try:
             return choose(known, product or self.default_product, grid, self._fed)
@@ -82,9 +82,9 @@ class Latest:
                 raise
             raise _no_frames_of_default(error, known) from None
 
-    def meant_now(self, product: str | None, grid: str | None) -> SeriesKey:
+    def choose_now(self, product: str | None, grid: str | None) -> SeriesKey:
         """The series of a request, among the current ones; raises as `find`."""
-        return self.meant(self._series(), product, grid)
+        return self.choose(self._series(), product, grid)
 
     def _series(self) -> list[SeriesKey]:
         try:

@@ -154,10 +154,10 @@ def _describe(run: Run, steps: _Steps, sample: _Sample, index: int, minutes_ago:
     if minutes_ago < ahead_of(run):
         leads = zip(run.lead_minutes, sample.probabilities, strict=True)
         forecast = [steps.foresee(minutes, rates[minutes], _by_threshold(found[:, index])) for minutes, found in leads]
-    seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
+    covered = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
     known = [_rains(rates[minutes]) for minutes in (0, *run.lead_minutes)]
     return PlaceRain(
-        coverage="ok" if rates[0] is not None else "missing_data" if seen else "no_coverage",
+        coverage="ok" if rates[0] is not None else "missing_data" if covered else "no_coverage",
         **_when(run, known, minutes_ago),
         observed=[steps.observe(minutes, rates.get(minutes)) for minutes in _past(run)],
         forecast=forecast,

@@ -82,8 +82,8 @@ class Runner:
         self._follow_up = follow
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
-        self._seen: dict[SeriesKey, list[datetime]] = {}
-        self._told: dict[SeriesKey, str] = {}
+        self._known_times: dict[SeriesKey, list[datetime]] = {}
+        self._logged_faults: dict[SeriesKey, str] = {}
 
     def wake(self) -> None:
         """Look at the history at once; call it on the event loop."""
@@ -121,26 +121,26 @@ class Runner:
         """As `_follow`, but an error in one series does not affect the others."""
         try:
             settled = await self._follow(series, thorough)
-            self._told.pop(series, None)
+            self._logged_faults.pop(series, None)
         except (StoreUnavailable, Overloaded):
             return True  # the next look comes soon
         except DefaultModelGone:
             return True  # service.forecasting.reload has logged it
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
-            if self._told.get(series) != fault:
-                self._told[series] = fault
+            if self._logged_faults.get(series) != fault:
+                self._logged_faults[series] = fault
                 _logger.exception("runs of %s could not be brought up to date", "|".join(series))
             return True
         return settled
 
     async def _follow(self, series: SeriesKey, thorough: bool) -> bool:
         times = (await run_sync(self._history.times, series)).value
-        if not thorough and self._seen.get(series) == times:
+        if not thorough and self._known_times.get(series) == times:
             return True
         wanted = await run_sync(self._plan, series)
         if wanted is None or await run_sync(self._settled, series, wanted.id):
-            self._seen[series] = times
+            self._known_times[series] = times
             return True
         if time.monotonic() < self._failed.get(wanted.id, 0.0):
             return True
@@ -208,7 +208,7 @@ class Runner:
             making.cancel()
         whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
-            _tell(whole.run, time.monotonic() - began)
+            _log(whole.run, time.monotonic() - began)
             self._on_run(whole.run.method)
             self._follow_up(whole)
         else:
@@ -255,7 +255,7 @@ class Runner:
                 await run_sync(self._lock, series, token)
 
 
-def _tell(run: Run, seconds: float) -> None:
+def _log(run: Run, seconds: float) -> None:
     """Log a run in one line."""
     _logger.info(
         "run %s of %s on %s at %s: %d leads by %s (%s %s) in %.1f s%s",

@@ -74,7 +74,7 @@ class Scorer:
         self._writer, self._ledger, self._leases = writer, ledger, leases
         self._busy, self._on_score = busy, on_score
         self._later: dict[str, float] = {}
-        self._seen: dict[SeriesKey, list[datetime]] = {}
+        self._known_times: dict[SeriesKey, list[datetime]] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -102,7 +102,7 @@ class Scorer:
 
     def _look_at(self, series: SeriesKey, thorough: bool) -> int:
         times = self._history.times(series).value
-        if not thorough and self._seen.get(series) == times:
+        if not thorough and self._known_times.get(series) == times:
             return 0
         scored, complete = 0, True
         runs = self._sources.runs.runs(series)
@@ -117,7 +117,7 @@ class Scorer:
                 scored += outcome is True
                 complete = complete and outcome is not None
         if complete:
-            self._seen[series] = times
+            self._known_times[series] = times
         if times:
             self._ledger.forget(series, times[-1])
         return scored
