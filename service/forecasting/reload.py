@@ -32,8 +32,8 @@ class ModelWatch:
         self._repository = repository
         self._load = load
         # Before the models are loaded, so that the first look finds changes in the meantime.
-        self._seen = self._fingerprints()
-        self._serving = dict(self._seen)
+        self._last_fingerprints = self._fingerprints()
+        self._serving = dict(self._last_fingerprints)
         self.catalogue: Catalogue = load_catalogue(repository, load)
 
     async def run(self, seconds: float) -> None:
@@ -55,7 +55,7 @@ class ModelWatch:
         """Bring the catalogue up to date; takes as long as loading the changed models."""
         found = self._fingerprints()
         for name, fingerprint in found.items():
-            if self._seen.get(name) != fingerprint:
+            if self._last_fingerprints.get(name) != fingerprint:
                 self._renew(name, fingerprint)
         for name in self.catalogue.names:
             if name not in found:
@@ -64,7 +64,7 @@ class ModelWatch:
             gone = rejection.name not in found and rejection.name not in self.catalogue.models
             if gone and rejection.name != self.catalogue.default:
                 self.catalogue.accept(rejection.name)
-        self._seen = found
+        self._last_fingerprints = found
 
     def _renew(self, name: str, fingerprint: Fingerprint) -> None:
         if self._serving.get(name) == fingerprint and name in self.catalogue.models:

@@ -20,7 +20,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     profile.add_argument("--steps", type=count, default=9, help="calls of the network (default %(default)s)")
     profile.add_argument("--channels", type=count, default=64, help="of each layer (default %(default)s)")
     profile.add_argument("--batch", type=count, default=1, help="forecasts at once (default %(default)s)")
-    profile.add_argument("--activation-checkpointing", action="store_true", help="recompute layers, keep less in memory")
+    profile.add_argument(
+        "--activation-checkpointing", action="store_true", help="recompute layers, keep less in memory"
+    )
     profile.add_argument("--json", metavar="FILE", type=Path, help="also write the table as a list of objects")
     profile.set_defaults(command=_profile)
 

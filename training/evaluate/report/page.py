@@ -103,7 +103,7 @@ def _headline(numbers: dict[str, Any]) -> str:
     parts = [f"<h3>Means over lead times{_at(set(key.values()))}</h3>"]
     for event in events:
         rows = [means[model, event["event"]] for model in models if (model, event["event"]) in means]
-        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, shown)}{_seen(event)}")
+        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, shown)}{_learnt_note(event)}")
     return "\n".join(parts)
 
 
@@ -121,7 +121,7 @@ def _origin(event: Row) -> str:
     return f'<p class="note">Data: {escape(". ".join(source))}</p>\n' if source else ""
 
 
-def _seen(event: Row) -> str:
+def _learnt_note(event: Row) -> str:
     """A note on models that have learnt from the event: their scores there prove nothing."""
     return "".join(f'<p class="note">{escape(remark)}.</p>\n' for remark in remarks(event["seen"]))
 
@@ -143,7 +143,7 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
     methods = dict.fromkeys(event["probabilities"].values())
     methods_text = "; ".join(_PROBABILITIES[method] for method in methods)
     return f"""<h2 id="{_anchor(event)}">{escape(name)}</h2>
-{_origin(event)}{_seen(event)}{_frames(name, strip)}
+{_origin(event)}{_learnt_note(event)}{_frames(name, strip)}
 <h3>Scores by lead time</h3>
 {_image(score_figure(rows, event), f"CSI, FSS, bias and Brier score by lead time, {name}")}
 {_image(error_figure(rows, event), f"errors and picture scores by lead time, {name}")}

@@ -24,8 +24,8 @@ _WIDTH, _TALLEST = 11.0, 4.0
 
 def strip_figure(strip: Strip) -> str:
     """A figure as data URI: a row for the observations and one for each forecaster, a column for each lead time."""
-    seen = _seen(strip.observed)
-    frames = {name: pictures[:, *seen] for name, pictures in {OBSERVED: strip.observed, **strip.forecasts}.items()}
+    covered = _covered(strip.observed)
+    frames = {name: pictures[:, *covered] for name, pictures in {OBSERVED: strip.observed, **strip.forecasts}.items()}
     columns = len(strip.lead_minutes)
     rows, wide = frames[OBSERVED].shape[1:]
     height = min((_WIDTH - 0.5) / columns * rows / wide, _TALLEST)
@@ -42,7 +42,7 @@ def strip_figure(strip: Strip) -> str:
         return data_uri(figure, "png", dpi=110)
 
 
-def _seen(observed: Float32) -> tuple[slice, slice]:
+def _covered(observed: Float32) -> tuple[slice, slice]:
     """The rows and columns with radar data; all if there is no data."""
     known = np.isfinite(observed)
     if not known.any():
