@@ -43,7 +43,7 @@ def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
     if workers == 0:
         yield None
     elif address is None:
-        # Dask takes a second to import, and other commands do not need it.
+        # Dask takes a second to import, and the other commands do without it.
         from distributed import Client, LocalCluster
 
         count = usable_cpus() if workers is None else workers

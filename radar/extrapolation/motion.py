@@ -20,7 +20,7 @@ from radar.rain import RainScaling
 Float32 = npt.NDArray[np.float32]
 
 _PAIRS = 3
-"""The number of newest pairs of frames that the motion is averaged over."""
+"""How many of the newest pairs of frames the motion is averaged over."""
 _SMOOTHING_SIGMA = 40.0
 """Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
 _WET_DBZ = 7.0

@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run `command`; returns its status, or 130 after SIGINT and 143 after SIGTERM with one line on stderr.
+    """The status of `command`, or 130 after SIGINT and 143 after SIGTERM, told in one line on stderr.
 
     Call it in the main thread. A second signal ends the process at once. Commands with their own reaction to a signal,
     such as servers, replace these handlers.

@@ -38,7 +38,7 @@ class GateConfig:
     latency_ratio: float = 1.25
     """The largest ratio of the challenger's to the champion's forecast time."""
     fewest_blocks: float = 5.0
-    """The least independent blocks of starts: with fewer an interval is too rough."""
+    """Independent blocks of starts below which an interval is too rough to prove anything."""
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
