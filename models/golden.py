@@ -1,4 +1,4 @@
-"""The golden case inside every model file: what the network answered when it was exported."""
+"""The golden case in every model file: the network's predictions at the time of the export."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class GoldenCase:
             ) from error
 
     def difference(self, step: Step) -> float:
-        """The largest difference between this case's predictions and what `step` answers; NaN counts as infinite."""
+        """The largest difference between this case's predictions and those of `step`; NaN counts as infinite."""
         answered = np.stack(list(roll_out(step, self.frames, self.base)))
         largest = float(np.abs(answered - self.predictions).max())
         return largest if np.isfinite(largest) else float("inf")
 
     def check(self, step: Step, tolerance: float) -> None:
-        """Raise ArtifactRejected when `step` answers differently by more than `tolerance` in network units."""
+        """Raise ArtifactRejected if the predictions of `step` differ by more than `tolerance` in network units."""
         difference = self.difference(step)
         if difference > tolerance:
             raise ArtifactRejected(
