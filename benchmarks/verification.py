@@ -18,7 +18,7 @@ import numpy as np
 from models.baselines import Extrapolation
 from radar.extrapolation.neighbourhood import pooled_shares
 from radar.grid import Grid
-from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, LedgerFollower, LedgerWriter, Record
+from radar.ledger.ledger import EXTRAPOLATION, PERSISTENCE, LedgerFollower, LedgerWriter, ScoreRecord
 from radar.scores.sums import THRESHOLDS
 from radar.sequence import FrameSequence, times_after
 from radar.synthetic import storm_frames
@@ -58,7 +58,7 @@ def main() -> None:
         max(1, options.repeat // 3),
     )
     with TemporaryDirectory() as folder:
-        LedgerWriter(Path(folder)).append(Record(run, "RY", "square", START, 60, "model/1", "model", sums))
+        LedgerWriter(Path(folder)).append(ScoreRecord(run, "RY", "square", START, 60, "model/1", "model", sums))
         (path,) = Path(folder).iterdir()
         size = path.stat().st_size
         path.write_bytes(path.read_bytes() * 1000)

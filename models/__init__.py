@@ -1,1 +1,1 @@
-"""Models: cells, the multi-scale stack, the card of every artifact, and the roll-out. Nothing here trains or serves."""
+"""Models: cells, the multi-scale stack, the card of every artifact, and the roll-out, without training or service."""

@@ -1,6 +1,6 @@
 """The roles of a model's versions, champion, previous champion and challenger: <name>/aliases.json.
 
-Every change is one atomic rename that is on the disk when it returns; changes by several processes follow each other.
+Every change is one atomic rename, which is on disk when the function returns; a lock serialises changes of processes.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class Aliases:
     Parameters
     ----------
     champion : str
-        The version that serves.
+        The served version.
     previous : str, optional
-        The champion before it, for `rollback`.
+        The previous champion, for `rollback`.
     challenger : str, optional
-        Forecasts beside the champion, is scored and never served.
+        A version that forecasts beside the champion and is scored, but never served.
     challenger_since : datetime, optional
-        When it became that, UTC.
+        When the challenger got its role, UTC.
     probation_until : datetime, optional
-        Until then, UTC, the previous champion is scored beside the new one, which may be rolled back.
+        Until this time, UTC, the previous champion is scored beside the new one, which may be rolled back.
     champion_since : datetime, optional
-        When the champion became that, UTC.
+        When the champion got its role, UTC.
     """
 
     champion: str
@@ -46,16 +46,16 @@ class Aliases:
 
     @property
     def versions(self) -> frozenset[str]:
-        """All versions that have a role, and so must stay."""
+        """All versions with a role, which must not be removed."""
         return frozenset(filter(None, (self.champion, self.previous, self.challenger)))
 
     def promoted(self, version: str, now: datetime, probation: timedelta) -> Aliases:
-        """After `version` became champion."""
+        """The aliases with `version` as champion."""
         until = now + probation if probation else None
         return Aliases(champion=version, previous=self.champion, probation_until=until, champion_since=now)
 
     def rolled_back(self, now: datetime | None) -> Aliases:
-        """After champion and previous changed places; raises InvalidRequest where there is no previous."""
+        """The aliases with champion and previous exchanged; raises InvalidRequest without a previous champion."""
         if self.previous is None:
             raise InvalidRequest(
                 expected="a previous champion to go back to", got="none", remedy="promote another version by its name"
@@ -64,21 +64,21 @@ class Aliases:
 
 
 First = Callable[[Aliases], object]
-"""What is done before a change, given the roles there are, while nobody else changes any; no change if it raises."""
+"""Called with the current roles before a change, under the lock; if it raises an error, nothing is changed."""
 
 
 def _nothing(_: Aliases) -> None: ...
 
 
 def read_aliases(repository: Path, name: str) -> Aliases:
-    """The roles of a model's versions, whether these are there or not.
+    """The roles of a model's versions, which need not exist.
 
     Raises
     ------
     UnknownModel
         The repository has no such model.
     ArtifactRejected
-        The file does not say who is champion, or says what is neither a version's name nor a time.
+        The file names no champion, or has a value that is neither a version's name nor a time.
     """
     path = _file(repository, name)
     if not path.exists():
@@ -112,7 +112,7 @@ def _champion(name: object) -> str:
 
 def _version(name: object) -> str | None:
     if name is not None and not isinstance(name, str):
-        raise TypeError("a version that is no text")
+        raise TypeError("a version that is not text")
     return None if name is None else check_name(name)
 
 
@@ -135,7 +135,7 @@ def set_challenger(repository: Path, name: str, version: str, now: datetime) -> 
 
 
 def drop_challenger(repository: Path, name: str, *, first: First = _nothing) -> Aliases:
-    """Try it no longer; `first` see First."""
+    """Remove the challenger's role; for `first` see First."""
     with _changed(repository, name, first) as change:
         change.aliases = replace(change.aliases, challenger=None, challenger_since=None)
     return change.aliases
@@ -165,7 +165,7 @@ def promote(
     InvalidRequest
         There is no challenger, or the version is champion already.
     UnknownModel, ArtifactRejected
-        The version is not there, or not as its manifest records it.
+        The version is missing, or differs from its manifest.
     """
     with _changed(repository, name, first) as change:
         chosen = _chosen(change.aliases, version)
@@ -176,14 +176,14 @@ def promote(
 
 
 def rollback(repository: Path, name: str, now: datetime | None = None, *, first: First = _nothing) -> Aliases:
-    """Make the previous champion champion again; `first` see First.
+    """Make the previous champion champion again; for `first` see First.
 
     Raises
     ------
     InvalidRequest
-        There is none.
+        There is no previous champion.
     UnknownModel, ArtifactRejected
-        It is not there, or not as its manifest records it.
+        Its version is missing, or differs from its manifest.
     """
     with _changed(repository, name, first) as change:
         change.aliases = change.aliases.rolled_back(now)
@@ -206,7 +206,7 @@ def _check_other(aliases: Aliases, version: str) -> None:
 
 
 class _Change:
-    """What `_changed` writes when its block ends well."""
+    """The aliases that `_changed` writes when its block ends without an error."""
 
     def __init__(self, aliases: Aliases) -> None:
         self.aliases = aliases
@@ -214,7 +214,7 @@ class _Change:
 
 @contextmanager
 def _changed(repository: Path, name: str, first: First = _nothing) -> Iterator[_Change]:
-    """The aliases to be changed, by nobody else at the time."""
+    """The aliases to change, under the lock."""
     path = _file(repository, name)
     with one_writer(path):
         change = _Change(read_aliases(repository, name))
@@ -224,9 +224,9 @@ def _changed(repository: Path, name: str, first: First = _nothing) -> Iterator[_
 
 
 def _content(aliases: Aliases) -> dict[str, Any]:
-    """Without what is not set."""
-    said = {key: iso(value) if isinstance(value, datetime) else value for key, value in asdict(aliases).items()}
-    return {key: value for key, value in said.items() if value is not None}
+    """The set values as JSON."""
+    values = {key: iso(value) if isinstance(value, datetime) else value for key, value in asdict(aliases).items()}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _file(repository: Path, name: str) -> Path:

@@ -21,16 +21,16 @@ class Baseline(Forecaster, Protocol):
 
     @property
     def fewest_frames(self) -> int:
-        """How many frames it needs at least; `input_length` are better."""
+        """The least number of frames; `input_length` frames are better."""
 
     @property
     def beside_every_model(self) -> bool:
-        """Whether it is scored in hindcasts, in trials of challengers and in the live service, too."""
+        """Whether it is also scored in hindcasts, in trials of challengers and in the live service."""
 
 
 @dataclass(frozen=True)
 class Persistence:
-    """It goes on raining just as now: Eulerian persistence."""
+    """The current rain stays unchanged: Eulerian persistence."""
 
     name: str = "persistence"
     input_length: int = 1
@@ -45,7 +45,7 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """The rain moves on unchanged: Lagrangian persistence."""
+    """The current rain moves without change: Lagrangian persistence."""
 
     name: str = "extrapolation"
     input_length: int = 5
@@ -60,7 +60,7 @@ class Extrapolation:
 
 @dataclass(frozen=True)
 class SmoothedExtrapolation:
-    """Extrapolation that loses detail with lead time: the control for every claim of skill."""
+    """Extrapolation that loses detail with lead time: the control for claims of skill."""
 
     name: str = "smoothed"
     input_length: int = 5
@@ -111,7 +111,7 @@ _ALL: tuple[Baseline, ...] = (
     SProg("sprog-mean", "mean"),
 )
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
-"""By name, from the easiest to beat to the hardest."""
+"""Baselines by name, from the easiest to beat to the hardest."""
 
 
 StandIn = Literal["sprog-cdf", "extrapolation", "persistence"]
@@ -120,12 +120,12 @@ STAND_INS: tuple[StandIn, ...] = get_args(StandIn)
 
 
 def beside_every_model() -> tuple[Baseline, ...]:
-    """The baselines that are scored wherever a model is."""
+    """The baselines that are scored beside every model."""
     return tuple(baseline for baseline in BASELINES.values() if baseline.beside_every_model)
 
 
 def reference_of(models: Iterable[str]) -> str | None:
-    """The hardest baseline among methods by name: what the others are compared with; None without any."""
+    """The hardest baseline among methods by name, with which the others are compared; None without any."""
     there = set(models)
     return next((name for name in reversed(BASELINES) if name in there), None)
 
@@ -141,5 +141,5 @@ def is_baseline(forecaster: Forecaster) -> bool:
 
 
 def from_frames(baseline: Baseline, frames: int) -> Forecaster | None:
-    """A baseline that reads so many frames, of which there may be too few for it: None."""
+    """The baseline for a number of frames; None if they are too few."""
     return replace(baseline, input_length=frames) if frames >= baseline.fewest_frames else None

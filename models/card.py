@@ -1,4 +1,4 @@
-"""The card that every model file carries: all that is needed to run it, read without torch."""
+"""The card in every model file: everything that is needed to run it, readable without torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StateShape(_Frozen):
 
 
 class DataSource(_Frozen):
-    """Data that the weights were made from."""
+    """Data that the weights were trained on."""
 
     name: str
     owner: str
@@ -34,20 +34,20 @@ class DataSource(_Frozen):
 
 
 class Lineage(_Frozen):
-    """Where the weights came from.
+    """The origin of the weights.
 
     Parameters
     ----------
     parent : str, optional
-        The model whose weights training began from, as "name/version".
+        The model with the initial weights of the training, as "name/version".
     code_commit : str
-        Of this program, "-dirty" where files were changed.
+        Commit of this program, with "-dirty" if files were changed.
     configuration_sha256, data_sha256 : str
-        Digests of the configuration and, where training read an archive, of its data manifest.
+        Digests of the configuration and, if training read an archive, of its data manifest.
     created : str
-        When the file was exported, ISO 8601 UTC.
+        Time of the export, ISO 8601 UTC.
     environment : dict
-        Versions of what computed it, by name: python, torch, onnx, onnxruntime, numpy.
+        Versions of the software, by name: python, torch, onnx, onnxruntime, numpy.
     """
 
     parent: str | None = None
@@ -59,11 +59,11 @@ class Lineage(_Frozen):
 
 
 class ModelCard(_Frozen):
-    """What a model is and how to feed it. Frozen at export; scores live in the repository's manifest.
+    """The description of a model and of its input. Frozen at export; scores are in the repository's manifest.
 
-    `models.framing` says what timestep, coordinates, base and smoothing mean. Tolerances are the largest
-    allowed differences from the golden case (made in float32) in network units, by provider ("cpu", "cuda"), for
-    this file's precision; inputs and outputs are float32 in any.
+    `models.framing` explains timestep, coordinates, base and smoothing. Tolerances are the largest allowed differences
+    from the golden case (made in float32) in network units, by provider ("cpu", "cuda"), for this file's precision;
+    inputs and outputs are always float32.
     """
 
     schema_version: Literal[1] = 1
@@ -90,7 +90,7 @@ class ModelCard(_Frozen):
 
     @property
     def framing(self) -> Framing:
-        """How frames are shown to the network."""
+        """The form of the network's input."""
         return Framing(
             timestep_minutes=self.timestep_minutes,
             pixel_size_km=self.pixel_size_km,

@@ -1,4 +1,4 @@
-"""The seam between everything that forecasts and everything that asks for a forecast."""
+"""The interface between forecasters and their callers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Forecaster(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables and answers call it."""
+        """The name in tables and answers."""
 
     @property
     def input_length(self) -> int:
-        """How many frames of history it reads."""
+        """The number of history frames that it reads."""
 
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
         """Forecast the `steps` frames that follow `history`.
@@ -28,39 +28,39 @@ class Forecaster(Protocol):
         history : FrameSequence
             At least `input_length` frames, of which the newest are read.
         steps : int
-            How many timesteps ahead.
+            Number of timesteps to forecast.
 
         Returns
         -------
         FrameSequence
-            (steps, H, W) in mm/h with `reference_time` the last time of `history`; NaN where there is no forecast,
-            everywhere that the last frame is NaN at least.
+            (steps, H, W) in mm/h; `reference_time` is the last time of `history`. NaN without a forecast, at least
+            wherever the last frame is NaN.
 
         Raises
         ------
         IncompleteHistory
-            Fewer frames than `input_length`.
+            There are fewer frames than `input_length`.
         """
 
 
 @runtime_checkable
 class EnsembleForecaster(Forecaster, Protocol):
-    """A forecaster that has several answers: members that are equally likely."""
+    """A forecaster with several equally likely members."""
 
     def ensemble(self, history: FrameSequence, steps: int) -> Float32:
-        """Members (M, steps, H, W) in mm/h for the frames that `forecast` forecasts; NaN where there is no forecast."""
+        """Members (M, steps, H, W) in mm/h for the frames of `forecast`; NaN without a forecast."""
 
 
 @runtime_checkable
 class ProbabilityForecaster(Forecaster, Protocol):
-    """A forecaster that says probabilities of its own."""
+    """A forecaster with probabilities of its own."""
 
     def probabilities(self, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Float32:
         """Probabilities (thresholds, steps, H, W), 0 to 1, of rain at or above each threshold (mm/h); NaN if none."""
 
 
 def newest_frames(history: FrameSequence, count: int) -> FrameSequence:
-    """The newest `count` frames of a history, or IncompleteHistory if there are fewer."""
+    """The newest `count` frames of a history; raises IncompleteHistory if there are fewer."""
     if len(history) < count:
         spacing = f", {history.timestep_minutes} minutes apart" if count > 1 else ""
         raise IncompleteHistory(
@@ -72,7 +72,7 @@ def newest_frames(history: FrameSequence, count: int) -> FrameSequence:
 
 
 def forecast_after(history: FrameSequence, rain_rate: Float32) -> FrameSequence:
-    """Dress predicted frames (steps, H, W) in mm/h as the forecast made at the end of `history`."""
+    """Predicted frames (steps, H, W) in mm/h as the forecast made at the end of `history`."""
     reference = history.valid_times[-1]
     return FrameSequence(
         rain_rate=rain_rate,

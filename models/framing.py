@@ -24,14 +24,14 @@ _LOWEST_BASE = -0.1
 
 @dataclass(frozen=True)
 class Framing:
-    """What a network is made for: its frames, its coordinates and its base.
+    """The input and output of a network: its frames, its coordinates and its base.
 
     Parameters
     ----------
     timestep_minutes : int
     pixel_size_km : float
     input_length : int
-        Frames of history that it reads.
+        Number of input frames.
     scaling : RainScaling
     coordinates : "eulerian" or "lagrangian"
     base : "none", "persistence", "smoothed" or "sprog"
@@ -56,15 +56,15 @@ class Framing:
         return rain_rate if motion is None else to_present(rain_rate, motion)
 
     def targets(self, rain_rate: Float32, motion: Float32 | None) -> Float32:
-        """Later frames (K, H, W), leads 1 to K, in the network's coordinates: what it should have said."""
+        """Later frames (K, H, W), leads 1 to K, in the network's coordinates: the targets of its predictions."""
         return rain_rate if motion is None else carry_each(rain_rate, motion, direction=-1)
 
     def outputs(self, rain_rate: Iterable[Float32], motion: Float32 | None) -> Iterator[Float32]:
-        """Predictions (H, W), leads 1, 2, ..., brought from the network's coordinates to the ground as they come."""
+        """Predictions (H, W), leads 1, 2, ..., converted lazily from the network's coordinates to fixed ones."""
         return iter(rain_rate) if motion is None else carried(rain_rate, motion)
 
     def base_frame(self, last: Float32, lead: int) -> Float32:
-        """What the network's output for a lead (1, 2, ...) is added to, (H, W) in network units; NaN where `last` is.
+        """The base (H, W) of the network's output for a lead (1, 2, ...) in network units; NaN where `last` is NaN.
 
         `last` is the last observed frame in mm/h.
         """

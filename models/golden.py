@@ -1,4 +1,4 @@
-"""The golden case inside every model file: what the network answered when it was exported."""
+"""The golden case in every model file: the network's predictions at the time of the export."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class GoldenCase:
         return largest if np.isfinite(largest) else float("inf")
 
     def check(self, step: Step, tolerance: float) -> None:
-        """Raise ArtifactRejected when `step` answers differently by more than `tolerance` in network units."""
+        """Raise ArtifactRejected if the predictions of `step` differ by more than `tolerance` in network units."""
         difference = self.difference(step)
         if difference > tolerance:
             raise ArtifactRejected(

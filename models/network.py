@@ -1,4 +1,4 @@
-"""A whole network: embedding, stack and head; one call is one time step."""
+"""A whole network: embedding, stack and head; one call computes one time step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.stack import Stack, StackState
 
 
 class Network(nn.Module):
-    """Reads a frame and its states, gives the prediction of the next frame and new states.
+    """Reads a frame and its states, and returns the prediction of the next frame and new states.
 
     Parameters
     ----------
@@ -90,21 +90,21 @@ class Network(nn.Module):
 
 
 def roll_out(network: Network, frames: Tensor, leads: int, base: Tensor | None = None) -> Tensor:
-    """Read all `frames`, then go on with the network's own predictions.
+    """Read all `frames`, then continue with the network's own predictions.
 
     Parameters
     ----------
     frames : Tensor (T, B, inputs, H, W)
-        Network units; any H and W: they are padded with zeros and cropped.
+        Network units; H and W are arbitrary, since frames are padded with zeros and cropped.
     leads : int
-        How many frames to predict after the last of `frames`.
+        Number of frames to predict after the last of `frames`.
     base : Tensor (leads, B, 1, H, W), optional
         Added to the outputs of the leads (not to those of the warm-up).
 
     Returns
     -------
     Tensor (T - 1 + leads, B, 1, H, W)
-        The prediction of every frame after the first; the last `leads` are the forecast. Not clipped.
+        The predictions of all frames after the first, not clipped; the last `leads` are the forecast.
     """
     return roll_out_with_penalties(network, frames, leads, base).outputs
 
@@ -138,23 +138,23 @@ def read_bases(network: Network, frames: Tensor, bases: Tensor) -> RollOut:
 
 
 class RollOut(NamedTuple):
-    """Outputs as of `roll_out`; penalties (T - 1 + leads, layers, B, C), None where the cells have none."""
+    """Outputs as from `roll_out`; penalties (T - 1 + leads, layers, B, C), None if the cells have none."""
 
     outputs: Tensor
     penalties: Tensor | None
 
 
 class Teacher(NamedTuple):
-    """True frames that a network may read in training, in place of its own predictions or these in place of them.
+    """True frames for training: the network reads them or its own predictions.
 
     Parameters
     ----------
     later : Tensor (leads, B, 1, H, W)
-        The frames after those that a forecast reads.
+        The frames after the input frames of a forecast.
     known : Tensor, bool (leads, B, 1, H, W)
         Where they are known; elsewhere the network reads its own prediction.
     reads : Tensor, bool (T + leads - 1, B)
-        Whether each step reads the true frame. The first always does.
+        Whether each step reads the true frame. The first step always does.
     """
 
     later: Tensor
@@ -165,7 +165,7 @@ class Teacher(NamedTuple):
 def roll_out_with_penalties(
     network: Network, frames: Tensor, leads: int, base: Tensor | None = None, teacher: Teacher | None = None
 ) -> RollOut:
-    """As `roll_out`, with what the cells add to the training loss (PredRNN-V2, and only in training mode)."""
+    """As `roll_out`, with the cells' penalties for the training loss (PredRNN-V2, only in training mode)."""
     rows, columns = frames.shape[-2:]
     padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
     frames = F.pad(frames, padding)
@@ -185,7 +185,7 @@ def roll_out_with_penalties(
 
 
 def _next_input(step: int, own: Tensor, frames: Tensor, teacher: Teacher | None) -> Tensor:
-    """What a step after the first reads: a true frame or the network's own prediction, with the last coverage."""
+    """The input of a step after the first: a true frame or the network's own prediction, with the last coverage."""
     given = step < len(frames)
     if teacher is None:
         return frames[step] if given else torch.cat([own, frames[-1, :, 1:]], dim=1)

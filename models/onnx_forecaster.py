@@ -1,4 +1,4 @@
-"""Model files in ONNX Runtime: the one module that imports it, so that what is scored is what is served."""
+"""Model files in ONNX Runtime. Only this module imports it, so that evaluation and service run models alike."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ Provider = Literal["cpu", "cuda"]
 
 _PROVIDERS: dict[Provider, Any] = {
     "cpu": "CPUExecutionProvider",
-    # The default search tries every algorithm for every new shape, which costs seconds each.
+    # The default search tries every algorithm for every new shape, which takes seconds each time.
     "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}),
 }
 _WARM_UP_PIXELS: dict[Provider, tuple[int, int]] = {"cpu": (64, 64), "cuda": (900, 900)}
 
 
 def load_forecaster(path: Path, provider: Provider, threads: int | None = None) -> RecurrentForecaster:
-    """A model file, proved by its golden case on this provider, and warm.
+    """A model file, checked with its golden case on this provider, and warm.
 
     Parameters
     ----------
     path : Path
     provider : {"cpu", "cuda"}
     threads : int or None
-        Of the CPU for one step; as many as this process may use cores if None.
+        CPU threads of one step; by default the number of cores that this process may use.
 
     Raises
     ------
     ArtifactRejected
-        The file is no model of this program, or answers differently from what it did at its export.
+        The file is not a model of this program, or its predictions differ from those at its export.
     ProviderMissing
-        The provider is not there.
+        The provider is not available.
     """
     session = _open(path, provider, threads)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -60,20 +60,20 @@ def load_forecaster(path: Path, provider: Provider, threads: int | None = None) 
 
 
 def read_card_of(path: Path) -> ModelCard:
-    """The card of a model file, whatever it forecasts; raises ArtifactRejected where there is none."""
+    """The card of a model file, without a check of its forecasts; raises ArtifactRejected without a card."""
     return _read_card(_open(path, "cpu").get_modelmeta().custom_metadata_map.get(CARD_KEY, ""))
 
 
 @dataclass(frozen=True)
 class OnnxState:
-    """Two sets of buffers that take turns: `current` is read while `spare` is written."""
+    """Two sets of buffers in turns: `current` is read while `spare` is written."""
 
     current: dict[str, ort.OrtValue]
     spare: dict[str, ort.OrtValue]
 
 
 class OnnxStep:
-    """One recurrent step; satisfies models.recurrent.Step. States stay where they are computed."""
+    """One recurrent step; satisfies models.recurrent.Step. States stay on the provider's device."""
 
     def __init__(self, session: ort.InferenceSession, card: ModelCard, provider: Provider) -> None:
         self._session = session
@@ -85,7 +85,7 @@ class OnnxStep:
         return OnnxState(self._zeros(batch, rows, columns), self._zeros(batch, rows, columns))
 
     def __call__(self, frame: Float32, state: OnnxState) -> tuple[Float32, OnnxState]:
-        """See models.recurrent.Step. `state` must not be used again: its buffers are written next."""
+        """See models.recurrent.Step. `state` must not be used again: the next step overwrites its buffers."""
         binding = self._session.io_binding()
         binding.bind_cpu_input("frame", np.ascontiguousarray(frame))
         for name, value in state.current.items():
@@ -111,9 +111,9 @@ def _open(path: Path, provider: Provider, threads: int | None = None) -> ort.Inf
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cpus()
     if provider == "cpu":
-        options.log_severity_level = 3  # no word about constants of float16 that it does not fold
+        options.log_severity_level = 3  # suppresses warnings about float16 constants that are not folded
     if provider == "cuda":
-        # Without this a session without its libraries silently computes on the CPU.
+        # Without this check a session without its libraries silently computes on the CPU.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = ort.InferenceSession(str(path), options, providers=[_PROVIDERS[provider]])

@@ -1,7 +1,7 @@
-"""The roll-out of a recurrent network, the same for torch and ONNX Runtime; needs neither.
+"""The roll-out of a recurrent network, the same for torch and ONNX Runtime, and independent of both.
 
-A network is one step: it reads a frame and its states and gives a prediction and new states. All else, the
-scaling, padding, coordinates and what a prediction is added to, happens here, from the card alone.
+A network is one step: it reads a frame and its states, and returns a prediction and new states. Everything else, the
+scaling, padding, coordinates and base, is done here, by the card alone.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from radar.extrapolation.motion import hold_inflow
 from radar.sequence import Float32, FrameSequence
 
 State = Any
-"""The states of a step, in whatever form it keeps them."""
+"""The states of a step, in its own form."""
 
 
 Shape = tuple[int, int, int]
 """Batch, rows, columns."""
 MOST_GROWTH = 1.5
-"""No rate of a forecast exceeds this many times the largest rate that was read: beyond it networks state their own
-errors, at borders and in fields unlike any that they learnt from, and no growth that they can know of."""
+"""No forecast rate exceeds the largest input rate by more than this factor: larger outputs are errors of the network,
+at borders and in fields unlike its training data, and not predictable growth."""
 MOST_SHAPES = 4
-"""Shapes that a forecaster remembers."""
+"""The most shapes that a forecaster keeps."""
 
 
 class Step(Protocol):
@@ -38,7 +38,7 @@ class Step(Protocol):
         """States of zeros for padded frames of rows x columns pixels."""
 
     def __call__(self, frame: Float32, state: State) -> tuple[Float32, State]:
-        """Read a frame (B, inputs, H, W) and give the network's output (B, 1, H, W) for the next, and new states."""
+        """Read a frame (B, inputs, H, W); return the network's output (B, 1, H, W) for the next one, and new states."""
 
 
 class RecurrentForecaster:
@@ -51,7 +51,7 @@ class RecurrentForecaster:
 
     @property
     def recent_shapes(self) -> tuple[Shape, ...]:
-        """(batch, rows, columns) of the last forecasts, each shape once and the newest last, `MOST_SHAPES` at most."""
+        """(batch, rows, columns) of the last forecasts, each shape once, the newest last, at most `MOST_SHAPES`."""
         return self._recent_shapes
 
     @property
@@ -61,7 +61,7 @@ class RecurrentForecaster:
 
     @property
     def input_length(self) -> int:
-        """How many frames of history the network reads."""
+        """The number of history frames that the network reads."""
         return self.card.input_length
 
     def forecast(self, history: FrameSequence, steps: int) -> FrameSequence:
@@ -70,18 +70,18 @@ class RecurrentForecaster:
         Raises
         ------
         GridMismatch
-            The pixels are not of the size that the card names.
+            The pixel size differs from the card's.
         IncompleteHistory
-            Too few frames, or not in the card's timestep.
+            There are too few frames, or their timestep differs from the card's.
         InvalidRequest
-            More steps than the card's longest lead time.
+            The steps exceed the card's longest lead time.
         """
         return self.forecast_batch([history], steps)[0]
 
     def forecast_batch(self, histories: Sequence[FrameSequence], steps: int) -> list[FrameSequence]:
-        """Forecast several histories of one shape, each as `forecast` does, in one batch of the network.
+        """Forecast several histories of one shape, each as in `forecast`, in one batch of the network.
 
-        Raises as `forecast` does for the first history that does not fit, and GridMismatch for shapes that differ.
+        Raises the errors of `forecast` for the first history that does not fit, and GridMismatch for different shapes.
         """
         for history in histories:
             check_fit(self.card, history, steps)
@@ -89,7 +89,7 @@ class RecurrentForecaster:
         rows, columns = one_shape(observed)
         self._remember((len(observed), rows, columns))
         motions = [self.card.framing.motion(frames.rain_rate) for frames in observed]
-        # Each in memory of its own, so that none keeps the others' while it is sent.
+        # Each forecast has memory of its own, so that sending one does not keep the others in memory.
         units = [np.empty((steps, rows, columns), np.float32) for _ in observed]
         for lead, prediction in enumerate(self._predictions(observed, motions, steps)):
             for unit, one in zip(units, prediction[:, 0], strict=True):
@@ -100,7 +100,7 @@ class RecurrentForecaster:
     def _predictions(
         self, observed: Sequence[FrameSequence], motions: Sequence[Float32 | None], steps: int
     ) -> Iterator[Float32]:
-        """The network's answers (B, 1, H, W), lead by lead, in its units and coordinates."""
+        """The network's predictions (B, 1, H, W), lead by lead, in its units and coordinates."""
         framing, names = self.card.framing, self.card.spec.inputs
         pasts = zip(observed, motions, strict=True)
         seen = [framing.inputs(past.rain_rate, motion) for past, motion in pasts]
@@ -110,10 +110,10 @@ class RecurrentForecaster:
         return roll_out(self.step, inputs, base, self.card.pad_multiple)
 
     def _to_rain(self, units: Float32, past: Float32, motion: Float32 | None) -> Float32:
-        """Predictions (steps, H, W) in network units to mm/h on the ground, lead by lead in the same memory.
+        """Convert predictions (steps, H, W) in network units to mm/h in fixed coordinates, lead by lead, in place.
 
-        Where the network read no rain at all there is none to move or to grow: what it says then is its bias. Elsewhere
-        rain grows to `MOST_GROWTH` at most.
+        If the input has no rain at all, the output is only the network's bias, and the forecast is dry. Otherwise rain
+        grows by at most `MOST_GROWTH`.
         """
         last = past[-1]
         missing = np.isnan(last)
@@ -128,7 +128,7 @@ class RecurrentForecaster:
         return units
 
     def warm_up(self, shape: Shape) -> None:
-        """One step on empty frames, for what a runtime does only once for a shape: (batch, rows, columns)."""
+        """Do one step on empty frames, so that a runtime prepares for a shape (batch, rows, columns)."""
         batch, *pixels = shape
         rows, columns = (-(-size // self.card.pad_multiple) * self.card.pad_multiple for size in pixels)
         empty = np.zeros((batch, len(self.card.spec.inputs), rows, columns), np.float32)
@@ -140,26 +140,26 @@ class RecurrentForecaster:
 
     @property
     def predicts_inputs(self) -> bool:
-        """Whether what the network says while it reads is a prediction: in the frames' own coordinates, of no base."""
+        """Whether outputs for input frames are predictions: in Eulerian coordinates and without a base."""
         return self.card.coordinates == "eulerian" and self.card.base == "none"
 
     def predictions(self, history: FrameSequence, steps: int) -> Float32:
-        """All that the network predicts: its input frames from the second on, and then the forecast.
+        """All predictions of the network: of its input frames from the second on, and then the forecast.
 
-        Where `predicts_inputs`. Gives float32 (input_length - 1 + steps, H, W) in network units, clipped to [0, 1], as
-        the network says them: also where no rain was observed, and without `scaling.dry_below`. Raises as `forecast`.
+        It needs `predicts_inputs`. The result is float32 (input_length - 1 + steps, H, W) in network units, clipped to
+        [0, 1] but otherwise raw: also after dry input, and without `scaling.dry_below`. Raises as `forecast`.
         """
         check_fit(self.card, history, steps)
         rain_rate = newest_frames(history, self.card.input_length).rain_rate
         frames = self.card.framing.channels(rain_rate, self.card.spec.inputs)[:, None]
         nothing = repeat(np.zeros((1, 1, *rain_rate.shape[1:]), np.float32), steps)
         read = read_out(self.step, frames, self.card.pad_multiple)
-        said = roll_out(self.step, frames, nothing, self.card.pad_multiple)
-        return np.stack([np.clip(prediction[0, 0], 0, 1) for prediction in chain(read, said)])
+        forecast = roll_out(self.step, frames, nothing, self.card.pad_multiple)
+        return np.stack([np.clip(prediction[0, 0], 0, 1) for prediction in chain(read, forecast)])
 
 
 def read_out(step: Step, frames: Float32, pad_multiple: int = 1) -> Iterator[Float32]:
-    """What `roll_out` passes over while it reads `frames`: the outputs (B, 1, H, W) for each frame but the first."""
+    """The outputs (B, 1, H, W) for each of `frames` but the first, which `roll_out` leaves out."""
     rows, columns = frames.shape[-2:]
     frames = _padded(frames, pad_multiple)
     state = step.start(frames.shape[1], *frames.shape[-2:])
@@ -169,14 +169,14 @@ def read_out(step: Step, frames: Float32, pad_multiple: int = 1) -> Iterator[Flo
 
 
 def roll_out(step: Step, frames: Float32, base: Iterable[Float32], pad_multiple: int = 1) -> Iterator[Float32]:
-    """Read `frames`, then predict one frame for each of `base`, feeding predictions back.
+    """Read `frames`, then predict one frame for each of `base`; predictions are fed back.
 
     Parameters
     ----------
     frames : float32 (T, B, inputs, H, W)
-        Network units; a second channel is coverage, of which the last is kept for fed-back frames.
+        Network units; a second channel is coverage, whose last frame is used for fed-back frames.
     base : iterable of float32 (B, 1, H, W)
-        What is added to the network's outputs, lead by lead.
+        The base, added to the network's outputs lead by lead.
     pad_multiple : int
         Rows and columns are padded with zeros (no rain, no coverage) to a multiple of this.
 
@@ -213,7 +213,7 @@ def read_bases(step: Step, frames: Float32, bases: Iterable[Float32], pad_multip
 
 
 def _padded(array: Float32, multiple: int) -> Float32:
-    """Zeros after the last row and column, up to a multiple."""
+    """The array with zeros after the last row and column, up to a multiple."""
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -size % multiple) for size in array.shape[-2:]])
 
 
@@ -231,7 +231,7 @@ def one_shape(histories: Sequence[FrameSequence]) -> tuple[int, int]:
 
 
 def check_fit(card: ModelCard, history: FrameSequence, steps: int) -> None:
-    """Raise GridMismatch, IncompleteHistory or InvalidRequest for frames or steps that the model is not made for."""
+    """Raise GridMismatch, IncompleteHistory or InvalidRequest for frames or steps that do not fit the model."""
     size = history.grid.pixel_size_km
     if abs(size - card.pixel_size_km) > 0.02 * card.pixel_size_km:
         raise GridMismatch(

@@ -1,6 +1,6 @@
-"""A model repository: a folder of versions and manifests, shared as files by training and service.
+"""A model repository: a folder of versions and manifests, which training and service share as files.
 
-Which version is champion is in each model's aliases.json: models/aliases.py.
+Each model's aliases.json names its champion: models/aliases.py.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from radar.system.locks import locked
 PRETRAINED = Path(__file__).parent / "pretrained"
 """The bundled repository."""
 MODEL_FILE = "model.onnx"
-"""A version's files by precision; the first is always there, and the one that is served."""
+"""A version's files by precision; the first always exists, and is the served one."""
 
 _NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,79}")
 
 
 def champions(repository: Path) -> dict[str, Path]:
-    """Every model's champion: name -> its `model.onnx`, by name.
+    """Every champion's `model.onnx` by the model's name, in order.
 
     Raises
     ------
     ArtifactRejected
-        An alias names a version that is not there, or the repository holds no model.
+        An alias names a missing version, or the repository holds no model.
     """
     found = {name: version_file(repository, name, champion_of(repository, name)) for name in model_names(repository)}
     if not found:
@@ -46,12 +46,12 @@ def champions(repository: Path) -> dict[str, Path]:
 
 
 def model_names(repository: Path) -> list[str]:
-    """The models that have aliases, in order; a folder whose name no model can have is passed over."""
+    """The models that have aliases, in order; a folder with an impossible name is skipped."""
     try:
         folders = list(repository.iterdir())
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    # A link to nothing is there, and damaged: a model whose aliases are gone is taken away.
+    # A broken link counts as damaged aliases; a model without aliases counts as removed.
     return sorted(
         path.name for path in folders if _NAME.fullmatch(path.name) and os.path.lexists(path / "aliases.json")
     )
@@ -72,7 +72,7 @@ def chosen_model(repository: Path, name: str | None) -> str:
 
 
 def versions_of(repository: Path, name: str) -> list[str]:
-    """The versions of a model that are there, in the order of their names, numbers by value."""
+    """The existing versions of a model, in order of their names, numbers by value."""
     folders = (path.parent.name for path in (repository / name).glob("*/manifest.json"))
     return sorted((version for version in folders if not version.startswith(".")), key=_order)
 
@@ -82,7 +82,7 @@ def _order(version: str) -> tuple[int, int, str]:
 
 
 def champion_of(repository: Path, name: str) -> str:
-    """The version that is a model's champion; raises ArtifactRejected where its aliases do not name one."""
+    """The version that is a model's champion; raises ArtifactRejected if its aliases name none."""
     champion = _read(repository / name / "aliases.json", "champion")
     if not isinstance(champion, str):
         raise _other_content(repository / name / "aliases.json", "a champion by its name", TypeError())
@@ -110,12 +110,12 @@ def version_file(repository: Path, name: str, version: str) -> Path:
 
 
 def version_file_path(repository: Path, name: str, version: str) -> Path:
-    """Where the ONNX file of one version is, or would be; raises ArtifactRejected for a version that is no name."""
+    """The path of one version's ONNX file, which may not exist; raises ArtifactRejected for an invalid version."""
     return repository / name / check_name(version) / MODEL_FILE
 
 
 def check_name(name: str) -> str:
-    """A model's or version's name that is one folder; raises ArtifactRejected for anything else."""
+    """A model's or version's name that can name a folder; raises ArtifactRejected for anything else."""
     if not _NAME.fullmatch(name):
         raise ArtifactRejected(
             expected="a name of letters, digits, and . _ + - inside", got=ascii(name[:80]), remedy="choose another"
@@ -162,13 +162,13 @@ def read_manifest(repository: Path, name: str, version: str) -> dict[str, Any]:
 
 
 def record_scores(repository: Path, name: str, version: str, scores: Sequence[Mapping[str, Any]]) -> None:
-    """Put the scores of an evaluation, JSON values, into a version's manifest by atomic rename."""
+    """Write the scores of an evaluation, JSON values, to a version's manifest by atomic rename."""
     path = repository / name / version / "manifest.json"
     write_json(path, read_manifest(repository, name, version) | {"scores": list(scores)})
 
 
 def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
-    """Point an alias (champion, previous, challenger) to a version, whatever it is, and leave the others."""
+    """Point an alias (champion, previous, challenger) to any version, and leave the others unchanged."""
     path = repository / name / "aliases.json"
     with one_writer(path):
         write_json(path, (read_json(path) if path.exists() else {}) | {alias: version})
@@ -176,7 +176,7 @@ def set_alias(repository: Path, name: str, alias: str, version: str) -> None:
 
 @contextmanager
 def one_writer(path: Path) -> Iterator[None]:
-    """Who changes a file waits for who is changing it; the lock goes with its process."""
+    """Hold the lock for changes of a file; other writers wait, and the lock ends with its process."""
     with locked(path.with_name(f".{path.name}.lock")):
         yield
 

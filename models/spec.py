@@ -1,4 +1,4 @@
-"""The settings of a network; needs no torch."""
+"""The settings of a network; torch is not needed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _ADDED_LATER = {"added": "later"}
 
 
 def added_later(default: Any) -> Any:  # noqa: ANN401
-    """A setting that older configurations lack: while it has its default, their digest stays what it was."""
+    """A setting that older configurations lack: while it has its default, their digest stays the same."""
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=_ADDED_LATER)
     return field(default=default, metadata=_ADDED_LATER)
 
 
 def is_added_later(setting: Field[Any], value: object) -> bool:
-    """Whether a setting is one of these and has its default."""
+    """Whether a setting was added later and has its default."""
     default = setting.default if setting.default_factory is MISSING else setting.default_factory()
     return setting.metadata == _ADDED_LATER and value == default
 
@@ -37,7 +37,7 @@ _HALF_RESOLUTION_CELLS = ("motionrnn",)
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """All that is needed to build a network.
+    """Everything that is needed to build a network.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class NetworkSpec:
     inputs : tuple of str
         ("rain",) as in the papers, or ("rain", "coverage"); `EXCEEDANCE_INPUTS` for the output "exceedance".
     attention_window : int
-        Edge of the window of local attention, in pixels of each layer (PrecipLSTM alone).
+        Edge of the window of local attention, in pixels of each layer (PrecipLSTM only).
     authors_quirks : bool
         Reproduce the authors' arithmetic where it departs from sound mathematics.
     output : "rain" or "exceedance"

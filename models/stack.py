@@ -1,7 +1,8 @@
-"""Layers of cells, each at its scale: where "multi-scale" lives.
+"""Layers of cells, each at its scale: the multi-scale part of a network.
 
-Layer l works at 1 / 2^scales[l] of the resolution (Ma, Zhang and Liu, 2022, arXiv:2206.03010). Going coarser pools;
-going finer upsamples and adds the output of the encoder layer of that scale; equal scales pass on as they are.
+Layer l works at 1 / 2^scales[l] of the resolution (Ma, Zhang and Liu, 2022, arXiv:2206.03010). A step to a coarser
+scale pools; a step to a finer scale upsamples and adds the output of the encoder layer of that scale; equal scales
+pass arrays on unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Stack(nn.Module):
     Attributes
     ----------
     checkpointing : bool
-        Compute each cell anew in the backward pass instead of keeping its intermediate results: less memory, more time.
+        Recompute each cell in the backward pass instead of keeping its intermediate results: less memory, more time.
     """
 
     def __init__(self, cells: Sequence[Cell], scales: Sequence[int], memory_channels: int) -> None:
@@ -104,7 +105,7 @@ class Stack(nn.Module):
 
 
 def _moved(x: Tensor, scale: int, to: int) -> Tensor:
-    """Bring x to the next layer's scale; only a layer's input, not the memory, gets the skip connection on top."""
+    """Convert x to the next layer's scale; only a layer's input gets the skip connection, not the memory."""
     if to > scale:
         return F.max_pool2d(x, 2)
     if to < scale:

@@ -1,4 +1,4 @@
-"""Names -> networks: one line a cell, one line a variant."""
+"""Networks by name: one line for each cell, and one for each variant."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CELLS: dict[str, Callable[[NetworkSpec], list[Cell]]] = {
         for scale in spec.scales
     ],
 }
-"""All layers' cells. Where position matters, a cell has no part that cannot reach the output: no dead parameters."""
+"""The cells of all layers. They depend on the position, so that all parameters of a cell can affect the output."""
 
 MODELS: dict[str, NetworkSpec] = {
     prefix + cell: NetworkSpec(cell=cell, scales=scales)
@@ -54,7 +54,7 @@ def build(spec: NetworkSpec) -> Network:
     Raises
     ------
     ValueError
-        Unknown cell, or inputs that do not begin with "rain".
+        The cell is unknown, or the inputs do not begin with "rain".
     """
     if spec.cell not in CELLS:
         raise ValueError(f"expected one of the cells {', '.join(CELLS)}, got {spec.cell!r}")

@@ -1,4 +1,4 @@
 """The radar domain: grids, frames, files, motion, scores, archive and ledger.
 
-It knows no network, no web and no model.
+It does not depend on a network, a web server or a model.
 """

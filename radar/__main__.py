@@ -14,7 +14,7 @@ from radar.times import parse_time
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 an error that is told on stderr."""
+    """Run one command; returns 0 on success, 1 after an error, which is printed on stderr."""
     chosen = _parser().parse_args(arguments)
     try:
         _demo(chosen.folder, chosen.end or datetime.now(UTC), chosen.seed)
@@ -29,8 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="write an hour of synthetic radar files")
     demo.add_argument("folder", type=Path, metavar="DIR")
-    demo.add_argument("--end", type=_time, help="last frame, ISO 8601, UTC unless it says otherwise (default: now)")
-    demo.add_argument("--seed", type=int, default=1, help="another number, another storm (default: 1)")
+    demo.add_argument("--end", type=_time, help="time of the last frame, ISO 8601, UTC by default (default: now)")
+    demo.add_argument("--seed", type=int, default=1, help="each number makes another storm (default: 1)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The colours of rain on every picture."""
+"""The colours of rain in every picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ COLOURS: tuple[tuple[float, str], ...] = (
     (50.0, "#e60000"),
     (100.0, "#990099"),
 )
-"""From this rate in mm/h on, this colour; below the first it is dry."""
+"""Lower bounds in mm/h and their colours; rates below the first are dry."""
 MISSING_COLOUR = "#80808080"
-"""Grey, half transparent: no data is not the same as no rain."""
+"""Half-transparent grey: no data is not the same as no rain."""

@@ -1,4 +1,4 @@
-"""An hour of synthetic radar files, so that every example works for anybody."""
+"""An hour of synthetic radar files, so that every example works without real data."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def write_demo(folder: Path, *, end: datetime, seed: int) -> tuple[list[Path], l
     Parameters
     ----------
     folder : Path
-        Made if need be; the files go to its subfolders radolan/ and odim/, since a sequence has one grid.
+        Created if needed; the files go to its subfolders radolan/ and odim/, since a sequence has one grid.
     end : datetime
-        Time of the last frame, floored to 5 minutes.
+        Time of the last frame, rounded down to 5 minutes.
     seed : int
-        Same seed, same storm: files written before with the same arguments are written again.
+        The same seed gives the same storm: equal arguments write equal files.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def write_demo(folder: Path, *, end: datetime, seed: int) -> tuple[list[Path], l
     Raises
     ------
     InvalidRequest
-        A file of that name with other contents is there; nothing is written then.
+        A file of that name with other contents exists; nothing is written.
     """
     wide = storm_sequence(
         KNOWN_GRIDS["de1200"],
@@ -69,17 +69,17 @@ def floor_to_step(time: datetime) -> datetime:
 
 
 def radolan_name(frame: Frame) -> str:
-    """As DWD names its binaries, by the end of the interval."""
+    """The name that DWD gives its binaries, with the end of the interval."""
     return f"raa01-{frame.product.lower()}_10000-{frame.valid_time:%y%m%d%H%M}-dwd---bin.gz"
 
 
 def odim_name(frame: Frame) -> str:
-    """Time and product."""
+    """A name with time and product."""
     return f"{frame.valid_time:%Y%m%d_%H%M}_{frame.product}.h5"
 
 
 def on_grid(sequence: FrameSequence, grid: Grid) -> FrameSequence:
-    """The nearest pixel of `sequence` for every pixel of `grid`, NaN outside."""
+    """The sequence on another grid: the nearest pixel for every pixel, NaN outside."""
     row, column = _nearest(sequence.grid, grid)
     rows, columns = sequence.grid.shape
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)

@@ -1,17 +1,17 @@
 """The tree of errors.
 
 RaincellError
-├── UnreadableFile      the bytes are not what they claim to be, or not a product this program reads
-├── InvalidRain         values that are no rain rates: negative, infinite, absurd, or the wrong shape
+├── UnreadableFile      bytes that do not have the expected format, or a product that this program does not read
+├── InvalidRain         values that are not rain rates: negative, infinite, absurd, or the wrong shape
 ├── GridMismatch        frames on different grids, or on one that the model was not made for
 ├── ProductMismatch     frames of different products
 ├── IncompleteHistory   too few frames, a gap, duplicate, unordered or unevenly spaced times
-├── InvalidRequest      a question that has no answer: a lead time too long, a time in the future
+├── InvalidRequest      a request without an answer: a lead time too long, a time in the future
 ├── UnknownGrid
 ├── UnknownModel
-├── UnknownProduct      never seen
-├── ArtifactRejected    a model file that is not what its card says
-├── ProviderMissing     the configured execution provider is not there
+├── UnknownProduct      no frame of the product was ever received
+├── ArtifactRejected    a model file that does not match its card
+├── ProviderMissing     the configured execution provider is not available
 ├── Overloaded          more work than the queue holds
 └── StoreUnavailable    the history store does not answer
 """
@@ -23,8 +23,8 @@ class RaincellError(Exception):
     Parameters
     ----------
     expected, got, remedy : str
-        What was wanted, what came instead, and what to do about it. None of them may hold a file path
-        of the server: the texts are sent to callers.
+        The expected value, the actual one, and what to do about it. None of them may contain a file path of the
+        server: the texts are sent to callers.
     """
 
     def __init__(self, *, expected: str, got: str, remedy: str) -> None:
@@ -35,11 +35,11 @@ class RaincellError(Exception):
 
 
 class UnreadableFile(RaincellError):
-    """The bytes are not what they claim to be, or not a product that this program reads."""
+    """Bytes that do not have the expected format, or a product that this program does not read."""
 
 
 class InvalidRain(RaincellError):
-    """Values that are no rain rates: negative, infinite, absurd, or in the wrong shape."""
+    """Values that are not rain rates: negative, infinite, absurd, or in the wrong shape."""
 
 
 class GridMismatch(RaincellError):
@@ -55,7 +55,7 @@ class IncompleteHistory(RaincellError):
 
 
 class InvalidRequest(RaincellError):
-    """A question that has no answer: a lead time too long, a frame from the future."""
+    """A request without an answer: a lead time too long, a frame from the future."""
 
 
 class UnknownGrid(RaincellError):
@@ -67,15 +67,15 @@ class UnknownModel(RaincellError):
 
 
 class UnknownProduct(RaincellError):
-    """A product of which no frame was ever seen."""
+    """A product of which no frame was ever received."""
 
 
 class ArtifactRejected(RaincellError):
-    """A model file that is not what its card says."""
+    """A model file that does not match its card."""
 
 
 class ProviderMissing(RaincellError):
-    """The configured execution provider is not there."""
+    """The configured execution provider is not available."""
 
 
 class Overloaded(RaincellError):

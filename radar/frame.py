@@ -47,7 +47,7 @@ class Frame:
 
 
 def frames_of(sequence: FrameSequence) -> list[Frame]:
-    """The frames of a sequence, one by one, as the writers of files want them."""
+    """The frames of a sequence, one by one, as the writers of files take them."""
     return [
         Frame(rain, time, sequence.grid, sequence.timestep_minutes, sequence.product, "", sequence.reference_time)
         for rain, time in zip(sequence.rain_rate, sequence.valid_times, strict=True)
@@ -55,7 +55,7 @@ def frames_of(sequence: FrameSequence) -> list[Frame]:
 
 
 def observed(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames one by one, as long as they are observations: a forecast is no history.
+    """Yield the same frames as long as they are observations: a forecast is not history.
 
     Raises
     ------
@@ -70,16 +70,16 @@ def observed(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 
 def forecast_refused(reference_time: datetime, where: str) -> InvalidRequest:
-    """The error of a forecast that came where history is needed."""
+    """The error for a forecast where history is needed."""
     return InvalidRequest(
         expected="observed frames",
         got=f"a forecast made at {iso(reference_time)}, {where}",
-        remedy="send observations, e.g. RY or YW files: a forecast is no history",
+        remedy="send observations, e.g. RY or YW files: a forecast is not history",
     )
 
 
 def file_label(name: str) -> str:
-    """What messages call a file: its last component, printable and at most 60 characters."""
+    """The name of a file in messages: its last component, printable, at most 60 characters."""
     base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     printable = "".join(c if c.isprintable() else "?" for c in base)
     return printable if len(printable) <= _LONGEST_NAME else printable[: _LONGEST_NAME - 3] + "..."
@@ -91,9 +91,9 @@ def sequence_of(frames: Iterable[Frame]) -> FrameSequence:
     Raises
     ------
     IncompleteHistory
-        No frames, two for one time, or a gap.
+        There are no frames, two frames for one time, or a gap.
     ProductMismatch, GridMismatch
-        Frames that do not belong together. The texts name the files.
+        The frames do not belong together. The messages name the files.
     """
     ordered = sorted(frames, key=lambda frame: frame.valid_time)
     if not ordered:

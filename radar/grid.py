@@ -28,13 +28,13 @@ class Grid:
     Parameters
     ----------
     name : str
-        One of `KNOWN_GRIDS`, or a name of the caller's.
+        One of `KNOWN_GRIDS`, or a name that the caller chooses.
     shape : (int, int)
         Rows and columns.
     pixel_size_km : float
         Edge of a pixel in the projection.
     projection : str or None
-        PROJ string or WKT; None for an array of which only the pixel size is known.
+        PROJ string or WKT; None for an array with only a known pixel size.
     north_west : (float, float)
         x and y in metres of the centre of pixel (0, 0).
     """
@@ -116,7 +116,7 @@ def grid_named(name: str) -> Grid:
     Raises
     ------
     UnknownGrid
-        There is none.
+        No grid has that name.
     """
     try:
         return KNOWN_GRIDS[name]
@@ -124,7 +124,7 @@ def grid_named(name: str) -> Grid:
         raise UnknownGrid(
             expected="one of the grids " + ", ".join(KNOWN_GRIDS),
             got=f"{name[:60]!r}",
-            remedy="name one of these, or send files, which say their own grid",
+            remedy="name one of these, or send files, which hold their own grid",
         ) from None
 
 
@@ -139,8 +139,8 @@ def grid_of_shape(shape: tuple[int, int], pixel_size_km: float) -> Grid:
 def recognise(grid: Grid, tolerance_km: float = 0.1) -> Grid:
     """The known grid that covers the same ground, else `grid` itself.
 
-    One composite comes with differently written projections (false easting or not), so corners are
-    compared on the ground, not strings.
+    One composite is published with differently written projections (false easting or not), so corners on the ground
+    are compared, not strings.
     """
     for known in KNOWN_GRIDS.values():
         if known.shape == grid.shape and _largest_distance_km(known, grid) < tolerance_km:

@@ -1,4 +1,4 @@
-"""The products of weather radar that people send, in one table: what each is, whose it is, and why it is refused.
+"""The known products of weather radar in one table: what each one is, who owns it, and why it is refused.
 
 Sources: DWD, "RADOLAN/RADVOR: hoch aufgeloeste Niederschlagsanalyse und -vorhersage", Kompositformat; DWD, "RADKLIM";
 the files themselves.
@@ -13,15 +13,15 @@ from typing import Literal
 from radar.errors import UnreadableFile
 
 Kind = Literal["frame", "forecast", "sum", "other"]
-"""Rain of a few minutes; rain ahead; rain of an hour or more; no rain rate."""
+"""Rain of a few minutes; a forecast; rain of an hour or more; not a rain rate."""
 
 DEMO = "DEMO"
-"""Synthetic rain: a product of its own, so that no forecast passes it off as observed."""
+"""Synthetic rain: a product of its own, so that its forecasts are not taken for real ones."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose data it is: the data set's name, the owner, and the licence under which it is open."""
+    """The owner of data: the data set's name, the owner's name, and the licence."""
 
     data: str
     owner: str
@@ -33,7 +33,7 @@ OWNERS = {
     "fmi": Owner("FMI radar composite", "Finnish Meteorological Institute", "CC BY 4.0"),
     "dwd": Owner("RADOLAN and RADKLIM", "Deutscher Wetterdienst", "CC BY 4.0"),
 }
-"""By the network's short name, with which the names of events begin."""
+"""Owners by the network's short name, with which the names of events begin."""
 SYNTHETIC = Owner("synthetic storms", "this project", "Apache-2.0")
 
 
@@ -44,12 +44,12 @@ class Product:
     Parameters
     ----------
     code : str
-        As headers and archives have it.
+        The code in headers and archives.
     name : str
-        What it is, in words that follow "it is".
+        A description, in words that can follow "it is".
     kind : {"frame", "forecast", "sum", "other"}
     instead : str
-        What to send instead; empty for products that are read.
+        The products to send instead; empty for products that are read.
     reflectivity : bool
         Whether its pixels are reflectivities in 8 bits.
     timestep_minutes : int
@@ -72,7 +72,7 @@ class Product:
 
     @property
     def attribution(self) -> str:
-        """What an answer says about whose data it is made from."""
+        """The attribution in answers that are made from this product."""
         if self.owner is SYNTHETIC:
             return "Synthetic rain made by Raincell (RAINCELL_DEMO), not an observation"
         return f"Data basis: {self.owner.owner}"
@@ -129,7 +129,7 @@ PRODUCTS: dict[str, Product] = {
         *_sums("a sum of a year", "%J", "%Y"),
     )
 }
-"""By code; a product that is not here is read if its own file says that it is rain of 5 minutes."""
+"""Products by code; a product that is missing here is read if its file declares rain of 5 minutes."""
 
 _READ = [code for code, product in PRODUCTS.items() if not product.instead and code != DEMO]
 READ = f"{', '.join(_READ[:-1])} or {_READ[-1]}"
@@ -137,7 +137,7 @@ READ = f"{', '.join(_READ[:-1])} or {_READ[-1]}"
 
 
 def product_code(text: str) -> str:
-    """The product that a composite's own name begins with: "RV_top_view" is RV; a name that begins with none stays.
+    """The product that a composite's own name begins with: "RV_top_view" is RV. Other names are returned unchanged.
 
     Parameters
     ----------
@@ -150,13 +150,13 @@ def product_code(text: str) -> str:
 
 
 def attribution(product: str) -> str | None:
-    """Whose data it is; None where the product is not known to be anybody's."""
+    """The attribution of a product's data; None where the owner is unknown."""
     known = PRODUCTS.get(product)
     return known.attribution if known else None
 
 
 def owner_of(product: str) -> Owner | None:
-    """The owner of a product's data; None where the product is not known to be anybody's."""
+    """The owner of a product's data; None where the owner is unknown."""
     known = PRODUCTS.get(product)
     return known.owner if known else None
 
@@ -168,22 +168,22 @@ def is_forecast(product: str) -> bool:
 
 
 def amount_minutes(product: str) -> int | None:
-    """Minutes in which a product that is read gives amounts of rain; None for all others."""
+    """The interval in minutes of a readable product of rain amounts; None for all others."""
     known = PRODUCTS.get(product)
     return known.timestep_minutes if known and not known.instead and not known.reflectivity else None
 
 
 def refusal(product: Product, name: str, named: str = "") -> UnreadableFile:
-    """The error of a file of a product that holds no rain rates.
+    """The error for a file of a product without rain rates.
 
     Parameters
     ----------
     product : Product
-        One that is refused.
+        A refused product.
     name : str
         The file's name for messages.
     named : str
-        The product that the file's name says, should it be another.
+        The product in the file's name, if it is another one.
     """
     got = f"product {product.code}" + (f" in its header, product {named} by its name" if named else "")
     return UnreadableFile(expected=f"{READ} in {name}", got=got, remedy=product.refused)

@@ -1,9 +1,8 @@
-"""Quality control of frames: absurd rain, jumps and frozen fields, found before they shape a forecast.
+"""Quality control of frames: absurd rain, jumps and frozen fields are found before they affect a forecast.
 
-The limits leave room for a century's storm. On 482 real frames of nine events in five countries
-(docs/lab/archive-and-feed.md) the most that was seen is: 1e-5 of the pixels above 200 mm/h, a mean of 4.9 mm/h, a wet
-area that grew by 0.047 of the field in ten minutes, 0.028 of the pixels lost between two frames, and never the same
-field twice.
+The limits leave room for the storm of a century. The extremes of 482 real frames of nine events in five countries
+(docs/lab/archive-and-feed.md) are: 1e-5 of the pixels above 200 mm/h, a mean of 4.9 mm/h, a wet area that grew by
+0.047 of the field in ten minutes, and 0.028 of the pixels lost between two frames. No field came twice.
 """
 
 from __future__ import annotations
@@ -18,37 +17,37 @@ from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence
 
 HEAVIEST_MM_PER_HOUR = 1000.0
-"""More is no rain rate: such numbers are of another unit, or mark something."""
+"""Larger numbers are not rain rates: they have another unit, or are marks."""
 
 Reason = Literal["maximum", "wet_area", "frozen", "missing"]
 
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """What a frame may be; rates in mm/h, fractions of the pixels with data unless said.
+    """The limits of a plausible frame; rates in mm/h, fractions of the pixels with data unless noted.
 
     Parameters
     ----------
     heavy, heavy_fraction : float
-        So much of the field may rain harder than `heavy`: single pixels of hail or clutter do not cost a frame.
+        At most this fraction of the field may exceed `heavy`: single pixels of hail or clutter do not spoil a frame.
     mean : float
-        Over all pixels with data; reflectivity sent as rain rates lies above it.
+        Largest mean over all pixels with data; reflectivity sent as rain rates exceeds it.
     wet : float
-        From here on a pixel is wet.
+        The least rate of a wet pixel.
     wet_change : float
-        By how much the wet fraction may grow or shrink between two frames, over pixels with data in both.
+        The largest change of the wet fraction between two frames, over pixels with data in both.
     missing_growth : float
-        How much of the whole grid may lose its data between two frames.
+        The largest fraction of the whole grid that may lose its data between two frames.
     jump_within : timedelta
-        Frames further apart are not compared for jumps, so that a change that stays is taken after that time.
+        Frames further apart are not compared for jumps, so that a lasting change is accepted after this time.
     frozen_within : timedelta
-        How far back the same field is looked for.
+        How far back the same field is searched.
     frozen_wet_pixels : int
-        Fewer wet pixels may be the same twice: residual clutter over a dry country is.
+        Fields with fewer wet pixels may repeat: residual clutter over a dry country does.
     frozen_tolerance : float
-        Rates that differ by less are the same: stored frames are rounded to 0.012 mm/h.
+        Rates that differ by less count as equal: stored frames are rounded to 0.012 mm/h.
     fewest_pixels : int
-        Areas are judged on this many pixels with data at least; one shower can cover a smaller grid.
+        Areas are checked on at least this many pixels with data; one shower can cover a smaller grid.
     """
 
     heavy: float = 250.0
@@ -66,7 +65,7 @@ class QualityLimits:
 
 @dataclass(frozen=True)
 class Flaw:
-    """Why a frame is not believed: what would be, and what was found."""
+    """Why a frame is rejected: the limit, and the value found."""
 
     reason: Reason
     expected: str
@@ -79,9 +78,9 @@ LIMITS = QualityLimits()
 def find_flaws(
     frames: FrameSequence, before: FrameSequence | None = None, limits: QualityLimits = LIMITS
 ) -> dict[datetime, Flaw]:
-    """The frames that are not believed, by their times; none if all are.
+    """The flaws of rejected frames, by their times; empty if all frames pass.
 
-    Each is compared with the last one before it that was believed.
+    Each frame is compared with the last accepted one before it.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def find_flaws(
 
 
 def _absurd(rain: Float32, limits: QualityLimits) -> Flaw | None:
-    """More rain than any country ever had at a time."""
+    """A flaw if there is more rain than any country ever had at one time."""
     known = rain[np.isfinite(rain)]
     if known.size < limits.fewest_pixels:
         return None
@@ -118,7 +117,7 @@ def _absurd(rain: Float32, limits: QualityLimits) -> Flaw | None:
 
 
 def _unlike(rain: Float32, before: Float32, apart: timedelta, limits: QualityLimits) -> Flaw | None:
-    """A change that no weather makes, or none at all; of frames of one shape only."""
+    """A flaw if the frame changed faster than weather can, or not at all; only frames of one shape are compared."""
     if rain.shape != before.shape or apart <= timedelta():
         return None
     if apart <= limits.frozen_within and (flaw := _frozen(rain, before, apart, limits)):
@@ -137,7 +136,7 @@ def _frozen(rain: Float32, before: Float32, apart: timedelta, limits: QualityLim
 
 
 def _same(rain: Float32, before: Float32, tolerance: float) -> bool:
-    """Whether two fields are the same; a sample, which nearly always tells, is compared first."""
+    """Whether two fields are the same; a sample is compared first, which nearly always suffices."""
     pairs = ((rain[::7, ::7], before[::7, ::7]), (rain, before))
     return all(np.allclose(now, then, rtol=1e-5, atol=tolerance, equal_nan=True) for now, then in pairs)
 

@@ -1,4 +1,4 @@
-"""Rain rate, reflectivity and network units: the one home of the Z-R relation."""
+"""Rain rate, reflectivity and network units: the only place with a Z-R relation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 
 WET_FROM = 0.1
-"""mm/h from which a pixel counts as wet."""
+"""mm/h; pixels at or above it are wet."""
 
 
 @dataclass(frozen=True)
 class RainScaling:
     """Converts mm/h <-> dBZ <-> network units in [0, 1] by Z = a R^b.
 
-    NaN stays NaN in every direction. Rates below `dry_below` (mm/h) are dry: they become 0 in network
-    units, and what a network says below that rate becomes 0 mm/h, so that dry in is dry out.
+    NaN stays NaN in every direction. Rates below `dry_below` (mm/h) are dry: they become 0 in network units, and a
+    network's output below that rate becomes 0 mm/h, so that dry input gives dry output.
 
     References
     ----------
@@ -58,5 +58,5 @@ class RainScaling:
         """Rain rate in mm/h of network units, which are clipped to [0, 1] first."""
         clipped = np.clip(np.asarray(units, np.float32), 0, 1)
         rate = self.from_reflectivity(clipped * (self.highest_dbz - self.lowest_dbz) + self.lowest_dbz)
-        # A hair below the threshold, so that a rate of exactly dry_below survives the way there and back.
+        # Slightly below the threshold, so that a rate of exactly dry_below survives the round trip.
         return np.where(rate < self.dry_below * 0.9999, np.float32(0), rate).astype(np.float32, copy=False)

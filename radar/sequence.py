@@ -1,4 +1,4 @@
-"""Frames of rain in order: the one form in which rain moves through the program."""
+"""Frames of rain in order: the form in which rain passes through the whole program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FrameSequence:
     rain_rate : float32 (T, H, W)
         mm/h, row 0 north. NaN = no data, which is never the same as 0.
     valid_times : tuple of datetime
-        UTC, one per frame: the end of the interval, as DWD stamps it.
+        UTC, one per frame: the end of the interval, as in DWD's files.
     grid : Grid
     timestep_minutes : int
     product : str
@@ -36,9 +36,9 @@ class FrameSequence:
     Raises
     ------
     IncompleteHistory
-        No frames, a gap, or duplicate, unordered or unevenly spaced times.
+        There are no frames, a gap, or duplicate, unordered or unevenly spaced times.
     InvalidRain
-        Wrong shape, negative or infinite rain.
+        The rain has a wrong shape, or negative or infinite values.
     """
 
     rain_rate: Float32
@@ -73,7 +73,7 @@ def times_after(start: datetime, count: int, timestep_minutes: int) -> tuple[dat
 
 
 def midnight(day: date) -> datetime:
-    """When a day begins, UTC."""
+    """The beginning of a day, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

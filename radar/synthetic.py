@@ -1,7 +1,7 @@
-"""Rain that nobody saw: seeded storms that move, grow and decay, on any grid, for demos, tests and training.
+"""Synthetic rain: seeded storms that move, grow and decay, on any grid, for demos, tests and training.
 
-The storms are a Gaussian random field with the power spectrum of rain, whose small scales live shorter than its
-large ones, carried by a wind, as in stochastic nowcasts (Bowler, Pierce and Seed, 2006, doi:10.1256/qj.04.100).
+A storm is a Gaussian random field with the power spectrum of rain. A wind carries it, and its small scales live
+shorter than its large ones, as in stochastic nowcasts (Bowler, Pierce and Seed, 2006, doi:10.1256/qj.04.100).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LARGEST_SCALE_KM = 150.0
 
 @dataclass(frozen=True)
 class Weather:
-    """What a storm is like.
+    """The properties of a storm.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ class Weather:
     wind_km_per_hour : (float, float)
         Motion towards east and south.
     lifetime_minutes : float
-        After which features of 100 km have become others; smaller ones live shorter.
+        Lifetime of features of 100 km; smaller ones live shorter.
     growth_per_hour : float
-        How the rain rate changes with time: 0.3 is 30 % more after an hour, negative values are decay.
+        Change of the rain rate with time: 0.3 is 30 % more after an hour, negative values are decay.
     intensity_db : float
-        How much heavier the heart of the rain is than its edge, in dB for each standard deviation of the field.
+        How much heavier the core of the rain is than its edge, in dB for each standard deviation of the field.
     missing_sector : bool
-        Take the data of one sector away (NaN), besides those outside the range.
+        Remove the data of one sector (NaN), in addition to those outside the range.
     """
 
     wet_fraction: float = 0.15
@@ -78,7 +78,7 @@ def storm_sequence(
 ) -> FrameSequence:
     """The first `frames` frames of a storm, of which the last is valid at `end_time`.
 
-    Same arguments, same frames: float32 (frames, H, W) in mm/h, NaN outside the radars' range.
+    Equal arguments give equal frames: float32 (frames, H, W) in mm/h, NaN outside the radars' range.
     """
     storm = storm_frames(grid, seed=seed, timestep_minutes=timestep_minutes, weather=weather)
     return FrameSequence(
@@ -93,7 +93,7 @@ def storm_sequence(
 def storm_frames(
     grid: Grid, *, seed: int, timestep_minutes: int = 5, weather: Weather | None = None
 ) -> Iterator[Float32]:
-    """A storm without end: (H, W) frames in mm/h, NaN outside the radars' range."""
+    """An endless storm: yields frames (H, W) in mm/h, NaN outside the radars' range."""
     weather = Weather() if weather is None else weather
     draw = np.random.default_rng(seed)
     covered = _coverage(grid.shape, weather.missing_sector, draw)
@@ -103,7 +103,7 @@ def storm_frames(
 
 
 def _rain_rate(field: Float32, weather: Weather, hours: float) -> Float32:
-    """Rain where the field is highest, heavier the higher it is."""
+    """Rain where the field is highest; a higher field is heavier rain."""
     if weather.wet_fraction <= 0:
         return np.zeros_like(field)
     edge = np.float32(NormalDist().inv_cdf(1 - weather.wet_fraction))
@@ -115,7 +115,7 @@ def _rain_rate(field: Float32, weather: Weather, hours: float) -> Float32:
 
 
 def _evolving_field(grid: Grid, weather: Weather, minutes: int, draw: np.random.Generator) -> Iterator[Float32]:
-    """A standard normal field, carried by the wind, each of its scales forgetting itself at its own pace."""
+    """A standard normal field, carried by the wind; each of its scales decorrelates at its own rate."""
     rows, columns = grid.shape
     north, east = np.meshgrid(np.fft.fftfreq(rows), np.fft.rfftfreq(columns), indexing="ij")
     per_km = np.hypot(north, east) / grid.pixel_size_km
@@ -140,7 +140,7 @@ def _noise(shape: tuple[int, int], draw: np.random.Generator) -> Float32:
 
 
 def _coverage(shape: tuple[int, int], missing_sector: bool, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Where the radars reach: an ellipse that fills the grid, less one sector if it is missing."""
+    """The radars' range: an ellipse that fills the grid, without one sector if `missing_sector` is set."""
     row, column = np.mgrid[: shape[0], : shape[1]]
     south, east = (row + 0.5) / shape[0] * 2 - 1, (column + 0.5) / shape[1] * 2 - 1
     covered = np.hypot(south, east) < 1.08

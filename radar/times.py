@@ -1,4 +1,4 @@
-"""Times: as people write them (ISO 8601, or the digits of radar files), which are consecutive, which are missing."""
+"""Times: parsing (ISO 8601, or the digits of radar files), consecutive runs, and gaps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _FARTHEST_OFFSET = timedelta(hours=14)
 _LONGEST = 40
-"""Letters of a time that are repeated in an error."""
+"""The most letters of a rejected time that an error repeats."""
 
 T = TypeVar("T")
 Gap = tuple[datetime, datetime]
@@ -28,7 +28,7 @@ _TIME = re.compile(
     # The digits of radar files and of their names, e.g. 202406011205, 20240601_1205 and 20240601T120500.
     r"|(?P<year_>[0-9]{4})(?P<month_>[0-9]{2})(?P<day_>[0-9]{2})[Tt_]?"
     r"(?P<hour_>[0-9]{2})(?P<minute_>[0-9]{2})(?P<second_>[0-9]{2})?)"
-    # A blank instead of the sign: `+` is one in queries unless it is written as %2B, and `-` stays.
+    # A blank may replace the sign: in queries `+` means a blank unless it is written as %2B.
     r"(?P<zone>[Zz]|(?P<sign>[+ -])(?P<hours>[0-9]{2})(?::?(?P<minutes>[0-9]{2}))?)?"
 )
 
@@ -36,15 +36,15 @@ _TIME = re.compile(
 def parse_time(text: object) -> datetime:
     """A time in UTC, to the second (a fraction is cut off).
 
-    Read are ISO 8601 with date, hour and minute (`2024-06-01T12:05:00Z`, `2024-06-01 14:05+02:00`), and the digits
-    YYYYMMDDHHMM and YYYYMMDDHHMMSS, with `_` or `T` between date and time or without. A time without a zone is UTC; a
-    blank before an offset is the `+` that a query makes a blank of.
+    Accepted are ISO 8601 with date, hour and minute (`2024-06-01T12:05:00Z`, `2024-06-01 14:05+02:00`), and the digits
+    YYYYMMDDHHMM and YYYYMMDDHHMMSS, with or without `_` or `T` between date and time. A time without a zone is UTC. A
+    blank before an offset is read as `+`, which arrives as a blank in a query.
 
     Raises
     ------
     InvalidRequest
-        Anything else: fewer digits, which may be an hour, a short year or seconds since 1970; a number; a day or second
-        that is none; a time before 1950 or after 2199.
+        For anything else: fewer digits, which may be an hour, a short year or seconds since 1970; a number; a day or
+        second that does not exist; a time before 1950 or after 2199.
     """
     if isinstance(text, datetime):
         return _in_utc(text, str(text))
@@ -64,7 +64,7 @@ def parse_time(text: object) -> datetime:
 
 
 def _zone(parts: dict[str, str]) -> timezone:
-    """Raises ValueError for an offset that no place has."""
+    """The zone of an offset; raises ValueError for an offset that no place has."""
     if "sign" not in parts:
         return UTC
     minutes = int(parts.get("minutes", 0))
@@ -100,7 +100,7 @@ def _refused(text: str, remedy: str) -> InvalidRequest:
 
 
 def runs(times: Iterable[datetime], step: timedelta, longest: int = 0) -> Iterator[list[datetime]]:
-    """Times in order, cut wherever the next one is not one step later, and after `longest` (0: anywhere).
+    """Split ordered times wherever the next one is not one step later, and after `longest` times.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def runs(times: Iterable[datetime], step: timedelta, longest: int = 0) -> Iterat
         In order.
     step : timedelta
     longest : int
-        The most times of one run; 0 for as many as there are.
+        The most times of one run; 0 sets no limit.
     """
     return runs_of(times, lambda time: time, step, longest)
 
@@ -116,7 +116,7 @@ def runs(times: Iterable[datetime], step: timedelta, longest: int = 0) -> Iterat
 def runs_of(
     items: Iterable[T], time_of: Callable[[T], datetime], step: timedelta, longest: int = 0
 ) -> Iterator[list[T]]:
-    """As `runs`, of what has a time, such as frames."""
+    """As `runs`, for items with a time, such as frames."""
     run: list[T] = []
     for item in items:
         if run and (len(run) == longest or time_of(item) - time_of(run[-1]) != step):
@@ -130,10 +130,10 @@ def runs_of(
 def gaps(
     times: Sequence[datetime], step: timedelta, start: datetime | None = None, end: datetime | None = None
 ) -> list[Gap]:
-    """The gaps between times, and before and after them where `start` and `end` say so.
+    """The gaps between times, and before and after them if `start` and `end` are given.
 
-    Times are expected in the phase of the time before them: those before the first in the phase of the first, and on
-    whole steps where there is none.
+    Expected times follow the previous time in whole steps. Before the first time they precede it in whole steps;
+    without any time they are whole multiples of the step.
     """
     phase = times[0] if times else _EPOCH
     edges = list(times)

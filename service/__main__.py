@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 1 if it could not start."""
+    """Run a command; returns the exit status, which is 1 if the command could not start."""
     parser = argparse.ArgumentParser(prog="python -m service", description="Rain nowcasts over HTTP.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="serve until stopped")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         from service.unknown_settings import unknown_settings
 
-        return _refuse("; ".join([*map(_told, error.errors()), *unknown_settings(os.environ)]))
+        return _refuse("; ".join([*map(_described, error.errors()), *unknown_settings(os.environ)]))
     except RaincellError as error:
         return _refuse(str(error))
 
@@ -113,7 +113,7 @@ def _first_start(options: argparse.Namespace) -> int:
 
 
 def _hours(text: str) -> float:
-    """Up to a month."""
+    """Hours, up to a month."""
     hours = float(text)
     if not 0 <= hours <= 744:
         raise argparse.ArgumentTypeError("expected hours from 0 to 744")
@@ -130,14 +130,14 @@ def _make_key(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, *names: str) -> Settings:
-    """The settings, those of the command line before those of the environment."""
+    """The settings; those of the command line take precedence over the environment."""
     from service.settings import read_settings
 
     return read_settings(**{name: value for name in names if (value := getattr(options, name)) is not None})
 
 
-def _told(fault: ErrorDetails) -> str:
-    """A setting that is wrong by its name, without its value, which may be a password."""
+def _described(fault: ErrorDetails) -> str:
+    """The description of a wrong setting, without its value, which may be a password."""
     return f"RAINCELL_{fault['loc'][0]}".upper() + f": {fault['msg'].removeprefix('Value error, ')}"
 
 

@@ -1,4 +1,4 @@
-"""The service put together from its parts. The one module that reads settings."""
+"""The service, assembled from its parts. Only this module and the commands read settings."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ from service.verification.schema import VerificationAnswer
 from service.verification.verification import Verification
 
 _LAST_SECONDS = 5.0
-"""How long work in the background is waited for at the end."""
+"""Seconds that shutdown waits for background work."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application, with its models loaded, proved and warm.
+    """The application, with its models loaded, checked and warm.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         See `models.onnx_forecaster.load_forecaster`.
     """
     service = make_service(settings)
-    # /docs without a content network: forecast offices close their machines off.
+    # /docs without a content delivery network: machines in forecast offices have no access to the internet.
     app = FastAPIOffline(
         title="Raincell",
         version=_version(),
@@ -84,8 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
     serve_assets(app)
     app.state.service = service
     groups = (points, nowcast, predict, frames, models, verification, health, metrics, docs)
-    for group in groups:  # the most asked for first
-        # Not include_router, whose matching takes a millisecond in a dozen routes: groups need nothing of their own.
+    for group in groups:  # the most requested first
+        # Not include_router, which takes a millisecond to match a dozen routes: groups have no settings of their own.
         app.router.routes.extend(group.router.routes)
     add_middleware(app, settings, service)
     add_handlers(app)
@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def make_service(settings: Settings) -> Service:
-    """The parts that routes work with."""
+    """The parts that routes use."""
     counts = Metrics()
     damage = Damage(lambda kind: counts.dropped_values.labels(kind).inc())
     load = partial(load_forecaster, provider=settings.provider)
@@ -164,7 +164,7 @@ def make_service(settings: Settings) -> Service:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop.
+    """Serve until a stop is requested.
 
     Raises
     ------
@@ -174,12 +174,12 @@ def serve(settings: Settings) -> None:
         See `service.security.keys`.
     """
     log.set_up(settings.log_format)
-    warn_of_unknown_settings(os.environ)  # before anything is refused: a mistyped name may be why
+    warn_of_unknown_settings(os.environ)  # before any refusal, since a mistyped name may be its cause
     check_exposure(settings)
     app = create_app(settings)
     service: Service = app.state.service
     service.decoders.start()
-    for grid in KNOWN_GRIDS.values():  # the first place on a grid takes 150 ms, which no request is to wait for
+    for grid in KNOWN_GRIDS.values():  # the first place on a grid takes 150 ms, too long for a request
         grid.to_row_column(50.0, 10.0)
     connections, at_once = most_connections()
     config = uvicorn.Config(
@@ -200,9 +200,9 @@ def serve(settings: Settings) -> None:
 
 
 def _leave() -> None:
-    """End at once, with status 0, while the worker is at a run that nobody waits for any more.
+    """End at once, with status 0, although the worker is still busy with an abandoned run.
 
-    An interpreter that ends takes its threads down where they ask for its lock, and C++ code aborts the process there.
+    A normal exit of the interpreter ends threads when they request its lock, and C++ code then aborts the process.
     """
     logging.shutdown()
     os._exit(0)
@@ -255,7 +255,7 @@ async def _lifespan(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         task.cancel()
     if tasks:
         await wait(tasks, timeout=_LAST_SECONDS)
-    await run_sync(service.worker.close, 1.0)  # nobody waits for what it may still be at
+    await run_sync(service.worker.close, 1.0)  # its remaining work has no callers
     await run_sync(service.decoders.close)
 
 

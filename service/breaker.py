@@ -1,4 +1,4 @@
-"""A store that failed is left alone for a while: not every caller should wait for its time-outs."""
+"""A circuit breaker: a store that failed is not used for a while, so that not every caller waits for its time-outs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from service.errors import StoredValueDamaged
 T = TypeVar("T")
 
 PAUSE_SECONDS = 5.0
-"""How long a store that failed is not asked again."""
+"""Seconds for which a failed store is not used."""
 
 
 class Breaker:
-    """Asks a store, unless it failed a moment ago.
+    """Uses a store, unless it has just failed.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class Breaker:
     clock : callable
         Seconds, monotonic.
     harmless : tuple of exception types
-        Kinds of StoreUnavailable after which the store is asked again at once, since it answers for all else.
+        Kinds of StoreUnavailable after which the store is still used, since it works apart from that value.
     on_change : callable
-        Given the text of a failure that is new, and "" when the store answers again.
+        Called with the text of a new failure, and with "" when the store answers again.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the store is left alone now."""
+        """Whether the store is not used now."""
         return self._clock() < self._asked_again_from
 
     def open(self) -> None:
-        """Leave the store alone for a while."""
+        """Stop using the store for a while."""
         self._asked_again_from = self._clock() + PAUSE_SECONDS
 
     def ask(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises; StoreUnavailable at once while the store is left alone."""
+        """Return the result of `work`, or raise its error; raise StoreUnavailable at once while the breaker is open."""
         if self.is_open:
             raise StoreUnavailable(
                 expected=f"an answer from {self._store}", got="none a moment ago", remedy="try again in 10 seconds"

@@ -1,4 +1,4 @@
-"""The parts that routes work with, made once by `service.app`."""
+"""The parts that routes use, made once by `service.app`."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ class Service:
     Parameters
     ----------
     runs, latest, reader, runner
-        The runs that were made, the latest of them, what they say, and what makes them (None: other replicas do).
+        The stored runs, the latest of them, their reader, and their maker (None if other replicas make them).
     answers : Cache
         Encoded answers by their entity tags.
     encoders : Semaphore
         How many answers of runs may be made at a time; each takes memory until it is sent.
     clock : callable
-        The time now, UTC.
+        Returns the current time, UTC.
     quarantine : QuarantineList
-        Frames that were not believed, shared by replicas and feed where there is Redis.
+        Rejected frames; with Redis, replicas and feed share the list.
     quotas : Quotas
-        What counts the requests of each caller.
+        Counts the requests of each caller.
     quarantined : Counts
-        How many this process did not believe, by reason.
+        Frames that this process rejected, counted by reason.
     metrics : Metrics
-        What is counted, for GET /metrics.
+        Counters for GET /metrics.
     decoders : Decoders
         The child processes that read HDF5.
     file_places : Semaphore
-        How many bodies of files may be decoded at a time: a few kilobytes may hold 128 MB of frames.
+        Limits how many bodies of files are decoded at a time: a few kilobytes may hold 128 MB of frames.
     held : HeldBytes
         The bodies and answers that are held for callers.
     verification : Verification or None
-        How the forecasts turned out; None where that is not kept.
+        Scores of the forecasts; None if verification is off.
     decode_seconds : float
-        How long the decoding of one body may take.
+        Time limit for decoding one body.
     """
 
     catalogue: Catalogue
@@ -97,23 +97,23 @@ class Service:
     decode_seconds: float = 60.0
 
     def file_place(self, body: Body | None) -> AbstractAsyncContextManager[object]:
-        """To be held while a body is decoded; arrays and JSON are no larger than their bodies, which are counted."""
+        """A place to hold while files are decoded; arrays and JSON need none: they are no larger than their bodies."""
         return self.file_places if body and body.media_type == MULTIPART else nullcontext()
 
     def decoding_of(self, request: Request) -> Decoding:
-        """The decoding of the body of a request, which begins now."""
+        """The decoding of a request's body; its time begins now."""
         return Decoding(who_asks(request.scope), self.decode_seconds)
 
 
 def service_of(request: Request) -> Service:
-    """The parts that the application of a request works with."""
+    """The parts of the application that a request belongs to."""
     return cast(Service, request.app.state.service)
 
 
 async def _service(request: Request) -> Service:
-    # async, although it waits for nothing: FastAPI would take a thread for each call of a plain function.
+    # async, although it awaits nothing: FastAPI would use a thread for each call of a plain function.
     return service_of(request)
 
 
 Parts = Annotated[Service, Depends(_service)]
-"""A route's parameter of this type gets the service's parts."""
+"""A route's parameter of this type receives the service's parts."""

@@ -1,4 +1,4 @@
-"""Values from a store or a disk that do not fit: dropped, counted and named once."""
+"""Invalid values from a store or a disk: they are dropped, counted and logged once."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _MOST_NAMES = 10_000
-"""Values that are remembered as named; beyond, all are forgotten, and may be named again."""
+"""Logged values that are remembered; beyond this number all are forgotten, and may be logged again."""
 _MOST_LOGGED = 100
-"""Of a kind: a store full of garbage must not fill the log, too."""
+"""The most logged values of a kind: a store full of garbage must not fill the log."""
 _LONGEST = 200
 _logger = logging.getLogger("raincell")
 
 
 class Damage:
-    """Notes every value that was dropped: the first time it is counted and logged, later times say nothing.
+    """Notes dropped values: each is counted and logged the first time only.
 
     Parameters
     ----------
     on_drop : callable
-        Given the kind of each value that is dropped, e.g. to count it in a metric.
+        Called with the kind of each dropped value, e.g. to count it in a metric.
     """
 
     def __init__(self, on_drop: Callable[[Kind], object] = lambda _: None) -> None:
@@ -47,7 +47,7 @@ class Damage:
         self._guard = threading.Lock()
 
     def drop(self, kind: Kind, name: object, why: str) -> None:
-        """Note a value by its name, of which no more than the beginning is kept, and what does not fit in it."""
+        """Note a value by the beginning of its name, and its fault."""
         named = kind, _short(name)
         with self._guard:
             if named in self._named:
@@ -65,6 +65,6 @@ class Damage:
 
 
 def _short(name: object) -> str:
-    """A text of one line; names in a store may hold anything."""
+    """The name as one short line: names in a store may hold anything."""
     text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
     return text[:_LONGEST].encode("unicode_escape").decode()

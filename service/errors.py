@@ -3,26 +3,26 @@
 RaincellError
 ├── NotAcceptable          no media type that the caller accepts can be made
 ├── RangeNotSatisfiable    bytes beyond the end of an answer
-├── UnsupportedBody        a body of a media type that is not read
+├── UnsupportedBody        a body of an unsupported media type
 ├── BodyTooLarge           more bytes than a body may have
-├── SlowBody               a body that does not come
+├── SlowBody               a body that does not arrive in time
 ├── UnknownFrame           no stored frame of that product and time
 ├── InvalidRain
-│   └── FrameQuarantined   a frame that no weather makes: absurd, a jump, or frozen
-├── Unauthorised           no API key where one is needed, or one that is not known
-├── Forbidden              a key without the scope that is needed, or a page of another site
-├── UnknownHost            a request without a key by a name that is not known to be this service's
+│   └── FrameQuarantined   a frame that fails quality control: absurd, a jump, or frozen
+├── Unauthorised           a missing or unknown API key
+├── Forbidden              a key without the needed scope, or a page of another site
+├── UnknownHost            a request without a key for a host name that is not this service's
 ├── QuotaExceeded          more requests in a minute than the caller may make
 ├── UnknownRun             no run of that id
-├── RunExpired             a run that was there and is kept no longer
-├── VerificationOff        scores were asked for where none are kept
-├── DefaultModelGone       no model named, and the one that is meant then has left the repository
+├── RunExpired             a run that existed and is no longer kept
+├── VerificationOff        a request for scores while verification is off
+├── DefaultModelGone       no model is named, and the default one has left the repository
 ├── DiskFull               no room, or no right, to write on a disk of the service
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
-│   ├── StoreFull          the history store answers, but takes nothing more
+│   ├── StoreFull          the history store answers, but has no room
 │   └── StoredValueDamaged the store answers with a value that no version writes
-│       └── KeyOfAnotherType   a key of Redis that holds another kind of thing
+│       └── KeyOfAnotherType   a key of Redis with another type
 └── IncompleteHistory
     └── StoredHistoryIncomplete   the stored history has too few frames or a gap: it may fill with time
 """
@@ -46,13 +46,13 @@ class RangeNotSatisfiable(RaincellError):
 
     def __init__(self, got: str, size: int) -> None:
         super().__init__(
-            expected=f"bytes from 0 to {size - 1}", got=got, remedy="ask for bytes that are there, or leave Range away"
+            expected=f"bytes from 0 to {size - 1}", got=got, remedy="ask for existing bytes, or leave Range out"
         )
         self.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
 
 
 class UnsupportedBody(RaincellError):
-    """A body of a media type, or with an encoding, that is not read."""
+    """A body of an unsupported media type or encoding."""
 
 
 class BodyTooLarge(RaincellError):
@@ -60,7 +60,7 @@ class BodyTooLarge(RaincellError):
 
 
 class SlowBody(RaincellError):
-    """A body that does not come, or too slowly."""
+    """A body that arrives too slowly, or not at all."""
 
 
 class UnknownFrame(RaincellError):
@@ -68,17 +68,17 @@ class UnknownFrame(RaincellError):
 
 
 class FrameQuarantined(InvalidRain):
-    """A frame that no weather makes: too much rain, a jump of the wet area or of the missing part, or a frozen field.
+    """A frame that fails quality control: too much rain, a jump of the wet area or of the missing part, or frozen.
 
     Parameters
     ----------
     flaws : mapping of datetime to Flaw
-        By the frames' times; at least one.
+        At least one flaw, by the frames' times.
     """
 
     def __init__(self, flaws: Mapping[datetime, Flaw]) -> None:
         (time, flaw), *others = flaws.items()
-        more = f"; {len(others)} other frames are not believed either" if others else ""
+        more = f"; {len(others)} other frames are implausible too" if others else ""
         super().__init__(
             expected=f"{flaw.expected} ({flaw.reason})",
             got=f"{flaw.got} at {iso(time)}{more}",
@@ -88,15 +88,15 @@ class FrameQuarantined(InvalidRain):
 
 
 class Unauthorised(RaincellError):
-    """No API key where one is needed, or one that is not known."""
+    """A missing or unknown API key."""
 
 
 class Forbidden(RaincellError):
-    """A key without the scope that is needed, or a page of another site."""
+    """A key without the needed scope, or a page of another site."""
 
 
 class UnknownHost(RaincellError):
-    """A request without a key by a name that is not known to be this service's."""
+    """A request without a key for a host name that is not this service's."""
 
 
 class QuotaExceeded(RaincellError):
@@ -116,11 +116,11 @@ class UnknownRun(RaincellError):
 
 
 class RunExpired(RaincellError):
-    """A run that was there and is kept no longer."""
+    """A run that existed and is no longer kept."""
 
 
 class NoRunYet(RaincellError):
-    """Frames of that product are there, but no run was made from them yet."""
+    """Frames of that product exist, but no run was made from them yet."""
 
 
 class DefaultModelGone(RaincellError):
@@ -128,19 +128,19 @@ class DefaultModelGone(RaincellError):
 
 
 class VerificationOff(RaincellError):
-    """Scores were asked for where none are kept."""
+    """A request for scores while verification is off."""
 
 
 class StoreFull(StoreUnavailable):
-    """The history store takes nothing more; it can be read."""
+    """The history store has no room; it can still be read."""
 
 
 class StoredValueDamaged(StoreUnavailable):
-    """A value that no version writes: it alone cannot be read, and the store answers for all else."""
+    """A value that no version writes: it cannot be read, but the rest of the store can."""
 
 
 class KeyOfAnotherType(StoredValueDamaged):
-    """A key of Redis of another type than what is kept under it."""
+    """A key of Redis whose type differs from the expected one."""
 
 
 class StoredHistoryIncomplete(IncompleteHistory):
@@ -148,4 +148,4 @@ class StoredHistoryIncomplete(IncompleteHistory):
 
 
 class DiskFull(RaincellError):
-    """A disk of the service takes nothing: it is full, over a quota or a limit, or read-only."""
+    """A disk of the service cannot be written: it is full, over a quota or a limit, or read-only."""

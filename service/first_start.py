@@ -1,7 +1,7 @@
-"""The secrets, API keys and models that a deployment needs before its first start, made where they are missing.
+"""The secrets, API keys and models that a deployment needs before its first start; missing ones are made.
 
-Done again it changes nothing, but that models of a newer image are added. So an operator configures nothing, and no
-password is the same in two deployments.
+A repetition only adds models of a newer image. An operator configures nothing, and no two deployments share a
+password.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _KEYS = "# API keys, a line each: docker compose run --rm setup sh -c 'python -m
 
 
 def make_secrets(folder: Path, redis_host: str = "redis") -> None:
-    """A password for Redis as its configuration and as the service's setting, and an empty file of API keys.
+    """Make a password for Redis, as its configuration and as the service's setting, and an empty file of API keys.
 
-    Files: `redis.conf`, `raincell_redis_url` (see `service.settings.read_settings`), `keys`. All are readable by every
-    user of the containers that mount the folder, since Redis's is another one.
+    Files: `redis.conf`, `raincell_redis_url` (see `service.settings.read_settings`), `keys`. Every user of the
+    containers that mount the folder can read them, since Redis runs as another user.
     """
     url = folder / "raincell_redis_url"
     configuration = folder / "redis.conf"
@@ -33,15 +33,15 @@ def make_secrets(folder: Path, redis_host: str = "redis") -> None:
 
 
 def make_password(path: Path) -> None:
-    """A random password in a file, unless the file is there."""
+    """Write a random password to a file, unless it exists."""
     if not path.exists():
         _write(path, secrets.token_urlsafe(24) + "\n")
 
 
 def add_models(repository: Path, bundled: Path = PRETRAINED) -> list[str]:
-    """Copy the bundled versions that the repository lacks; their names.
+    """Copy the bundled versions that the repository lacks; returns their names.
 
-    Roles of models that are there stay as they are: a new version serves after `python -m training promote`.
+    Existing models keep their roles: a new version is served after `python -m training promote`.
     """
     added = []
     for name in model_names(bundled):
@@ -56,7 +56,7 @@ def add_models(repository: Path, bundled: Path = PRETRAINED) -> list[str]:
 
 
 def _copy_folder(source: Path, target: Path) -> None:
-    """A folder that appears whole, by a rename, also after a loss of power."""
+    """Copy a folder so that it appears whole, by a rename, also after a loss of power."""
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial)
@@ -66,4 +66,4 @@ def _copy_folder(source: Path, target: Path) -> None:
 def _write(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)
-    commit(partial, path)  # an empty file would be taken for one that is there
+    commit(partial, path)  # an empty file would count as an existing one

@@ -28,10 +28,10 @@ from service.shutdown import ShutdownMiddleware
 
 
 def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
-    """From the inside out: each added one is around those before it."""
+    """Add all middleware from the inside out: each one wraps those before it."""
     largest = settings.max_body_mb * MEBIBYTE
     app.add_middleware(Head)
-    # Of what bodies decode to; the other is of what comes, since empty streams decode to nothing.
+    # This limit counts decoded bytes; the other counts received ones, since empty streams decode to nothing.
     app.add_middleware(BodyLimit, largest=largest, together=settings.queue * largest, held=service.held)
     app.add_middleware(DecompressedBodies)
     app.add_middleware(BodyLimit, largest=largest)
@@ -48,7 +48,7 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
 
 
 def _add_proxies(app: FastAPI, settings: Settings) -> None:
-    """What proxies say of callers and of the path that these know: read while the address is still the proxy's."""
+    """Add the middleware for proxies' headers on callers and paths; it runs while the address is the proxy's."""
     if not (settings.trusted_proxies or settings.root_path):
         return
     taken = {route.path.split("/")[1] for route in app.router.routes if isinstance(route, Route | Mount)}

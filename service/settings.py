@@ -24,16 +24,16 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:
 
 
 class Settings(BaseSettings):
-    """The service's settings; `service.app` alone reads them.
+    """The service's settings, which only `service.app` and the commands read.
 
     Parameters
     ----------
     host, port
-        Where to listen.
+        The address to listen on.
     redis_url : str or None
         E.g. redis://localhost:6379/0, see service.redis.url; None keeps the history in this process's memory.
     provider : "cpu" or "cuda"
-        What ONNX Runtime computes with; "cuda" refuses to start without a GPU.
+        ONNX Runtime's execution provider; with "cuda" the service does not start without a GPU.
     model_repository : Path
         Folder of models; the bundled one by default.
     max_body_mb : int
@@ -45,32 +45,33 @@ class Settings(BaseSettings):
     anonymous_per_minute : int or None
         Requests that one address without a key may make.
     trusted_proxies : tuple of str
-        Addresses and networks whose X-Forwarded-For, -Proto and -Prefix are believed.
+        Addresses and networks whose X-Forwarded-For, -Proto and -Prefix are trusted.
     root_path : str
-        Below which path of their host callers reach the service, e.g. "/radar"; see service.http.root_path.
+        The path of the host below which callers reach the service, e.g. "/radar"; see service.http.root_path.
     cors_origins : set of str
-        Whose pages may use the service in a browser: "https://maps.example"; "*" for all.
+        Sites whose pages may use the service in a browser: "https://maps.example"; "*" for all.
     hosts : set of str
-        Names by which callers without a key may reach the service, beside the usual ones; see service.security.hosts.
+        Host names under which callers without a key may reach the service, in addition to the usual ones; see
+        service.security.hosts.
     log_format : "text" or "json"
     default_product : str or None
-        The product that is meant where a request names none; else the only one there is, or that the feed brings.
+        The product of requests that name none; else the only one, or the one that the feed brings.
     default_model : str or None
-        The model that makes runs, and answers where a request names none; else ms-convlstm, or the first by name.
+        The model that makes runs, and of requests that name none; else ms-convlstm, or the first by name.
     demo : bool
         Keep a synthetic storm over Germany in the history.
     queue : int
         Forecasts that may be decoded, waiting or running at a time; more are refused with 503.
     archive : Path or None
-        Where the feed keeps every frame that it takes; see radar.archive.archive.
+        Folder in which the feed keeps every frame that it takes; see radar.archive.archive.
     archive_days : int or None
-        How many days of a product the feed leaves there, counted from its newest frame; all if None.
+        How many days of a product the feed keeps there, counted from its newest frame; all if None.
     feed_key : str or None
         The API key with which the feed sends frames to a service.
     feed_quiet_minutes : float
-        How long the feed may find nothing new before it warns.
+        How long the feed may find nothing new before it logs a warning.
     feed_metrics_port : int or None
-        Where the feed answers GET /metrics; None for nowhere.
+        The port of the feed's GET /metrics; None for none.
     feed_metrics_host : str
         On which address it does.
     history_minutes : int
@@ -78,13 +79,13 @@ class Settings(BaseSettings):
     history_mb : int or None
         Compressed frames that callers may store, in MiB; 512 for six hours, and in proportion for more.
     series_per_caller : int
-        Series of products that the service does not know that one caller may begin.
+        Series of unknown products that one caller may begin.
     deadline_seconds : float
-        How long a forecast may wait for the processor before its caller is answered 503.
+        How long a forecast may wait for the processor before its caller gets 503.
     batch_size : int
         Forecasts of equal shape that are computed together.
     batch_wait_ms : float
-        How long a forecast waits for others to be computed with, while nobody else waits.
+        How long a forecast waits for others to compute with, while no other job waits.
     connections_per_address : int
         Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
@@ -92,9 +93,9 @@ class Settings(BaseSettings):
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float
-        How often the model repository is looked at for new champions; 0 never.
+        Seconds between two looks for new champions in the model repository; 0 never looks.
     runs : bool
-        Whether this process makes runs; without it it serves those that other replicas make.
+        Whether this process makes runs; otherwise it serves those of other replicas.
     run_lead_minutes : int
         How far runs reach; bounded by the model's longest lead time.
     run_minutes : int
@@ -104,20 +105,20 @@ class Settings(BaseSettings):
     verification : Path or None
         Folder of the ledger, shared by replicas; without it nothing is scored. See docs/reference/verification.md.
     verification_days : int
-        Days that the ledger is kept record by record, counted from its newest; older ones are added up.
+        Days for which the ledger keeps single records, counted from its newest; older ones are added up.
     drift_skill : float
         Skill against persistence below which an hour is bad.
     drift_hours : int
-        How long hours must have been bad for an alert.
+        How many hours have to be bad for an alert.
     drift_lead_minutes : int
-        The lead time that is judged.
+        The lead time that is checked.
     input_days : int
-        How many days of frames tell what is usual.
+        How many days of frames define the usual ranges.
     input_margin : float
-        By what share of its width a usual range is widened.
+        The share of its width by which a usual range is widened.
     """
 
-    # What is empty is not set, as `NAME=` in a file of settings means it. Errors show no value: it may be a password.
+    # An empty value, such as `NAME=` in a file of settings, counts as unset. Errors hide values: one may be a password.
     model_config = SettingsConfigDict(
         env_prefix="RAINCELL_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         for proxy in proxies:
-            ipaddress.ip_network(proxy)  # a ValueError that says what is wrong
+            ipaddress.ip_network(proxy)  # raises a ValueError that names the fault
         return proxies
 
     @field_validator("root_path")
@@ -220,12 +221,13 @@ class Settings(BaseSettings):
 def read_settings(**chosen: Any) -> Settings:  # noqa: ANN401 - as many types as there are settings
     """The settings: those `chosen`, then RAINCELL_* variables, then files of the folder that RAINCELL_SECRETS names.
 
-    A file there is called as its setting, in small letters: raincell_redis_url. So passwords are in no environment.
+    A file there has the name of its setting in lower case: raincell_redis_url. Passwords thus stay out of the
+    environment.
 
     Raises
     ------
     InvalidRequest
-        The folder is not there: what it should have held would be missed in silence.
+        The folder does not exist: its settings would be missing silently.
     """
     folder = os.environ.get("RAINCELL_SECRETS") or None
     if folder and not Path(folder).is_dir():
@@ -238,18 +240,18 @@ def read_settings(**chosen: Any) -> Settings:  # noqa: ANN401 - as many types as
 
 
 def history_shares(settings: Settings) -> Shares:
-    """What callers may store of frames."""
+    """The limits of frames that callers may store."""
     hours = max(1.0, settings.history_minutes / 360)
     mebibytes = settings.history_mb or round(512 * hours)
     return Shares(settings.series_per_caller, mebibytes * MEBIBYTE)
 
 
 class Exposed(RaincellError):
-    """The service would be open to everybody on the network, and nobody said that it should."""
+    """The service would be open to everybody on the network without a setting that allows it."""
 
 
 def anonymous_scopes(settings: Settings) -> frozenset[str]:
-    """What callers without a key may do: what is named; all, where there are no keys and nobody else gets here."""
+    """Scopes of callers without a key: the named ones; without keys all scopes on a loopback host."""
     if settings.allow_anonymous or settings.api_keys or not is_loopback(settings.host):
         return settings.allow_anonymous
     return SCOPES
@@ -261,7 +263,7 @@ def check_exposure(settings: Settings) -> None:
     Raises
     ------
     Exposed
-        Nobody could be told from anybody else there.
+        The service could not distinguish callers there.
     """
     if is_loopback(settings.host) or settings.api_keys or settings.allow_anonymous:
         return
@@ -270,7 +272,7 @@ def check_exposure(settings: Settings) -> None:
         got=f"host {settings.host} without any",
         remedy="make API keys (python -m service key NAME --scopes read,predict), or name in RAINCELL_ALLOW_ANONYMOUS"
         " what everybody who reaches the host may do: read forecasts (read), use the processor (predict), add and"
-        " withdraw frames that shape everybody's forecast (ingest)",
+        " withdraw frames that enter everybody's forecast (ingest)",
     )
 
 

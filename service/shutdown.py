@@ -1,4 +1,4 @@
-"""The way out: not ready at once, what was accepted is answered, and an end in time."""
+"""Shutdown: the service is not ready at once, accepted requests are answered, and the end comes in time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHARE_FOR_WAITING = 0.8
 
 
 class ShutdownState:
-    """Whether the service stops, and how many requests that came before are not answered yet."""
+    """Whether the service stops, and the number of earlier requests without an answer."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -33,7 +33,7 @@ class ShutdownState:
 
 
 class ShutdownMiddleware:
-    """ASGI middleware that counts what is owed, and ends connections once the service stops."""
+    """ASGI middleware that counts owed answers, and ends connections once the service stops."""
 
     def __init__(self, app: ASGIApp, state: ShutdownState) -> None:
         self._app = app
@@ -50,7 +50,7 @@ class ShutdownMiddleware:
                 MutableHeaders(raw=message["headers"])["Connection"] = "close"
             await send(message)
 
-        owed = not self._state.stopping  # later ones are answered, but not waited for: they might never end
+        owed = not self._state.stopping  # later ones are answered, but not awaited: they might never end
         self._state.owed += owed
         try:
             await self._app(scope, receive, closing)
@@ -59,7 +59,7 @@ class ShutdownMiddleware:
 
 
 class ShutdownServer(uvicorn.Server):
-    """A server that on SIGTERM or SIGINT goes on listening, not ready, until what it owes is answered.
+    """A server that on SIGTERM or SIGINT keeps listening, not ready, until all owed answers are sent.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class ShutdownServer(uvicorn.Server):
                 same.listen(_WAITING_CALLERS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop. Only sets flags, as signal handlers may."""
+        """Begin to stop. It only sets flags, as a signal handler may."""
         if self._state.stopping:
             super().handle_exit(sig, frame)
             return
@@ -92,7 +92,7 @@ class ShutdownServer(uvicorn.Server):
         self._worker.stop()
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to close; asked ten times a second."""
+        """Whether to close; called ten times a second."""
         if counter % _LOOK_EVERY == 0:
             end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter) or (self._state.stopping and self._answered())

@@ -1,6 +1,6 @@
 """The stores that the parts of the service share: in one Redis, or in the memory of this process.
 
-The one place that decides between the two.
+Only this module chooses between the two.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from service.verification.stores.redis_unserved_forecasts import RedisUnservedFo
 from service.verification.stores.unserved_forecasts import MemoryUnservedForecasts, UnservedForecasts
 
 _REMEMBERED_RUNS = 2
-"""Runs of each series that a replica remembers for when Redis is away."""
+"""Runs of each series that a replica keeps for times without Redis."""
 _UNSERVED_LONGER = timedelta(minutes=30)
-"""How much longer than runs, which are kept by the times of frames, unserved forecasts are kept by the clock."""
+"""Unserved forecasts are kept longer than runs by this, since they expire by the clock and runs by frames' times."""
 
 
 @dataclass(frozen=True)
 class Stores:
-    """Everything that is kept between requests, but for the ledger of verification.
+    """All state that is kept between requests, except the ledger of verification.
 
     Parameters
     ----------
     kind : "memory" or "redis"
-        Redis is shared by all replicas and the feed.
+        All replicas and the feed share Redis.
     frames : EncodedHistory
-        The frames alone, as the feed fills them.
+        The frames alone, which the feed fills.
     history, runs
-        Frames and runs as routes read them: with a breaker, and with the newest ones in memory.
+        Frames and runs for routes: with a breaker, and with the newest ones in memory.
     quarantine : QuarantineList
     quotas : Quotas
     leases : Leases
     unserved : UnservedForecasts
         Forecasts that are only scored.
     references : ReferenceForecasts or None
-        Forecasts of others, which a feed brings; None in memory.
+        External forecasts from a feed; None in memory.
     """
 
     kind: Literal["memory", "redis"]
@@ -68,7 +68,7 @@ class Stores:
 
 
 def open_stores(settings: Settings, damage: Damage | None = None) -> Stores:
-    """The stores that the settings name; those in Redis share one client, which connects when it is first used.
+    """The stores that the settings name; those in Redis share one client, which connects on first use.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Settings that nothing reads: a mistyped name is warned of, with the one that may be meant."""
+"""Warnings for unknown settings, such as mistyped names, with the most similar known name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ OTHERS = frozenset(
         *("SERVICE_IMAGE", "TRAINING_IMAGE", "SERVICE_GPU_IMAGE", "TRAINING_GPU_IMAGE", "COMPOSE_OVERRIDE", "ENV_FILE"),
     }
 )
-"""Names that others than the service read: Docker Compose, the Makefile, tests."""
+"""Names that other programs read: Docker Compose, the Makefile, tests."""
 _PREFIX = "RAINCELL_"
 
 _logger = logging.getLogger("raincell")
 
 
 def unknown_settings(environment: Mapping[str, str], secrets: Iterable[str] = ()) -> list[str]:
-    """What to warn of, a sentence for each variable, or file of the folder of secrets, that nothing reads.
+    """A warning for each variable, and each file of the folder of secrets, that nothing reads.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ def unknown_settings(environment: Mapping[str, str], secrets: Iterable[str] = ()
         Names of files.
     """
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{_PREFIX}{name}" for name in OTHERS}
-    told = []
+    warnings = []
     for name in sorted({*environment, *secrets}):
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)
-            meant = f"; {near[0]} may be meant" if near else ""
-            told.append(f"{name} is no setting, and nothing reads it{meant}")
-    return told
+            suggestion = f"; {near[0]} may be meant" if near else ""
+            warnings.append(f"{name} is not a setting, and nothing reads it{suggestion}")
+    return warnings
 
 
 def warn_of_unknown_settings(environment: Mapping[str, str]) -> None:
-    """Log each of them."""
+    """Log the warnings."""
     folder = environment.get(f"{_PREFIX}SECRETS")
     files = [path.name for path in Path(folder).iterdir()] if folder and Path(folder).is_dir() else []
     for text in unknown_settings(environment, files):

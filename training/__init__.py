@@ -1,1 +1,1 @@
-"""Offline work: data sets, training, evaluation, export and retraining. The only room that needs torch to run."""
+"""Offline work: data sets, training, evaluation, export and retraining. Only this room needs torch to run."""

@@ -31,7 +31,7 @@ _COMMANDS = (
 
 
 def main() -> int:
-    """Run one command; its exit status, 0 where it gives none, and 1 with one clear line when it cannot."""
+    """Run one command; returns its exit status, 0 by default, and 1 with one line on stderr after an error."""
     arguments = _parser().parse_args()
     try:
         return arguments.command(arguments) or 0

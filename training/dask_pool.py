@@ -1,4 +1,4 @@
-"""Many tasks on the workers of a Dask cluster, of a pool of local processes, or in this process."""
+"""Many tasks on the workers of a Dask cluster, on a pool of local processes, or in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _TASKS_AHEAD = 4
-"""For each worker: enough that none waits, few enough that years of tasks are not all in the scheduler."""
+"""Tasks submitted per worker: enough to keep it busy, few enough that the scheduler does not hold years of tasks."""
 _PATIENCE_SECONDS = 10
 
 Task = TypeVar("Task")
@@ -23,19 +23,19 @@ Result = TypeVar("Result")
 
 @contextmanager
 def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
-    """The client of the cluster that was named, of one of local processes, or None for this process alone.
+    """The client of the named cluster or of a pool of local processes, or None for this process.
 
     Parameters
     ----------
     address : str or None
-        Of a scheduler, as tcp://host:8786.
+        Address of a scheduler, e.g. tcp://host:8786.
     workers : int or None
-        Local processes; as many as processors may be used if None, this process alone if 0.
+        Number of local processes; as many as usable processors if None, only this process if 0.
 
     Raises
     ------
     ValueError
-        Fewer than 0 workers, or workers and an address.
+        There are fewer than 0 workers, or both workers and an address.
     StoreUnavailable
         No scheduler answers.
     """
@@ -58,9 +58,9 @@ def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
 def run_all(
     function: Callable[[Task], Result], tasks: Sequence[Task], client: Client | None
 ) -> Iterator[tuple[Task, Result | BaseException]]:
-    """Each task and what came of it, as they end; what a worker could not do, or died of, comes as its exception.
+    """Yield each task with its result, as they end; if a worker fails or dies, the result is its exception.
 
-    In this process alone (`client` None) exceptions are raised.
+    Without a client, in this process, exceptions are raised.
     """
     if client is None:
         yield from ((task, function(task)) for task in tasks)

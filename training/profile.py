@@ -1,6 +1,6 @@
 """The costs of a model: parameters, multiply-accumulates, memory of a training step, time of a forecast.
 
-Sums and memory are counted on fake tensors, which have shapes but no data: that takes seconds for any size.
+Operations and memory are counted on fake tensors, which have shapes but no data: this takes seconds for any size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from models.zoo import MODELS, build
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """Sizes of the forecast: `steps` calls of the network, half of them (rounded up) reading given frames."""
+    """Sizes of the forecast: `steps` calls of the network, half of which (rounded up) read given frames."""
 
     size: int = 124
     steps: int = 9
@@ -43,13 +43,14 @@ class Profile:
     ----------
     parameters : int
     macs : int
-        Multiply-accumulates of one forecast: convolutions and matrix products, those of attention included. Bilinear
-        sampling and all that works number by number are not.
+        Multiply-accumulates of one forecast: convolutions and matrix products, including those of attention, without
+        bilinear sampling and element-wise operations.
     saved_activation_bytes : int
-        What is alive between the forward and the backward pass besides parameters and inputs, each storage once.
+        Bytes of tensors that live between the forward and the backward pass, without parameters and inputs; each
+        storage counts once.
     peak_bytes : int
-        Most that is alive at once in the forward and backward pass, gradients included, besides parameters and
-        inputs. Scratch memory within an operator is not seen.
+        Most bytes that live at once in the forward and backward pass, including gradients, without parameters and
+        inputs. Scratch memory within an operator is not counted.
     forward_seconds : float
         One forecast without gradients, on the CPU, after one step to warm up.
     """
@@ -68,7 +69,7 @@ def profile(name: str, settings: ProfileSettings) -> Profile:
     Raises
     ------
     ValueError
-        Unknown model, or fewer than one step, pixel, channel or forecast.
+        The model is unknown, or there is less than one step, pixel, channel or forecast.
     """
     spec = spec_of(name, settings)
     parameters = sum(parameter.numel() for parameter in build(spec).parameters())
@@ -78,7 +79,7 @@ def profile(name: str, settings: ProfileSettings) -> Profile:
 
 
 def spec_of(name: str, settings: ProfileSettings) -> NetworkSpec:
-    """The model's spec in the width asked for; see `profile` for errors."""
+    """The model's spec with the configured width; see `profile` for errors."""
     if name not in MODELS:
         raise ValueError(f"expected models among {', '.join(MODELS)}, got {name!r}")
     for setting in ("size", "steps", "channels", "batch"):
@@ -88,16 +89,16 @@ def spec_of(name: str, settings: ProfileSettings) -> NetworkSpec:
 
 
 def multiply_accumulates(spec: NetworkSpec, settings: ProfileSettings) -> int:
-    """Of one forecast of all steps; see `Profile`."""
+    """Multiply-accumulates of one forecast of all steps; see `Profile`."""
     counter = FlopCounterMode(display=False)
-    # Attention by plain products, which the counter knows on every device.
+    # Attention uses plain products, which the counter knows on every device.
     with FakeTensorMode(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         _forecast(build(spec).eval(), _frames(settings), settings)
     return int(counter.get_total_flops() // 2)
 
 
 def training_memory(spec: NetworkSpec, settings: ProfileSettings, *, fake: bool = True) -> tuple[int, int]:
-    """Saved activations and peak in bytes of one training step; see `Profile`. Same on real tensors, but slow."""
+    """Saved activations and peak in bytes of one training step; see `Profile`. Real tensors give the same, slowly."""
     with FakeTensorMode() if fake else torch.enable_grad():
         network = build(spec)
         network.stack.checkpointing = settings.activation_checkpointing
@@ -131,14 +132,14 @@ def _forecast(network: Network, frames: Tensor, settings: ProfileSettings) -> Ro
 
 
 class MemoryCount(TorchDispatchMode):
-    """While active, follows every storage that an operator returns until nothing refers to it any more.
+    """While active, follows every storage that an operator returns until the last reference to it is gone.
 
-    The scratch memory within one operator is not seen.
+    The scratch memory within one operator is not counted.
 
     Parameters
     ----------
     known : iterable of Tensor
-        Not counted: parameters and inputs.
+        Tensors that are not counted: parameters and inputs.
     """
 
     def __init__(self, known: Iterable[Tensor] = ()) -> None:

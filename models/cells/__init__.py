@@ -1,1 +1,1 @@
-"""Recurrent cells, one file each. A cell knows equations, and no configuration, device or file."""
+"""Recurrent cells, one file each. A cell holds equations, without configuration, device or file."""

@@ -1,8 +1,7 @@
-"""Local attention for training: row of blocks after row of blocks, with a backward pass of its own.
+"""Local attention for training: one row of blocks at a time, with a backward pass of its own.
 
-Only queries, keys, values and the result are kept. The backward pass computes the shares of a row anew, one product
-of seven, where computing the whole row anew by autograd takes three of nine, and both passes stay within the
-processor's caches.
+Only queries, keys, values and the result are kept. The backward pass recomputes the shares of a row, one product of
+seven; autograd would recompute the whole row, three products of nine. Both passes stay within the processor's caches.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def by_rows(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tenso
 
 
 class _Row(NamedTuple):
-    """What a row of S blocks of B samples works with, each (B S, pixels, C)."""
+    """The arrays of a row of S blocks of B samples, each (B S, pixels, C)."""
 
     top: int
     queries: Tensor
@@ -34,7 +33,7 @@ class _Row(NamedTuple):
     values: Tensor
 
     def shares(self, bias: Tensor) -> Tensor:
-        """How much every query takes from every key: (B S, pixels of a block, pixels of its neighbourhood)."""
+        """The share of every key in every query: (B S, pixels of a block, pixels of its neighbourhood)."""
         return torch.softmax(torch.baddbmm(bias, self.queries, self.keys.mT), dim=-1)
 
 
@@ -72,7 +71,7 @@ class _ByRows(torch.autograd.Function):
 
 
 class _Blocks:
-    """Arrays (B, H, W, C), padded, and how rows of blocks are taken from and put into them."""
+    """Padded arrays (B, H, W, C), and access to their rows of blocks."""
 
     def __init__(self, queries: Tensor, keys: Tensor, values: Tensor, window: int) -> None:
         self._edge, self._reach = block_edge(window), block_reach(window)
@@ -90,7 +89,7 @@ class _Blocks:
             yield _Row(top, self.block_row(queries, top), self._near(keys, top), self._near(values, top))
 
     def like_queries(self, array: Tensor) -> Tensor:
-        """(B, C, H, W) padded as the queries are: (B, H, W, C)."""
+        """(B, C, H, W) padded like the queries: (B, H, W, C)."""
         rows, columns = self.queries.shape[1:3]
         return _channels_last(F.pad(array, (0, columns - array.shape[3], 0, rows - array.shape[2])))
 
@@ -104,7 +103,7 @@ class _Blocks:
         tiles.copy_(blocks.view(tiles.transpose(1, 2).shape).transpose(1, 2))
 
     def spread(self, array: Tensor, top: int, near: Tensor) -> None:
-        """Add what belongs to the neighbourhoods of a row of blocks (B S, (reach block)^2, C)."""
+        """Add values of the neighbourhoods of a row of blocks (B S, (reach block)^2, C)."""
         tiles = self._tiles(array, top, self._reach)
         batch, height, across, edge, channels = tiles.shape
         count = across - self._reach + 1

@@ -1,4 +1,4 @@
-"""The protocol of a cell: the equations of one layer and one time step, and nothing else."""
+"""The protocol of a cell: only the equations of one layer and one time step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CellState(NamedTuple):
 
 
 class CellStep(NamedTuple):
-    """What a cell gives back.
+    """The results of a cell.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class CellStep(NamedTuple):
 
 
 class Cell(nn.Module):
-    """A recurrent cell; subclasses hold equations only and know no device, size or configuration.
+    """A recurrent cell; subclasses hold equations only, without device, size or configuration.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Cell(nn.Module):
     has_memory : bool
         Whether the cell passes a spatio-temporal memory from layer to layer.
     remembers_without_skip : bool
-        The last state is the layer's own input; where the stack added a skip connection to it, it is remembered without
-        (the authors' MS-MIM and MS-MotionRNN).
+        Whether the last state, which is the layer's own input, is kept without the stack's skip connection (in the
+        authors' MS-MIM and MS-MotionRNN).
     """
 
     states: tuple[CellState, ...]
@@ -54,5 +54,5 @@ class Cell(nn.Module):
     remembers_without_skip: bool = False
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
-        """Read x (B, C, H, W) and the former state and memory; give the output and the new ones."""
+        """Read x (B, C, H, W) and the previous state and memory; return the output and the new ones."""
         raise NotImplementedError

@@ -17,7 +17,7 @@ class ConvLSTM(Cell):
         self.gates = same_convolution(2 * channels, 4 * channels, kernel_size)
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
-        """See `Cell.forward`; memory passes through untouched."""
+        """See `Cell.forward`; the memory passes through unchanged."""
         h, c = state
         gates, o = split_output_gate(self.gates(x, h))
         c = lstm_update(gates, c)

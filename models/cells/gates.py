@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 class JointConvolution(nn.Conv2d):
-    """A convolution of several arrays (B, C, H, W) as if they were one of all their channels.
+    """A convolution of several arrays (B, C, H, W), concatenated along their channels.
 
-    That of [x, h] is Wx * x + Wh * h in one go, and one of many outputs is a group of gates. States that are still the
-    zeros that a roll-out begins with are left out: they add nothing.
+    The convolution of [x, h] computes Wx * x + Wh * h at once; one with many outputs is a group of gates. Initial
+    states, which are zeros, are left out, since they add nothing.
     """
 
     def forward(self, *parts: Tensor) -> Tensor:
@@ -20,8 +20,8 @@ class JointConvolution(nn.Conv2d):
         if all(written) or not any(written):
             return super().forward(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
         weights = torch.split(self.weight, [part.shape[1] for part in parts], dim=1)
-        kept = torch.cat([part for part, told in zip(parts, written, strict=True) if told], dim=1)
-        weight = torch.cat([weight for weight, told in zip(weights, written, strict=True) if told], dim=1)
+        kept = torch.cat([part for part, is_written in zip(parts, written, strict=True) if is_written], dim=1)
+        weight = torch.cat([weight for weight, is_written in zip(weights, written, strict=True) if is_written], dim=1)
         return F.conv2d(kept, weight, self.bias, self.stride, self.padding)
 
 
@@ -29,14 +29,14 @@ _BLANK = "is_blank_state"
 
 
 def blank(like: Tensor, *shape: int) -> Tensor:
-    """Zeros of a shape that take no memory, cannot be written to, and are marked as what they are."""
+    """Zeros of a shape that take no memory, cannot be written to, and are recognised by `is_blank`."""
     zeros = like.new_zeros(()).expand(shape)
     setattr(zeros, _BLANK, True)
     return zeros
 
 
 def is_blank(array: Tensor) -> bool:
-    """Whether an array comes from `blank`; never while a graph is made, which has to hold for any array."""
+    """Whether an array comes from `blank`; never true while a graph is exported, which has to work for any array."""
     return not torch.compiler.is_compiling() and getattr(array, _BLANK, False)
 
 
@@ -46,7 +46,7 @@ def same_convolution(inputs: int, outputs: int, kernel_size: int) -> JointConvol
 
 
 def lstm_update(gates: Tensor, value: Tensor) -> Tensor:
-    """With gates [i f g] (B, 3C, H, W): s(f) value + s(i) tanh(g), what to forget of a memory and to write into it."""
+    """With gates [i f g] (B, 3C, H, W): s(f) value + s(i) tanh(g), the update of a memory."""
     i, f, g = gates.chunk(3, dim=1)
     return f.sigmoid() * value + i.sigmoid() * g.tanh()
 

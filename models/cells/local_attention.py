@@ -1,14 +1,14 @@
-"""Local attention: every pixel attends to a window around it, exactly, without custom kernels.
+"""Exact local attention: every pixel attends to a window around it, without custom kernels.
 
 The window of `window` x `window` pixels reaches from -(window // 2) to (window - 1) // 2 on both axes. Positions
-outside the grid have score 0 and value 0 and do take part in the softmax: that is zero padding of keys and values.
+outside the grid have score 0 and value 0 and take part in the softmax, as with zero padding of keys and values.
 Source: Ma, Zhang and Liu, PrecipLSTM, IEEE TGRS 60 (2022).
 
-Three ways to the same sums:
+There are three ways to compute the same sums:
 
 - by blocks of queries, row after row (`attention_rows.by_rows`): training and eager forecasts;
 - by blocks in a fixed number of strips of any height, in plain operators (`by_strips`): export;
-- every pixel with every other (`dense`), cheapest on grids of about the window's size.
+- every pixel with every other (`dense`): cheapest on grids of about the window's size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LocalAttention(nn.Module):
     ----------
     channels, window : int
     strips : int
-        Of `by_strips`, for export: more strips take less memory at once.
+        Strips of `by_strips`, for export: more strips take less memory at a time.
     """
 
     def __init__(self, channels: int, window: int, strips: int = 1) -> None:
@@ -45,7 +45,7 @@ class LocalAttention(nn.Module):
 
 
 def local_attention(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
-    """The cheaper of `dense` and `by_rows` for the grid; all arrays (B, C, H, W)."""
+    """The cheaper of `dense` and `by_rows` for the grid; all arrays are (B, C, H, W)."""
     rows, columns = queries.shape[-2:]
     small = rows * columns <= (block_reach(window) * block_edge(window)) ** 2
     return (dense if small else by_rows)(queries, keys, values, window)
@@ -54,8 +54,8 @@ def local_attention(queries: Tensor, keys: Tensor, values: Tensor, window: int) 
 def dense(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
     """Local attention with one score for every pair of pixels: (H W)^2 of them.
 
-    The positions outside the grid are all alike, so that one key of zeros stands for them, its score being the
-    logarithm of their number.
+    All positions outside the grid are equal, so one key of zeros represents them; its score is the logarithm of their
+    number.
     """
     rows, columns = queries.shape[-2:]
     bias = _dense_bias(rows, columns, window, queries)
@@ -97,7 +97,7 @@ def _by_blocks(bias: Tensor, window: int) -> Tensor:
 def _blocks(array: Tensor, block: int) -> Tensor:
     """(B, C, rows, columns) -> (B, R, S, pixels, C): R x S blocks.
 
-    Channels go last first, then blocks are cut: runtimes have a fast way for each, and none for both at once.
+    First channels are moved to the end, then blocks are cut: runtimes are fast at each step, but not at both at once.
     """
     batch, channels, rows, columns = array.shape
     pixels = array.flatten(2).mT.reshape(batch, rows // block, block, columns // block, block, channels)
@@ -105,9 +105,9 @@ def _blocks(array: Tensor, block: int) -> Tensor:
 
 
 def _neighbours(blocks: Tensor, down: int, across: int, reach: int) -> Tensor:
-    """(B, R', S', pixels, C) -> (B, R, S, reach^2 pixels, C): the neighbouring blocks of each, one after the other.
+    """(B, R', S', pixels, C) -> (B, R, S, reach^2 pixels, C): the concatenated neighbouring blocks of each block.
 
-    By one index, so that everything is copied once and in runs of whole blocks.
+    One index is used, so that everything is copied once and in runs of whole blocks.
     """
     batch, _, columns, pixels, channels = blocks.shape
     near = torch.arange(reach, device=blocks.device)
@@ -125,14 +125,16 @@ def _grid(blocks: Tensor, block: int) -> Tensor:
 
 
 def _dense_bias(rows: int, columns: int, window: int, like: Tensor) -> Tensor:
-    """Added to the scores: 0 in the window, -inf outside it, and the logarithm of how much lies off the grid."""
-    down, across = (_seen(size, window, like.device) for size in (rows, columns))
-    seen = (down[:, None, :, None] & across[None, :, None, :]).flatten(2).flatten(0, 1)
-    outside = (window**2 - seen.sum(dim=1, keepdim=True)).to(like.dtype).log()
-    return torch.cat([torch.zeros_like(seen, dtype=like.dtype).masked_fill(~seen, -torch.inf), outside], dim=1)
+    """The bias of scores: 0 in the window, -inf outside it, and the logarithm of how many lie off the grid."""
+    down, across = (_in_window(size, window, like.device) for size in (rows, columns))
+    in_window = (down[:, None, :, None] & across[None, :, None, :]).flatten(2).flatten(0, 1)
+    outside = (window**2 - in_window.sum(dim=1, keepdim=True)).to(like.dtype).log()
+    return torch.cat(
+        [torch.zeros_like(in_window, dtype=like.dtype).masked_fill(~in_window, -torch.inf), outside], dim=1
+    )
 
 
-def _seen(size: int, window: int, device: torch.device) -> Tensor:
+def _in_window(size: int, window: int, device: torch.device) -> Tensor:
     """Whether position j is in the window of i, on one axis: bool (size, size)."""
     offset = torch.arange(size, device=device) - torch.arange(size, device=device)[:, None] + window // 2
     return (offset >= 0) & (offset < window)

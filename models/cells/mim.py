@@ -58,7 +58,7 @@ class MemoryInMemory(nn.Module):
 
 
 class MIM(Cell):
-    """`MemoryInMemory` as a layer. A network's first layer is a PredRNN cell: there S would not reach the output."""
+    """`MemoryInMemory` as a layer. A network's first layer is a PredRNN cell: there S would not affect the output."""
 
     has_memory = True
 

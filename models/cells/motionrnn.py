@@ -26,7 +26,7 @@ class MotionGRU(nn.Module):
     channels : int
         A multiple of 4.
     authors_quirks : bool
-        Warp in mixed conventions, and read the memory of the w_j, kept pixel by pixel, as if it were by channels.
+        Warp in mixed conventions, and read the memory of the w_j, laid out by pixels, as if laid out by channels.
     """
 
     def __init__(self, channels: int, *, authors_quirks: bool = False) -> None:
@@ -64,14 +64,15 @@ class MotionGRU(nn.Module):
 
 
 class MotionRNN(Cell):
-    """h' = X + (1 - o) x, X being `MotionGRU` of the output of a MIM cell and o that cell's output gate.
+    """h' = X + (1 - o) x, where X is `MotionGRU` of the output of a MIM cell, and o is that cell's output gate.
 
-    The last layer of a network is a MIM cell: there the MotionGRU would not reach the output.
+    The last layer of a network is a MIM cell: there the MotionGRU would not affect the output.
 
     Parameters
     ----------
     first : bool
-        The first layer of a network: PredRNN's equations for MIM's (see `models.cells.mim.MIM`).
+        Whether it is the first layer of a network, with PredRNN's equations instead of MIM's (see
+        `models.cells.mim.MIM`).
     """
 
     has_memory = True

@@ -13,8 +13,8 @@ from models.cells.local_attention import LocalAttention
 class PrecipLSTM(Cell):
     """An LSTM with three more memories: m up the layers, a of space, b of time.
 
-    xa = x + Wa * attention(x); [i f g o] = W * [xa, h]; c' = s(f) c + s(i) tanh(g). Of the same form, m' from [xa, m],
-    a' from [xa, a] and b' from [x - x_prev, b], x_prev being this layer's own input one step before.
+    xa = x + Wa * attention(x); [i f g o] = W * [xa, h]; c' = s(f) c + s(i) tanh(g). In the same form m' follows from
+    [xa, m], a' from [xa, a] and b' from [x - x_prev, b], where x_prev is this layer's input one step before.
     o' = s(o + Wo * [c', a', b', m']); h' = o' tanh(1x1 [c', a', b', m']).
     """
 

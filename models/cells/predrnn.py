@@ -29,7 +29,7 @@ class ZigzagLSTM(nn.Module):
     Parameters
     ----------
     forgets : bool
-        Without, there is no gate f and c' = c + s(i) tanh(g).
+        If not set, there is no gate f, and c' = c + s(i) tanh(g).
     """
 
     def __init__(self, channels: int, kernel_size: int, *, forgets: bool = True) -> None:
@@ -41,7 +41,7 @@ class ZigzagLSTM(nn.Module):
         self.output = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor, m: Tensor) -> ZigzagStep:
-        """All (B, C, H, W)."""
+        """One step; all arrays are (B, C, H, W)."""
         c, o = self._new_cell_state(self.gates(x, h), c)
         m = lstm_update(self.memory_gates(x, m), m)
         memories = torch.cat([c, m], dim=1)

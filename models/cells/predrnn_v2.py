@@ -11,7 +11,7 @@ from models.cells.gates import same_convolution
 
 
 class PredRNNV2(Cell):
-    """PredRNN's equations with a penalty, |cosine similarity| (B, C) of what c and m are given, while training.
+    """PredRNN's equations with a penalty in training: |cosine similarity| (B, C) of the increments of c and m.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from models.cells.gates import lstm_update, same_convolution
 
 
 class CausalLSTM(Cell):
-    """The memory m is written from the new cell state, the output gate from both.
+    """The memory m is computed from the new cell state, and the output gate from both.
 
     [i f g] = W * [x, h, c]; c' = s(f) c + s(i) tanh(g); [i f g] = Wm * [x, c', m];
     m' = s(f) tanh(1x1 m) + s(i) tanh(g); o = tanh(Wo * [x, c', m']); h' = o tanh(1x1 [c', m']).

@@ -15,7 +15,7 @@ _SLOPE = 0.2
 
 
 class TrajGRU(Cell):
-    """L links, each a flow (u, v) to where the state is taken from.
+    """L links, each a flow (u, v) to the place that the state is taken from.
 
     flow = Wf * leaky(W * [x, h]); [zh rh nh] = 1x1 of the L warp(h, -flow_k); [zx rx nx] = Wx * x; z = s(zx + zh);
     r = s(rx + rh); n = leaky(nx + r nh); h' = (1 - z) n + z h.
@@ -31,7 +31,7 @@ class TrajGRU(Cell):
         self.warp = Warp(mixed_conventions=authors_quirks)
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...], memory: Tensor | None) -> CellStep:
-        """See `Cell.forward`; memory passes through untouched."""
+        """See `Cell.forward`; the memory passes through unchanged."""
         (h,) = state
         flows = self.flows(F.leaky_relu(self.flow_features(x, h), _SLOPE))
         zh, rh, nh = self.state_gates(torch.cat(self.warp(h, -flows), dim=1)).chunk(3, dim=1)

@@ -15,8 +15,8 @@ def sampled(array: Tensor, grid: Tensor) -> Tensor:
 sampled_whole = torch.library.custom_op(
     "raincell::sampled", sampled, mutates_args=(), schema="(Tensor array, Tensor grid) -> Tensor"
 )
-"""The same as one operator, for export: only to learn the shape of the answer, the exporter takes PyTorch's apart into
-sums over sizes that it does not know, which took more time than all the rest."""
+"""The same as one operator, for export: to find the result's shape, the exporter would decompose PyTorch's operator
+into sums over unknown sizes, which took longer than the rest of the export."""
 
 
 @sampled_whole.register_fake
@@ -30,8 +30,8 @@ class Warp(nn.Module):
     Parameters
     ----------
     mixed_conventions : bool
-        The authors' arithmetic: positions normalised for corners at pixel centres, sampled for corners at pixel edges,
-        so that zero flow is not the identity.
+        The authors' arithmetic: positions are normalised for corners at pixel centres, but sampled for corners at pixel
+        edges, so that zero flow is not the identity.
     """
 
     def __init__(self, *, mixed_conventions: bool = False) -> None:

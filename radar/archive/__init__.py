@@ -1,6 +1,6 @@
-"""The archive keeps years of observed frames on a disk, one file for each day of a series.
+"""The archive keeps years of observed frames on disk, in one file for each day of a series.
 
-Forecasts go to the store of a hindcast, scores to the ledger.
+Forecasts go to the store of a hindcast, and scores to the ledger.
 """
 
 from __future__ import annotations

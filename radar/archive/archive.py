@@ -1,11 +1,12 @@
-"""The append-only archive of radar frames: years of observations on disk, by product and grid, a file for each day.
+"""The append-only archive of radar frames: years of observations on disk, by product and grid, one file for each day.
 
     ROOT/<product>/<grid>/<YYYY>/<YYYY-MM-DD>.nc           a packed day
     ROOT/<product>/<grid>/<YYYY>/<YYYY-MM-DD>/<HHMMSS>.nc  loose frames, newer than what is packed
     ROOT/manifest.json
 
-Both kinds have one form (radar/archive/file.py). Files are only ever replaced whole, by a rename, and a loose frame is
-removed after the day that took it in is safe: whatever is killed when, nothing is lost and nothing counts twice.
+Both kinds have one format (radar/archive/file.py). Files are only replaced whole, by a rename, and a loose frame is
+removed once the packed day that contains it is safely on disk. A kill at any moment loses no frame and counts none
+twice.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")
 class Archive:
     """Accepted frames of rain on disk; any number of processes may write and read at once.
 
-    Rates are kept in steps of 0.01 mm/h up to 655.34 mm/h; more is saturated, and counted in the manifest. NaN stays
-    NaN. The same frame again changes nothing. Another frame for the same time is a correction: the one that comes last
-    is kept, and corrections are counted. Writers of one day wait for each other (flock); readers wait for nobody.
+    Rates are kept in steps of 0.01 mm/h up to 655.34 mm/h; higher rates are saturated, and counted in the manifest. NaN
+    stays NaN. Adding the same frame again changes nothing. Another frame for the same time is a correction: the latest
+    one is kept, and corrections are counted. Writers of one day wait for each other (flock); readers never wait.
 
     Parameters
     ----------
     root : str or Path
-        Made when the first frame comes. An empty or missing folder is an empty archive.
+        Created with the first frame. An empty or missing folder is an empty archive.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
     def append(self, sequence: FrameSequence) -> int:
-        """Keep frames, each in a file of its own until its day is packed; the number of new times.
+        """Keep frames, each in a file of its own until its day is packed; returns the number of new times.
 
         Raises
         ------
         InvalidRequest
-            A forecast, or a product that cannot name a folder.
+            The sequence is a forecast, or its product cannot name a folder.
         GridMismatch
             The archive holds this product and grid with another timestep.
         """
@@ -65,9 +66,9 @@ class Archive:
         return sum(StoredDay(folder, _day(frame)).add_loose(series, frame).new for frame in frames)
 
     def add_days(self, series: Series, frames: Iterable[ArchivedFrame]) -> Added:
-        """Keep many frames of any days and in any order, packing each day at once.
+        """Keep many frames of any days in any order, and pack each day at once.
 
-        Of two frames for one time the later one is kept. Raises as `append`.
+        Of two frames for one time the later one is kept. Raises the errors of `append`.
         """
         folder = self._folder_for(series)
         by_day = groupby(sorted(frames, key=_day), key=_day)  # sorted keeps the order within a day
@@ -81,7 +82,7 @@ class Archive:
         return sorted(pair for pair in named if any(self.days(*pair)))
 
     def series(self, product: str, grid: str) -> Series:
-        """The product, grid and timestep of a pair that `products` gives; raises UnknownProduct."""
+        """The product, grid and timestep of a pair from `products`; raises UnknownProduct."""
         there = _series(self.days(product, grid))
         if there is not None:
             return there
@@ -94,7 +95,7 @@ class Archive:
     def days(
         self, product: str, grid: str, start: datetime | None = None, end: datetime | None = None
     ) -> Iterator[StoredDay]:
-        """Days of which there is a frame, in order, from the day of `start` to that of `end`."""
+        """The days with at least one frame, in order, from the day of `start` to that of `end`."""
         return stored_days(self._folder(product, grid), start, end)
 
     def times(
@@ -116,11 +117,11 @@ class Archive:
         Raises
         ------
         IncompleteHistory
-            A frame in that time is missing; names the gap.
+            A frame in that period is missing; the error names the gap.
         UnknownProduct
-            Never archived.
+            No such frame was ever archived.
         UnreadableFile
-            A damaged file, by name.
+            A file is damaged; the error names it.
         """
         series, missing = self.series(product, grid), self.gaps(product, grid, start, end)
         if missing or end < start:
@@ -142,7 +143,7 @@ class Archive:
         end: datetime | None = None,
         longest: int = 288,
     ) -> Iterator[FrameSequence]:
-        """Sequence after sequence, of a day at most and of `longest` frames at most; gaps end a sequence."""
+        """Yield sequences of at most one day and at most `longest` frames; a gap ends a sequence."""
         series = self.series(product, grid)
         for day in self.days(product, grid, start, end):
             frames = day.frames(start, end)
@@ -150,27 +151,27 @@ class Archive:
                 yield _sequence(series, run)
 
     def pack(self, day: date) -> int:
-        """Take the loose frames of a day, of every product, into the day's file; how many there were."""
+        """Move the loose frames of a day, of every product, into the day's file; returns their number."""
         return sum(StoredDay(self._folder(*pair), day).pack() for pair in self.products())
 
     def forget_before(self, time: datetime, product: str | None = None) -> int:
-        """Remove all frames before `time`, of one product or of every one; how many there were.
+        """Remove all frames before `time`, of one product or of every one; returns their number.
 
         Raises
         ------
         UnreadableFile
-            The day of `time` is damaged. A damaged day before it goes, uncounted.
+            The day of `time` is damaged. A damaged day before it is removed, uncounted.
         """
         pairs = [pair for pair in self.products() if product in (None, pair[0])]
         days = [day for pair in pairs for day in self.days(*pair, end=time)]
         return sum(day.forget_before(time) for day in days)
 
     def manifest(self) -> dict[str, Any]:
-        """What the archive holds (docs/reference/archive.md). Files as they were in the last one are not read."""
+        """The archive's content (docs/reference/archive.md). Files unchanged since the last manifest are not read."""
         return make_manifest(self, read_manifest(self.root))
 
     def write_manifest(self, sources: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write `manifest` to ROOT/manifest.json by a rename; `sources` say what was prepared, None keeps the last."""
+        """Write `manifest` to ROOT/manifest.json by a rename; `sources` lists prepared files, None keeps the list."""
         manifest = self.manifest()
         if sources is not None:
             manifest["sources"] = sources
@@ -188,7 +189,7 @@ class Archive:
         return self.root / product / grid
 
     def _folder_for(self, series: Series) -> Path:
-        """The folder of a series, whose frames all have one timestep."""
+        """The folder of a series; raises GridMismatch if its frames there have another timestep."""
         folder = self._folder(series.product, series.grid.key)
         there = _series(stored_days(folder)) or series
         if there != series:
@@ -201,7 +202,7 @@ class Archive:
 
 
 def _series(days: Iterable[StoredDay]) -> Series | None:
-    """What the first day that can be read says; None without any day, UnreadableFile if none can be."""
+    """The series of the first readable day; None without any day. Raises UnreadableFile if no day can be read."""
     damaged: UnreadableFile | None = None
     for day in days:
         try:

@@ -1,4 +1,4 @@
-"""One day of one series in the archive: its packed file, its loose frames, and how they are changed safely."""
+"""One day of one series in the archive: its packed file, its loose frames, and safe changes to both."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from radar.system.locks import locked
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(\.nc)?")
 _ATTEMPTS = 5
-"""Of a reader whose loose frames were packed under its hands."""
+"""Tries of a reader while a writer packs the day's loose frames."""
 
 T = TypeVar("T")
 
 
 class Added(NamedTuple):
-    """What an addition did; frames that were there already are in neither number."""
+    """The result of an addition; frames that existed already are in neither number."""
 
     new: int
     corrected: int
@@ -33,38 +33,38 @@ class Added(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredDay:
-    """A day's files in the folder of a series. Readers need no lock; every change takes the day's."""
+    """A day's files in the folder of a series. Readers need no lock; every change takes the day's lock."""
 
     folder: Path
     day: date
 
     @property
     def packed(self) -> Path:
-        """The file of the packed frames, if there are any."""
+        """The path of the packed frames' file, which may not exist."""
         return self.folder / f"{self.day:%Y}" / f"{self.day}.nc"
 
     @property
     def loose_folder(self) -> Path:
-        """Where frames lie until they are packed."""
+        """The folder of frames that are not packed yet."""
         return self.folder / f"{self.day:%Y}" / str(self.day)
 
     def loose(self) -> list[Path]:
-        """The files of frames that are not packed yet, in order of time."""
+        """The files of the frames that are not packed yet, in order of time."""
         return _listed(self.loose_folder, "[!.]*.nc")
 
     def files(self) -> list[Path]:
-        """All there are of the day; the loose ones first."""
-        # Listed in this order, nothing is overlooked by who reads while the day is packed: a loose file that is gone is
-        # an error and read again, a packed one is old or new, but there.
+        """All files of the day, the loose ones first."""
+        # In this order a reader misses nothing while the day is packed: a loose file that disappears is an error, and
+        # the day is read again; a packed file is the old or the new one, but always exists.
         loose = self.loose()
         return [*loose, *([self.packed] if self.packed.exists() else [])]
 
     def series(self) -> Series:
-        """What the day's frames are."""
+        """Product, grid and timestep of the day's frames."""
         return retried(lambda: read_series(self.files()[0]))
 
     def times(self) -> list[datetime]:
-        """Of all frames, oldest first; no pixel is read."""
+        """The times of all frames, oldest first; no pixel is read."""
         return retried(lambda: sorted({time for path in self.files() for time in read_times(path)}))
 
     def frames(
@@ -91,7 +91,7 @@ class StoredDay:
         return added
 
     def pack(self) -> int:
-        """Take the loose frames into the packed file; how many there were."""
+        """Move the loose frames into the packed file; returns their number."""
         if not self.loose():
             return 0
         with self._locked():
@@ -101,7 +101,7 @@ class StoredDay:
         return count
 
     def forget_before(self, time: datetime) -> int:
-        """Remove the frames before `time`; how many there were. A damaged day goes, too, if all of it is older."""
+        """Remove the frames before `time`; returns their number. A damaged day is removed too if all of it is older."""
         with self._locked():
             try:
                 frames = self.frames()
@@ -124,7 +124,7 @@ class StoredDay:
                 continue
             for frame in read_frames(path, start, end, pixels=pixels):
                 loose = frames.get(frame.valid_time)
-                # Of a loose frame and a packed one the more corrected is the newer; a kill can leave either behind.
+                # Of a loose and a packed frame the one with more corrections is newer; a kill can leave either behind.
                 if loose is None or frame.corrections > loose.corrections:
                     frames[frame.valid_time] = frame
         return [frames[time] for time in sorted(frames)]
@@ -144,7 +144,7 @@ class StoredDay:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One writer of the day at a time; the lock goes with its process. What a killed one left is swept away."""
+        """Hold the day's lock, which ends with its process, and remove the leftovers of a killed writer."""
         year = self.packed.parent
         year.mkdir(parents=True, exist_ok=True)
         with locked(year / f".{self.day}.lock"):
@@ -155,7 +155,7 @@ class StoredDay:
 
 
 def stored_days(folder: Path, start: datetime | None = None, end: datetime | None = None) -> Iterator[StoredDay]:
-    """The days of a series of which there is a file, from the day of `start` to that of `end`."""
+    """The days of a series that have a file, from the day of `start` to that of `end`."""
     first = date.min if start is None else start.astimezone(UTC).date()
     last = date.max if end is None else end.astimezone(UTC).date()
     years = (year for year in folder.glob("[0-9][0-9][0-9][0-9]") if first.year <= int(year.name) <= last.year)
@@ -166,15 +166,15 @@ def stored_days(folder: Path, start: datetime | None = None, end: datetime | Non
 
 
 def _listed(folder: Path, pattern: str) -> list[Path]:
-    """Files of a folder by name, in order; none where there is no folder, or no longer."""
-    # Path.glob looks for the folder first and may find it gone when it lists it.
+    """Files of a folder in order of their names; empty if the folder does not exist, or no longer does."""
+    # Path.glob checks that the folder exists, and fails if it is removed before the listing.
     with suppress(FileNotFoundError):
         return sorted(path for path in folder.iterdir() if fnmatchcase(path.name, pattern))
     return []
 
 
 def retried(read: Callable[[], T]) -> T:
-    """What `read` gives, tried again while files go away under its hands."""
+    """The result of `read`, repeated while a writer removes files that it reads."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(FileNotFoundError):
             return read()
@@ -184,9 +184,9 @@ def retried(read: Callable[[], T]) -> T:
 def _with(
     before: Sequence[ArchivedFrame], frames: Iterable[ArchivedFrame], shape: tuple[int, int]
 ) -> tuple[list[ArchivedFrame], Added]:
-    """Frames with others added: of two for one time the later, with one correction more if they differ.
+    """Merge frames with others: of two for one time the later is kept, with one correction more if they differ.
 
-    The added ones are first compared among themselves, so that adding them once more changes nothing.
+    The added frames are first merged among themselves, so that adding them again changes nothing.
     """
     newest: dict[datetime, ArchivedFrame] = {}
     for frame in frames:

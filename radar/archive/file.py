@@ -32,7 +32,7 @@ TEMPORARY = ".part"
 
 @dataclass(frozen=True)
 class Series:
-    """Frames that belong together."""
+    """Product, grid and timestep of frames that belong together."""
 
     product: str
     grid: Grid
@@ -40,14 +40,14 @@ class Series:
 
     @property
     def timestep(self) -> timedelta:
-        """From one frame to the next."""
+        """The time from one frame to the next."""
         return timedelta(minutes=self.timestep_minutes)
 
 
 def write_file(path: Path, series: Series, frames: Sequence[ArchivedFrame]) -> None:
-    """Write frames in the order of time, so that a reader, or a crash, sees the old file or the new one, whole.
+    """Write frames in the order of time; readers, also after a crash, find either the whole old or the whole new file.
 
-    The same frames give the same bytes.
+    Equal frames give equal bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
@@ -60,7 +60,7 @@ def write_file(path: Path, series: Series, frames: Sequence[ArchivedFrame]) -> N
 
 
 def read_series(path: Path) -> Series:
-    """What series a file belongs to; raises UnreadableFile."""
+    """The series that a file belongs to; raises UnreadableFile."""
     with _opened(path) as file:
         return _series(file)
 
@@ -81,9 +81,9 @@ def read_frames(
     Raises
     ------
     UnreadableFile
-        Damaged, or not a file of the archive.
+        The file is damaged, or not a file of the archive.
     FileNotFoundError
-        There is none.
+        The file does not exist.
     """
     with _opened(path) as file:
         times, tallies = _times(file), {name: file[name][()] for name in _TALLIES}
@@ -129,9 +129,9 @@ def _write(file: h5py.File, series: Series, frames: Sequence[ArchivedFrame]) -> 
 
 def _series(file: h5py.File) -> Series:
     text = {name: _text(file.attrs[name]) for name in ("product", "grid")}
-    said = json.loads(text["grid"])
-    said |= {name: tuple(said[name]) for name in ("shape", "north_west")}
-    return Series(text["product"], Grid(**said), int(file.attrs["time_step_s"]) // 60)
+    grid = json.loads(text["grid"])
+    grid |= {name: tuple(grid[name]) for name in ("shape", "north_west")}
+    return Series(text["product"], Grid(**grid), int(file.attrs["time_step_s"]) // 60)
 
 
 def _text(value: str | bytes) -> str:
@@ -144,14 +144,14 @@ def _times(file: h5py.File) -> list[datetime]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """A file of the archive. No lock of HDF5's: files are never changed, only replaced."""
+    """Open a file of the archive, without HDF5's lock: files are never changed, only replaced."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except (RaincellError, FileNotFoundError):
         raise
     except Exception as error:  # h5py raises nearly every type there is on damaged files
-        if not path.exists():  # HDF5 asks for the name once more after opening it, and may find it gone
+        if not path.exists():  # HDF5 looks the name up again after opening it, when it may be gone
             raise FileNotFoundError(path) from None
         raise UnreadableFile(
             expected=f"a sound file {file_label(path.name)} in the archive",

@@ -1,4 +1,4 @@
-"""One archived frame: 16-bit counts of 0.01 mm/h, compressed as HDF5 compresses a chunk."""
+"""One archived frame: 16-bit counts of 0.01 mm/h, compressed like a chunk of HDF5."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ArchivedFrame:
     valid_time : datetime
         UTC, the end of the interval.
     chunk : bytes
-        Byte-shuffled and deflated counts (H, W), just as HDF5 stores them: moved between files without being unpacked.
+        Byte-shuffled and deflated counts (H, W), as HDF5 stores them, so that they move between files still compressed.
     wet_pixels, missing_pixels, saturated_pixels : int
         Pixels of 0.1 mm/h or more, without data, and above the range.
     corrections : int
-        How often another frame for this time has replaced what was there.
+        How often another frame for this time has replaced the stored one.
     """
 
     valid_time: datetime
@@ -67,12 +67,12 @@ class ArchivedFrame:
 
 
 def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
-    """A frame for the archive.
+    """Compress a frame for the archive.
 
     Parameters
     ----------
     rain_rate : float32 (H, W)
-        mm/h; rounded to 0.01. NaN stays NaN, and more than 655.34 mm/h becomes that and is counted.
+        mm/h; rounded to 0.01. NaN stays NaN; rates above 655.34 mm/h become 655.34 mm/h and are counted.
     valid_time : datetime
     """
     counts, saturated = ARCHIVED.to_counts(rain_rate.astype(np.float64))
@@ -87,5 +87,5 @@ def archived(rain_rate: Float32, valid_time: datetime) -> ArchivedFrame:
 
 
 def same_rain(one: ArchivedFrame, other: ArchivedFrame, shape: tuple[int, int]) -> bool:
-    """Whether two frames hold the same counts, whatever compressed them."""
+    """Whether two frames hold the same counts; their compression may differ."""
     return one.chunk == other.chunk or bool((one.counts(shape) == other.counts(shape)).all())

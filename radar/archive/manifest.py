@@ -24,7 +24,7 @@ _TALLIES = ("wet_pixels", "missing_pixels", "saturated_pixels", "corrections")
 
 
 def make_manifest(archive: Archive, before: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of an archive; entries of files that have not changed since `before` are taken over."""
+    """The manifest of an archive; entries of files unchanged since the manifest `before` are copied from it."""
     known = {file["path"]: file for series in before.get("series", []) for file in series["files"]}
     return {
         "version": 1,
@@ -35,7 +35,7 @@ def make_manifest(archive: Archive, before: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
-    """The manifest that was written last; empty if there is none that can be read."""
+    """The manifest that was written last; empty if it is missing or cannot be read."""
     try:
         content = json.loads((root / _NAME).read_text())
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
 
 
 def file_digests(root: Path) -> Callable[[Path], str]:
-    """SHA-256 of files of an archive: of those that are as in the last manifest, what it says, and others are read."""
+    """SHA-256 of files of an archive: from the last manifest for unchanged files, else computed from the file."""
     known = {file["path"]: file for series in read_manifest(root).get("series", []) for file in series["files"]}
 
     def digest(path: Path) -> str:
@@ -57,7 +57,7 @@ def file_digests(root: Path) -> Callable[[Path], str]:
 
 
 def save_manifest(root: Path, manifest: dict[str, Any]) -> None:
-    """Write by a rename: a reader sees the old manifest or the new one."""
+    """Write the manifest by a rename: a reader sees the old one or the new one."""
     root.mkdir(parents=True, exist_ok=True)
     write_text(root / _NAME, json.dumps(manifest, indent=1) + "\n")
 
@@ -79,7 +79,7 @@ def _series(archive: Archive, product: str, grid: str, known: dict[str, Any]) ->
 
 
 def _day(root: Path, day: StoredDay, series: Series, known: dict[str, Any]) -> dict[str, Any]:
-    """One day: its packed file with its digest, and its tallies with the loose frames in them."""
+    """The entry of one day: its packed file with a digest, and its counts, which include the loose frames."""
     path, loose = day.packed, len(day.loose())
     entry: dict[str, Any] = {"path": path.relative_to(root).as_posix(), "loose_frames": loose}
     if path.exists():
@@ -95,7 +95,7 @@ def _day(root: Path, day: StoredDay, series: Series, known: dict[str, Any]) -> d
 
 
 def _summary(tallies: dict[str, int], series: Series) -> dict[str, Any]:
-    """Tallies, and the fractions that follow from them; without known pixels the wet fraction is unknown."""
+    """Counts, and fractions computed from them; the wet fraction is null without known pixels."""
     pixels = tallies["frames"] * series.grid.shape[0] * series.grid.shape[1]
     known = pixels - tallies["missing_pixels"]
     wet = round(tallies["wet_pixels"] / known, 6) if known else None

@@ -34,12 +34,12 @@ _PATH_SPACING = 4
 _LEAST_TRACED = 64
 """Paths are traced from one pixel in `_PATH_SPACING` along edges of so many pixels or more, else from all."""
 _WET_DBZ = 7.0
-"""Echoes below this (about 0.06 mm/h) do not count as rain to be followed."""
+"""Echoes below this (about 0.06 mm/h) are not tracked."""
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How much detail is lost with lead time: a Gaussian of sigma = km_at_one_hour (lead / 60 min)^exponent."""
+    """The loss of detail with lead time: a Gaussian of sigma = km_at_one_hour (lead / 60 min)^exponent."""
 
     km_at_one_hour: float = 6.0
     exponent: float = 0.75
@@ -160,7 +160,7 @@ class Trajectories:
         self._from = cast(Float32, self._pixels - fine)
 
     def carry(self, field: Float32) -> Float32:
-        """`field` (H, W) carried along the paths: bilinear, NaN where they start outside it or at no data."""
+        """Carry `field` (H, W) along the paths, bilinearly; NaN where they start outside it or at missing data."""
         known = np.isfinite(field)
         total = self._sample(field if known.all() else np.where(known, field, np.float32(0)))
         weight = self._sample(known.astype(np.float32))
@@ -204,7 +204,7 @@ def extrapolate(rain_rate: Float32, motion: Float32, steps: int) -> Float32:
     Returns
     -------
     float32 (steps, H, W)
-        NaN where the rain would come from outside the data.
+        NaN where the path starts outside the data.
     """
     return carry_each([rain_rate] * steps, motion)
 
@@ -215,7 +215,7 @@ def carry_each(frames: Iterable[Float32], motion: Float32, direction: int = 1) -
 
 
 def carried(frames: Iterable[Float32], motion: Float32, direction: int = 1) -> Iterator[Float32]:
-    """As `carry_each`, one frame (H, W) after the other, as they come."""
+    """As `carry_each`, but lazily: yields one frame (H, W) after the other."""
     paths = Trajectories(motion, direction)
     for frame in frames:
         paths.extend()
@@ -223,20 +223,20 @@ def carried(frames: Iterable[Float32], motion: Float32, direction: int = 1) -> I
 
 
 def hold_inflow(forecast: Iterable[Float32], last: Float32) -> Iterator[Float32]:
-    """Give a forecast values where rain flows in from where no radar sees: what was last there goes on.
+    """Fill a forecast where its rain would come from missing data: the last known rain persists there.
 
     Parameters
     ----------
     forecast : iterable of float32 (H, W)
-        Leads 1, 2, ...; NaN where the rain would come from no data.
+        Leads 1, 2, ...; NaN where the rain would come from missing data.
     last : float32 (H, W)
         The last observed frame.
 
     Yields
     ------
     float32 (H, W)
-        NaN exactly where `last` is. A pixel whose path back leaves the data keeps the forecast of the lead before, that
-        is the rain that was last carried to it from where there is data.
+        NaN exactly where `last` is NaN. A pixel whose backward path leaves the data keeps the forecast of the previous
+        lead, which is the last rain that was carried to it from known data.
     """
     before = last
     for frame in forecast:
@@ -252,7 +252,7 @@ def smooth(rain_rate: Float32, sigma_pixels: float) -> Float32:
     filled = np.where(known, rain_rate, np.float32(0))
     total = cv2.GaussianBlur(filled, (0, 0), sigma_pixels, borderType=cv2.BORDER_CONSTANT)
     weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), sigma_pixels, borderType=cv2.BORDER_CONSTANT)
-    # Where there is data the weight is positive: the pixel itself counts.
+    # A pixel with data has a positive weight, since it counts itself.
     return np.where(known, total / np.maximum(weight, np.float32(1e-6)), np.float32(np.nan)).astype(
         np.float32, copy=False
     )
@@ -269,7 +269,7 @@ def to_present(rain_rate: Float32, motion: Float32) -> Float32:
 
 
 def halfway(before: Float32, after: Float32) -> Float32:
-    """The rain halfway in time between two frames, moved along with it rather than faded over.
+    """The rain halfway in time between two frames: it is moved, not cross-faded.
 
     The earlier frame is carried half the way forward along the motion between the two, the later one half the way
     back, and the mean is taken: semi-Lagrangian advection as in `radar.extrapolation.motion`.
@@ -282,7 +282,7 @@ def halfway(before: Float32, after: Float32) -> Float32:
     Returns
     -------
     float32 (H, W)
-        Where only one of the two has data, that one; NaN where neither has.
+        Where only one of the two has data, its value; NaN where neither has data.
     """
     motion = motion_field(np.stack([before, after])) * np.float32(0.5)
     forward, back = carry_each([before], motion)[0], carry_each([after], motion, direction=-1)[0]

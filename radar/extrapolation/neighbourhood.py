@@ -1,10 +1,9 @@
-"""Probabilities of rain from what a forecast says nearby, and from several forecasts for the same time.
+"""Probabilities of rain from the neighbourhood of each pixel, and from several forecasts for the same time.
 
-A single forecast puts its rain a little beside where it falls, by more the longer the lead time. So the share of
-pixels around a place at which it forecasts rain is a better probability there than a flat yes or no: the
-neighbourhood method (Theis, Hense and Damrath, 2005, doi:10.1017/S1350482705001763). Forecasts made a little
-earlier for the same time are further members of the sample: a time-lagged ensemble (Hoffman and Kalnay, 1983,
-doi:10.1111/j.1600-0870.1983.tb00189.x).
+A single forecast misplaces its rain, and more so the longer the lead time. The share of pixels around a place with
+forecast rain is therefore a better probability than yes or no: the neighbourhood method (Theis, Hense and Damrath,
+2005, doi:10.1017/S1350482705001763). Slightly earlier forecasts for the same time are further members of the sample: a
+time-lagged ensemble (Hoffman and Kalnay, 1983, doi:10.1111/j.1600-0870.1983.tb00189.x).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def half_width_km(lead_minutes: float) -> float:
-    """Half the edge of the square that counts as near: the further ahead, the less sure of the place.
+    """Half the edge of the square neighbourhood: it grows with lead time, as the place of rain becomes uncertain.
 
     Chosen by Brier scores on the training events: docs/lab/probabilities.md.
     """
@@ -30,14 +29,14 @@ def half_width_km(lead_minutes: float) -> float:
 
 
 def half_width_pixels(lead_minutes: float, pixel_size_km: float) -> int:
-    """The same in whole pixels, besides the one in the middle."""
+    """The same in whole pixels on each side of the middle one."""
     return round(half_width_km(lead_minutes) / pixel_size_km)
 
 
 def exceedance_probability(
     members: Sequence[Float32], threshold: float, half_width: int, weights: Sequence[int] | None = None
 ) -> Float32:
-    """The share of rain at or above a threshold in squares around each pixel, over all members.
+    """The share of pixels at or above a threshold in squares around each pixel, over all members.
 
     Parameters
     ----------
@@ -48,12 +47,12 @@ def exceedance_probability(
     half_width : int
         Squares have 2 * half_width + 1 pixels on a side; 0 is the pixel alone.
     weights : sequence of int or None
-        How much each member counts, the first at least 1; None counts all alike.
+        The weight of each member, at least 1 for the first; None weighs all equally.
 
     Returns
     -------
     float32 (H, W)
-        0 to 1, over the pixels with data; NaN where the first member has none.
+        0 to 1, over the pixels with data; NaN where the first member has no data.
     """
     known = [np.isfinite(member) for member in members]
     exceeding = [member >= threshold for member in members]
@@ -72,14 +71,14 @@ def pooled_shares(
     known : sequence of bool (H, W)
         Where each member has data.
     """
-    # Where the first member has data its own pixel counts, so the division is by 1 at least.
+    # Where the first member has data its own pixel counts, so the divisor is at least 1.
     pixels = np.maximum(_around(_count(known, weights), half_width), np.float32(1))
     hits = (_around(_count(members, weights), half_width) for members in exceeding)
     return [np.where(known[0], hit / pixels, np.float32(np.nan)) for hit in hits]
 
 
 def _count(masks: Sequence[Mask], weights: Sequence[int]) -> Float32:
-    """The weights of the members that say yes at each pixel."""
+    """The sum of the weights of the members whose mask is set, at each pixel."""
     total = np.zeros(masks[0].shape, np.float32)
     for mask, weight in zip(masks, weights, strict=True):
         total += np.float32(weight) * mask
@@ -87,7 +86,7 @@ def _count(masks: Sequence[Mask], weights: Sequence[int]) -> Float32:
 
 
 def _around(counts: Float32, half_width: int) -> Float32:
-    """Sums over squares, of whole numbers and so exact; nothing lies outside."""
+    """Sums over squares; exact, because they add whole numbers. Pixels outside the frame count as 0."""
     size = (2 * half_width + 1, 2 * half_width + 1)
     summed = cv2.boxFilter(counts, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
     return cast(Float32, np.rint(summed))

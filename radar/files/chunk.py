@@ -1,4 +1,4 @@
-"""Arrays as HDF5 stores a chunk of them with the filters shuffle and deflate; written as that, they are copied once."""
+"""Arrays as HDF5 stores a chunk with the filters shuffle and deflate; h5py then copies the bytes only once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from radar.counts import shuffled
 
 
 def deflated(values: npt.NDArray[Any]) -> bytes:
-    """Shuffled and deflated as fast as it goes.
+    """Shuffle and deflate an array, as fast as zlib can.
 
-    What is shuffled repeats itself in runs. Looking for runs alone is faster than zlib's own level 1, and for rain the
-    result is smaller.
+    Shuffled bytes come in runs of equal values. Matching runs alone is faster than zlib's level 1, and the result for
+    rain is smaller.
     """
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     return packer.compress(shuffled(values)) + packer.flush()

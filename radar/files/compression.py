@@ -1,4 +1,4 @@
-"""gzip and bzip2, undone within a bound: what is uploaded may be a bomb."""
+"""gzip and bzip2, decompressed within a bound: an upload may be a decompression bomb."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GZIP_MAGIC, _BZIP2_MAGIC = b"\x1f\x8b", b"BZh"
 
 
 class _Decompressor(Protocol):
-    """What zlib's and bz2's decompressors have in common."""
+    """The interface that zlib's and bz2's decompressors share."""
 
     @property
     def eof(self) -> bool: ...
@@ -28,7 +28,7 @@ class _Decompressor(Protocol):
 
 
 def decompressed(data: bytes, name: str, limit: int = UPLOADED.frame_bytes) -> bytes:
-    """`data` itself, or what it holds if its first bytes say gzip or bzip2.
+    """`data` itself, or its decompressed content if the first bytes are those of gzip or bzip2.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def decompressed(data: bytes, name: str, limit: int = UPLOADED.frame_bytes) -> b
 
 
 def is_compressed(data: bytes) -> bool:
-    """Whether the first bytes say gzip or bzip2."""
+    """Whether the first bytes are those of gzip or bzip2."""
     return data.startswith((_GZIP_MAGIC, _BZIP2_MAGIC))
 
 
 def beginning(data: bytes, name: str, count: int) -> bytes:
-    """The first `count` bytes of what `decompressed` would return, or fewer; nothing more is decompressed."""
+    """At most the first `count` bytes that `decompressed` would return; nothing more is decompressed."""
     if not is_compressed(data):
         return data[:count]
     first = b""
@@ -68,14 +68,14 @@ def beginning(data: bytes, name: str, count: int) -> bytes:
 
 
 def pieces(data: bytes, name: str, limit: int, size: int = _PIECE) -> Iterator[bytes]:
-    """What gzip or bzip2 hold, in pieces of at most `size` bytes, so that large archives are never whole in memory.
+    """The decompressed content in pieces of at most `size` bytes, so that a large archive is never whole in memory.
 
     Several members after each other are allowed, as both formats do.
 
     Raises
     ------
     UnreadableFile
-        As `decompressed`, as soon as it is seen.
+        As `decompressed`, as soon as the fault is reached.
     """
     kind, magic = ("gzip", _GZIP_MAGIC) if data.startswith(_GZIP_MAGIC) else ("bzip2", _BZIP2_MAGIC)
     # Parallel bzip2 writes a member for every 900 kB; a million empty ones would take hours.
@@ -100,7 +100,7 @@ def pieces(data: bytes, name: str, limit: int, size: int = _PIECE) -> Iterator[b
 
 
 def _undone(stream: _Decompressor, taken: bytes, size: int, name: str, kind: str) -> Iterator[bytes]:
-    """What some compressed bytes come to, however much that is, piece by piece."""
+    """Decompress some bytes, piece by piece, however large the result is."""
     while True:
         try:
             piece = stream.decompress(taken, size)
@@ -108,7 +108,7 @@ def _undone(stream: _Decompressor, taken: bytes, size: int, name: str, kind: str
             raise _damaged(name, kind, "a damaged one") from error
         if piece:
             yield piece
-        # zlib hands back what it has not consumed yet; bz2 keeps it.
+        # zlib hands unconsumed input back; bz2 keeps it.
         taken = getattr(stream, "unconsumed_tail", b"")
         if stream.eof or (len(piece) < size and not taken):
             return

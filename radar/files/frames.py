@@ -25,13 +25,13 @@ class FrameFormat:
     Parameters
     ----------
     name : str
-        With its article, for messages.
+        The format's name with its article, for messages.
     recognise : callable
         Whether the bytes of a file, decompressed, are of this format.
     read : callable
-        The frame, given those bytes and the file's name; raises UnreadableFile.
+        Returns the frame, given those bytes and the file's name; raises UnreadableFile.
     apart : bool
-        Whether files from strangers are read in a process of their own.
+        Whether uploaded files are read in a process of their own.
     """
 
     name: str
@@ -66,12 +66,12 @@ def iter_frames(
     read_hdf5 : callable
         Reads the bytes of one HDF5 file, given its name, e.g. in another process.
     limits : Limits
-        How large it may be.
+        How large the file may be.
 
     Raises
     ------
     UnreadableFile
-        None of these, damaged, too large, or a product that holds no rain rates.
+        The file has none of these formats, is damaged or too large, or its product holds no rain rates.
     """
     label = file_label(name)
     if is_tar(beginning(data, label, 512)):
@@ -108,7 +108,7 @@ _KINDS = {
     b"<?xml": "an XML file",
     b"ncols": "a grid as ASCII text",
 }
-"""What else people send, by its first bytes in small letters."""
+"""Other formats that people send, by their first bytes in lower case."""
 
 
 def _kind_of(content: bytes) -> str:

@@ -1,7 +1,7 @@
-"""HDF5 from strangers: what may be in such a file is checked before anything of it is read.
+"""HDF5 from untrusted sources: the structure of a file is checked before any of its content is read.
 
-The HDF5 library follows links to other files, loads filter plug-ins and inflates a chunk to whatever size it
-comes to. Here a file is an image in memory with hard links only, and its chunks are inflated outside the library.
+The HDF5 library follows links to other files, loads filter plug-ins and inflates a chunk to any size. Here a file is an
+image in memory with hard links only, and its chunks are inflated outside the library.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def opened(data: bytes, name: str) -> Iterator[h5py.File]:
     Raises
     ------
     UnreadableFile
-        A damaged file, links to other places, or whatever goes wrong inside the `with` block: damage may lie anywhere.
+        The file is damaged or has links to other places. Any failure inside the `with` block is reported as this error
+        too, since damage may lie anywhere.
     """
     try:
         file = h5py.File.in_memory(data)
@@ -74,13 +75,13 @@ def _check_links(file: h5py.File, name: str) -> None:
 
 
 class Attributes:
-    """Attributes of an object that may also stand in the objects above it; the nearest counts, one by one.
+    """Attributes of an object that may also stand in the objects above it; for each attribute the nearest one counts.
 
     Parameters
     ----------
     file : h5py.File
     paths : sequence of str
-        Groups, the nearest first, e.g. "dataset1/data1/what". Those that are not there have none.
+        Groups, the nearest first, e.g. "dataset1/data1/what". Groups that do not exist have no attributes.
     name : str
         The file's name for messages.
     """
@@ -91,13 +92,13 @@ class Attributes:
         self._groups = [group for group in found if isinstance(group, h5py.Group)]
 
     def text(self, attribute: str, default: str | None = None) -> str:
-        """A string, without the blanks and zero bytes around it; UnreadableFile if there is none and no default."""
+        """A string without surrounding blanks and zero bytes; raises UnreadableFile if missing without a default."""
         value = self._scalar(attribute, default)
-        said = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        return said.strip(" \0\t\r\n")
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        return text.strip(" \0\t\r\n")
 
     def number(self, attribute: str, *, finite: bool = True) -> float:
-        """A number; UnreadableFile if there is none, or, unless that is allowed, one that is not finite."""
+        """A number; raises UnreadableFile if it is missing, or if it is not finite and `finite` is set."""
         value = self._scalar(attribute, None)
         try:
             number = float(value)
@@ -133,9 +134,8 @@ def array(group: h5py.Group, dataset_name: str, shape: tuple[int, int], name: st
     Raises
     ------
     UnreadableFile
-        Another shape, too many pixels, objects instead of numbers, storage outside the file, virtual data
-        sets, filters other than deflate, shuffle and checksums, a checksum that does not fit, missing or oversized
-        chunks.
+        The data set has another shape, too many pixels, objects instead of numbers, storage outside the file, virtual
+        sources, filters other than deflate, shuffle and checksums, a wrong checksum, or missing or oversized chunks.
     """
     dataset = group.get(dataset_name)
     if not isinstance(dataset, h5py.Dataset):
@@ -168,7 +168,7 @@ def _filters(dataset: h5py.Dataset) -> list[tuple[int, int]]:
 
 
 def _from_chunks(dataset: h5py.Dataset, name: str) -> npt.NDArray[Any]:
-    """The data set from its chunks, each of which must be there and come to exactly its own size."""
+    """The data set from its chunks; each chunk must exist and decompress to exactly its own size."""
     chunk, shape = dataset.chunks, dataset.shape
     expected = math.prod(-(-size // edge) for size, edge in zip(shape, chunk, strict=True))
     chunk_bytes = math.prod(chunk) * dataset.dtype.itemsize
@@ -190,7 +190,7 @@ def _from_chunks(dataset: h5py.Dataset, name: str) -> npt.NDArray[Any]:
 
 
 def _unfiltered(raw: bytes, mask: int, dataset: h5py.Dataset, size: int, name: str) -> bytes:
-    """One chunk's bytes before the filters, which are undone last first; a bit of `mask` skips a filter."""
+    """One chunk's bytes without the filters, which are undone in reverse order; a bit of `mask` skips a filter."""
     applied = [code for index, (code, _flags) in enumerate(_filters(dataset)) if not mask >> index & 1]
     for index, code in reversed(list(enumerate(applied))):
         if code == _DEFLATE:
@@ -205,7 +205,7 @@ def _unfiltered(raw: bytes, mask: int, dataset: h5py.Dataset, size: int, name: s
 
 
 def _checked(raw: bytes, name: str) -> bytes:
-    """The bytes before their Fletcher checksum, which must fit."""
+    """The bytes in front of their Fletcher checksum, which must match."""
     content, stored = raw[:-_CHECKSUM_BYTES], int.from_bytes(raw[-_CHECKSUM_BYTES:], "little")
     expected, got = ((value >> 16) % 65535 << 16 | (value & 65535) % 65535 for value in (stored, fletcher32(content)))
     if len(raw) < _CHECKSUM_BYTES or expected != got:

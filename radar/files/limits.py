@@ -1,11 +1,11 @@
-"""Limits on the size of radar files: strict for uploads, wide for an operator's own disk."""
+"""Limits on the size of radar files: strict for uploads, wide for files on an operator's own disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 LARGEST_FRAME_PIXELS = 4_500_000
-"""Of one frame, whatever way it comes in; Europe at 2 km (2200 x 1900) fits."""
+"""Pixels of one frame, from any source; Europe at 2 km (2200 x 1900) fits."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Limits:
 
 
 UPLOADED = Limits(frame_bytes=16 * 2**20, archive_bytes=128 * 2**20, archive_files=64)
-"""The largest of DWD's frames has 4.2 MB, two hours of RV have 66 MB as binaries."""
+"""For uploads. The largest of DWD's frames has 4.2 MB, two hours of RV have 66 MB as binaries."""
 FOLLOWED = Limits(frame_bytes=64 * 2**20, archive_bytes=512 * 2**20, archive_files=512)
-"""Of files that an operator's feed fetches, which are held in memory."""
+"""For files that an operator's feed fetches, which are held in memory."""
 OWN = Limits(frame_bytes=256 * 2**20, archive_bytes=2**40, archive_files=1_000_000)
-"""Of files that an operator names: a month of RADKLIM has 8,928 files and 17 GB."""
+"""For files that an operator names: a month of RADKLIM has 8,928 files and 17 GB."""

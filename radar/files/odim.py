@@ -1,4 +1,4 @@
-"""ODIM HDF5 composites: the form in which DWD publishes its German composite, and its nowcast RV, today.
+"""ODIM HDF5 composites: the format in which DWD publishes its German composite and its nowcast RV today.
 
 Information model: OPERA, "EUMETNET OPERA weather radar information model for implementation with the HDF5
 file format", version 2.3. DWD's files have one composite, /dataset1/data1.
@@ -33,16 +33,16 @@ Quantity = Literal["RATE", "ACRR"]
 Bits = Literal[16, 32]
 
 _STEPS: dict[int, float] = {16: 100.0, 32: 1000.0}
-"""Of a quantity's unit, by the bits of a pixel; the highest code is no data."""
+"""Steps per unit of the quantity, by the bits of a pixel; the highest code marks no data."""
 _PROJ_WORD = re.compile(
     r"\+(proj|lat_[012]|lat_ts|lon_0|lonc|alpha|gamma|k|k_0|x_0|y_0|a|b|R|rf|f|ellps|datum|units|no_defs|type|towgs84)"
     r"(=[\w.,+-]+)?"
 )
-"""What a projection may be made of: PROJ would also take names of files and whole pipelines."""
+"""The allowed parameters of a projection: PROJ also accepts names of files and whole pipelines."""
 
 
 def is_odim(data: bytes) -> bool:
-    """Whether the bytes are HDF5 with the object group of ODIM; damaged HDF5 counts as ODIM, to be refused there."""
+    """Whether the bytes are HDF5 with ODIM's object group; damaged HDF5 counts as ODIM, whose reader refuses it."""
     if not is_hdf5(data):
         return False
     try:
@@ -53,7 +53,7 @@ def is_odim(data: bytes) -> bool:
 
 
 def is_odim_file(path: Path) -> bool:
-    """As `is_odim`, of a file of any size."""
+    """As `is_odim`, for a file of any size."""
     try:
         with h5py.File(path, "r") as file:
             return _has_object(file)
@@ -66,7 +66,7 @@ def _has_object(file: h5py.File) -> bool:
 
 
 def read_composite(data: bytes, name: str) -> Frame:
-    """As `read_odim`, of bytes that are HDF5; other HDF5 than ODIM is refused as NetCDF, which it nearly always is."""
+    """As `read_odim`, for any HDF5 bytes; HDF5 other than ODIM is refused as NetCDF, which it nearly always is."""
     if not is_odim(data):
         raise netcdf_refused(file_label(name))
     return read_odim(data, name)
@@ -77,15 +77,15 @@ def read_odim(data: bytes, name: str) -> Frame:
 
     Quantity RATE is mm/h; ACRR is mm in the file's interval. The end of the interval is the valid time; where that
     is later than the file's nominal time, the product is RV, or `how/simulated` is true, the frame is a forecast made
-    at the nominal time. Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) are the file's own, of integers and
-    floats of any width. An attribute that dataset1/data1 has not is that of dataset1, or of the file. The product is
-    the one that `prodname` begins with.
+    at the nominal time. Gain, offset, `nodata` (NaN) and `undetect` (0 mm/h) come from the file; pixels are integers or
+    floats of any width. An attribute that dataset1/data1 lacks is taken from dataset1, or from the file. `prodname`
+    begins with the product.
 
     Raises
     ------
     UnreadableFile
-        No composite, a product or quantity that is no rain rate, an attribute that is missing (it is named), a damaged
-        file, or one that reaches outside itself.
+        The file is not a composite, its product or quantity is not a rain rate, an attribute is missing (the error
+        names it), or the file is damaged or refers to other files.
     """
     name = file_label(name)
     with opened(data, name) as file:
@@ -110,17 +110,17 @@ def read_odim(data: bytes, name: str) -> Frame:
 
 
 def _is_simulated(file: h5py.File, name: str) -> bool:
-    """Whether the file says that no radar saw this: a boolean, in ODIM a text."""
+    """Whether the file declares simulated rain: a boolean, which ODIM writes as text."""
     return _inherited(file, "how", name).text("simulated", "False").lower() in ("true", "1", "1.0")
 
 
 def _inherited(file: h5py.File, kind: str, name: str) -> Attributes:
-    """Attributes "what", "where" or "how" of the first quantity, or else of its data set, or of the file."""
+    """The attributes "what", "where" or "how" of the first quantity, else of its data set, else of the file."""
     return Attributes(file, [f"dataset1/data1/{kind}", f"dataset1/{kind}", kind], name)
 
 
 def _time(what: Attributes, edge: str, name: str) -> datetime:
-    """The time at an edge of the interval, "start" or "end"; or the nominal time, ""."""
+    """The time at an edge of the interval, "start" or "end"; "" is the nominal time."""
     stamp = what.text(f"{edge}date") + what.text(f"{edge}time")
     try:
         return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
@@ -139,7 +139,7 @@ def _interval_minutes(start: datetime, end: datetime, product: str, name: str) -
 
 
 def _product(what: Attributes, name: str) -> str:
-    """The product; UnreadableFile for one that holds no rain rates."""
+    """The product; raises UnreadableFile if it holds no rain rates."""
     product = product_code(what.text("prodname", "RATE"))
     known = PRODUCTS.get(product)
     if known and known.refused:
@@ -171,7 +171,7 @@ def _rain_rate(file: h5py.File, what: Attributes, shape: tuple[int, int], minute
 
 
 def _equal(raw: npt.NDArray[Any], value: float) -> npt.NDArray[np.bool_]:
-    """Where pixels are a value of the file's attributes, NaN included."""
+    """Where pixels equal a value of the file's attributes; NaN equals NaN."""
     return np.isnan(raw) if math.isnan(value) else np.asarray(raw == value)
 
 
@@ -194,7 +194,7 @@ def _grid(where: Attributes, name: str) -> Grid:
 @lru_cache(maxsize=8)
 def _placed(projection: str, shape: tuple[int, int], scale: float, corner: tuple[float, float]) -> Grid:
     """The grid whose upper left pixel has its outer corner at a latitude and longitude."""
-    # Rows and columns from the projection's own origin are its metres, one pixel each.
+    # On a grid whose pixel (0, 0) is the projection's origin, x is column * scale, and y is -row * scale.
     origin = Grid(f"{shape[0]}x{shape[1]}", shape, scale / 1000, projection)
     row, column = origin.to_row_column(*corner)
     x, y = float(column) * scale, -float(row) * scale
@@ -226,7 +226,7 @@ def write_odim(frame: Frame, *, quantity: Quantity = "RATE", bits: Bits = 16) ->
     Raises
     ------
     GridMismatch
-        The grid has no projection, or not one of plain PROJ parameters.
+        The grid has no projection, or its projection has more than plain PROJ parameters.
     InvalidRain
         More rain than the bits hold.
     """
@@ -272,7 +272,7 @@ def _where(grid: Grid) -> dict[str, str | float]:
 
 
 def _codes(rain_rate: Float32, steps: float, no_data: int) -> npt.NDArray[np.float64]:
-    """Whole numbers of `steps` per mm/h, and `no_data` where the rain is NaN."""
+    """Rates as whole numbers, `steps` of them to 1 mm/h; `no_data` where the rain is NaN."""
     missing = np.isnan(rain_rate)
     value = np.rint(np.where(missing, 0, rain_rate) * np.float64(steps))
     if value.max(initial=0) >= no_data or value.min(initial=0) < 0:

@@ -1,4 +1,4 @@
-"""Radar files in, one sequence of rain out: whatever the container, the same numbers."""
+"""Reads radar files into one sequence of rain: the container does not change the numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from radar.sequence import FrameSequence
 
 @dataclass(frozen=True)
 class NamedBytes:
-    """A file that came without a path, e.g. as an upload. The name serves messages only."""
+    """A file without a path, e.g. an upload. The name is used in messages only."""
 
     name: str
     data: bytes
@@ -42,10 +42,10 @@ def open_sequence(
     ----------
     sources : iterable of str, Path or NamedBytes
         RADOLAN binaries (RY, YW, RZ, RX, RW, RV) and ODIM HDF5 composites, each plain, gzip or bzip2; tar archives of
-        them, as DWD publishes RV; or one path of a CF NetCDF or RYDL file that holds a whole sequence. What a file
-        is, its first bytes say, never its name.
+        them, as DWD publishes RV; or one path of a CF NetCDF or RYDL file that holds a whole sequence. The first bytes
+        of a file determine its format, never its name.
     start, end : datetime or None
-        Leave out earlier and later frames. NetCDF and RYDL files then read no others.
+        Leave out earlier and later frames. Of NetCDF and RYDL files the others are not read at all.
     observations_only : bool
         Refuse forecasts, lead 0 included: for callers that need history.
     variable : str or None
@@ -59,13 +59,13 @@ def open_sequence(
     Raises
     ------
     UnreadableFile
-        Not a file that is read here, or damaged.
+        A file is of an unknown format, or damaged.
     ProductMismatch, GridMismatch
-        Files that do not belong together.
+        The files do not belong together.
     IncompleteHistory
-        No files, two for one time, or a gap. All texts name the file, without its folder.
+        There are no files, two files for one time, or a gap. All messages name the file, without its folder.
     InvalidRequest
-        A forecast, where only observations will do.
+        A file holds a forecast, and `observations_only` is set.
     """
     listed = list(sources)
     if len(listed) == 1 and not isinstance(listed[0], NamedBytes):
@@ -96,7 +96,7 @@ def _opened_frames(path: Path, read: Callable[[Path], Iterator[Frame]]) -> Itera
 def _whole_sequence(
     path: Path, start: datetime | None, end: datetime | None, variable: str | None
 ) -> FrameSequence | None:
-    """What a file holds that is a sequence by itself; None if it is none."""
+    """The sequence in a file that holds a whole one; None for other files."""
     if not holds_sequence(path):
         return None
     if is_rydl_file(path):
@@ -105,7 +105,7 @@ def _whole_sequence(
 
 
 def holds_sequence(path: Path) -> bool:
-    """Whether a path is NetCDF or RYDL: version 3 by its first bytes, HDF5 if it is not ODIM; raises UnreadableFile."""
+    """Whether a path is NetCDF or RYDL: NetCDF 3 by its first bytes, HDF5 if it is not ODIM; raises UnreadableFile."""
     beginning = _contents(path, 8)
     if not is_netcdf(beginning):
         return False

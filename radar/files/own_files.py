@@ -1,8 +1,8 @@
-"""Radar files that an operator has on a disk of his own: archives of any size and depth, read as a stream.
+"""Radar files on an operator's own disk: archives of any size and depth, read as a stream.
 
-A month of RADKLIM comes as a tar file of tar.gz files, one for each day with 288 frames. Nothing is unpacked to a disk.
-Unlike `radar.files.tar`, which reads what strangers send, this goes through folders, long names and links, and on
-behind a damaged member.
+A month of RADKLIM is a tar file of tar.gz files, one for each day with 288 frames. Nothing is unpacked to a disk.
+Unlike `radar.files.tar`, which reads uploads, this module follows folders, long names and links, and continues after
+a damaged member.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from radar.files.rv import of_run
 from radar.frame import Frame, file_label
 
 _DEEPEST = 4
-"""Archives within archives: a tar of years, of months, of days."""
+"""Levels of archives within archives: a tar of years, of months, of days."""
 
 Report = Callable[[RaincellError], None]
-"""Told of a bad file, which the error names; it raises where one bad file spoils the whole."""
+"""Called with the error of each bad file, which the error names; it raises where one bad file must end the reading."""
 
 _OPENERS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
     b"\x1f\x8b": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file)),
@@ -38,10 +38,10 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
 
 
 class Readable(Protocol):
-    """A file of which only the next bytes can be read."""
+    """A file that can only be read forward."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes, all that are left if negative; none at the end."""
+        """Return at most `size` bytes, all remaining ones if `size` is negative; none at the end."""
 
 
 def own_frames(path: Path, report: Report | None = None) -> Iterator[Frame]:
@@ -52,46 +52,46 @@ def own_frames(path: Path, report: Report | None = None) -> Iterator[Frame]:
     path : Path
         RADOLAN, ODIM HDF5, or a tar archive: plain, gzip, bzip2 or xz.
     report : callable or None
-        Is told of each bad file in an archive, after which the next one is read; None raises at the first.
+        Called for each bad file in an archive, after which the next one is read; None raises at the first.
 
     Raises
     ------
     UnreadableFile
-        The file, or the archive as such, cannot be read.
+        The file, or the archive as a whole, cannot be read.
     OSError
-        The disk, not the file.
+        The disk fails.
     """
-    label, told = file_label(path.name), report or raise_it
+    label, report = file_label(path.name), report or raise_it
     with path.open("rb") as file:
-        for name, content in frame_files(file, label, OWN, told):
+        for name, content in frame_files(file, label, OWN, report):
             try:
                 for frame in iter_frames(content, name, limits=OWN):
                     yield of_run(frame) if name != label else frame
             except RaincellError as error:
                 if name == label:
                     raise
-                told(error)
+                report(error)
 
 
 def raise_it(error: RaincellError) -> None:
-    """The report of those who take a file whole or not at all."""
+    """The report for callers that need every file of an archive."""
     raise error
 
 
 def frame_files(
     file: Readable, name: str, limits: Limits, report: Report = raise_it, depth: int = 0
 ) -> Iterator[tuple[str, bytes]]:
-    """The files of one frame each in a file, as (name, decompressed contents): itself, or those in its archives.
+    """The single-frame files in a file, as (name, decompressed contents): the file itself, or those in its archives.
 
     Parameters
     ----------
     file : readable
         Read once from the beginning to the end: gzip, bzip2, xz, tar, these in each other, or anything else.
     name : str
-        Its name for messages, and of what is no archive.
+        The name for messages, and for a file that is not an archive.
     limits : Limits
     report : callable
-        Told of members that are damaged or too large; the others go on.
+        Called for members that are damaged or too large; the others are still read.
     depth : int
         In how many archives the file lies.
 
@@ -124,10 +124,10 @@ def _members(file: Readable, name: str, limits: Limits, report: Report, depth: i
         on_damage = staticmethod(damaged_header)
 
     count = 0
-    # Zeros are ignored, so that what stands behind a damaged header or another archive's end is found.
+    # Zeros are ignored, so that members after a damaged header or after another archive's end are found.
     with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|", tarinfo=Entry, ignore_zeros=True) as archive:
         for entry in archive:
-            cast(Any, archive).members.clear()  # which tarfile keeps, to go back to
+            cast(Any, archive).members.clear()  # tarfile keeps them all, to seek back to
             member = archive.extractfile(entry) if entry.isreg() else None
             if member is None:
                 continue
@@ -142,7 +142,7 @@ def _members(file: Readable, name: str, limits: Limits, report: Report, depth: i
 
 
 class _Entry(tarfile.TarInfo):
-    """A header that tells of damage, which tarfile takes for the end of an archive."""
+    """A header that raises an error where it is damaged; tarfile would take it for the end of the archive."""
 
     on_damage: Callable[[], None]
     _in_damage = False
@@ -164,7 +164,7 @@ class _Entry(tarfile.TarInfo):
 
 
 class _Joined:
-    """What was read of a file already, and then the rest of it."""
+    """A file whose first bytes were read already: those bytes, then the rest."""
 
     def __init__(self, head: bytes, rest: Readable) -> None:
         self._head, self._rest = head, rest
@@ -180,7 +180,7 @@ class _Joined:
 
 
 def _undone(file: Readable) -> tuple[bytes, Readable]:
-    """The first block of what a file holds once all compression is undone, and the file from its beginning."""
+    """The first block of the fully decompressed file, and that file from its beginning."""
     for _ in range(len(_OPENERS)):
         head = file.read(_BLOCK)
         file = _Joined(head, file)
@@ -192,7 +192,7 @@ def _undone(file: Readable) -> tuple[bytes, Readable]:
 
 
 def _is_tar(head: bytes) -> bool:
-    """Whether a first block is a tar header by its checksum: the oldest archives have no magic word."""
+    """Whether a first block is a tar header, judged by its checksum: the oldest archives have no magic word."""
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:

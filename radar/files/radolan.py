@@ -1,4 +1,4 @@
-"""RADOLAN binary composites of Deutscher Wetterdienst: a strict, bounded reader, and a writer.
+"""RADOLAN binary composites of Deutscher Wetterdienst (DWD): a strict, bounded reader, and a writer.
 
 A file is an ASCII header up to byte 0x03, then little-endian uint16 pixels (RX: single bytes), row by row from the
 south-west corner. Format: DWD, "RADOLAN/RADVOR: hoch aufgeloeste Niederschlagsanalyse und -vorhersage",
@@ -34,37 +34,37 @@ _NO_ECHO, _HIGHEST_ECHO = 0, 248
 def read_radolan(data: bytes, name: str) -> Frame:
     """Read one composite of rain or reflectivity.
 
-    RY, YW, RZ, RV, RW and unknown products whose header says amounts in 5 minutes: the rate is the correctly
-    rounded float32 of value x 10^precision x 60 / interval, which is what wradlib's `read_radolan_composite`
-    gives, times 60 / interval, as float32. (Its xarray engine multiplies in float32 and is one unit in the last
-    place off for three pixels in ten; the same rain in ODIM or CF files agrees with ours.) A pixel is NaN where the
-    no-data bit is set or its value is 2490 or 2500, and where the negative bit is set on a value other than 0,
-    since no rain rate is negative. Clutter and secondary bits keep the value.
+    RY, YW, RZ, RV, RW and unknown products whose header declares amounts in 5 minutes: the rate is the correctly
+    rounded float32 of value x 10^precision x 60 / interval. This equals the result of wradlib's
+    `read_radolan_composite`, times 60 / interval, as float32. (Its xarray engine multiplies in float32 and is one unit
+    in the last place off for three pixels in ten; the same rain in ODIM or CF files agrees with ours.) A pixel is NaN
+    where the no-data bit is set or its value is 2490 or 2500, and where the negative bit is set on a value other than
+    0, since no rain rate is negative. Clutter and secondary bits keep the value.
 
     RX: dBZ = value / 2 - 32.5, then mm/h by `RainScaling`. 0 is no echo, 0 mm/h; 249 (clutter), 250 (no data) and
-    what lies above are NaN: what rain there is behind clutter, nobody knows.
+    higher values are NaN: the rain behind clutter is unknown.
 
     Parameters
     ----------
     data : bytes
         The file, decompressed.
     name : str
-        Its name for messages.
+        The file's name for messages.
 
     Returns
     -------
     Frame
-        With a `reference_time` if it is of a forecast, lead 0 of RV included.
+        It has a `reference_time` if it belongs to a forecast, lead 0 of RV included.
 
     Raises
     ------
     UnreadableFile
-        Not what the header says, or a product that holds no rain rates.
+        The content contradicts the header, or the product holds no rain rates.
     """
     name = file_label(name)
     product = product_in(data, name)
     known = PRODUCTS.get(product)
-    # A product is recognised before its header is judged: what is no frame has other headers.
+    # The product is recognised before the header is checked: products that are not frames have other headers.
     if known and known.refused:
         raise refusal(known, name, _other_name(known, name))
     try:
@@ -108,17 +108,17 @@ def _reflectivity_rates(header: Header, name: str) -> Float32:
 
 
 def _amount_rates(header: Header, name: str) -> Float32:
-    """The rain rate in mm/h of each pixel code, if the header says amounts in a product's own interval."""
+    """The rain rate in mm/h of each pixel code, if the header declares amounts in the product's own interval."""
     precision, minutes = header.precision, header.interval_minutes
     known = PRODUCTS.get(header.product)
     wanted = known.timestep_minutes if known else 5
-    # Whole numbers are how codes of other meanings are declared: only products that are known to be mm may have them.
+    # A precision of whole numbers also declares codes of other meanings: only products known to be in mm may have it.
     coarsest = 0 if header.product in (*WRITTEN_PRODUCTS, "RW") else -1
     if minutes == wanted and -3 <= precision <= coarsest:
         return _rates(precision, minutes)
     got = f"10^{precision} mm in {minutes} minutes"
     if header.product not in (*WRITTEN_PRODUCTS, "RW"):
-        remedy = f"nothing says that these are rain rates (10^{precision} in {minutes} minutes); send RY or YW files"
+        remedy = f"its header does not declare rain rates (10^{precision} in {minutes} minutes); send RY or YW files"
         raise _refused(header.product, remedy, name)
     raise unreadable(name, f"a precision of {10**coarsest:g} to 0.001 mm in {wanted} minutes", got)
 
@@ -140,14 +140,14 @@ def _rates(precision: int, interval_minutes: int) -> Float32:
 def write_radolan(frame: Frame) -> bytes:
     """One frame as an uncompressed RADOLAN binary of format version 3, or 5 on WGS84 grids.
 
-    Rates are rounded to 0.01 mm in 5 minutes (0.12 mm/h); NaN becomes 0x29C4. The values 2490 and 2500, which
-    readers take for no data, become 2491 and 2501: 0.12 mm/h too much at 300 mm/h, but not missing. A frame of a
-    forecast has product RV; its header holds the reference time and the lead time.
+    Rates are rounded to 0.01 mm in 5 minutes (0.12 mm/h); NaN becomes 0x29C4. The values 2490 and 2500, which mark no
+    data for readers, become 2491 and 2501: 0.12 mm/h too much at 300 mm/h, but not missing. A frame of a forecast has
+    product RV; its header holds the reference time and the lead time.
 
     Raises
     ------
     InvalidRain
-        Rain above the 491.4 mm/h that 12 bits hold, or a frame that is no such product on one of DWD's grids.
+        Rain exceeds the 491.4 mm/h that 12 bits hold, or the frame is not of such a product on one of DWD's grids.
     """
     grid = frame.grid
     fits = frame.product in WRITTEN_PRODUCTS and (frame.product == "RV") == (frame.reference_time is not None)
@@ -176,7 +176,7 @@ def _codes(rain_rate: Float32) -> npt.NDArray[np.uint16]:
 
 
 def _header_bytes(frame: Frame) -> bytes:
-    """The header, its fields as wide as in DWD's files of that version."""
+    """The header, with fields as wide as in DWD's files of that version."""
     rows, columns = frame.grid.shape
     version, width = (3, 7) if _is_sphere(frame.grid) else (5, 10)
     made = (frame.reference_time or frame.valid_time).astimezone(UTC)
@@ -197,7 +197,7 @@ def _is_sphere(grid: Grid) -> bool:
 
 
 def _other_name(product: Product, name: str) -> str:
-    """The product in a name as DWD gives it, if it is another than the header's; it serves the message only."""
+    """The product in a file name of DWD's form, if the header names another one; it is used in a message only."""
     found = re.match(r"raa\d\d-([a-z%][a-z0-9])", name.lower())
     return found[1].upper() if found and found[1].upper() != product.code else ""
 

@@ -18,7 +18,7 @@ _START = re.compile(rb"([A-Z%][A-Z0-9])(\d{2})(\d{2})(\d{2})\d{5}(\d{2})(\d{2})(
 
 @dataclass(frozen=True)
 class Header:
-    """What a RADOLAN header says.
+    """The content of a RADOLAN header.
 
     `file_bytes` includes the header. `time` is UTC: of observations the end of the interval, of forecasts the time
     at which they were made. `lead_minutes` is None where the header has no lead time.
@@ -41,7 +41,7 @@ def is_radolan(data: bytes) -> bool:
 
 
 def product_in(data: bytes, name: str) -> str:
-    """The product of a file, without any judgement of the rest; UnreadableFile if the bytes are no RADOLAN file."""
+    """The product of a file, without a check of the rest; raises UnreadableFile for bytes other than RADOLAN."""
     start = _START.match(data)
     if start is None:
         raise unreadable(name, "a RADOLAN header", "none")
@@ -54,14 +54,14 @@ def parse_header(data: bytes, name: str) -> Header:
     Raises
     ------
     UnreadableFile
-        A tag that is missing, doubled or out of range, or a body of another length than the header says.
+        A tag is missing, doubled or out of range, or the body's length differs from the header's.
     """
     end = data.find(b"\x03", 0, _LONGEST_HEADER)
     start = _START.match(data)
     if start is None or end < 0:
         raise unreadable(name, "a RADOLAN header of at most 2,048 bytes", "none" if start is None else "no end of it")
     product = start[1].decode("ascii")
-    # The list of radars after MS is free text; nothing in it is a tag.
+    # The list of radars after MS is free text and contains no tags.
     tags = data[start.end() : end].split(b"MS", 1)[0]
     sign, digits = _tag(tags, rb"PR\s*E([+-])(\d\d)", name, "PR")
     rows, columns = _tag(tags, rb"GP\s*(\d{1,4})\s*x\s*(\d{1,4})", name, "GP")
@@ -106,12 +106,12 @@ def _check_length(header: Header, length: int, name: str) -> None:
 
 
 def grid_of(header: Header, pixel_bytes: int, name: str) -> Grid:
-    """The grid by shape and format version: since version 5 DWD's earth is the WGS84 ellipsoid.
+    """The grid for a shape and format version: since version 5 DWD's earth is the WGS84 ellipsoid.
 
     Raises
     ------
     UnreadableFile
-        No grid of that shape is known, or the body is not `pixel_bytes` for each of its pixels.
+        No grid of that shape is known, or the body does not have `pixel_bytes` bytes for each pixel.
     """
     by_shape = {
         (900, 900): "radolan" if header.version < 5 else "radolan-wgs84",
@@ -131,5 +131,5 @@ def grid_of(header: Header, pixel_bytes: int, name: str) -> Grid:
 
 
 def unreadable(name: str, expected: str, got: str) -> UnreadableFile:
-    """The error of a file that is not as DWD writes it."""
+    """The error for a file that differs from what DWD writes."""
     return UnreadableFile(expected=f"{expected} in {name}", got=got, remedy="send the file as DWD publishes it")

@@ -40,7 +40,7 @@ def read_archive(
     data : bytes
         A tar file of RADOLAN binaries or ODIM HDF5 composites: plain, gzip or bzip2.
     name : str
-        Its name for messages; frames are named after their members.
+        The archive's name for messages; frames are named after their members.
     read_hdf5 : callable
         Reads the bytes of one HDF5 member, given its name, e.g. in another process.
     limits : Limits
@@ -49,8 +49,8 @@ def read_archive(
     Raises
     ------
     UnreadableFile
-        As `radar.files.tar.members`; a member that is neither, that is damaged, or that belongs to another run or lead
-        time than its name says.
+        As `radar.files.tar.members`; also for a member that has neither format, is damaged, or belongs to another run
+        or lead time than its name.
     """
     for path, contents in members(data, file_label(name), limits):
         member = file_label(path)
@@ -67,16 +67,16 @@ def read_archive(
 
 
 def of_run(frame: Frame) -> Frame:
-    """A frame with the run that its member's name says, which the file itself must not contradict."""
+    """A frame with the run in its member's name; raises UnreadableFile if the file itself contradicts the name."""
     named = _NEW_NAME.fullmatch(frame.source)
     if named is None:
         return frame
     made, minutes = _time(named[1], frame.source), int(named[2])
-    said = frame.reference_time or made
-    if said != made or frame.valid_time != made + timedelta(minutes=minutes):
+    reference_time = frame.reference_time or made
+    if reference_time != made or frame.valid_time != made + timedelta(minutes=minutes):
         raise UnreadableFile(
             expected=f"a forecast made at {iso(made)}, {minutes} minutes ahead, in {frame.source}",
-            got=f"one made at {iso(said)} for {iso(frame.valid_time)}",
+            got=f"one made at {iso(reference_time)} for {iso(frame.valid_time)}",
             remedy="send the archive as DWD publishes it",
         )
     return replace(frame, reference_time=made)
@@ -101,12 +101,12 @@ def write_archive(sequence: FrameSequence, *, form: ArchiveForm, bits: Bits = 16
     form : {"binary", "odim"}
         tar.bz2 of RADOLAN binaries, or plain tar of ODIM HDF5 of quantity ACRR.
     bits : {16, 32}
-        Of ODIM pixels.
+        Width of ODIM pixels.
 
     Raises
     ------
     InvalidRain
-        No forecast of product RV, or rain that the form does not hold.
+        The sequence is not a forecast of product RV, or its rain exceeds the range of the form.
     """
     made = sequence.reference_time
     if made is None or sequence.product != "RV":

@@ -23,7 +23,7 @@ from radar.times import runs_of
 
 TIMESTEP_MINUTES = 5
 MOST_FRAMES = 288
-"""Of one sequence: a day, 0.9 GB."""
+"""The most frames of one sequence: a day, 0.9 GB."""
 
 _KEY = re.compile(r"\d{12}")
 _GRID = KNOWN_GRIDS["radolan"]
@@ -44,7 +44,7 @@ def rydl_times(path: str | Path) -> tuple[datetime, ...]:
     Raises
     ------
     UnreadableFile
-        No HDF5, or a key that is no time.
+        The file is not HDF5, or a key is not a time.
     """
     with _opened(path) as file:
         return tuple(_time(key, Path(path)) for key in sorted(file))
@@ -53,9 +53,9 @@ def rydl_times(path: str | Path) -> tuple[datetime, ...]:
 def read_rydl(path: str | Path, *, start: datetime | None = None, end: datetime | None = None) -> FrameSequence:
     """One sequence from a RYDL file: all frames from `start` to `end`, both included.
 
-    mm in 5 minutes become mm/h. Negative values and NaN are missing. The order of rows is RADOLAN's, row 0 south,
-    as `wradlib.io.read_radolan_composite` gives it and the data set was written; it is turned north up. A root
-    attribute `row_order` that begins with "row 0 is north" says otherwise.
+    mm in 5 minutes become mm/h. Negative values and NaN are missing. The file's rows have RADOLAN's order, row 0 south,
+    as `wradlib.io.read_radolan_composite` returns them; they are turned north up. Files whose root attribute
+    `row_order` begins with "row 0 is north" are not turned.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def read_rydl(path: str | Path, *, start: datetime | None = None, end: datetime 
     Raises
     ------
     IncompleteHistory
-        No frame in that time, a gap in it, or more than `MOST_FRAMES` frames: name a part of them.
+        The period has no frame, a gap, or more than `MOST_FRAMES` frames: choose a shorter one.
     UnreadableFile
-        Damaged, or data sets of another shape or of integers, whose unit nobody says.
+        The file is damaged, or its data sets have another shape or hold integers, whose unit is unknown.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -97,7 +97,7 @@ def rydl_sequences(
     Raises
     ------
     IncompleteHistory, UnreadableFile
-        As `read_rydl`, but for gaps.
+        As `read_rydl`, except for gaps.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -134,7 +134,7 @@ def _rain_rate(dataset: h5py.Dataset, key: str, path: Path) -> Float32:
     amount = dataset[()].astype(np.float64)
     if np.isinf(amount).any():
         raise _unreadable(path, "finite rain", f"infinite values at {key}")
-    # Hundredths of a millimetre, which the data set's floats only approach, times 12.
+    # The data set's floats only approximate hundredths of a millimetre, so they are rounded before the factor of 12.
     rate: Float32 = (amount * (60 / TIMESTEP_MINUTES)).astype(np.float32)
     rate[~(amount >= 0)] = np.nan
     return rate
@@ -151,7 +151,7 @@ def _time(key: str, path: Path) -> datetime:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[h5py.File]:
-    """The file, trusted to be what an operator put there; damage of any kind is an UnreadableFile."""
+    """The file, which is trusted since an operator put it there; damage of any kind raises UnreadableFile."""
     try:
         with h5py.File(path, "r") as file:
             yield file

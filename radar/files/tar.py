@@ -1,7 +1,7 @@
-"""tar archives from strangers: regular files at the top, read one at a time and never unpacked to a disk.
+"""tar archives from untrusted sources: regular files at the top, read one at a time and never unpacked to a disk.
 
-Python's tarfile also follows links, long names and sparse maps. None of these are in radar archives, and each has
-been a hole, so this reader knows plain POSIX headers only. Format: POSIX.1-1988, ustar.
+Python's tarfile also follows links, long names and sparse maps. Radar archives have none of these, and each has been a
+security hole, so this reader accepts plain POSIX headers only. Format: POSIX.1-1988, ustar.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from radar.files.limits import UPLOADED, Limits
 _BLOCK = 512
 _LARGEST_EXTENSION = 16 * 1024
 _LONGEST_PADDING = 2**20
-"""Archives are filled up to whole records; tape drives had records of up to a megabyte."""
+"""Archives are padded to whole records; tape drives had records of up to a megabyte."""
 _REGULAR, _EXTENSIONS = (b"0", b"\0"), (b"x", b"g")
 
 
@@ -33,13 +33,13 @@ def members(data: bytes, name: str, limits: Limits = UPLOADED) -> Iterator[tuple
     name : str
         The archive's name for messages.
     limits : Limits
-        The most files, and bytes to decompress.
+        The most files, and the most decompressed bytes.
 
     Raises
     ------
     UnreadableFile
-        More bytes or files than the limits, links, devices or folders, absolute or parent paths, the same
-        name twice, or a damaged archive.
+        The archive is damaged, exceeds the limits, or has links, devices, folders, absolute or parent paths, or the
+        same name twice.
     """
     limit, most = limits.archive_bytes, limits.archive_files
     if not is_compressed(data) and len(data) > limit:
@@ -68,14 +68,14 @@ def members(data: bytes, name: str, limits: Limits = UPLOADED) -> Iterator[tuple
 
 
 class _Reader:
-    """Exact counts of bytes out of pieces of any size."""
+    """Reads exact numbers of bytes from pieces of any size."""
 
     def __init__(self, source: Iterable[bytes]) -> None:
         self._source = iter(source)
         self._left = bytearray()
 
     def read(self, count: int) -> bytes:
-        """`count` bytes, fewer at the end."""
+        """Return `count` bytes, fewer at the end."""
         while len(self._left) < count and (piece := next(self._source, None)) is not None:
             self._left += piece
         taken = bytes(self._left[:count])
@@ -83,7 +83,7 @@ class _Reader:
         return taken
 
     def drain(self, limit: int) -> int:
-        """Read to the end, so that damage after the last member is seen, or beyond `limit` bytes; how many came."""
+        """Read to the end, which finds damage after the last member, or just beyond `limit` bytes; return the count."""
         count = len(self._left)
         for piece in self._source:
             count += len(piece)
@@ -97,7 +97,7 @@ def _slices(data: bytes) -> Iterator[bytes]:
 
 
 def _checked(header: bytes, name: str, largest_file: int) -> tuple[int, bytes]:
-    """Size and type of a member whose header is sound and of a kind that is read."""
+    """Size and type of a member; raises UnreadableFile for a damaged header or an unsupported kind."""
     if not is_tar(header) or _octal(header[148:156]) != sum(header[:148]) + 8 * 0x20 + sum(header[156:]):
         raise _unreadable(name, "a sound tar archive", "a damaged one")
     size, kind = _octal(header[124:136]), header[156:157]
@@ -110,14 +110,14 @@ def _checked(header: bytes, name: str, largest_file: int) -> tuple[int, bytes]:
 
 
 def _octal(field: bytes) -> int:
-    """A number of a header, -1 if it is none."""
+    """An octal number in a header; -1 if the field does not hold one."""
     digits = field.strip(b" \0")
     return int(digits, 8) if digits and not digits.strip(b"01234567") else -1
 
 
 def _safe_path(header: bytes, name: str) -> str:
     prefix, base = (field.split(b"\0", 1)[0].decode("ascii", "replace") for field in (header[345:500], header[:100]))
-    # GNU's own header keeps times where POSIX has the prefix.
+    # GNU's header keeps times where POSIX has the prefix.
     path = f"{prefix}/{base}" if prefix and header[257:263] == b"ustar\0" else base
     parts = path.removeprefix("./").replace("\\", "/").split("/")
     if not path or path.startswith("/") or ".." in parts or "" in parts or ":" in parts[0]:

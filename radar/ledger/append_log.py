@@ -1,9 +1,9 @@
-"""Files of JSON lines that only grow: several processes write, each into files of its own, and anybody reads.
+"""Files of JSON lines that only grow: several processes write, each to files of its own, and any process reads.
 
     FOLDER/<kind>-<YYYYMMDD>.<writer>.jsonl
 
-A line counts once it ends; what a crash or a full disk left of one is passed over, wherever it stands. Files of a day
-are named by the UTC day that their lines are about, so that a reader of a week opens a week's files.
+A line counts once it ends; unfinished lines, which a crash or a full disk leaves, are skipped. Files are named by the
+UTC day that their lines are about, so that a reader of a week opens a week's files.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from radar.system.journal import Line, append_lines, parse_line
 from radar.system.regular_file import open_regular
 
 QUIET_DAYS = 10
-"""Days for which nothing must have been added to a day before it is over: longer than any run or frame is kept."""
+"""A day is closed after so many days without an addition: longer than any run or frame is kept."""
 MOST_LINE_BYTES = 2**20
-"""Of a line: a record of a dozen models has some kilobytes."""
+"""The most bytes of a line: a record of a dozen models has some kilobytes."""
 
 
 class LogFile(NamedTuple):
-    """A file of the log: the day that its lines are about, and where it is."""
+    """A file of the log: the day that its lines are about, and its path."""
 
     day: date
     path: Path
 
 
 class AppendLog:
-    """Adds lines to files that nobody else writes.
+    """Adds lines to files that no other process writes.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if missing.
     kind : str
-        What the lines are: letters.
+        The kind of lines, in letters; it begins the files' names.
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
@@ -49,7 +49,7 @@ class AppendLog:
         self._writer = _new_writer()
 
     def append(self, time: datetime, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Add lines about the day of `time`, on the disk when this returns; raises OSError."""
+        """Add lines about the day of `time`; they are on disk when this returns. Raises OSError."""
         if not self._folder.is_dir():
             self._folder.mkdir(parents=True, exist_ok=True)
             sync(self._folder.parent)
@@ -57,7 +57,7 @@ class AppendLog:
         try:
             append_lines(path, lines, compact=True)
         except OSError:
-            self._writer = _new_writer()  # the next line does not join what was left of this one
+            self._writer = _new_writer()  # a new file, so that the next line does not join an unfinished one
             raise
 
 
@@ -67,12 +67,12 @@ class LogFollower:
     Parameters
     ----------
     folder : Path
-        It need not be there yet.
+        It may not exist yet.
     kind : str
     first, last : date or None
         Days to read; all if not given.
     without : set of date
-        Days to pass over.
+        Days to skip.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class LogFollower:
         self._first, self._last = first or date.min, last or date.max
         self._offsets: dict[Path, int] = {}
         self.damaged = 0
-        """How many whole lines could not be read as JSON objects."""
+        """The number of whole lines that are not JSON objects."""
         self.unreadable: dict[str, str] = {}
-        """Files that cannot be read, by name, and why: folders, pipes, devices, links to nothing."""
+        """Why files cannot be read, by name: folders, pipes, devices, broken links."""
 
     def read(self) -> Iterator[Line]:
-        """The lines that were added since the last call, day by day; raises OSError.
+        """Yield the lines that were added since the last call, day by day; raises OSError.
 
-        A file that cannot be read is passed over, and noted in `unreadable`.
+        A file that cannot be read is skipped, and noted in `unreadable`.
         """
         for day, path in log_files(self._folder, self._kind):
             if self._first <= day <= self._last and day not in self._without:
@@ -103,7 +103,7 @@ class LogFollower:
     def _new_lines(self, path: Path) -> Iterator[Line]:
         try:
             file = open_regular(path)
-        except FileNotFoundError:  # it was settled meanwhile
+        except FileNotFoundError:  # its day was settled meanwhile
             return
         except OSError as error:
             self.unreadable[path.name] = error.strerror or type(error).__name__
@@ -113,7 +113,7 @@ class LogFollower:
             file.seek(self._offsets.get(path, 0))
             while text := file.readline(MOST_LINE_BYTES):
                 if not text.endswith(b"\n") and len(text) < MOST_LINE_BYTES:
-                    return  # it is being written, or was left by a crash
+                    return  # the line is still being written, or was left by a crash
                 self._offsets[path] = file.tell()
                 yield from self._line(text)
 
@@ -125,7 +125,7 @@ class LogFollower:
 
 
 class RecordFollower:
-    """What readers of records have in common: what of their log could not be read."""
+    """Base of the readers of records: counts the parts of the log that cannot be read."""
 
     def __init__(self, log: LogFollower) -> None:
         self._log = log
@@ -133,12 +133,12 @@ class RecordFollower:
 
     @property
     def damaged(self) -> int:
-        """How many whole lines were no records of this version."""
+        """The number of whole lines that are not records of this version."""
         return self._log.damaged + self._no_records
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Files that cannot be read, by name, and why."""
+        """Why files cannot be read, by name."""
         return self._log.unreadable
 
 
@@ -154,7 +154,7 @@ def log_files(folder: Path, kind: str) -> list[LogFile]:
 
 
 def day_of(text: str) -> date | None:
-    """The day that YYYYMMDD is; None for none."""
+    """The day that a text YYYYMMDD names; None for any other text."""
     try:
         return datetime.strptime(text, "%Y%m%d").date()
     except ValueError:
@@ -162,7 +162,7 @@ def day_of(text: str) -> date | None:
 
 
 def days_over(folder: Path, kind: str, days: int, now: datetime) -> dict[date, list[Path]]:
-    """The files of the days that are older than the newest by more than `days`, and to which nothing is added."""
+    """The files of closed days, to which nothing is added, that are older than the newest day by more than `days`."""
     files = log_files(folder, kind)
     if not files:
         return {}

@@ -1,8 +1,8 @@
-"""Old days of a ledger as totals: their records add up to a small file and go.
+"""Old days of a ledger as totals: their records are added up in a small file and removed.
 
     FOLDER/scores-<YYYYMMDD>.totals.json
 
-Where a day has totals its records do not count any more, should a crash have left some of them.
+Once a day has totals its records no longer count, even if a crash has left some of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from radar.errors import UnreadableFile
 from radar.ledger.append_log import day_of, days_over
-from radar.ledger.ledger import KIND, PERSISTENCE, Key, LedgerFollower, Record, past_time, text_of
+from radar.ledger.ledger import KIND, PERSISTENCE, Key, LedgerFollower, ScoreRecord, past_time, text_of
 from radar.scores.sums import ScoreSums, from_json, to_json
 from radar.sequence import iso, midnight
 from radar.system.durable import sync
@@ -30,15 +30,15 @@ _NAME = re.compile(r"scores-(\d{8})\.totals\.json")
 
 
 class DayRow(NamedTuple):
-    """A total of one day.
+    """The total of one key over one day.
 
     Parameters
     ----------
     key : Key
     sums, persistence : ScoreSums
-        The model's, and those of persistence in the same records.
+        The sums of the model, and of persistence in the same records.
     first, last : datetime
-        The valid times that it is from.
+        The first and last valid time of the records in it.
     """
 
     key: Key
@@ -58,8 +58,8 @@ class DayRow(NamedTuple):
         )
 
 
-def rows_of(record: Record) -> list[DayRow]:
-    """The totals that a record alone comes to."""
+def rows_of(record: ScoreRecord) -> list[DayRow]:
+    """The totals of a single record."""
     still, time = record.sums.get(PERSISTENCE, ScoreSums()), record.valid_time
     return [
         DayRow(Key(record.product, record.grid, model, record.lead_minutes), sums, still, time, time)
@@ -76,7 +76,7 @@ def added_up(rows: Iterable[DayRow]) -> list[DayRow]:
 
 
 def settled_days(folder: Path) -> dict[date, Path]:
-    """The files of the days that have totals, oldest first."""
+    """The files of days with totals, oldest first."""
     try:
         found = [(_NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
     except FileNotFoundError:
@@ -101,9 +101,9 @@ def read_day(path: Path) -> list[DayRow]:
 
 
 def settle(folder: Path, days: int, now: datetime) -> list[date]:
-    """Settle the days that are older than the newest by more than `days`; those that were. Raises OSError.
+    """Settle the days that are older than the newest by more than `days`; returns the settled days. Raises OSError.
 
-    Killed at any moment, or done by several at a time, it leaves a ledger that comes to the same.
+    A kill at any moment, or several processes that settle at a time, do not change the ledger's sums.
     """
     over = days_over(folder, KIND, days, now)
     for day, paths in over.items():
@@ -119,10 +119,10 @@ def _settle(folder: Path, day: date, paths: list[Path]) -> None:
         rows = added_up(row for record in records for row in rows_of(record))
         _write(target, {"v": _VERSION, "rows": [_to_json(row) for row in rows]})
     if not _reads(target):
-        return  # damaged totals, or a link to nothing: what is left of the records stays
-    sync(folder)  # the totals have their name for good before the records go
+        return  # damaged totals, or a broken link: the remaining records stay
+    sync(folder)  # the totals' name is on disk before the records are removed
     for path in paths:
-        with suppress(IsADirectoryError, PermissionError):  # a folder of such a name is nobody's record
+        with suppress(IsADirectoryError, PermissionError):  # a folder of such a name holds no records
             path.unlink(missing_ok=True)
 
 
@@ -135,7 +135,7 @@ def _reads(target: Path) -> bool:
 
 
 def _write(target: Path, content: dict[str, Any]) -> None:
-    """Write a file unless there is one: who comes later may have found some of the records gone already."""
+    """Write a file unless it exists: a later process may have found some of the records removed already."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("w") as file:

@@ -1,4 +1,4 @@
-"""Statistics of observed frames: one record a frame, in files of `radar.ledger.append_log`, kind "inputs"."""
+"""Statistics of observed frames: one record per frame, in files of `radar.ledger.append_log`, kind "inputs"."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class InputRecord(NamedTuple):
     Parameters
     ----------
     product, grid : str
-        The grid by its key.
+        The grid is given by its key.
     time : datetime
-        UTC, its valid time.
+        The frame's valid time, UTC.
     wet_fraction : float or None
-        Of the known pixels, at 0.1 mm/h or more; None where none is known.
+        Share of the known pixels at 0.1 mm/h or more; None where no pixel is known.
     maximum : float or None
         mm/h; None where no pixel is known.
     missing_fraction : float
-        Of all pixels.
+        Share of all pixels.
     gap_minutes : float or None
-        Since the frame before; None for the first.
+        Time since the previous frame; None for the first.
     """
 
     product: str
@@ -49,7 +49,7 @@ class InputRecord(NamedTuple):
 
 
 def describe(product: str, grid: str, time: datetime, rain: Float32, before: datetime | None) -> InputRecord:
-    """The record of a frame (H, W) in mm/h, NaN = no data; `before` is the time of the frame before it."""
+    """The record of a frame (H, W) in mm/h, NaN = no data; `before` is the time of the previous frame."""
     known = np.isfinite(rain)
     count = int(np.count_nonzero(known))
     return InputRecord(
@@ -70,27 +70,27 @@ class InputWriter:
         self._log = AppendLog(folder, _KIND)
 
     def append(self, record: InputRecord) -> None:
-        """Add a record, on the disk when this returns; raises OSError."""
+        """Add a record; it is on disk when this returns. Raises OSError."""
         self._log.append(record.time, [{"v": _VERSION, **record._asdict(), "time": iso(record.time)}])
 
 
 class InputFollower(RecordFollower):
-    """Reads the records again and again, each frame's once: the one that was read first."""
+    """Reads new records at every call, one for each frame: the one that is read first."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(LogFollower(folder, _KIND))
         self._seen: set[tuple[str, str, datetime]] = set()
 
     def knows(self, product: str, grid: str, time: datetime) -> bool:
-        """Whether a frame's record was read."""
+        """Whether a record of the frame was read."""
         return (product, grid, time) in self._seen
 
     def forget(self, product: str, grid: str, before: datetime) -> None:
-        """Forget that records of older frames were read: those frames do not come again."""
+        """Forget which older frames have records: those frames do not come again."""
         self._seen = {key for key in self._seen if key[:2] != (product, grid) or key[2] >= before}
 
     def read(self) -> Iterator[InputRecord]:
-        """The records that were added since the last call; raises OSError."""
+        """Yield the records that were added since the last call; raises OSError."""
         for line in self._log.read():
             record = _of_line(line)
             self._no_records += record is None
@@ -100,7 +100,7 @@ class InputFollower(RecordFollower):
 
 
 def drop_old(folder: Path, days: int, now: datetime) -> None:
-    """Remove the records of days older than the newest by more than `days`, once nothing is added to them any more."""
+    """Remove the records of closed days that are older than the newest by more than `days`."""
     for paths in days_over(folder, _KIND, days, now).values():
         for path in paths:
             with suppress(IsADirectoryError, PermissionError):
@@ -126,7 +126,7 @@ def _of_line(line: Line) -> InputRecord | None:
 
 
 def _number(value: object) -> float | None:
-    """A number as records hold it, None for null; raises ValueError for anything else."""
+    """A number of a record, None for null; raises ValueError for anything else."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:

@@ -1,11 +1,11 @@
 """The scores of live forecasts: a record for every lead time of every run with an observation.
 
 Files are those of `radar.ledger.append_log`, kind "scores", by the day of the run's reference time. A record holds the
-sums of all that forecast the same: the run itself, the baselines, others beside it. They were compared on the same
-pixels.
-A record is known by its run and lead time, and counts once however often it stands there.
+sums of all forecasts for the same time: the run itself, the baselines, and unserved models. They were compared on the
+same pixels.
+Run and lead time identify a record. It counts once, even if the ledger holds it several times.
 
-Records of days long past are added up and go (`radar.ledger.days`): what is read here are the others.
+Records of old days are added up and removed (`radar.ledger.days`); this module reads the others.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from radar.sequence import iso
 from radar.system.journal import Line
 
 PERSISTENCE, EXTRAPOLATION, DWD = "persistence", "extrapolation", "dwd-rv"
-"""What forecasts that are no model's are called."""
+"""Names of forecasts that do not come from a model."""
 STAND_IN = "stand-in"
-"""The run itself, where something else was served instead of the model; see the record's method."""
+"""The run itself, where another method stood in for the model; see the record's method."""
 KIND = "scores"
-"""Of the files."""
+"""The kind of these files."""
 _VERSION = 1
 _LONGEST_LEAD = 31 * 24 * 60
 _LONGEST_NAME = 300
 _AHEAD = timedelta(days=2)
-"""How far ahead of this clock another's may write."""
+"""How far a writer's clock may be ahead of this one."""
 
 
 def model_reference(name: str, version: str) -> str:
-    """What a model's version is called in records."""
+    """The name of a model's version in records."""
     return f"{name}/{version}"
 
 
 @dataclass(frozen=True)
-class Record:
+class ScoreRecord:
     """The sums of one lead time of one run.
 
     Parameters
     ----------
     run : str
-        Its id.
+        The run's id.
     product, grid : str
-        The grid by its key.
+        The grid is given by its key.
     reference_time : datetime
-        UTC, of the newest frame that the forecasts start from.
+        Time of the newest frame that the forecasts start from, UTC.
     lead_minutes : int
     served : str
-        Which of `sums` was served: a model's reference, or `STAND_IN`.
+        The key in `sums` of the served forecast: a model's reference, or `STAND_IN`.
     method : str
-        What made the served one: "model", "extrapolation", "persistence".
+        How the served forecast was made: "model", "extrapolation", "persistence".
     sums : mapping of str to ScoreSums
         By model reference ("name/version"), `PERSISTENCE`, `EXTRAPOLATION`, `DWD`.
     """
@@ -75,17 +75,17 @@ class Record:
 
     @property
     def id(self) -> tuple[str, int]:
-        """What it counts once by."""
+        """The identity of the record: run and lead time."""
         return self.run, self.lead_minutes
 
     @property
     def valid_time(self) -> datetime:
-        """UTC, of the observation."""
+        """The time of the observation, UTC."""
         return self.reference_time + timedelta(minutes=self.lead_minutes)
 
 
 class Key(NamedTuple):
-    """What scores are added up by."""
+    """The key by which scores are added up."""
 
     product: str
     grid: str
@@ -94,7 +94,7 @@ class Key(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What two forecasts of the same run and lead time came to, on the same pixels."""
+    """The sums of two forecasts of the same run and lead time, on the same pixels."""
 
     product: str
     grid: str
@@ -110,13 +110,13 @@ class LedgerWriter:
     def __init__(self, folder: Path) -> None:
         self._log = AppendLog(folder, KIND)
 
-    def append(self, record: Record) -> None:
-        """Add a record, on the disk when this returns; raises OSError."""
+    def append(self, record: ScoreRecord) -> None:
+        """Add a record; it is on disk when this returns. Raises OSError."""
         self._log.append(record.reference_time, [_to_line(record)])
 
 
 class LedgerFollower(RecordFollower):
-    """Reads a ledger again and again, each record once, whoever wrote it how often.
+    """Reads a ledger's new records at every call, each record once, even if it was written several times.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class LedgerFollower(RecordFollower):
     since, until : datetime or None
         Reference times, both included.
     without : set of date
-        Days to pass over: those that have totals, see `radar.ledger.days`.
+        Days to skip: those that have totals, see `radar.ledger.days`.
     """
 
     def __init__(
@@ -137,53 +137,53 @@ class LedgerFollower(RecordFollower):
         first, last = since.date() if since else None, until.date() if until else None
         super().__init__(LogFollower(folder, KIND, first, last, without))
         self._since, self._until = since, until
-        self._seen: dict[str, set[int]] = {}
+        self._read_leads: dict[str, set[int]] = {}
 
     def knows(self, run: str, lead_minutes: int) -> bool:
         """Whether a record was read."""
-        return lead_minutes in self._seen.get(run, ())
+        return lead_minutes in self._read_leads.get(run, ())
 
-    def read(self) -> Iterator[Record]:
-        """The records that were added since the last call; raises OSError."""
+    def read(self) -> Iterator[ScoreRecord]:
+        """Yield the records that were added since the last call; raises OSError."""
         for line in self._log.read():
             record = self._first(line)
             if record and self._asked_for(record.reference_time):
                 yield record
 
     def forget(self, beginning: str, before: datetime) -> None:
-        """Forget the ids of runs of which no record comes any more.
+        """Forget the ids of runs that get no more records.
 
         Parameters
         ----------
         beginning : str
-            Of the ids of a series' runs: the part before their reference time.
+            The beginning of the ids of a series' runs: the part before the reference time.
         before : datetime
             Reference times before this are forgotten.
         """
         oldest = f"{beginning}.{before:%Y%m%dT%H%MZ}"
-        old = [run for run in self._seen if run.startswith(f"{beginning}.") and run < oldest]
+        old = [run for run in self._read_leads if run.startswith(f"{beginning}.") and run < oldest]
         for run in old:
-            del self._seen[run]
+            del self._read_leads[run]
 
     def _asked_for(self, time: datetime) -> bool:
         return (self._since or time) <= time <= (self._until or time)
 
-    def _first(self, line: Line) -> Record | None:
+    def _first(self, line: Line) -> ScoreRecord | None:
         try:
             record = _of_line(line)
         except (RaincellError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
             self._no_records += 1
             return None
-        seen = self._seen.setdefault(record.run, set())
-        if record.lead_minutes in seen:
+        lead_minutes_read = self._read_leads.setdefault(record.run, set())
+        if record.lead_minutes in lead_minutes_read:
             return None
-        seen.add(record.lead_minutes)
+        lead_minutes_read.add(record.lead_minutes)
         return record
 
 
 def read_records(
     folder: Path, product: str | None = None, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[Record]:
+) -> Iterator[ScoreRecord]:
     """The records of runs with reference times from `since` to `until`, both included; each counts once."""
     for record in LedgerFollower(folder, since, until).read():
         if product in (None, record.product):
@@ -210,9 +210,9 @@ def read_pairs(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Pair]:
-    """What two models, by reference, came to wherever both forecast, in order of reference and lead time.
+    """The sums of two models, given by reference, wherever both forecast, in order of reference time and lead time.
 
-    Of several runs of one reference time the one that was scored last counts.
+    Of several runs of one reference time the last scored one counts.
     """
     pairs = {
         (record.product, record.grid, record.reference_time, record.lead_minutes): record
@@ -230,7 +230,7 @@ def paired_by_reference_time(
     Returns
     -------
     tuple of float64 (starts, LIVE.size)
-        In order of reference time; starts that have none of the lead times are left out.
+        In order of reference time; starts without any of the lead times are left out.
     """
     chosen = [pair for pair in pairs if lead_minutes is None or pair.lead_minutes in lead_minutes]
     starts: dict[tuple[datetime, str, str], list[Pair]] = {}
@@ -243,7 +243,7 @@ def paired_by_reference_time(
     return (np.stack(mine), np.stack(theirs)) if rows else (empty, empty)
 
 
-def _to_line(record: Record) -> Line:
+def _to_line(record: ScoreRecord) -> Line:
     return {
         "v": _VERSION,
         "run": record.run,
@@ -258,10 +258,10 @@ def _to_line(record: Record) -> Line:
     }
 
 
-def _of_line(line: Line) -> Record:
+def _of_line(line: Line) -> ScoreRecord:
     if line["v"] != _VERSION:
         raise ValueError("another version")
-    record = Record(
+    record = ScoreRecord(
         run=text_of(line["run"]),
         product=text_of(line["product"]),
         grid=text_of(line["grid"]),
@@ -277,14 +277,14 @@ def _of_line(line: Line) -> Record:
 
 
 def text_of(value: object) -> str:
-    """A name as records hold it; raises ValueError for anything else, since it becomes a label of a metric."""
+    """A name in a record; raises ValueError for anything else, since the name becomes a label of a metric."""
     if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isprintable():
         raise ValueError("no name")
     return value
 
 
 def past_time(value: object) -> datetime:
-    """A time with its zone that is not far ahead: one of the year 9999 would make all others old."""
+    """A time with a zone; raises ValueError if it is far ahead: one in the year 9999 would make all others old."""
     time = datetime.fromisoformat(str(value))
     if time.tzinfo is None or time > datetime.now(UTC) + _AHEAD:
         raise ValueError("a time without its zone, or ahead")

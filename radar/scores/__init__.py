@@ -1,4 +1,4 @@
 """Scores of forecasts: sums that add up, and functions that read them.
 
-Nothing here reads a file or knows who made a forecast.
+Nothing here reads files, or depends on how a forecast was made.
 """

@@ -1,4 +1,4 @@
-"""Errors that weigh heavy rain as much as there is little of it: the one home of the weights.
+"""Balanced errors, which weigh rare heavy rain more: the only place with these weights.
 
 Shi et al. (2017), arXiv:1706.03458. Sums are additive, as in `radar.scores.pixels`.
 """
@@ -12,11 +12,11 @@ from radar.sequence import Float32
 
 BALANCED_FROM = (2.0, 5.0, 10.0, 30.0)
 BALANCED_WEIGHTS = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""mm/h, and how much a pixel counts below the first, from the first on, and so forth."""
+"""Bounds in mm/h, and the weight of a pixel below the first, from the first to the second, and so on."""
 
 
 def balanced_weight(rain_rate: Float32) -> Float32:
-    """How much each pixel of an array of observed rain in mm/h counts; NaN, which must not count, as dry."""
+    """The weight of each pixel of an array of observed rain in mm/h; NaN, which must not count, weighs as dry."""
     limits = np.array(BALANCED_FROM, np.float32)
     known = np.nan_to_num(rain_rate, nan=0.0)
     return np.array(BALANCED_WEIGHTS, np.float32)[np.searchsorted(limits, known, side="right")]
@@ -25,8 +25,8 @@ def balanced_weight(rain_rate: Float32) -> Float32:
 def balanced_error_sum(forecast: Float32, observed: Float32, weight: Float32) -> ErrorSum:
     """Weighted errors of two arrays of one shape in network units; NaN in either does not count.
 
-    `mae` of the sum is the balanced MAE, and its `squared / count` the balanced MSE: divided by pixels, as the
-    balanced loss is, and not by weights.
+    `mae` of the sum is the balanced MAE, and its `squared / count` is the balanced MSE: both are divided by the number
+    of pixels, like the balanced loss, and not by the weights.
     """
     difference = forecast - observed
     known = np.isfinite(difference)

@@ -1,4 +1,4 @@
-"""Confidence intervals of scores: the starts of forecasts are resampled, and each sample is scored anew.
+"""Confidence intervals of scores: the starts of forecasts are resampled, and each sample is scored.
 
 Forecasts that start soon after each other see the same rain, so starts are drawn in blocks of consecutive ones:
 the circular block bootstrap of Politis and Romano (1992), in which the first start follows the last.
@@ -18,13 +18,13 @@ from radar.scores.pixels import Float64
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 _DEFINED = 0.9
-"""Share of the resamples in which a score must be defined: rain that few starts have is in few samples."""
+"""Share of the resamples in which a score must be defined: rain of few starts is in few resamples."""
 _FEWEST_BLOCKS = 4
-"""Of which a spread is worth anything, and Student's quantile known."""
+"""The fewest blocks for a meaningful spread and a known quantile of Student."""
 
 
 class Interval(NamedTuple):
-    """Bounds of a score, arrays of one shape; NaN where there is no telling."""
+    """Bounds of a score, arrays of one shape; NaN where they are unknown."""
 
     low: Float64
     high: Float64
@@ -43,13 +43,13 @@ def draw_starts(starts: int, block: int, *, resamples: int = RESAMPLES, seed: in
     starts : int
         How many forecasts there are, in order of time.
     block : int
-        How many consecutive ones are drawn together, from `block_length`.
+        How many consecutive starts are drawn together, from `block_length`.
 
     Returns
     -------
     float64 (resamples, starts)
-        Each row sums to `starts`. No rows at all where there are fewer than two blocks: one spell of rain does not
-        tell how much spells differ.
+        Each row sums to `starts`. With fewer than two blocks there are no rows: one spell of rain does not show how
+        much spells differ.
     """
     if starts < 2 * block:
         return np.empty((0, starts))
@@ -65,20 +65,20 @@ def resample(sums: Float64, draws: Float64) -> Float64:
 
 
 def interval(values: Float64, blocks: float, confidence: float = CONFIDENCE) -> Interval:
-    """Where a score lies, from its values (resamples, ...) over resamples of so many `blocks`; NaN values are left out.
+    """The interval of a score, from its values (resamples, ...) over resamples of so many `blocks`; NaN is left out.
 
-    Resamples of few blocks differ less than what they stand for. So more of them is taken than the middle `confidence`:
-    as much as makes the interval of a mean as wide as Student's (the expanded percentile of Hesterberg, 2015), all of
-    them with fewer than four blocks. A score's own bounds, as 0 and 1, are kept.
+    Resamples of few blocks vary less than independent samples would. The interval therefore spans more than the middle
+    `confidence` of them: the interval of a mean becomes as wide as Student's (the expanded percentile of Hesterberg,
+    2015). With fewer than four blocks it spans all of them. A score's own bounds, such as 0 and 1, are kept.
 
-    NaN where more than a tenth of the values are, and where there are none.
+    The bounds are NaN where more than a tenth of the values are NaN, and without any values.
     """
     if not len(values):
         return Interval(np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan))
     enough = np.isfinite(values).mean(axis=0) >= _DEFINED
-    told = np.where(enough, values, 0.0)
+    defined = np.where(enough, values, 0.0)
     left_out = _tail(blocks, confidence)
-    low, high = np.nanquantile(told, [left_out, 1 - left_out], axis=0)
+    low, high = np.nanquantile(defined, [left_out, 1 - left_out], axis=0)
     return Interval(np.where(enough, low, np.nan), np.where(enough, high, np.nan))
 
 
@@ -90,7 +90,7 @@ def _tail(blocks: float, confidence: float) -> float:
 
 
 class Estimate(NamedTuple):
-    """A score and the bounds that it most likely has, arrays of one shape."""
+    """A score and the bounds of its confidence interval, arrays of one shape."""
 
     value: Float64
     low: Float64
@@ -116,7 +116,7 @@ def estimate(sums: Float64, read: Read, block: int) -> Estimate:
     Returns
     -------
     Estimate
-        Bounds are NaN where there are too few starts to tell.
+        Bounds are NaN with too few starts.
     """
     samples = read(resample(sums, draw_starts(len(sums), block)))
     return Estimate(read(sums.sum(axis=0)), *interval(samples, len(sums) / block))
@@ -127,9 +127,10 @@ def estimate_difference(
 ) -> Estimate:
     """How much a score of `mine` is above that of `theirs`, both as in `estimate` and over the same starts.
 
-    Pairs: every resample takes the same starts of both, so that rain that is hard for both does not blur the
-    difference. Where the interval leaves 0 out, one is better. It is Student's, from the spread over the resamples:
-    of few blocks their quantiles would be too narrow. NaN bounds with fewer than four blocks.
+    The starts are paired: every resample takes the same starts of both, so that rain that is hard for both does not
+    widen the interval. One of the two is better where the interval excludes 0. The interval is Student's, from the
+    spread over the resamples: with few blocks their quantiles would be too narrow. With fewer than four blocks the
+    bounds are NaN.
     """
     value, blocks = read(mine.sum(axis=0)) - read(theirs.sum(axis=0)), len(mine) / block
     if blocks < _FEWEST_BLOCKS:
@@ -150,7 +151,7 @@ def student_quantile(probability: float, freedom: float) -> float:
     Raises
     ------
     ValueError
-        A probability outside of 0 to 1, or fewer than 3 degrees.
+        The probability is outside 0 to 1, or there are fewer than 3 degrees of freedom.
     """
     if not 0 < probability < 1 or not freedom >= 3:
         raise ValueError(f"expected a probability within 0 and 1 and 3 degrees or more, got {probability}, {freedom}")

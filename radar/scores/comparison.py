@@ -1,4 +1,4 @@
-"""A forecast frame beside its observation, in every form that a score reads; each form is made once, when asked for."""
+"""A forecast frame and its observation, in every form that scores read; each form is computed once, when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radar.scores.spectrum import SpectrumSum, spectrum_sum
 from radar.sequence import Float32
 
 UNITS = RainScaling()
-"""The network units of every method's SSIM, PSNR and balanced errors, whatever its own are."""
+"""The network units of SSIM, PSNR and balanced errors, the same for every method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What the sums of a frame are made from.
+    """The data from which the sums of a frame are computed.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Comparison:
     probabilities : mapping of float to float32 (H, W)
         By threshold in mm/h, 0 to 1; empty where none were forecast.
     ensemble : float32 (M, H, W) or None
-        mm/h, where the forecast has members.
+        mm/h; None where the forecast has no members.
     """
 
     forecast: Field

@@ -1,4 +1,4 @@
-"""Fractions skill score: is the right share of the neighbourhood wet, even where no pixel is hit?
+"""Fractions skill score: compares the wet share of neighbourhoods, so that a near miss counts.
 
 Roberts and Lean (2008), doi:10.1175/2007MWR2123.1. Sums are additive, as in `radar.scores.pixels`.
 """
@@ -48,23 +48,23 @@ def fraction_sum(forecast: Float32, observed: Float32, threshold: float, pixels:
         Width of the neighbourhoods, from `scale_pixels`.
     """
     known = np.isfinite(forecast) & np.isfinite(observed)
-    said = wet_pixels((forecast >= threshold) & known, pixels)
-    seen = wet_pixels((observed >= threshold) & known, pixels)
+    forecast_wet = wet_pixels((forecast >= threshold) & known, pixels)
+    observed_wet = wet_pixels((observed >= threshold) & known, pixels)
     centres, square = known.astype(np.uint8), cv2.NORM_L2SQR
     area = float(pixels) ** 4  # counts become fractions, squared
     return FractionSum(
-        difference=cv2.norm(said, seen, square, centres) / area,
-        reference=(cv2.norm(said, square, centres) + cv2.norm(seen, square, centres)) / area,
+        difference=cv2.norm(forecast_wet, observed_wet, square, centres) / area,
+        reference=(cv2.norm(forecast_wet, square, centres) + cv2.norm(observed_wet, square, centres)) / area,
     )
 
 
 def wet_pixels(wet: Bool, pixels: int) -> Float32:
-    """How many pixels are wet in the neighbourhood of each, (H, W); nothing is wet outside the frame."""
+    """The number of wet pixels in the neighbourhood of each pixel, (H, W); pixels outside the frame count as dry."""
     ones, size = wet.astype(np.uint8), (pixels, pixels)
     return cast(Float32, cv2.boxFilter(ones, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_CONSTANT))
 
 
 def fss(sums: FractionSum) -> float:
     """Fractions skill score, 0 to 1; NaN where nothing was forecast or observed."""
-    # (a - b)^2 is at most a^2 + b^2; rounding alone may say otherwise.
+    # (a - b)^2 is at most a^2 + b^2; only rounding can exceed it.
     return 1 - ratio(cast(float, np.minimum(sums.difference, sums.reference)), sums.reference)

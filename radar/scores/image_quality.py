@@ -1,4 +1,4 @@
-"""Scores of frames as pictures, SSIM and PSNR, as the video-prediction literature has them.
+"""Scores of frames as pictures, SSIM and PSNR, as in the literature on video prediction.
 
 Both are of frames in network units (`radar.rain.RainScaling`: dBZ from -10 to 60 as 0 to 1), so their data range is 1.
 Sums are additive, as in `radar.scores.pixels`.
@@ -21,14 +21,14 @@ _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
 
 
 def ssim_sum(forecast: Float32, observed: Float32) -> MeanSum:
-    """Structural similarity: alike in mean, contrast and pattern, window by window.
+    """Structural similarity: compares mean, contrast and pattern, window by window.
 
     Wang et al. (2004), doi:10.1109/TIP.2003.819861: Gaussian windows of 11 x 11 pixels, sigma 1.5.
 
     Parameters
     ----------
     forecast, observed : float32 (H, W)
-        Network units, 0 to 1. Only windows that lie in the frame and have no NaN in either count.
+        Network units, 0 to 1. Only windows within the frame and without NaN in either field count.
     """
     known = np.isfinite(forecast) & np.isfinite(observed)
     unknown = (~known).astype(np.float32)
@@ -38,14 +38,14 @@ def ssim_sum(forecast: Float32, observed: Float32) -> MeanSum:
 
 
 def ssim(sums: MeanSum) -> float:
-    """Mean structural similarity, up to 1; 1 where both are dry, too; NaN without any whole window."""
+    """Mean structural similarity, up to 1; also 1 where both are dry; NaN without any whole window."""
     return ratio(sums.total, sums.count)
 
 
 def psnr(errors: ErrorSum) -> float:
     """Peak signal-to-noise ratio in dB of errors in network units: 10 log10(1 / mean squared error).
 
-    NaN without any pixel, and without any error, where it is infinite.
+    NaN without any pixel; NaN too without any error, where it would be infinite.
     """
     return cast(float, 10 * np.log10(ratio(1.0, mse(errors))))
 
@@ -63,6 +63,6 @@ def _blur(field: Float32) -> Float32:
 
 
 def _inner(field: Float32) -> Float32:
-    """Without the border, whose windows reach out of the frame."""
+    """The field without its border, whose windows extend beyond the frame."""
     edge = _WIDTH // 2
     return field[edge:-edge, edge:-edge]

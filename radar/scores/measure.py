@@ -18,15 +18,15 @@ from radar.scores.pixels import Float64, read_many
 from radar.scores.table import Score, Statistic, at_width, kept_in
 
 _FRAMES = 1
-"""How many sums stand before those of the scores: the number of frames."""
+"""The number of sums in front of those of the scores: one, the number of frames."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Scores, thresholds and neighbourhoods, and where their sums stand.
+    """Scores, thresholds and neighbourhoods, and the positions of their sums.
 
-    Sums are in this order: frames; those that have no threshold; then for each threshold all others, in the order of
-    `scores`, those of neighbourhoods width by width.
+    The order of the sums is: frames; those without a threshold; then for each threshold all others, in the order of
+    `scores`, and those of neighbourhoods width by width.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Measure:
     fss_km : tuple of float
         Widths of neighbourhoods, the main one first.
     scores : tuple of Score
-        By default all that an evaluation has.
+        By default all scores of an evaluation.
     """
 
     thresholds: tuple[float, ...]
@@ -44,12 +44,12 @@ class Measure:
 
     @cached_property
     def statistics(self) -> tuple[Statistic, ...]:
-        """What is added up, each once however many scores read it."""
+        """The statistics to add up, each once even if several scores read it."""
         return tuple(dict.fromkeys(score.sums for score in self.scores))
 
     @cached_property
     def size(self) -> int:
-        """How many sums there are."""
+        """The number of sums."""
         return _FRAMES + sum(indices.size for indices in self._indices.values())
 
     def sums(self, pair: Comparison) -> Float64:
@@ -62,7 +62,7 @@ class Measure:
         return sums
 
     def _updates(self, statistic: Statistic, pair: Comparison) -> Iterator[Any]:
-        """What a frame adds: once, for each threshold, or for each threshold and width."""
+        """The sums of one frame: once, for each threshold, or for each threshold and width."""
         if statistic.axis == "frame":
             yield statistic.update(pair)
             return
@@ -77,22 +77,22 @@ class Measure:
         return sums[..., self._indices[statistic.name]]
 
     def put(self, statistic: Statistic, values: npt.ArrayLike, sums: Float64) -> None:
-        """Write the sums of a statistic into `sums` (size,); raises ValueError unless shaped as `part` has them."""
+        """Write the sums of a statistic into `sums` (size,); raises ValueError unless their shape is that of `part`."""
         array, indices = np.asarray(values, np.float64), self._indices[statistic.name]
         if array.shape != indices.shape:
             raise ValueError(f"expected {statistic.name} of shape {indices.shape}, got {array.shape}")
         sums[indices] = array
 
     def read(self, score: Score, sums: Float64) -> Float64:
-        """A score (...), (..., thresholds) or (..., thresholds, widths) of sums (..., size); undefined = NaN."""
+        """A score (...), (..., thresholds) or (..., thresholds, widths) from sums (..., size); NaN where undefined."""
         return read_many(score.read, score.sums.kind, self.part(score.sums, sums))
 
     def read_by_threshold(self, score: Score, sums: Float64) -> Float64:
-        """A score (..., thresholds): repeated where it has no threshold, of the first width where it has widths."""
+        """A score (..., thresholds): repeated if it has no threshold, of the first width if it has several."""
         return self._by_threshold(score, self.read(score, sums))
 
     def read_all(self, sums: Float64) -> dict[str, Float64]:
-        """All scores by name, as `read_by_threshold` has them; beside them those of every width as "fss_5km"."""
+        """All scores by name, as from `read_by_threshold`, and also those of every width as "fss_5km"."""
         found: dict[str, Float64] = {}
         for score in self.scores:
             values = self.read(score, sums)
@@ -108,7 +108,7 @@ class Measure:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """A name for each sum, in order: "frames", "hits_0.1"; with the width too where there are several."""
+        """A name for each sum, in order: "frames", "hits_0.1"; it includes the width where there are several."""
         names = np.empty(self.size, dtype=object)
         names[0] = "frames"
         widths = [f"_{km:g}km" if len(self.fss_km) > 1 else "" for km in self.fss_km]
@@ -123,7 +123,7 @@ class Measure:
 
     @cached_property
     def _indices(self) -> Mapping[str, npt.NDArray[np.int64]]:
-        """Where the sums of each statistic stand, shaped as `part` has them."""
+        """The positions of the sums of each statistic, in the shape of `part`."""
         found, end = {}, _FRAMES
         for each in (one for one in self.statistics if one.axis == "frame"):
             found[each.name] = end + np.arange(len(each.columns))

@@ -5,8 +5,8 @@ observation is NaN do not count. A score that is undefined is NaN, never 0. Neig
 ensembles and probabilities in `radar.scores.probability`, power spectra in `radar.scores.spectrum`, errors weighted by
 rain in `radar.scores.balanced`, pictures in `radar.scores.image_quality`, intervals in `radar.scores.bootstrap`.
 
-A score reads many sums at once as well (`read_many`): with arrays of one shape in the place of numbers it is an array
-of that shape.
+A score can read many sums at once (`read_many`): from arrays of one shape instead of numbers it computes an array of
+that shape.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Sum = TypeVar("Sum")
 
 @dataclass(frozen=True)
 class ContingencyTable:
-    """Counts of pixels at or above a threshold: forecast and observed, one of both, or neither."""
+    """Counts of pixels at or above a threshold in both forecast and observation, in one of them, or in neither."""
 
     hits: int = 0
     misses: int = 0
@@ -44,7 +44,7 @@ class ContingencyTable:
 
     @property
     def pixels(self) -> int:
-        """How many pixels were compared."""
+        """The number of compared pixels."""
         return self.hits + self.misses + self.false_alarms + self.correct_negatives
 
 
@@ -63,9 +63,9 @@ class ErrorSum:
 def contingency(forecast: Float32, observed: Float32, threshold: float) -> ContingencyTable:
     """Count the pixels of two arrays of one shape, in mm/h, by `threshold` (mm/h; equal counts as above)."""
     known = np.isfinite(forecast) & np.isfinite(observed)
-    said, seen = (forecast >= threshold) & known, (observed >= threshold) & known
-    hits = int(np.count_nonzero(said & seen))
-    misses, false_alarms = int(np.count_nonzero(seen)) - hits, int(np.count_nonzero(said)) - hits
+    forecast_events, observed_events = (forecast >= threshold) & known, (observed >= threshold) & known
+    hits = int(np.count_nonzero(forecast_events & observed_events))
+    misses, false_alarms = int(np.count_nonzero(observed_events)) - hits, int(np.count_nonzero(forecast_events)) - hits
     return ContingencyTable(hits, misses, false_alarms, int(np.count_nonzero(known)) - hits - misses - false_alarms)
 
 
@@ -102,22 +102,22 @@ def frequency_bias(table: ContingencyTable) -> float:
 
 
 def hss(table: ContingencyTable) -> float:
-    """Heidke skill score: share of what chance would get wrong that is right, up to 1.
+    """Heidke skill score: the share of right pixels among those that chance would get wrong, up to 1.
 
-    NaN where chance is always right: all pixels, forecast and observed, on one side of the threshold.
+    NaN where chance is always right: all pixels, forecast and observed, are on one side of the threshold.
     """
     a, b, c, d = table.hits, table.false_alarms, table.misses, table.correct_negatives
     return ratio(2 * (a * d - b * c), (a + c) * (c + d) + (a + b) * (b + d))
 
 
 def ets(table: ContingencyTable) -> float:
-    """Equitable threat score: CSI without the hits that chance would have, -1/3 to 1.
+    """Equitable threat score: CSI without the hits by chance, -1/3 to 1.
 
-    NaN without any event, and where chance hits them all.
+    NaN without any event, and where chance hits all events.
     """
-    said, seen = table.hits + table.false_alarms, table.hits + table.misses
-    by_chance = ratio(said * seen, table.pixels)
-    return ratio(table.hits - by_chance, said + seen - table.hits - by_chance)
+    forecast_events, observed_events = table.hits + table.false_alarms, table.hits + table.misses
+    by_chance = ratio(forecast_events * observed_events, table.pixels)
+    return ratio(table.hits - by_chance, forecast_events + observed_events - table.hits - by_chance)
 
 
 def mae(errors: ErrorSum) -> float:
@@ -149,7 +149,7 @@ def ratio(above: Float64, below: Float64) -> Float64: ...
 
 
 def ratio(above: Any, below: Any) -> Any:
-    """A quotient, or an array of them; NaN where it is undefined."""
+    """A quotient, or an array of quotients; NaN where undefined."""
     if isinstance(below, np.ndarray):
         return np.divide(above, below, out=np.full(below.shape, NAN), where=below != 0)
     return above / below if below else NAN

@@ -41,7 +41,7 @@ def crps_sum(ensemble: Float32, observed: Float32) -> MeanSum:
     known = np.isfinite(observed) & np.isfinite(ensemble).all(axis=0)
     values = np.sort(ensemble[:, known].astype(np.float64), axis=0)
     distance = np.abs(values - observed[known]).mean(axis=0)
-    # In order of size the k-th member is above k - 1 others and below M - k: all pairs in one sum.
+    # The k-th smallest member is above k - 1 others and below M - k, so one sum covers all pairs.
     ranks = 2.0 * np.arange(1, members + 1) - members - 1
     spread = np.tensordot(ranks, values, axes=1) / members**2
     return MeanSum(float((distance - spread).sum()), int(np.count_nonzero(known)))
@@ -51,8 +51,8 @@ def brier_sum(probability: Float32, observed: Float32, threshold: float) -> Mean
     """Brier score of the probability (0 to 1) that the rain is at or above `threshold` (mm/h); arrays of one shape."""
     known = np.isfinite(probability) & np.isfinite(observed)
     happened = observed >= threshold
-    told = known & ((probability > 0) | happened)  # nothing said and nothing there, which most pixels are, is right
-    errors = probability[told] - happened[told].astype(np.float64)
+    counted = known & ((probability > 0) | happened)  # most pixels have probability 0 and no event: their error is 0
+    errors = probability[counted] - happened[counted].astype(np.float64)
     return MeanSum(float(np.square(errors).sum()), int(np.count_nonzero(known)))
 
 

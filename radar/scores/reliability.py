@@ -1,4 +1,4 @@
-"""Reliability: how often it rains where a probability of rain is said.
+"""Reliability: the observed frequency of rain for each forecast probability of rain.
 
 Sums are additive, as in `radar.scores.pixels`.
 """
@@ -13,23 +13,25 @@ from radar.scores.pixels import Float64, ratio
 from radar.sequence import Float32
 
 BINS = 10
-"""Probabilities 0 to 0.1, and so forth; 1 belongs to the last."""
+"""The number of bins of probability: 0 to 0.1, and so on; 1 belongs to the last."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReliabilitySum:
-    """For each bin (BINS,): the probabilities that were said, summed, how often it rained, and how many pixels."""
+    """For each bin (BINS,): the sum of the forecast probabilities, the pixels with rain, and all pixels."""
 
-    said: Float64
-    happened: Float64
+    probability: Float64
+    events: Float64
     count: Float64
 
     def __add__(self, other: ReliabilitySum) -> ReliabilitySum:
-        return ReliabilitySum(self.said + other.said, self.happened + other.happened, self.count + other.count)
+        return ReliabilitySum(
+            self.probability + other.probability, self.events + other.events, self.count + other.count
+        )
 
 
 def no_reliability() -> ReliabilitySum:
-    """The sum to start from."""
+    """The empty sum."""
     return ReliabilitySum(np.zeros(BINS), np.zeros(BINS), np.zeros(BINS))
 
 
@@ -40,23 +42,23 @@ def reliability_sum(probability: Float32, observed: Float32, threshold: float) -
     """
     known = np.isfinite(probability) & np.isfinite(observed)
     rained = observed >= threshold
-    told = known & ((probability > 0) | rained)  # most pixels are not: they only count, in the first bin
-    said, happened = probability[told], rained[told]
-    bins = np.minimum((said * BINS).astype(np.int64), BINS - 1)
+    counted = known & ((probability > 0) | rained)  # most pixels are dry at probability 0, and count in the first bin
+    forecast, events = probability[counted], rained[counted]
+    bins = np.minimum((forecast * BINS).astype(np.int64), BINS - 1)
     count = np.bincount(bins, minlength=BINS).astype(np.float64)
-    count[0] += np.count_nonzero(known) - len(said)
+    count[0] += np.count_nonzero(known) - len(forecast)
     return ReliabilitySum(
-        said=np.bincount(bins, said, BINS).astype(np.float64),
-        happened=np.bincount(bins[happened], minlength=BINS).astype(np.float64),
+        probability=np.bincount(bins, forecast, BINS).astype(np.float64),
+        events=np.bincount(bins[events], minlength=BINS).astype(np.float64),
         count=count,
     )
 
 
 def mean_probability(sums: ReliabilitySum) -> Float64:
-    """Mean probability said in each bin (BINS,); NaN where none was."""
-    return ratio(sums.said, sums.count)
+    """Mean forecast probability in each bin (BINS,); NaN for an empty bin."""
+    return ratio(sums.probability, sums.count)
 
 
 def observed_frequency(sums: ReliabilitySum) -> Float64:
-    """Share of the pixels of each bin (BINS,) in which it rained; reliable is equal to `mean_probability`."""
-    return ratio(sums.happened, sums.count)
+    """Share of the pixels of each bin (BINS,) with rain; reliable forecasts have the same `mean_probability`."""
+    return ratio(sums.events, sums.count)

@@ -1,7 +1,7 @@
 """Radially averaged power spectral density (RAPSD): how much detail there is at each wavelength.
 
-A forecast that loses its small scales scores well and looks blurred; its spectrum shows it. Sums are additive over
-fields of one shape, as in `radar.scores.pixels`.
+A forecast that loses its small scales scores well and looks blurred; its spectrum shows the loss. Sums are additive
+over fields of one shape, as in `radar.scores.pixels`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from radar.sequence import Float32
 
 Float64 = npt.NDArray[np.float64]
 SMALL_SCALE_KM = 8.0
-"""Wavelengths below this count as small-scale."""
+"""Shorter wavelengths count as small-scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +32,15 @@ class SpectrumSum:
 
 
 def no_spectrum(shape: tuple[int, int]) -> SpectrumSum:
-    """The sum to start from, for fields of a shape (H, W)."""
+    """The empty sum for fields of a shape (H, W)."""
     return SpectrumSum(np.zeros(_length(shape)), 0)
 
 
 def spectrum_sum(field: Float32) -> SpectrumSum:
     """Power density of one field (H, W) in mm/h, averaged over rings of equal wave number.
 
-    A field with NaN has no spectrum and does not count. On square fields this is pysteps' `rapsd`; on others rings
-    are rings of equal wavelength in pixels here, and of equal index there.
+    A field with NaN has no spectrum and does not count. On square fields the result equals pysteps' `rapsd`; on other
+    fields a ring has equal wavelength in pixels here, and equal index in pysteps.
     """
     if not np.isfinite(field).all():
         return no_spectrum(field.shape)
@@ -87,22 +87,22 @@ def small_scale_sum(
 
 
 def power_ratio(sums: PowerSum) -> float:
-    """Forecast / observed power at small scales: 1 is as detailed as rain is, 0 a blur; NaN where none is observed."""
+    """Forecast / observed power at small scales: 1 is as detailed as real rain, 0 a blur; NaN if none is observed."""
     return ratio(sums.forecast, sums.observed)
 
 
 def _length(shape: tuple[int, int]) -> int:
-    """Wave numbers up to, not including, the one that only an even side has."""
+    """The number of wave numbers, without the highest one, which only an even side has."""
     return (max(shape) + 1) // 2
 
 
 @lru_cache(maxsize=4)
 def _rings(shape: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Float64, Float64]:
-    """For the half plane of rfft2: ring and weight of each coefficient, and how many the whole plane has per ring."""
+    """For the half plane of rfft2: ring and weight of each coefficient, and the whole plane's count in each ring."""
     rows, columns = shape
     frequencies = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None])
     rings = (max(shape) * frequencies).round().astype(np.int64)
-    weights = np.full(rings.shape, 2.0)  # the mirrored half is not computed
+    weights = np.full(rings.shape, 2.0)  # each coefficient also stands for its mirrored one
     weights[:, 0] = 1
     if columns % 2 == 0:
         weights[:, -1] = 1

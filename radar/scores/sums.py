@@ -1,4 +1,4 @@
-"""The scores of a frame in the live service: the sums of `LIVE`, and their form in ledgers.
+"""The sums of a frame in the live service, laid out by `LIVE`, and their form in ledgers.
 
 Vectors of many frames stack to arrays (..., `LIVE.size`), which the readers take as well, so that intervals can be
 drawn with `radar.scores.bootstrap`.
@@ -20,16 +20,16 @@ from radar.scores.table import BRIER, COUNTS, ERRORS, FRACTIONS, SCORES, Statist
 from radar.sequence import Float32
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
-"""mm/h that pixels are counted by."""
+"""Thresholds in mm/h of the counts of pixels."""
 SCALES_KM = (5.0, 20.0)
-"""Widths of the neighbourhoods of FSS."""
+"""Widths of the neighbourhoods of the FSS."""
 LIVE = Measure(THRESHOLDS, SCALES_KM, kept_in("live"))
-"""Where the sums stand."""
+"""The layout of the sums."""
 _IN_ALL = (COUNTS, ERRORS, FRACTIONS)
-"""What every record has. Others are missing where nothing was forecast that they judge, and in older ledgers."""
+"""The sums in every record. Others are missing where the forecast lacks their input, and in older ledgers."""
 _NEVER_NEGATIVE = (*_IN_ALL, BRIER)
 _LARGEST_SUM = 1e30
-"""Far beyond what any frames come to, so that no sum of sums is infinite."""
+"""Far above any real sum, so that no sum of sums is infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +48,12 @@ class ScoreSums:
 
     @property
     def frames(self) -> int:
-        """How many frames were added up."""
+        """The number of frames in the sums."""
         return int(self.values[0])
 
     @property
     def pixels(self) -> int:
-        """How many pixels were compared."""
+        """The number of compared pixels."""
         return int(LIVE.part(ERRORS, self.values)[-1])
 
     def counts(self, threshold: float) -> tuple[int, int, int, int]:
@@ -76,8 +76,8 @@ def sums_of(
         mm/h. Pixels where one of them is NaN do not count.
     pixel_size_km : float
     probabilities : mapping of float to float32 (H, W), or None
-        By threshold, 0 to 1, where some were said. Pixels without `observed` do not count; those without `forecast` are
-        for the caller to leave out.
+        By threshold, 0 to 1; None without probabilities. Pixels without `observed` do not count; the caller leaves out
+        those without `forecast`.
     """
     return ScoreSums(LIVE.sums(Comparison(Field(forecast), Field(observed), pixel_size_km, probabilities or {})))
 
@@ -90,7 +90,7 @@ def counts_of(values: Float64, threshold: float) -> Float64:
 def read_score(name: str, values: Float64, threshold: float | None = None, scale_km: float | None = None) -> Float64:
     """A score (...) of sums (..., LIVE.size), at one of `THRESHOLDS` and of `SCALES_KM` where it has them.
 
-    NaN where it is undefined, as CSI is without any event.
+    NaN where the score is undefined, such as CSI without any event.
     """
     scores = LIVE.read(SCORES[name], values)
     if scale_km is not None:
@@ -99,14 +99,14 @@ def read_score(name: str, values: Float64, threshold: float | None = None, scale
 
 
 def to_json(sums: ScoreSums) -> dict[str, Any]:
-    """The sums as JSON values: lists in the order of `THRESHOLDS`, within them of `SCALES_KM`; floats exactly."""
+    """The sums as JSON values: lists in the order of `THRESHOLDS`, within them of `SCALES_KM`; floats are exact."""
     always = {each.name: _numbers(each, LIVE.part(each, sums.values)) for each in _IN_ALL}
     others = {each.name: LIVE.part(each, sums.values) for each in LIVE.statistics if each not in _IN_ALL}
     return {"frames": sums.frames, **always, **{name: part.tolist() for name, part in others.items() if part.any()}}
 
 
 def _numbers(statistic: Statistic, part: Float64) -> Any:  # noqa: ANN401
-    """Lists as deep as `part` (..., sums), with whole numbers where the sums are."""
+    """Lists as deep as `part` (..., sums), with integers for sums that are whole numbers."""
     if part.ndim > 1:
         return [_numbers(statistic, each) for each in part]
     return [int(value) if whole else value for value, whole in zip(part.tolist(), statistic.whole, strict=True)]
@@ -122,7 +122,7 @@ def from_json(content: Mapping[str, Any]) -> ScoreSums:
                 LIVE.put(each, content[each.name], values)
         least = min(values[0], *(LIVE.part(each, values).min() for each in _NEVER_NEGATIVE))
         if not (np.abs(values) <= _LARGEST_SUM).all() or least < 0:  # nor NaN
-            raise ValueError("sums that no frames come to")
+            raise ValueError("impossible sums")
         return ScoreSums(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableFile(

@@ -1,4 +1,4 @@
-"""Every score, a row each: layouts of sums, tables, reports, answers and gauges are made from `SCORES`.
+"""Every score, one row each: layouts of sums, tables, reports, answers and gauges are made from `SCORES`.
 
 A new score is one file with its pure functions, from a `Comparison` to sums that add up and from the sums to the score,
 and one row here. A score may read the sums of another.
@@ -16,12 +16,12 @@ from radar.scores.pixels import ContingencyTable, ErrorSum
 from radar.scores.probability import MeanSum
 
 Axis = Literal["frame", "threshold", "neighbourhood"]
-"""What there is a score for: a frame, each threshold, or each threshold and width of neighbourhoods."""
+"""A score has one value for a frame, for each threshold, or for each threshold and width of neighbourhoods."""
 Best = Literal["highest", "lowest", "near 1"]
 Place = Literal["evaluation", "hindcast", "live"]
-"""Where the sums of a score are added up, and its values written."""
+"""Where the sums of a score are added up, and where its values are written."""
 Table = Literal["headline", "means", "differences", "plots"]
-"""Headline: the narrow tables of every command. Means: what `evaluate` prints. The others: the report."""
+"""headline: the narrow tables of every command; means: the output of `evaluate`; the others: the report."""
 
 EVERYWHERE: tuple[Place, ...] = ("evaluation", "hindcast", "live")
 OFFLINE: tuple[Place, ...] = ("evaluation", "hindcast")
@@ -37,14 +37,14 @@ class Statistic:
     Parameters
     ----------
     name : str
-        What ledgers call it.
+        The name in ledgers.
     kind : type
-        A dataclass of numbers; scores take one of arrays as well.
+        A dataclass of numbers; scores also accept arrays in it.
     axis : Axis
     update : callable
-        From a `Comparison` to a `kind`; takes the threshold in mm/h and the width in km too, where `axis` has them.
+        From a `Comparison` to a `kind`; it also takes the threshold in mm/h and the width in km, where `axis` has them.
     columns : tuple of str
-        What the store of a hindcast calls the sums; by default the name with that of each field of `kind`.
+        Names of the sums in the store of a hindcast; by default `name` with the name of each field of `kind`.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Statistic:
 
     @property
     def whole(self) -> list[bool]:
-        """Which of the sums are whole numbers."""
+        """Whether each of the sums is a whole number."""
         return [each.type in (int, "int") for each in fields(self.kind)]
 
 
@@ -70,22 +70,22 @@ class Score:
     Parameters
     ----------
     name : str
-        In JSON.
+        The name in JSON.
     title : str
-        In tables.
+        The title in tables.
     best : Best
     sums : Statistic
     read : callable
-        From the kind of `sums` to the score; NaN where it is undefined.
+        From the kind of `sums` to the score; NaN where undefined.
     kept : tuple of Place
     shown : tuple of Table
-        Besides files and the report's tables, which have all that is kept.
+        Tables that show it; files and the report's tables have all kept scores.
     label : str
-        On plots, where it is not the title.
+        The label on plots, if it differs from the title.
     gauge : str
-        What /metrics calls it; "" = it is neither a gauge nor in the hours of GET /verification.
+        The help text in /metrics; "" = it is neither a gauge nor in the hours of GET /verification.
     ensembles_only : bool
-        Undefined for a single forecast.
+        Whether it is undefined for a single forecast.
     """
 
     name: str
@@ -101,12 +101,12 @@ class Score:
 
     @property
     def axis(self) -> Axis:
-        """What there is a value for."""
+        """What the score has a value for."""
         return self.sums.axis
 
 
 def at_width(name: str, width_km: float) -> str:
-    """What a score of neighbourhoods is called where it is that of one width, as "fss_5km"."""
+    """The name of a score of neighbourhoods at one width, such as "fss_5km"."""
     return f"{name}_{width_km:g}km"
 
 
@@ -123,8 +123,8 @@ def _fractions(pair: Comparison, threshold: float, width_km: float) -> fss.Fract
 
 
 def _brier(pair: Comparison, threshold: float) -> MeanSum:
-    said = pair.probabilities
-    return probability.brier_sum(said[threshold], pair.observed.rain_rate, threshold) if said else MeanSum()
+    forecast = pair.probabilities
+    return probability.brier_sum(forecast[threshold], pair.observed.rain_rate, threshold) if forecast else MeanSum()
 
 
 def _unit_errors(pair: Comparison) -> ErrorSum:
@@ -179,16 +179,16 @@ _ROWS = (
     Score("crps", "CRPS", "lowest", CRPS, probability.crps, EVALUATION, shown=(), ensembles_only=True),
 )
 SCORES: dict[str, Score] = {row.name: row for row in _ROWS}
-"""By name, in the order of tables and of sums."""
+"""Scores by name, in the order of tables and of sums."""
 
 
 def kept_in(place: Place, *first: str) -> tuple[Score, ...]:
-    """The scores whose sums are added up at a place; those of names that are given come first, in that order."""
+    """The scores whose sums are added up at a place; those named in `first` come first, in that order."""
     return _ordered((score for score in SCORES.values() if place in score.kept), first)
 
 
 def shown_in(table: Table, *first: str, place: Place = "evaluation") -> tuple[Score, ...]:
-    """The scores that a kind of table shows at a place; `first` as in `kept_in`. What is a headline has means, too."""
+    """The scores that a kind of table shows at a place; `first` as in `kept_in`. Headline scores are also in means."""
     wanted = {table, "headline"} if table == "means" else {table}
     return _ordered((score for score in SCORES.values() if place in score.kept and wanted & {*score.shown}), first)
 

@@ -1,4 +1,4 @@
-"""Files written whole, digests, processors and signals: the machine below the program.
+"""The operating system below the program: files written whole, digests, locks, processors and signals.
 
-Nothing here knows about radar.
+Nothing here depends on radar.
 """

@@ -1,4 +1,4 @@
-"""The number of processors that this process may use: affinity mask and quota of its control group."""
+"""The number of processors that this process may use, from its affinity mask and the quota of its control group."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import os
 from pathlib import Path, PurePosixPath
 
 _THREADS_OF_LIBRARIES = (
-    "OMP_NUM_THREADS",  # torch, and whatever else uses OpenMP
+    "OMP_NUM_THREADS",  # torch, and every other user of OpenMP
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENCV_FOR_THREADS_NUM",
     "BLOSC_NTHREADS",
     "TORCHINDUCTOR_COMPILE_THREADS",
 )
-"""Variables from which libraries take the number of their threads, most of them once, as they are loaded."""
+"""Variables that set the number of threads of libraries; most libraries read them once, when they are loaded."""
 
 
 def limit_libraries() -> None:
-    """Have libraries, here and in child processes, take as many threads as `usable_cpus`.
+    """Limit the threads of libraries, here and in child processes, to `usable_cpus`.
 
-    To be called before numpy is imported. They follow the affinity mask by themselves, but no quota. A variable that
-    is set stays as it is.
+    Call it before numpy is imported. Libraries follow the affinity mask by themselves, but not a quota. A variable that
+    is set stays unchanged.
     """
     usable = usable_cpus()
     if usable < len(os.sched_getaffinity(0)):
@@ -31,22 +31,22 @@ def limit_libraries() -> None:
 def usable_cpus(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> int:
     """Whole processors, at least one: those of the affinity mask, or fewer where a quota allows fewer.
 
-    A container with a quota (docker --cpus, limits of Kubernetes) sees all cores of its machine; as many threads would
-    only stop each other. Both versions of control groups are read, from the process's own group up to the root.
+    A container with a quota (docker --cpus, limits of Kubernetes) sees all cores of its machine, but so many threads
+    would only block each other. Both versions of control groups are read, from the process's own group up to the root.
 
     Parameters
     ----------
     groups : Path
-        Which groups the process is in, as Linux tells it.
+        Linux's list of the groups of the process.
     mounted : Path
-        Where their file systems are mounted.
+        The mount point of their file systems.
     """
     quotas = [quota for folder in _folders(groups, mounted) if (quota := _quota(folder)) is not None]
     return max(1, int(min([float(len(os.sched_getaffinity(0))), *quotas])))
 
 
 def _folders(groups: Path, mounted: Path) -> list[Path]:
-    """The groups whose quotas bind the process; within a container its own is the mount itself."""
+    """The groups whose quotas limit the process; within a container the mount itself is the process's group."""
     try:
         lines = groups.read_text().splitlines()
     except OSError:
@@ -66,7 +66,7 @@ def _folders(groups: Path, mounted: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """Processors that a group may use; None where nothing bounds it."""
+    """Processors that a group may use; None without a limit."""
     try:
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text().split()

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever is killed or loses power when."""
+"""Files that exist whole or not at all, also after a kill or a loss of power at any moment."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 
 def commit(temporary: Path, path: Path) -> None:
-    """Put a written file in its place for good: its contents first, then its name."""
+    """Move a written file to its place durably: first its contents reach the disk, then its name."""
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, so that a reader, or a run after a crash, sees the old one or the new one."""
+    """Write a text file; readers, also after a crash, see the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text)
         commit(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # what a full disk left of it
+        temporary.unlink(missing_ok=True)  # a full disk may have left a part of it
 
 
 def place_folder(made: Path, target: Path) -> None:
-    """Put a folder of files in its place for good, by a rename: a reader, or a run after a crash, sees it whole.
+    """Move a folder of files to its place durably, by a rename: readers, also after a crash, see it whole.
 
-    Raises OSError where there is one with files in it.
+    Raises OSError if the target exists and is not empty.
     """
     for path in (*made.rglob("*"), made):
         sync(path)
@@ -35,7 +35,7 @@ def place_folder(made: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's contents, or a folder's names, are on the disk."""
+    """Wait until a file's contents, or a folder's names, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

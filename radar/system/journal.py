@@ -1,4 +1,4 @@
-"""Files of JSON lines that only grow. A line counts once it ends; what a kill left of one is passed over."""
+"""Files of JSON lines that only grow. A line counts once it ends; an unfinished one, left by a kill, is skipped."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Line = dict[str, Any]
 
 
 def append_lines(path: Path, lines: Iterable[Mapping[str, Any]], *, compact: bool = False) -> None:
-    """Add objects at the end of a file, a line each, on the disk when this returns.
+    """Add objects at the end of a file, one per line; they are on disk when this returns.
 
     A line that a killed process left unfinished is ended first.
 
     Raises
     ------
     OSError
-        The disk.
+        The disk fails.
     ValueError
-        NaN or infinity, which JSON does not have.
+        An object holds NaN or infinity, which JSON does not have.
     """
     separators = (",", ":") if compact else None
     text = "".join(json.dumps(line, separators=separators, allow_nan=False) + "\n" for line in lines).encode()
@@ -50,7 +50,7 @@ def _write_all(handle: int, text: bytes) -> None:
 
 
 def parse_line(text: bytes) -> Line | None:
-    """The object of a line; None for what is none."""
+    """The object of a line; None for anything else."""
     try:
         line = parse_json(text)
     except ValueError:
@@ -59,5 +59,5 @@ def parse_line(text: bytes) -> Line | None:
 
 
 def journal_lines(path: Path) -> Iterator[Line]:
-    """The objects of a file, oldest first; none where there is no file. Raises OSError for what is no file."""
+    """The objects of a file, oldest first; none if the file is missing. Raises OSError for anything but a file."""
     return (line for text in read_lines(path) if (line := parse_line(text)) is not None)

@@ -1,4 +1,4 @@
-"""Locks between processes: files that are locked by flock, which goes with its process."""
+"""Locks between processes: flock on files. The lock ends with its process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of a file, which is made if it is not there, and never removed.
+    """Hold the lock of a file, which is created if missing, and never removed.
 
     Raises
     ------
     BlockingIOError
         Another process holds it, and `wait` is False.
     OSError
-        It cannot be opened.
+        The file cannot be opened.
     """
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Files that others may have put there: only regular ones are read, and no more of them than is expected."""
+"""Files from other hands: only regular files are read, and only up to the expected size."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 MOST_JSON_BYTES = 64 * 2**20
-"""Of a JSON file that is read whole: manifests with thousands of scores have some megabytes."""
+"""Largest JSON file that is read whole: manifests with thousands of scores have some megabytes."""
 
 
 def is_regular(path: Path) -> bool:
-    """Whether it is a file, or a link to one: no folder, pipe, device or link to nothing."""
+    """Whether a path is a file or a link to one, and not a folder, pipe, device or broken link."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
@@ -23,7 +23,7 @@ def is_regular(path: Path) -> bool:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A file to be read; raises OSError for anything else, and does not wait for a pipe's writer."""
+    """Open a file for reading; raises OSError for anything else, and does not wait for a pipe's writer."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -32,7 +32,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """The lines of a file; none where there is none. Raises OSError for what is no file."""
+    """The lines of a file; none if it is missing. Raises OSError for anything but a file."""
     try:
         with open_regular(path) as file:
             return file.read().splitlines()
@@ -41,7 +41,7 @@ def read_lines(path: Path) -> list[bytes]:
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
-    """The content of a JSON file; raises OSError, or ValueError for what is no JSON, too large or too deep."""
+    """The content of a JSON file; raises OSError, or ValueError if it is not JSON, too large or too deep."""
     with open_regular(path) as file:
         content = file.read(MOST_JSON_BYTES + 1)
     if len(content) > MOST_JSON_BYTES:
@@ -50,12 +50,12 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - what JSON holds
 
 
 def parse_json(content: bytes) -> Any:  # noqa: ANN401 - what JSON holds
-    """JSON as RFC 8259 has it, without NaN and Infinity; raises ValueError, for brackets without end as well."""
+    """Parse JSON as in RFC 8259, without NaN and Infinity; raises ValueError, also for too deeply nested brackets."""
     try:
         return json.loads(content, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("brackets too deep") from None
+        raise ValueError("brackets nested too deeply") from None
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

@@ -12,7 +12,7 @@ _SIGNALS = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "ended (SIGTE
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked for the end; what is open is closed on the way out. `number` is the signal's."""
+    """Raised by a signal that ends the command; open resources are closed on the way out. `number` is the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,15 +22,15 @@ class Stopped(KeyboardInterrupt):
 def run_command(command: Callable[[], int]) -> int:
     """The status of `command`, or 130 after SIGINT and 143 after SIGTERM, told in one line on stderr.
 
-    To be called by the main thread. A second signal ends the process at once. Commands that have an end of their own
-    for a signal, as servers do, put their handlers in the place of these.
+    Call it in the main thread. A second signal ends the process at once. Commands with their own reaction to a signal,
+    such as servers, replace these handlers.
     """
     own = os.getpid()
 
     def stop(number: int, _: FrameType | None) -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        if os.getpid() != own:  # a forked worker: its parent tells
+        if os.getpid() != own:  # a forked worker: its parent prints the line
             os.kill(os.getpid(), number)
             return
         raise Stopped(number)

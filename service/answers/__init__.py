@@ -1,1 +1,1 @@
-"""Answers of the service in each media type. Which forecast is meant is decided in service/routes and service/runs."""
+"""Answers of the service in each media type. service/routes and service/runs choose the forecast of an answer."""

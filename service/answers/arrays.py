@@ -22,16 +22,16 @@ _LISTED_AT_ONCE = 10_000
 
 
 def json_of(answer: BaseModel) -> str:
-    """An answer as JSON; an answer with frames has its own, see `to_json`."""
+    """An answer as JSON; for an answer with frames see `to_json`."""
     return json.dumps(answer.model_dump(exclude={"frames"}))
 
 
 def to_json(field: Field) -> Content:
-    """The whole answer; frames as base64 of little-endian float32, as nested lists (null = missing), or left away."""
+    """The whole answer; frames as base64 of little-endian float32, as nested lists (null = missing), or left out."""
     head = json_of(field.answer()).encode()
     if field.encoding == "none":
         return [head]
-    # Put together by hand: a JSON library would look at each of 50 million characters of base64.
+    # Assembled by hand: a JSON library would inspect each of 50 million characters of base64.
     return [head[:-1], b', "frames": ', *frames_json(field.frames.rain_rate, field.encoding), b"}"]
 
 
@@ -47,7 +47,7 @@ def frames_json(values: Float32, encoding: Literal["base64", "list"]) -> Content
 
 
 def _listed(values: Float32) -> Iterator[bytes]:
-    """Nested lists with null for NaN, some rows at a time: one long call would hold all of Python."""
+    """Nested lists with null for NaN, some rows at a time: one long call would block all other Python threads."""
     frames, rows, columns = values.shape
     together = max(1, _LISTED_AT_ONCE // columns)
     for frame in range(frames):
@@ -62,7 +62,7 @@ def _listed(values: Float32) -> Iterator[bytes]:
 
 
 def check_listable(values: int) -> None:
-    """Raise InvalidRequest for more values than are written as lists."""
+    """Raise InvalidRequest for more values than may be written as lists."""
     if values > MOST_LISTED_VALUES:
         raise InvalidRequest(
             expected=f"at most {MOST_LISTED_VALUES} values with encoding=list",
@@ -80,5 +80,5 @@ def to_npy(field: Field) -> Content:
 
 
 def to_netcdf_file(field: Field) -> Content:
-    """A CF file with one variable (time, y, x), and in its attributes what the answer says of itself."""
+    """A CF file with one variable (time, y, x); its attributes describe the answer."""
     return [to_netcdf(field.frames, attributes=field.attributes, quantity=field.quantity)]

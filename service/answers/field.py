@@ -1,4 +1,4 @@
-"""What writers of every format are given: fields of one quantity, with all that an answer says of them."""
+"""The input of writers of every format: fields of one quantity, with everything that an answer states about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.answers.schema import FieldAnswer, NowcastAnswer
 
 Encoding = Literal["base64", "list", "none"]
 Colours = tuple[tuple[float, str], ...]
-"""From each value on, this colour, in growing order."""
+"""Lower bounds and their colours, in growing order."""
 RAIN = "rain rate in mm/h"
 
 
@@ -26,19 +26,19 @@ class Field:
     frames : FrameSequence
         (T, H, W), NaN = no data; images show the last frame.
     answer : callable
-        Makes the answer in JSON, without its frames; a summary takes a while, so only JSON asks for it.
+        Makes the answer in JSON, without its frames; only JSON calls it, since a summary takes a while.
     attributes : mapping of str to str
         Global attributes of NetCDF.
     attribution : str or None
-        Whose data it was made from.
+        The owner of the data.
     encoding : "base64", "list" or "none"
-        How JSON has the frames.
+        The form of the frames in JSON.
     in_parts : bool
-        Callers may ask for bytes of the answer, which is kept for that; see service.http.ranges.
+        Callers may request byte ranges of the answer, which is kept for that; see service.http.ranges.
     title : str
-        What the numbers are.
+        A description of the numbers.
     colours : sequence of (float, str)
-        Of images.
+        The colours of images.
     quantity : Quantity
         The variable of NetCDF.
     """
@@ -55,7 +55,7 @@ class Field:
 
     @property
     def about(self) -> str:
-        """What a file holds, for those who find it without its headers."""
+        """A description of a file's content, for readers without the answer's headers."""
         frames = self.frames
         start = f" from {iso(frames.reference_time)}" if frames.reference_time else ""
         return f"{self.title}, {frames.product or 'no product'} on {frames.grid.name}{start}"

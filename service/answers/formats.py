@@ -17,15 +17,15 @@ _LONGEST_NAME = 150
 
 @dataclass(frozen=True)
 class Form:
-    """A form in which an answer can be written.
+    """A format of answers.
 
     Parameters
     ----------
     media_type : str
     extension : str
-        Of a file.
+        The extension of a file.
     names : tuple of str
-        What `format` may be for it, besides the media type.
+        Values of `format` that select it, in addition to the media type.
     shown : bool
         Browsers show it in place; they save others.
     """
@@ -44,12 +44,12 @@ def format_query(forms: Iterable[Form], example: str) -> Any:  # noqa: ANN401 - 
     """The parameter `format` of a route that offers these."""
     named = [form.names for form in forms if form.names]
     listed = [name + (f" ({', '.join(others)})" if others else "") for name, *others in named]
-    about = f"goes before Accept: {', '.join(listed)}, or a media type"
+    about = f"takes precedence over Accept: {', '.join(listed)}, or a media type"
     return Query(max_length=80, description=about, examples=[example])
 
 
 class Chosen(NamedTuple, Generic[FormT]):
-    """The form of an answer, and the headers that the choice depended on, for Vary."""
+    """The format of an answer, and the headers that the choice depended on, for Vary."""
 
     form: FormT
     vary: str | None
@@ -61,18 +61,18 @@ class Chosen(NamedTuple, Generic[FormT]):
 
 
 def choose_form(name: str | None, accept: str | None, offered: Mapping[str, FormT]) -> Chosen[FormT]:
-    """The form that a caller wants, of those offered by their media types.
+    """The requested format, one of those offered by their media types.
 
     Raises
     ------
     InvalidRequest
-        A format that the route has not.
+        The route does not have the format.
     NotAcceptable
-        No format, and Accept allows none of them.
+        No format is named, and Accept allows none of them.
     """
     if name is None:
         return Chosen(offered[choose(accept, tuple(offered))], "Accept")
-    wanted = name.strip().lower().replace(" ", "+")  # image/svg+xml, whose + a query makes a blank of
+    wanted = name.strip().lower().replace(" ", "+")  # in a query the + of image/svg+xml means a blank
     for form in offered.values():
         if wanted == form.media_type or wanted in form.names:
             return Chosen(form, None)
@@ -83,7 +83,7 @@ def choose_form(name: str | None, accept: str | None, offered: Mapping[str, Form
 
 
 def disposition(form: Form, *words: str) -> dict[str, str]:
-    """The header that names an answer as a file, e.g. raincell-RY-20240601T1205Z-still-1.nc."""
+    """The header with an answer's file name, e.g. raincell-RY-20240601T1205Z-still-1.nc."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(["raincell", *filter(None, words)]))[:_LONGEST_NAME]
     how = "inline" if form.shown else "attachment"
     return {"Content-Disposition": f'{how}; filename="{name}.{form.extension}"'}

@@ -1,4 +1,4 @@
-"""Fields as GeoTIFF, for maps: one float32 band for each time, NaN = no data, georeferenced where the grid is."""
+"""Fields as GeoTIFF, for maps: one float32 band for each time, NaN = no data, georeferenced if the grid is."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _IN_PARTS = {
 
 
 def to_geotiff(field: Field) -> Content:
-    """Cloud-optimised where callers may ask for parts: tiles and overviews in an order that lets a map read few."""
+    """A GeoTIFF; cloud-optimised if callers may request parts: its tiles and overviews let a map read only a few."""
     frames = field.frames
     profile = _profile(frames.grid, len(frames)) | (_IN_PARTS if field.in_parts else _PLAIN)
     with rasterio.Env(GDAL_NUM_THREADS="1"), MemoryFile() as memory:
         with memory.open(**profile) as target:
             target.write(frames.rain_rate)
-            # The bytes of answers depend on the order.
+            # The order determines the bytes of an answer.
             if field.in_parts:
                 _tag(target, field)
             for band, (lead, time) in enumerate(zip(frames.lead_minutes, frames.valid_times, strict=True), 1):
@@ -46,13 +46,13 @@ def to_geotiff(field: Field) -> Content:
 
 
 def _tag(target: DatasetWriter, field: Field) -> None:
-    """TIFF's own tags: what the file holds, and whose data it is."""
+    """Set TIFF's own tags: the content of the file, and the owner of the data."""
     tags = {"TIFFTAG_IMAGEDESCRIPTION": field.about, "TIFFTAG_COPYRIGHT": field.attribution}
     target.update_tags(**{name: text for name, text in tags.items() if text})
 
 
 def _profile(grid: Grid, bands: int) -> dict[str, Any]:
-    """What rasterio needs to know of float32 bands on a grid."""
+    """The profile that rasterio needs for float32 bands on a grid."""
     metres = 1000 * grid.pixel_size_km
     west, north = grid.north_west[0] - metres / 2, grid.north_west[1] + metres / 2
     return {

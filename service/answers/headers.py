@@ -1,4 +1,4 @@
-"""The headers that tell of a forecast what readers of arrays and images cannot find in them."""
+"""The headers that describe a forecast: arrays and images do not contain this information."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a forecast, or a part of one, was made by and of.
+    """The origin of a forecast, or of a part of one.
 
     Parameters
     ----------
     model, version : str
     method : str
-        What made it: the model, or what stood in for it.
+        The method that made it: the model, or its stand-in.
     run_id : str or None
     product : str
-        "" if it has none.
+        "" without a product.
     grid : Grid
     reference_time : datetime
-        UTC, of the newest frame that was read.
+        Time of the newest input frame, UTC.
     lead_minutes : tuple of int
-        Of each frame.
+        The lead time of each frame.
     degraded : str or None
-        Why it is less than it should be.
+        Why the forecast is degraded; None if it is not.
     attribution : str or None
-        Whose data it was made from.
+        The owner of the input data.
     assumed : tuple of str
-        What the caller left open.
+        Assumptions about values that the caller did not give.
     """
 
     model: str
@@ -53,8 +53,8 @@ class Provenance:
 
 
 def headers_of(forecast: Provenance) -> dict[str, str]:
-    """All that never changes of an answer, with the place of its pixels."""
-    told = {
+    """The headers that never change for an answer, with the place of its pixels."""
+    headers = {
         Own.MODEL: f"{forecast.model} {forecast.version}",
         Own.METHOD: forecast.method,
         Own.RUN: forecast.run_id,
@@ -66,25 +66,25 @@ def headers_of(forecast: Provenance) -> dict[str, str]:
         Own.ASSUMED: "; ".join(forecast.assumed),
         Own.ATTRIBUTION: forecast.attribution,
     }
-    return {name: _printable(text) for name, text in (told | _placement(forecast.grid)).items() if text}
+    return {name: _printable(text) for name, text in (headers | _placement(forecast.grid)).items() if text}
 
 
 def changing_headers(
     reference_time: datetime, now: datetime, cache_control: str | None = None, vary: str | None = None
 ) -> dict[str, str]:
-    """What differs from one request for the same answer to the next: its age, and how it may be kept."""
-    told = {"Cache-Control": cache_control, Own.AGE_SECONDS: str(age_seconds(reference_time, now)), "Vary": vary}
-    return {name: text for name, text in told.items() if text}
+    """The headers that differ between requests for the same answer: its age, and how it may be cached."""
+    headers = {"Cache-Control": cache_control, Own.AGE_SECONDS: str(age_seconds(reference_time, now)), "Vary": vary}
+    return {name: text for name, text in headers.items() if text}
 
 
 def age_seconds(reference_time: datetime, now: datetime) -> int:
-    """How old the newest frame is that a forecast was made from."""
+    """The age of the newest input frame of a forecast."""
     return round((now - reference_time).total_seconds())
 
 
 @lru_cache(maxsize=32)
 def _placement(grid: Grid) -> dict[Own, str]:
-    """Where the pixels lie, for answers that hold only pixels; nothing for a grid of unknown place."""
+    """The place of the pixels, for answers that hold only pixels; empty for a grid of unknown place."""
     placed = describe_grid(grid)
     if placed.bounds is None or placed.corners is None:
         return {}
@@ -98,7 +98,7 @@ def _placement(grid: Grid) -> dict[Own, str]:
 
 
 def _proj(projection: str) -> str:
-    """A PROJ string: well-known text is too long for a header."""
+    """A projection as PROJ string: well-known text is too long for a header."""
     if projection.startswith("+proj") and len(projection) < _LONGEST:
         return projection
     from rasterio.crs import CRS
@@ -107,7 +107,7 @@ def _proj(projection: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Header text from names that files bring along: printable ASCII only."""
+    """The printable ASCII of a text: names from files may hold anything."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
     return text[:_LONGEST]

@@ -16,12 +16,12 @@ from service.answers.field import Colours, Field
 from service.answers.large import Content
 
 _PNG_HEAD = 33
-"""Bytes of the signature and of the first chunk, after which texts may come."""
+"""Bytes of the signature and of the first chunk, after which texts may follow."""
 _LOSSLESS_WEBP = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
 def to_png(field: Field) -> Content:
-    """A PNG, which holds as texts what it shows and whose data it is."""
+    """A PNG, with texts for its content and the owner of the data."""
     frames = field.frames
     png = _encode(".png", frames.rain_rate[-1], field.colours, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     lead, time = frames.lead_minutes[-1], iso(frames.valid_times[-1])

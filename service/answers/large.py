@@ -14,22 +14,22 @@ from service.http.head import is_head
 from service.http.ranges import Bytes
 
 _SLICE_BYTES = 256 * 1024
-"""Given all at once, the server copies what the socket does not take at once: 50 ms for 39 MB."""
+"""Bytes sent at a time: the server copies what the socket does not accept at once, 50 ms for 39 MB."""
 
 
 @dataclass(frozen=True)
 class Base64:
-    """A buffer that goes out as base64, made slice by slice while it is sent: as a whole it would take 70 ms first."""
+    """A buffer that is sent as base64, encoded slice by slice: encoding it whole would take 70 ms first."""
 
     raw: memoryview
 
     @property
     def nbytes(self) -> int:
-        """Of the base64."""
+        """Bytes of the base64."""
         return 4 * -(-self.raw.nbytes // 3)
 
     def slices(self, start: int, stop: int) -> Iterator[bytes]:
-        """Bytes `start` to before `stop` of the base64, made from whole groups of three bytes."""
+        """The base64 from `start` up to, not including, `stop`, made from whole groups of three bytes."""
         while start < stop:
             group = start // 4
             end = min(stop, 4 * group + _SLICE_BYTES)
@@ -39,9 +39,9 @@ class Base64:
 
 
 BUFFERED_BYTES = 320 * 1024
-"""What the server may hold of an answer that is not read, besides the content itself."""
+"""Bytes that the server may hold of an unread answer, in addition to the content itself."""
 Content = Sequence[bytes | memoryview | Base64]
-"""The parts of an answer, one after the other."""
+"""The consecutive parts of an answer."""
 
 
 def size_of(content: Content) -> int:
@@ -52,7 +52,7 @@ def size_of(content: Content) -> int:
 class LargeResponse(Response):
     """A response whose content is a sequence of buffers, or a 206 with a part of it.
 
-    `content` may be shared by many; what is sent at a time is each one's own: see `BUFFERED_BYTES`.
+    Several responses may share `content`; each has its own buffers for sending: see `BUFFERED_BYTES`.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LargeResponse(Response):
         super().__init__(None, 206 if only else 200, {**headers, **length}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
-        """Send it slice by slice, at the pace at which the caller takes it."""
+        """Send the content slice by slice, at the caller's pace."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if is_head(scope):
             await send({"type": "http.response.body", "body": b""})
@@ -76,7 +76,7 @@ class LargeResponse(Response):
         for piece in self._slices():
             if last:
                 await send({"type": "http.response.body", "body": last, "more_body": True})
-                await asyncio.sleep(0)  # a fast reader is never waited for, and others have their turn
+                await asyncio.sleep(0)  # sending to a fast reader never waits, so others get their turn here
             last = piece
         await send({"type": "http.response.body", "body": last})
 

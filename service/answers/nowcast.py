@@ -1,4 +1,4 @@
-"""A forecast of rain with all that an answer says about it."""
+"""A forecast of rain with everything that an answer states about it."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from service.runs.run import Method
 
 @dataclass(frozen=True)
 class Nowcast:
-    """A forecast and where it came from.
+    """A forecast and its origin.
 
     Parameters
     ----------
     forecast : FrameSequence
         mm/h, NaN = no forecast.
     model, version : str
-        The model that was asked for.
+        The requested model.
     history_times : tuple of datetime
-        Of the observed frames that were read.
+        Times of the observed input frames.
     made_at : datetime
         Wall clock, from which the age of the newest frame is counted.
     attribution : str or None
-        Whose data it was made from, as the owner wants to be named.
+        The owner of the input data, in the owner's wording.
     degraded : str or None
-        Why it is less than it should be.
+        Why the forecast is degraded; None if it is not.
     assumed : tuple of str
         What the caller did not say.
     method : "model" or one of `models.baselines.STAND_INS`
         What made the forecast: the model, or what stood in for it.
     run_id : str or None
-        The run that it is of; such an answer is kept.
+        The run that it belongs to; answers of runs are cached.
     """
 
     forecast: FrameSequence
@@ -59,7 +59,7 @@ class Nowcast:
 
     @property
     def provenance(self) -> Provenance:
-        """What headers tell of it."""
+        """The forecast's origin, for headers."""
         return Provenance(
             model=self.model,
             version=self.version,
@@ -96,13 +96,13 @@ class Nowcast:
         )
 
     def summary(self) -> list[LeadSummary]:
-        """For each lead: heaviest and mean rain in mm/h, and the shares of wet and of missing pixels."""
+        """For each lead: maximum and mean rain in mm/h, and the shares of wet and of missing pixels."""
         scratch = np.empty(self.forecast.grid.shape, np.float32)
         leads = zip(self.forecast.lead_minutes, self.forecast.rain_rate, strict=True)
         return [_summarise(lead, frame, scratch) for lead, frame in leads]
 
     def field(self, encoding: Encoding) -> Field:
-        """What writers are given."""
+        """The forecast as writers take it."""
         return Field(
             frames=self.forecast,
             answer=self.answer,
@@ -113,7 +113,7 @@ class Nowcast:
         )
 
     def _attributes(self) -> dict[str, str]:
-        """Of NetCDF, in the order in which they are written."""
+        """The attributes of NetCDF, in the order of the file."""
         named = {
             "model": self.model,
             "version": self.version,
@@ -131,7 +131,7 @@ class Nowcast:
 
 
 def render(nowcast: Nowcast, chosen: Chosen[Writer], encoding: Encoding) -> Response:
-    """The whole answer to one caller; takes tens of milliseconds, so not on the event loop."""
+    """The whole answer to one caller; it takes tens of milliseconds, so do not call it on the event loop."""
     content = chosen.form.write(nowcast.field(encoding))
     start, model = nowcast.history_times[-1], f"{nowcast.model}-{nowcast.version}"
     headers = {
@@ -143,7 +143,7 @@ def render(nowcast: Nowcast, chosen: Chosen[Writer], encoding: Encoding) -> Resp
 
 
 def _summarise(lead_minutes: int, frame: Float32, scratch: Float32) -> LeadSummary:
-    """Of one frame; `scratch` is overwritten, since new memory for each frame would take half the time."""
+    """The summary of one frame; `scratch` is overwritten, since allocating memory would take half the time."""
     missing = ~np.isfinite(frame)
     count = frame.size - int(np.count_nonzero(missing))
     if count == 0:

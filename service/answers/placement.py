@@ -12,7 +12,7 @@ from service.answers.schema import CornersAnswer, DegreesAnswer, GridAnswer
 
 @lru_cache(maxsize=32)
 def describe_grid(grid: Grid) -> GridAnswer:
-    """A grid as answers name it."""
+    """The description of a grid in answers."""
     bounds, corners, centre = _place(grid) if grid.projection else (None, None, None)
     return GridAnswer(
         name=grid.key,
@@ -29,7 +29,7 @@ def describe_grid(grid: Grid) -> GridAnswer:
 def _place(grid: Grid) -> tuple[tuple[float, float, float, float], CornersAnswer, DegreesAnswer]:
     """Bounds in metres of the projection, corners and centre in degrees.
 
-    Bounds and corners are those of the outermost pixels' outer edges: half a pixel outside their centres.
+    Bounds and corners are those of the outer edges of the outermost pixels: half a pixel outside their centres.
     """
     height, width = grid.shape
     rows = np.array([0, 0, height, height, height / 2]) - 0.5

@@ -40,7 +40,7 @@ PROBABILITY_COLOURS: Colours = (
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a run: some of its frames, and of those a window."""
+    """A part of a run: some of its frames, and a window of them."""
 
     run: Run
     minutes: tuple[int, ...]
@@ -61,12 +61,12 @@ class Part:
 
     @property
     def grid(self) -> Grid:
-        """Of the window."""
+        """The grid of the window."""
         return part_of(self.run.grid, self.window)
 
     @property
     def provenance(self) -> Provenance:
-        """What headers tell of it."""
+        """The part's origin, for headers."""
         run = self.run
         return Provenance(
             model=run.model,
@@ -83,7 +83,7 @@ class Part:
 
 
 def run_url(run: Run, root_path: str) -> str:
-    """Where a run's index is, which never changes, below the path at which callers reach the service."""
+    """The permanent path of a run's index, below the path at which callers reach the service."""
     return f"{root_path}/nowcast/{run.id}"
 
 
@@ -121,7 +121,7 @@ def index_json(part: Part, root_path: str = "") -> Content:
 
 
 def frames_content(reader: RunReader, part: Part, writer: Writer, encoding: Encoding) -> Content:
-    """Frames of a run, in mm/h; images show the last of them."""
+    """Frames of a run, in mm/h; images show the last one."""
     run = part.run
     nowcast = Nowcast(
         forecast=part.sequence(reader.rain(run, part.minutes, part.window)),
@@ -177,7 +177,7 @@ def _answer(part: Part, earlier: Sequence[Run], threshold: float) -> FieldAnswer
 
 
 def _attributes(part: Part, answer: FieldAnswer) -> dict[str, str]:
-    """Of NetCDF, in the order in which they are written."""
+    """The attributes of NetCDF, in the order of the file."""
     named = {
         "run": answer.run,
         "method": answer.method,
@@ -197,7 +197,7 @@ def _quantity(threshold: float) -> Quantity:
 
 
 def file_words(part: Part) -> list[str]:
-    """What a file with this part is called by: product, reference time, model, and the minutes of a single frame."""
+    """The words of a file name for this part: product, reference time, model, and the minutes of a single frame."""
     run = part.run
     words = [run.product, f"{run.reference_time:%Y%m%dT%H%MZ}", f"{run.model}-{run.version}"]
     if len(part.minutes) == 1:

@@ -10,7 +10,7 @@ from service.runs.run import Method
 
 
 class RunFrameAnswer(BaseModel):
-    """Where a frame of a run is found; only forecast frames have probabilities."""
+    """The links of a frame of a run; only forecast frames have probabilities."""
 
     lead_minutes: int
     valid_time: str
@@ -19,8 +19,8 @@ class RunFrameAnswer(BaseModel):
 
 
 class RunAnswer(BaseModel):
-    """A run's index. Its age is in the header X-Raincell-Age-Seconds only; asked for as the latest run, `degraded`
-    says once its end has passed, and all else never changes.
+    """A run's index. Its age is in the header X-Raincell-Age-Seconds only. In the answer for the latest run, `degraded`
+    states that the run's end has passed; everything else never changes.
     """
 
     run: str
@@ -42,14 +42,14 @@ class RunAnswer(BaseModel):
 
 
 class PlacesChanging(BaseModel):
-    """What of an answer changes while the rest is kept."""
+    """The part of an answer that changes while the rest is cached."""
 
     age_seconds: int
     degraded: str | None
 
 
 class PlacesSource(BaseModel):
-    """What the rain at places was read from."""
+    """The source of the rain at places."""
 
     run: str
     product: str
@@ -66,7 +66,7 @@ class PlacesSource(BaseModel):
 
 
 class Place(BaseModel):
-    """Where a place is, as it was asked for."""
+    """A place as requested."""
 
     name: str | None
     lat: float
@@ -76,15 +76,15 @@ class Place(BaseModel):
 class PlaceSeries(PlaceRain, Place):
     """The rain at a place. Minutes count from now; null = not within the run, or unknown.
 
-    Once the run's end has passed, all of `forecast` is null, too.
+    Once the run's end has passed, all of `forecast` is null.
     """
 
 
 class PlaceAnswer(PlaceSeries, PlacesSource, PlacesChanging):
-    """The rain at one place, and what it was read from."""
+    """The rain at one place, and its source."""
 
 
 class RunsPlacesAnswer(PlacesSource, PlacesChanging):
-    """The rain at several places, in the order in which they were asked for."""
+    """The rain at several places, in the order of the request."""
 
     points: list[PlaceSeries]

@@ -1,4 +1,4 @@
-"""The answers in JSON, as they are made and as the OpenAPI document describes them."""
+"""The models of answers in JSON, which the OpenAPI document describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DegreesAnswer(BaseModel):
 
 
 class CornersAnswer(BaseModel):
-    """The outer corners of a grid, half a pixel outside of the outermost pixels' centres."""
+    """The outer corners of a grid, half a pixel outside the outermost pixels' centres."""
 
     north_west: DegreesAnswer
     north_east: DegreesAnswer
@@ -62,7 +62,7 @@ class FramesAnswer(BaseModel):
 
 
 class NowcastAnswer(BaseModel):
-    """A nowcast; `frames` is left away with encoding=none."""
+    """A nowcast; `frames` is left out with encoding=none."""
 
     model: str
     version: str
@@ -123,7 +123,7 @@ class SeriesAnswer(BaseModel):
 
 
 class QuarantinedAnswer(BaseModel):
-    """A frame that was not believed and is in no forecast; `grid` and `time` are null where its file did not say."""
+    """A frame that quality control rejected: no forecast uses it. `grid` and `time` are null if its file lacks them."""
 
     product: str
     grid: str | None
@@ -136,7 +136,7 @@ class QuarantinedAnswer(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """All that is stored, and what was quarantined instead, the newest first."""
+    """All stored frames, and the quarantined ones, the newest first."""
 
     series: list[SeriesAnswer]
     quarantined: list[QuarantinedAnswer]
@@ -144,14 +144,14 @@ class HistoryAnswer(BaseModel):
 
 
 class WithdrawnAnswer(BaseModel):
-    """The frame that was taken away."""
+    """The withdrawn frame."""
 
     product: str
     withdrawn: str
 
 
 class ModelAnswer(BaseModel):
-    """A model: where its weights came from, what its card says, and its manifest's scores and gate decision."""
+    """A model: the origin of its weights, the content of its card, and its manifest's scores and gate decision."""
 
     name: str
     version: str
@@ -162,7 +162,7 @@ class ModelAnswer(BaseModel):
 
 
 class RejectedModel(BaseModel):
-    """A champion that is not served, and why; the one that served before it still does."""
+    """A champion that is not served, and why; its predecessor is still served."""
 
     name: str
     version: str | None
@@ -170,7 +170,7 @@ class RejectedModel(BaseModel):
 
 
 class ModelsAnswer(BaseModel):
-    """All models; `default` answers where none is named."""
+    """All models; `default` is used if a request names none."""
 
     default: str
     models: list[ModelAnswer]
@@ -178,7 +178,7 @@ class ModelsAnswer(BaseModel):
 
 
 class NewestFrame(BaseModel):
-    """How old the newest frame of a product is."""
+    """The age of the newest frame of a product."""
 
     product: str
     grid: str
@@ -187,7 +187,7 @@ class NewestFrame(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether the service can forecast, what it has to forecast from, and what verification warns of."""
+    """Whether the service can forecast, its newest input frames, and the alerts of verification."""
 
     ready: bool
     stopping: bool

@@ -1,4 +1,4 @@
-"""The formats in which every field can be had. A new one is a function from a field to its content, and a row here."""
+"""The formats of every field. A new format is a function from a field to its content, and a row here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.answers.large import Content
 
 @dataclass(frozen=True)
 class Writer(Form):
-    """A form, and what writes a field in it.
+    """A format, and the function that writes a field in it.
 
     Parameters
     ----------
     write : callable
-        The content of the answer; may take tens of milliseconds.
+        Returns the content of the answer; may take tens of milliseconds.
     one_frame : bool
-        Only the last frame of the field is in the answer.
+        Whether the answer holds only the last frame of the field.
     """
 
     write: Callable[[Field], Content] = field(kw_only=True)
@@ -39,4 +39,4 @@ _ROWS = (
     Writer("image/tiff", "tif", ("tiff", "tif", "geotiff"), write=to_geotiff),
 )
 WRITERS = {row.media_type: row for row in _ROWS}
-"""By media type, the default first."""
+"""Writers by media type, the default first."""

@@ -1,4 +1,4 @@
-"""Callers who disconnect: their queued work is dropped."""
+"""When a caller disconnects, its queued work is dropped."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns or raises; it is cancelled as soon as the caller has left.
+    """Await `work`, which is cancelled as soon as the caller disconnects.
 
-    To be used once the body has been read.
+    Use it once the body has been read.
 
     Raises
     ------
     ClientDisconnect
-        He has left.
+        The caller has disconnected.
     """
     return await stopped_unattended(request, work, asyncio.Task.cancel)
 
@@ -27,8 +27,8 @@ async def while_attended(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def stopped_unattended(
     request: Request, work: Coroutine[Any, Any, T], stop: Callable[[asyncio.Task[T]], object]
 ) -> T:
-    """As `while_attended`, with a way to stop the work of one's own; it is waited for in any case."""
-    # First, so that work for somebody who left while his body was decoded is stopped before it has begun.
+    """As `while_attended`, but `stop` ends the work; the work is awaited in any case."""
+    # Created first, so that work is stopped before it begins if the caller left while the body was decoded.
     leaving = asyncio.create_task(_left(request))
     working = asyncio.create_task(work)
     try:

@@ -1,4 +1,4 @@
-"""The decoding of one request's body: it ends by a deadline, and when the caller has left."""
+"""The decoding of one request's body: it ends at a deadline, or when the caller disconnects."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 class Decoding:
-    """What may still be done for one body.
+    """The budget of decoding one body.
 
     Parameters
     ----------
     caller : str
-        Who sent it, so that nobody holds all child processes.
+        The sender, so that no caller holds all child processes.
     seconds : float
-        For the whole body, from now on.
+        Time for the whole body, from now on.
     """
 
     def __init__(self, caller: str, seconds: float) -> None:
@@ -38,20 +38,20 @@ class Decoding:
 
     @property
     def seconds_left(self) -> float:
-        """Until the deadline; 0 after it, and when the caller has left."""
+        """Seconds until the deadline; 0 after it, and when the caller has disconnected."""
         return 0.0 if self._stopped else max(0.0, self._until - time.monotonic())
 
     def check(self) -> None:
-        """Raise Overloaded when no more is to be done: to be called before every file and frame."""
+        """Raise Overloaded once decoding has to end; call it before every file and frame."""
         if self.seconds_left == 0:
             raise Overloaded(
                 expected=f"frames that are decoded within {self._seconds:g} seconds",
-                got="a body that takes longer, on a machine that does others' work, too",
+                got="a body that takes longer, on a machine that also serves others",
                 remedy="send fewer frames at a time, or try again",
             )
 
     def stop(self) -> None:
-        """Do no more, and interrupt what is being done."""
+        """End decoding, and interrupt the current step."""
         with self._lock:
             self._stopped = True
             if self._interrupt:
@@ -59,7 +59,7 @@ class Decoding:
 
     @contextmanager
     def interrupted_by(self, interrupt: Callable[[], object]) -> Iterator[None]:
-        """While this lasts, `stop` calls `interrupt`."""
+        """Within this context `stop` calls `interrupt`."""
         with self._lock:
             self._interrupt = interrupt
         try:
@@ -71,13 +71,13 @@ class Decoding:
 
 
 async def decode_attended(request: Request, decoding: Decoding, work: Callable[[], T]) -> T:
-    """What `work` returns or raises in a thread; it is stopped as soon as the caller leaves, and waited for.
+    """Run `work` in a thread; it is stopped as soon as the caller disconnects, and awaited.
 
-    Its place is free only when its thread is: a caller who leaves and comes back holds one place, not two.
+    Its place becomes free only with its thread: a caller who disconnects and returns holds one place, not two.
 
     Raises
     ------
     ClientDisconnect
-        He has left.
+        The caller has disconnected.
     """
     return await stopped_unattended(request, run_sync(work), lambda _: decoding.stop())

@@ -1,10 +1,10 @@
-"""python -m service.bodies.hdf5_child: reads HDF5 from strangers in a process that has nothing to lose.
+"""python -m service.bodies.hdf5_child: reads untrusted HDF5 in a process without secrets or privileges.
 
 The HDF5 library is a large parser written in C. Here it runs without the service's memory, threads and secrets, under
-limits of memory and processor time, and cannot write files. Of the program it imports `radar` alone.
+limits of memory and processor time, and cannot write files. Of the program it imports only `radar`.
 
-Messages on stdin and stdout are a JSON header and bytes, each with its length before it. Nothing is pickled: what
-comes out of this process is as little trusted as what went in.
+Messages on stdin and stdout are a JSON header and bytes, each preceded by its length. Nothing is pickled: the output of
+this process is as untrusted as its input.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def send(stream: BinaryIO, header: dict[str, Any], data: bytes | memoryview = b"
 
 
 def receive(stream: BinaryIO, longest: int) -> tuple[dict[str, Any], bytes]:
-    """Read one message; EOFError where there is none, ValueError for one that is too long or no JSON object."""
+    """Read one message; raises EOFError at the end, ValueError for one that is too long or not a JSON object."""
     text_length, data_length = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
     if text_length > LONGEST_HEADER or data_length > longest:
         raise ValueError("a message that is too long")
     header = json.loads(_exactly(stream, text_length))
     if not isinstance(header, dict):
-        raise ValueError("a header that is no object")
+        raise ValueError("a header that is not an object")
     return header, _exactly(stream, data_length)
 
 
 def main(memory_bytes: int, cpu_seconds: int) -> None:
-    """Answer until stdin ends: the frame of every file, or why there is none."""
+    """Answer until stdin ends: with the frame of every file, or the error."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # Whatever a library prints must not come between the answers.
+    # Output that a library prints must not mix with the answers.
     os.dup2(2, 1)
     _confine(memory_bytes)
     send(answers, {"ready": True})
@@ -99,7 +99,7 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _allow_processor(seconds: int) -> None:
-    """So many seconds from now on; the kernel ends the process after them."""
+    """Allow some seconds of processor time from now on; the kernel ends the process after them."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))

@@ -1,4 +1,4 @@
-"""The few child processes that read HDF5 for the service; see service.bodies.hdf5_child for what they are."""
+"""The child processes that read HDF5 for the service; service.bodies.hdf5_child describes them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from service.bodies.hdf5_child import LONGEST_TEXT, receive, send
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _KEPT_PREFIXES = ("PYTHON", "PROJ_")
 _FILES_EACH = 1000
-"""After so many a child is replaced, so that what it leaks is bounded."""
+"""Files after which a child is replaced, so that its memory leaks are bounded."""
 _START_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
-"""How often whoever waits looks whether his caller still does."""
+"""Seconds between two checks whether a waiting caller is still connected."""
 _KINDS: dict[str, type[RaincellError]] = {
     name: kind
     for name, kind in vars(radar_errors).items()
@@ -41,7 +41,7 @@ _KINDS: dict[str, type[RaincellError]] = {
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What reading one file may take: of the largest that are read, 225 MB and half a second."""
+    """Limits for reading one file; the largest accepted files take 225 MB and half a second."""
 
     memory_bytes: int = 512 * 2**20
     cpu_seconds: int = 5
@@ -54,9 +54,10 @@ class Decoders:
     Parameters
     ----------
     size : int
-        Children, and so files at a time; further callers wait.
+        The number of children, and so of files at a time; further callers wait.
     on_end : callable
-        Told why a child ended: "died", "time-out", "worn", or "stopped" where the caller left or had no time left.
+        Called with the reason why a child ended: "died", "time-out", "worn", or "stopped" if the caller disconnected or
+        ran out of time.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class Decoders:
             self._places.put(None)
 
     def read(self, data: bytes, name: str, decoding: Decoding | None = None) -> Frame:
-        """The frame of one HDF5 file; takes the place of `radar.files.odim.read_composite`, from any thread.
+        """The frame of one HDF5 file; replaces `radar.files.odim.read_composite`, and may be called by any thread.
 
-        The files of one caller never take the last child: where there are several, another caller finds one.
+        The files of one caller never take the last of several children, so that another caller finds one.
 
         Raises
         ------
         UnreadableFile
-            Also for a file at which the child died or took too long.
+            The file is unreadable, or its child died or took too long.
         Overloaded
             No child can be started, or the time of `decoding` is over.
         """
@@ -91,7 +92,7 @@ class Decoders:
 
     def _read(self, child: _Child | None, data: bytes, name: str, decoding: Decoding | None) -> Frame:
         try:
-            if child and not child.alive:  # killed while it rested
+            if child and not child.alive:  # killed while idle
                 child.end()
                 self._on_end("died")
                 child = None
@@ -105,7 +106,7 @@ class Decoders:
 
     @contextlib.contextmanager
     def _share_of(self, decoding: Decoding) -> Iterator[None]:
-        """One of the places that the caller may hold, waited for."""
+        """Wait for one of the places that the caller may hold, and hold it."""
         caller, most = decoding.caller, max(1, self._size - 1)
         with self._changed:
             while self._held[caller] >= most:
@@ -117,16 +118,16 @@ class Decoders:
         finally:
             with self._changed:
                 self._held[caller] -= 1
-                self._held += Counter()  # forgets callers who hold none
+                self._held += Counter()  # drops callers who hold no place
                 self._changed.notify_all()
 
     def start(self) -> None:
-        """Start one child now, so that the first file need not wait for it."""
+        """Start one child now, so that the first file does not wait for it."""
         child = self._places.get()
         self._places.put(child or _Child(self._limits))
 
     def close(self) -> None:
-        """End the children that rest; those at work end after it."""
+        """End the idle children; busy ones end after their file."""
         self._closed = True
         resting = [self._places.get() for _ in range(self._places.qsize())]
         for child in resting:
@@ -135,7 +136,7 @@ class Decoders:
             self._places.put(None)
 
     def _kept(self, child: _Child | None) -> _Child | None:
-        """The child, unless it is better replaced."""
+        """The child, or None if it has to be replaced."""
         if child is None:
             return None
         ended = child.ended_by or ("worn" if child.files >= _FILES_EACH else None)
@@ -162,7 +163,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=_environment(),
-                # Ctrl-C is for the service, which ends its children itself.
+                # Ctrl-C goes to the service only, which ends its children itself.
                 start_new_session=True,
             )
         except OSError:
@@ -174,12 +175,12 @@ class _Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it may be given a file."""
+        """Whether it can take a file."""
         return self.ended_by is None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Its number, for tests."""
+        """Its process id, for tests."""
         return self._process.pid
 
     def read(self, data: bytes, name: str, decoding: Decoding | None = None) -> Frame:
@@ -199,14 +200,14 @@ class _Child:
             raise self._lost(name) from None
 
     def interrupt(self) -> None:
-        """End what it does, from another thread than the one that reads its answer."""
+        """End its current file; called by another thread than the one that reads its answer."""
         self.ended_by = "stopped"
         self._process.kill()
 
     def end(self) -> None:
-        """End it, whatever it does."""
+        """End the process, even while it works."""
         self._process.kill()
-        with contextlib.suppress(OSError):  # what was not written yet is for nobody
+        with contextlib.suppress(OSError):  # unwritten bytes have no reader
             self._input.close()
         self._output.close()
         self._process.wait()
@@ -218,7 +219,7 @@ class _Child:
     def _within(
         self, seconds: float, talk: Callable[[], tuple[dict[str, Any], bytes]]
     ) -> tuple[dict[str, Any], bytes] | None:
-        """What comes of talking to the child; None, and `ended_by` says why, if it dies or takes longer."""
+        """The child's reply; None, with the reason in `ended_by`, if it dies or takes too long."""
         late = threading.Event()
 
         def give_up() -> None:
@@ -255,7 +256,7 @@ def _waited_for(places: queue.LifoQueue[_Child | None], decoding: Decoding) -> _
 
 
 class _FrameHeader(BaseModel):
-    """What a child says about a frame, believed only in this form."""
+    """A child's description of a frame, which is validated since children are not trusted."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -270,17 +271,17 @@ class _FrameHeader(BaseModel):
 def _frame(header: dict[str, Any], data: bytes) -> Frame:
     if "error" in header:
         raise _error(header["error"])
-    said = _FrameHeader.model_validate(header["frame"])
-    return Frame(rain_rate=np.frombuffer(data, "<f4").reshape(said.grid.shape), **dict(said))
+    described = _FrameHeader.model_validate(header["frame"])
+    return Frame(rain_rate=np.frombuffer(data, "<f4").reshape(described.grid.shape), **dict(described))
 
 
-def _error(said: dict[str, Any]) -> RaincellError:
-    texts = {name: str(said[name])[:LONGEST_TEXT] for name in ("expected", "got", "remedy")}
-    return _KINDS.get(said["kind"], UnreadableFile)(**texts)
+def _error(fault: dict[str, Any]) -> RaincellError:
+    texts = {name: str(fault[name])[:LONGEST_TEXT] for name in ("expected", "got", "remedy")}
+    return _KINDS.get(fault["kind"], UnreadableFile)(**texts)
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the service's settings, passwords among them; one thread for every library."""
+    """An environment without the service's settings and passwords; every library has one thread."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
     return kept | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -65,14 +65,14 @@ class JsonFrames(BaseModel):
 
 
 def read_json(body: Bytes, hints: Hints) -> Posted:
-    """The frames of a JSON body, which goes before the query where both say something.
+    """The frames of a JSON body, which takes precedence over the query.
 
     Raises
     ------
     InvalidRequest
-        Not JSON of this form, or more of it than is read.
+        The body is not JSON of this form, or exceeds the limits.
     UnreadableFile
-        Base64 that is none, or of another length than the shape says.
+        The base64 is malformed, or its length does not match the shape.
     """
     bulk = measure(body, _LIMITS)
     rest, lists, text = _without_bulk(body, bulk)
@@ -88,7 +88,7 @@ def read_json(body: Bytes, hints: Hints) -> Posted:
 
 
 def _rain_rate(frames: Base64Frames | ListedFrames, body: Bytes, lists: Bulk | None, text: Bulk | None) -> Float32:
-    """Frames, which are in the body where they are long."""
+    """The frames; long ones are still in the body."""
     if isinstance(frames, list):
         return read_lists(body, lists.start, lists.stop) if lists and not frames else _listed(frames)
     long = text is not None and not frames.data
@@ -97,7 +97,7 @@ def _rain_rate(frames: Base64Frames | ListedFrames, body: Bytes, lists: Bulk | N
 
 
 def _without_bulk(body: Bytes, bulk: list[Bulk]) -> tuple[bytes, Bulk | None, Bulk | None]:
-    """The body with long frames left empty, and where these are: as lists, and as base64."""
+    """The body without long frames, and the places of these: as lists, and as base64."""
     parts, position, lists, text = list[bytes](), 0, None, None
     for key, start, stop in bulk:
         if key == b"frames" and body[start - 1 : start] == b'"':
@@ -114,18 +114,18 @@ def _without_bulk(body: Bytes, bulk: list[Bulk]) -> tuple[bytes, Bulk | None, Bu
     rest = sum(map(len, parts)) + len(body) - position
     if rest > _MOST_REST_BYTES:
         raise InvalidRequest(
-            expected=f"at most {_MOST_REST_BYTES} bytes of JSON besides the frames", got=str(rest), remedy="send frames"
+            expected=f"at most {_MOST_REST_BYTES} bytes of JSON without the frames", got=str(rest), remedy="send frames"
         )
     return b"".join([*parts, body[position:]]), lists, text
 
 
 def _merged(hints: Hints, posted: JsonFrames) -> Hints:
-    said: dict[str, Any] = {
+    given: dict[str, Any] = {
         name: value
         for name in ("valid_time", "grid", "product", "timestep_minutes")
         if (value := getattr(posted, name)) is not None
     }
-    return replace(hints, **said)
+    return replace(hints, **given)
 
 
 def _decoded(shape: tuple[int, int, int], pieces: Iterable[bytes]) -> Float32:
@@ -135,7 +135,7 @@ def _decoded(shape: tuple[int, int, int], pieces: Iterable[bytes]) -> Float32:
 
 def _listed(frames: ListedFrames) -> Float32:
     try:
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite, which is refused as rain
+        with np.errstate(over="ignore"):  # too large values become infinite, which is refused as rain
             return np.array(frames, np.float64).astype(np.float32)  # null becomes NaN
     except ValueError:
         raise InvalidRain(

@@ -1,6 +1,6 @@
 """Frames in JSON, read piece by piece.
 
-Read whole, they would hold all of Python, and so every other request, for a quarter of a second.
+Parsing them in one call would block all Python threads, and so every other request, for a quarter of a second.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from service.bodies.limits import check_shape
 from service.http.problems import first_fault
 
 MOST_ROWS = 100_000
-"""Of all frames that come as lists together."""
+"""Rows of all frames in lists together."""
 _PIECE_BYTES = 64 * 1024
 _MOST_PADDING_BYTES = 1024 * 1024
-"""Of space in one piece, or around all rows."""
+"""White space within one piece, or around all rows."""
 Bytes8 = npt.NDArray[np.uint8]
 Value = Annotated[float, Field(strict=True)] | None
 _VALUES: TypeAdapter[list[float | None]] = TypeAdapter(Annotated[list[Value], Field(fail_fast=True)])
@@ -36,21 +36,21 @@ _ROWS: TypeAdapter[list[list[None]]] = TypeAdapter(
 
 
 class _Rows(NamedTuple):
-    """Where each row begins and ends; numbers, since a garbage collector takes long over so many tuples."""
+    """The beginnings and ends of rows, as arrays of numbers: a garbage collector takes long over so many tuples."""
 
     starts: array[int]
     stops: array[int]
 
 
 def read_lists(text: Bytes, start: int, stop: int) -> Float32:
-    """Frames (T, H, W) of the nested lists between two places of a text, null = NaN.
+    """Frames (T, H, W) from the nested lists between two positions of a text, null = NaN.
 
     Raises
     ------
     InvalidRequest
-        Other than lists of lists of lists of numbers and null.
+        The text is anything but lists of lists of lists of numbers and null.
     InvalidRain
-        Lists of different lengths.
+        The lists have different lengths.
     """
     rows, frames = _rows(text, start, stop)
     width = _width(text, rows)
@@ -70,7 +70,7 @@ def read_lists(text: Bytes, start: int, stop: int) -> Float32:
 
 
 def _rows(text: Bytes, start: int, stop: int) -> tuple[_Rows, int]:
-    """Where the rows are, and how many frames they make; all of the same height."""
+    """The positions of the rows, and the number of frames, all of the same height."""
     rows, around, position = _Rows(array("q"), array("q")), bytearray(), start
     while (closing := text.find(b"]", position, stop)) >= 0:
         opening = text.rfind(b"[", position, closing)
@@ -110,7 +110,7 @@ def _commas(text: Bytes, start: int, stop: int) -> int:
 
 
 def _pieces(text: Bytes, rows: _Rows) -> Iterator[bytes]:
-    """All values, one after the other with commas between them, in pieces that are parsed in milliseconds."""
+    """All values, separated by commas, in pieces that are parsed in milliseconds."""
     parts, size = list[bytes](), 0
     for start, stop in zip(*rows, strict=True):
         cut = start
@@ -140,25 +140,25 @@ def _read_piece(piece: bytes, before: int, shape: tuple[int, int, int]) -> Float
         values = _VALUES.validate_json(b"[" + piece + b"]")
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        if fault["type"] == "json_invalid":  # it says where in the piece, which tells the caller nothing
-            raise _no_lists("a row that is no JSON") from None
+        if fault["type"] == "json_invalid":  # its position is within the piece, which means nothing to the caller
+            raise _no_lists("a row that is not JSON") from None
         index = before + next((part for part in fault["loc"] if isinstance(part, int)), 0)
         where = np.unravel_index(min(index, int(np.prod(shape)) - 1), shape)
         expected, got = first_fault([{**fault, "loc": ("frames", *map(int, where))}])
         raise InvalidRequest(expected=expected, got=got, remedy="see /docs for the form of the body") from None
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, which is refused as rain
+    with np.errstate(over="ignore"):  # too large values become infinite, which is refused as rain
         return np.array(values, np.float64).astype(np.float32)  # null becomes NaN
 
 
 def read_base64(pieces: Iterable[bytes], size: int) -> Bytes8:
-    """The `size` bytes that base64 in pieces stands for.
+    """The `size` bytes of base64 in pieces.
 
     Raises
     ------
     UnreadableFile
-        Not base64, or of other length.
+        The text is not base64, or has another length.
     """
-    # Not a bytearray that grows: it would be moved, and the memory that it gets be cleared, in one long call.
+    # Not a growing bytearray: its memory would be moved and cleared in one long call.
     decoded, at = np.empty(size, np.uint8), 0
     for part in _groups(pieces):
         if at + len(part) > size:
@@ -174,7 +174,7 @@ def _groups(pieces: Iterable[bytes]) -> Iterator[bytes]:
     left = b""
     for piece in pieces:
         left += piece
-        whole = max(0, len(left) - 1) // 4 * 4  # what is at the end may be padded
+        whole = max(0, len(left) - 1) // 4 * 4  # the last group may be padded
         if b"=" in left[:whole]:
             raise _no_base64()
         yield _decoded(left[:whole])
@@ -183,11 +183,11 @@ def _groups(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def unescaped(text: Bytes, start: int, stop: int) -> Iterator[bytes]:
-    """What a JSON string between two quotes says, piece by piece; raises UnreadableFile for what is not ASCII."""
+    """The content of a JSON string between two quotes, piece by piece; raises UnreadableFile unless it is ASCII."""
     while start < stop:
         end = min(start + STEP_BYTES, stop)
         if end < stop and (escape := text.rfind(b"\\", end - 6, end)) >= 0:
-            # No escape is cut in two: none is longer than six characters, and those before it are an even number.
+            # No escape is cut in two: an escape has at most six characters, preceded by an even number of backslashes.
             end = escape - 1 if text[escape - 1 : escape] == b"\\" else escape
         piece = bytes(text[start:end])
         start = end

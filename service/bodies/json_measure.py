@@ -1,8 +1,8 @@
 """The size of a JSON body, counted before it is parsed.
 
-A parser makes an object of every two bytes, and an error of every one that does not fit: a body of some kilobytes,
-which decodes to megabytes, could take minutes and gigabytes. Here strings are jumped over and marks are counted, in
-steps, so that other threads go on, and counting ends at the first limit.
+A parser makes an object of every two bytes, and an error of every mismatch: a body of some kilobytes, which decodes to
+megabytes, could take minutes and gigabytes. Here strings are skipped and marks are counted, in steps, so that other
+threads can run, and counting ends at the first limit.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from radar.errors import InvalidRequest
 
 Bytes = bytes | bytearray
 STEP_BYTES = 256 * 1024
-"""Looked at in one call: no other Python code runs meanwhile."""
+"""Bytes scanned in one call, during which no other Python code runs."""
 BULK_BYTES = 64 * 1024
-"""Longer text between two quotes, or without any, is read piece by piece: see service.bodies.json_frames."""
+"""Longer text within or without quotes is parsed piece by piece: see service.bodies.json_frames."""
 _LONGEST_ESCAPE = 256
-"""Backslashes in a row; a text of 100 characters has fewer."""
+"""The most consecutive backslashes; a text of 100 characters has fewer."""
 
 
 @dataclass(frozen=True)
 class JsonLimits:
-    """What a body may hold at most.
+    """The limits of a body.
 
     Parameters
     ----------
     what : str
-        Which body, for the error, e.g. "1000 places".
+        The kind of body, for the error, e.g. "1000 places".
     objects, keys, keys_each, lists, values, strings : int
-        In all; `keys_each` in one object. Keys are strings, too; `values` are what commas separate.
+        Numbers in the whole body, `keys_each` in one object. Keys also count as strings; commas separate `values`.
     """
 
     what: str
@@ -43,7 +43,7 @@ class JsonLimits:
 
 
 class Bulk(NamedTuple):
-    """A long stretch of a body: after which key it comes, and its first byte and the one after its last."""
+    """A long stretch of a body: the key before it, its first byte, and the byte after its last."""
 
     key: bytes
     start: int
@@ -51,12 +51,12 @@ class Bulk(NamedTuple):
 
 
 def measure(body: Bytes, limits: JsonLimits) -> list[Bulk]:
-    """The long stretches of a body that holds no more than it may; not for the event loop.
+    """The long stretches of a body within the limits; do not call it on the event loop.
 
     Raises
     ------
     InvalidRequest
-        It holds more, or a string has no end.
+        The body exceeds a limit, or a string has no end.
     """
     tally, bulk = _Tally(limits), list[Bulk]()
     position, key = 0, b""
@@ -76,7 +76,7 @@ def measure(body: Bytes, limits: JsonLimits) -> list[Bulk]:
 
 
 class _Tally:
-    """What has been counted, held against limits."""
+    """Counts, compared with limits."""
 
     def __init__(self, limits: JsonLimits) -> None:
         self._limits = limits
@@ -90,13 +90,13 @@ class _Tally:
         self._keys_each = 0
 
     def add(self, name: str, count: int) -> None:
-        """Count; raises InvalidRequest."""
+        """Add to a count; raises InvalidRequest beyond its limit."""
         self._left[name] -= count
         if self._left[name] < 0:
             raise self._too_much(name, getattr(self._limits, name))
 
     def add_marks(self, body: Bytes, start: int, stop: int) -> None:
-        """Count what stands between two strings."""
+        """Count the marks between two strings."""
         for first in range(start, stop, STEP_BYTES):
             last = min(first + STEP_BYTES, stop)
             objects, keys = body.count(b"{", first, last), body.count(b":", first, last)
@@ -117,7 +117,7 @@ class _Tally:
 
 
 def _end_of_string(body: Bytes, start: int, tally: _Tally) -> int:
-    """Where the string that begins at `start` has its closing quote."""
+    """The position of the closing quote of the string that begins at `start`."""
     tally.add("strings", 1)
     position = start
     while (closing := body.find(b'"', position)) >= 0:

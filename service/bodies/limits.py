@@ -11,15 +11,15 @@ from radar.frame import Frame
 MOST_FILES = 64
 MOST_FRAMES = 64
 MOST_VALUES = 32_000_000
-"""Of all frames together: 128 MB as float32, two hours of Germany's largest composite."""
+"""Values of all frames together: 128 MB as float32, two hours of Germany's largest composite."""
 MOST_ANSWERED_VALUES = 2 * MOST_VALUES
-"""Of all frames of a forecast together."""
+"""Values of all frames of a forecast together."""
 MOST_LISTED_VALUES = 1_000_000
-"""Values that may come or go as JSON lists."""
+"""The most values in JSON lists, in requests and answers."""
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Raise InvalidRequest unless an array of this shape is (frames, rows, columns) of a size that is taken."""
+    """Raise InvalidRequest unless a shape is (frames, rows, columns) of an accepted size."""
     if len(shape) != 3 or min(shape) < 1:
         raise InvalidRequest(
             expected="an array of shape (frames, rows, columns), none of them 0",
@@ -32,7 +32,7 @@ def check_shape(shape: tuple[int, ...]) -> None:
 
 
 def counted(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames one by one, raising InvalidRequest as soon as they are too many or too large."""
+    """Yield the same frames; raises InvalidRequest as soon as they are too many or too large."""
     values = 0
     for number, frame in enumerate(frames, 1):
         values += frame.rain_rate.size
@@ -43,7 +43,7 @@ def counted(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 
 def check_files(count: int) -> None:
-    """Raise InvalidRequest for more files than one request may bring."""
+    """Raise InvalidRequest for more files than one request may have."""
     if count > MOST_FILES:
         raise InvalidRequest(
             expected=f"at most {MOST_FILES} files", got=str(count), remedy="send only the newest frames"

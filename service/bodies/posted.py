@@ -1,4 +1,4 @@
-"""Posted arrays with times and grids, whatever the kind of body; absurd frames are refused."""
+"""Posted arrays with times and grids, from any kind of body; absurd frames are refused."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ LATEST_AHEAD = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Hints:
-    """What the caller says about the frames, and what is assumed where nothing is said.
+    """The caller's description of the frames, and the defaults for missing parts.
 
     Parameters
     ----------
     now : datetime
         UTC.
     valid_time, grid, product, timestep_minutes
-        What the query says; None where it does not.
+        The query's values; None where they are missing.
     usual_timestep_minutes, usual_pixel_size_km
-        What is assumed of arrays that come without.
+        Defaults for arrays.
     """
 
     now: datetime
@@ -44,7 +44,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class Posted:
-    """The frames of a body, and what had to be assumed about them."""
+    """The frames of a body, and the assumptions about them."""
 
     frames: FrameSequence
     assumed: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ def frames_of_array(rain_rate: Float32, hints: Hints, valid_times: Sequence[date
     GridMismatch
         The named grid has another shape.
     IncompleteHistory
-        Unordered or unevenly spaced `valid_times`.
+        `valid_times` are unordered or unevenly spaced.
     """
     check_shape(rain_rate.shape)
     assumed: list[str] = []
@@ -72,34 +72,34 @@ def frames_of_array(rain_rate: Float32, hints: Hints, valid_times: Sequence[date
 
 
 def agree(frames: FrameSequence, hints: Hints) -> FrameSequence:
-    """Frames of files, which say all themselves; raises where the query contradicts them."""
+    """The frames of files, which describe themselves; raises an error if the query contradicts them."""
     if hints.product and frames.product and hints.product != frames.product:
         raise ProductMismatch(
             expected=f"files of product {hints.product}",
             got=frames.product,
-            remedy="leave product= away, or correct it",
+            remedy="leave product= out, or correct it",
         )
     if hints.grid and hints.grid != frames.grid.key:
         raise GridMismatch(
-            expected=f"files on grid {hints.grid[:60]}", got=frames.grid.key, remedy="leave grid= away, or correct it"
+            expected=f"files on grid {hints.grid[:60]}", got=frames.grid.key, remedy="leave grid= out, or correct it"
         )
     if hints.timestep_minutes and hints.timestep_minutes != frames.timestep_minutes:
         raise InvalidRequest(
             expected=f"files {hints.timestep_minutes} minutes apart",
             got=f"{frames.timestep_minutes} minutes",
-            remedy="leave timestep_minutes= away, or correct it",
+            remedy="leave timestep_minutes= out, or correct it",
         )
     if hints.valid_time and hints.valid_time != frames.valid_times[-1]:
         raise InvalidRequest(
             expected=f"{iso(hints.valid_time)} as the time of the last file",
             got=iso(frames.valid_times[-1]),
-            remedy="leave valid_time= away: files say their own times",
+            remedy="leave valid_time= out: files hold their own times",
         )
     return replace(frames, product=frames.product or hints.product or "")
 
 
 def check_plausible(frames: FrameSequence, now: datetime) -> None:
-    """Raise InvalidRain for rain that never fell anywhere, InvalidRequest for times that cannot be."""
+    """Raise InvalidRain for impossible rain, InvalidRequest for impossible times."""
     # fmax ignores NaN.
     heaviest = float(np.fmax.reduce(frames.rain_rate, axis=None))
     if heaviest > HEAVIEST_MM_PER_HOUR:
@@ -126,7 +126,7 @@ def _timestep(hints: Hints, valid_times: Sequence[datetime] | None, assumed: lis
     if hints.timestep_minutes:
         return hints.timestep_minutes
     if valid_times and len(valid_times) > 1:
-        # The smallest spacing, so that a gap is found as one; unordered times are found by FrameSequence.
+        # The smallest spacing, so that a gap is recognised; FrameSequence finds unordered times.
         minutes = [round(abs((after - before).total_seconds()) / 60) for before, after in pairwise(valid_times)]
         return min([spacing for spacing in minutes if spacing] or [hints.usual_timestep_minutes])
     assumed.append(f"timestep_minutes {hints.usual_timestep_minutes}")

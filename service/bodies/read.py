@@ -1,4 +1,4 @@
-"""From a request's body to frames, by its media type."""
+"""Conversion of a request's body to frames, by its media type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MULTIPART, NPY, JSON = "multipart/form-data", "application/x-npy", "application/
 
 @dataclass(frozen=True)
 class Body:
-    """What came, not yet decoded: files, or the bytes of one array or JSON document."""
+    """An undecoded body: files, or the bytes of one array or JSON document."""
 
     media_type: str
     content: Bytes = b""
@@ -41,9 +41,9 @@ async def receive(request: Request) -> Body | None:
     Raises
     ------
     UnsupportedBody
-        Its media type is not read.
+        Its media type is not supported.
     InvalidRequest
-        The multipart form is malformed or brings no field `frames`.
+        The multipart form is malformed or has no field `frames`.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == MULTIPART:
@@ -61,8 +61,8 @@ async def receive(request: Request) -> Body | None:
 
 
 async def read_whole(request: Request, most: int | None = None) -> Bytes:
-    """All of a body; raises BodyTooLarge for more than `most` bytes, where that is less than any body may have."""
-    # Not Request.body, which puts all pieces together at the end: 60 ms for 64 MiB.
+    """The whole body; raises BodyTooLarge for more than `most` bytes, a limit below the general one."""
+    # Not Request.body, which joins all pieces at the end: 60 ms for 64 MiB.
     content = bytearray()
     async for piece in request.stream():
         if most is not None and len(content) + len(piece) > most:
@@ -74,14 +74,14 @@ async def read_whole(request: Request, most: int | None = None) -> Bytes:
 def decode(
     body: Body, hints: Hints, read_hdf5: ReadHdf5 = read_composite, check: Callable[[], None] = lambda: None
 ) -> Posted:
-    """The frames in a body; raises RaincellError for everything that is wrong with them. Not for the event loop.
+    """The frames in a body; raises RaincellError for any fault in them. Do not call it on the event loop.
 
     Parameters
     ----------
     read_hdf5 : callable
-        Reads HDF5; the service gives one that does so in another process.
+        Reads HDF5; the service passes one that uses another process.
     check : callable
-        Called before every frame; raises when no more is to be decoded.
+        Called before every frame; raises an error to end decoding.
     """
     if body.media_type == MULTIPART:
         posted = Posted(agree(_sequence(body.files, read_hdf5, check), hints))
@@ -94,7 +94,7 @@ def decode(
 
 
 def _sequence(files: Sequence[NamedBytes], read_hdf5: ReadHdf5, check: Callable[[], None]) -> FrameSequence:
-    """Files in any order as one sequence, as `radar.files.open` reads them, but nothing beyond the limits."""
+    """Files in any order as one sequence, read as in `radar.files.open`, but within the limits."""
     frames = (frame for file in files for frame in iter_frames(file.data, file.name, read_hdf5))
     return sequence_of(counted(observed(_checked(frames, check))))
 
@@ -119,7 +119,7 @@ async def _files(request: Request) -> list[NamedBytes]:
         ) from None
     except UnicodeError:  # Content-Type may name any of Python's character encodings
         raise InvalidRequest(
-            expected="a multipart form in UTF-8", got="names that do not decode", remedy="leave charset= away"
+            expected="a multipart form in UTF-8", got="names that do not decode", remedy="leave charset= out"
         ) from None
     if not named:
         raise InvalidRequest(

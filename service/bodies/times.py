@@ -1,4 +1,4 @@
-"""Times in requests: one reading for queries, paths and bodies."""
+"""Times in requests: queries, paths and bodies are parsed alike."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from radar.times import parse_time
 
 
 def utc_time(name: str) -> BeforeValidator:
-    """Reads a `datetime` that the caller knows by this name: UTC, to the second; raises InvalidRequest.
+    """A parser of the `datetime` of that name in requests: UTC, to the second; raises InvalidRequest.
 
-    Pydantic alone takes digits for seconds since 1970.
+    Pydantic's own parser reads digits as seconds since 1970.
     """
 
     def read(text: object) -> datetime:

@@ -1,1 +1,1 @@
-"""Connections of callers: what each may send and leave unread, and when it ends. Requests begin in service/http."""
+"""Connections of callers: limits of sent and unread bytes, and of time. service/http handles the requests."""

@@ -1,4 +1,4 @@
-"""How many connections one address has: nobody takes them all."""
+"""The number of connections of each address, so that no address takes all connections."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from service.security.access import caller_of
 
 
 class Addresses:
-    """Counts connections by address, of IPv6 by network, as requests are.
+    """Counts connections by address, for IPv6 by network, like requests.
 
     Parameters
     ----------
     most : int
-        Connections of one address; 0 for any number.
+        The most connections of one address; 0 for any number.
     proxies : sequence of str
-        Addresses and networks of those who bring the requests of others, and may have any number.
+        Addresses and networks of proxies, which may have any number.
     """
 
     def __init__(self, most: int = 0, proxies: Sequence[str] = ()) -> None:
@@ -26,7 +26,7 @@ class Addresses:
         self._counts = Counter[str]()
 
     def enter(self, host: str | None) -> str | None:
-        """Count a connection; whom it counts for, to be given to `leave`, or None where it counts for nobody."""
+        """Count a connection; returns the caller, for `leave`, or None if it is not counted."""
         if not self._most or host is None or self._is_proxy(host):
             return None
         caller = caller_of(host)
@@ -34,16 +34,16 @@ class Addresses:
         return caller
 
     def are_too_many(self, caller: str | None) -> bool:
-        """Whether one of them has more than he may."""
+        """Whether a caller has too many connections."""
         return caller is not None and self._counts[caller] > self._most
 
     def refusal(self) -> tuple[str, str, str]:
-        """What is expected, what came, and what to do."""
+        """The texts expected, got and remedy of a refusal."""
         expected = f"at most {self._most} connections of one address at a time"
         return expected, "one more", "use connections again, and close those that are not needed"
 
     def leave(self, caller: str | None) -> None:
-        """Forget a connection that was counted."""
+        """Forget a counted connection."""
         if caller is None:
             return
         self._counts[caller] -= 1

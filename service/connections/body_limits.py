@@ -1,4 +1,4 @@
-"""Limits on the bytes of one body and of all together, both declared and received."""
+"""Limits on the bytes of one body and of all bodies together, both declared and received."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from service.security.access import caller_of
 
 
 class BodyLimit:
-    """ASGI middleware that bounds the memory which bodies take.
+    """ASGI middleware that bounds the memory of bodies.
 
     Parameters
     ----------
     largest : int
-        Bytes of one body; 413 as problem+json for a larger one.
+        Bytes of one body; a larger one is answered with 413 as problem+json.
     together : int
-        Bytes of all bodies that are being received or worked on; 503 for what comes on top. Only bytes that came
-        count, so that a slow sender holds no more than he sent.
+        Bytes of all bodies that are being received or processed; beyond them the answer is 503. Only received bytes
+        count, so that a slow sender holds no more than it has sent.
     held : HeldBytes or None
-        Where they are counted together with answers. None where bytes go by, and are not held.
+        Counts them together with answers. None if bytes pass through and are not held.
     """
 
     def __init__(self, app: ASGIApp, largest: int, together: int = 0, held: HeldBytes | None = None) -> None:
@@ -36,7 +36,7 @@ class BodyLimit:
         self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 at once for a body that is declared too large; count the others as they come."""
+        """Answer 413 at once to a body that is declared too large; count other bodies as they arrive."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -69,15 +69,15 @@ class BodyLimit:
             account.close()
 
     def _counting(self, receive: Receive, take: Callable[[int], None]) -> Receive:
-        seen = 0
+        received = 0
 
         async def counting() -> Message:
-            nonlocal seen
+            nonlocal received
             message = await receive()
             size = len(message.get("body", b""))
-            seen += size
+            received += size
             # Raised where the body is read, and answered by the handler of RaincellError.
-            if seen > self._largest:
+            if received > self._largest:
                 raise self._too_large(f"more than {self._largest} bytes")
             take(size)
             return message

@@ -1,4 +1,4 @@
-"""One connection of a caller: uvicorn's, with bounds on what it may hold and how long it may take."""
+"""One connection of a caller: uvicorn's, with limits on held bytes and time."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from service.errors import BodyTooLarge
 from service.http.problems import problem_response
 
 MOST_HEAD_BYTES = 16 * 1024
-"""Of a request line and headers."""
+"""The most bytes of a request line and headers."""
 FEWEST_CHUNK_BYTES = 256
-"""On average: each chunk costs as much to read as some kilobytes."""
+"""The least average size: each chunk takes as long to read as some kilobytes."""
 _FREE_CHUNKS = 1000
 _TURN_SECONDS = 0.005
-"""After this others have their turn."""
+"""Time after which other connections have their turn."""
 _GATHER_SECONDS = 0.02
-"""How long small pieces of a body wait for more."""
+"""Time that small pieces of a body wait for more."""
 _URGENT = frozenset({"/livez", "/readyz"})
-"""Of machines that end a replica which does not answer."""
+"""Routes of machines that end a replica without an answer."""
 _CONNECTION = "raincell.connection"
 _NO_HTTP = (
     f"an HTTP/1.1 request with {MOST_HEAD_BYTES} bytes of request line and headers at most",
@@ -41,11 +41,11 @@ _NO_HTTP = (
 
 
 class CallerLeft(OSError):
-    """Nobody is there to send an answer to."""
+    """The caller has disconnected."""
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol, fed in small pieces, with a refusal of what costs more to read than to send."""
+    """uvicorn's protocol, fed in small pieces; it refuses bodies that cost more to read than to send."""
 
     transport: PatientTransport  # type: ignore[assignment]
 
@@ -118,12 +118,12 @@ class Connection(H11Protocol):
         """See H11Protocol."""
         self._rest()
         super().on_response_complete()
-        self._note_request()  # the next may have come already
+        self._note_request()  # the next one may have arrived already
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - always the same
-        """Refuse what is no HTTP; where an answer has begun, cut it off."""
+        """Refuse anything but HTTP; an answer that has begun is cut off."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # its application can send nothing more
+            self.cycle.disconnected = True  # the application can send nothing more
             self.cycle.message_event.set()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
@@ -131,7 +131,7 @@ class Connection(H11Protocol):
         self._close_with(problem_response(400, "InvalidHttp", *_NO_HTTP), b"Bad Request")
 
     def turn_away(self, expected: str, got: str, remedy: str) -> None:
-        """Answer a connection too many before its request comes; it is the first to go where there is no room."""
+        """Refuse an excess connection before its request arrives; it is the first to end if there is no room."""
         self._is_turned_away = True
         self._limits.idle = {self: None, **self._limits.idle}
         self._close_with(problem_response(429, "TooManyConnections", expected, got, remedy), b"Too Many Requests")
@@ -149,13 +149,13 @@ class Connection(H11Protocol):
     # --- time ---
 
     def end_if_overdue(self, now: float) -> None:
-        """End it if no request, or no reading, has come of it for too long; `now` is of the event loop's clock."""
+        """End it if its request, or its reading of an answer, takes too long; `now` is the event loop's time."""
         since = self._idle_since if self.stalled_since is None else self.stalled_since
         if since is not None and now - since > self._limits.seconds:
             self.end()
 
     def end(self) -> None:
-        """End it at once, whatever is left to send."""
+        """End it at once, also with bytes left to send."""
         self._limits.idle.pop(self, None)
         self.transport.abort()
 
@@ -169,7 +169,7 @@ class Connection(H11Protocol):
         return self._is_turned_away or self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or bool(self._pending)
 
     def _may_wait(self) -> bool:
-        """Whether what came is a small piece of a body, and not its last."""
+        """Whether the received bytes are a small piece of a body, and not its last."""
         if self.conn.their_state is not h11.SEND_BODY or len(self._pending) > FIRST_PIECE_BYTES:
             return False
         left = self._counted.left
@@ -189,7 +189,7 @@ class Connection(H11Protocol):
             self.transport.resume_reading()
 
     def _feed(self) -> None:
-        """Parse what came, as far as the turn and the reader of the body allow."""
+        """Parse received bytes, as far as the turn and the reader of the body allow."""
         if self._feeding is not None:
             self._feeding.cancel()
             self._feeding = None
@@ -235,7 +235,7 @@ class Connection(H11Protocol):
     # --- the application ---
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, told of refusals where it reads, and stopped where nobody takes its answer."""
+        """The application; a refusal is raised where it reads, and it stops if the caller has left."""
         cycle, scope[_CONNECTION] = self.cycle, self
         urgent = scope["path"] in _URGENT
 
@@ -255,19 +255,19 @@ class Connection(H11Protocol):
             if cycle.disconnected:
                 raise CallerLeft
 
-        with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of what was cut off
+        with contextlib.suppress(CallerLeft):  # the line in the log has status 499, or that of the interrupted answer
             if not urgent:
                 await self._limits.turns.wait()
             await self._application(scope, receiving, sending)
 
 
 def connection_of(scope: Scope) -> Connection | None:
-    """The connection that a request came on; None where there is none, as in tests of the application alone."""
+    """The connection of a request; None without one, as in tests of the application alone."""
     return cast("Connection | None", scope.get(_CONNECTION))
 
 
 def end_overdue(connections: set[Any], now: float) -> None:
-    """End all that are overdue."""
+    """End all overdue connections."""
     for connection in list(connections):
         if isinstance(connection, Connection):
             connection.end_if_overdue(now)

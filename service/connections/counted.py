@@ -7,13 +7,13 @@ from typing import Any
 import h11
 
 PIECE_BYTES = 64 * 1024
-"""Read from a socket and parsed at a time."""
+"""Bytes that are read from a socket and parsed at a time."""
 FIRST_PIECE_BYTES = 2048
-"""Of a head, and of a body whose chunks are not known yet."""
+"""Bytes parsed at a time of a head, and of a body whose chunk sizes are unknown yet."""
 
 
 class Counted(h11.Connection):
-    """h11's connection, which counts what it is given and what it finds in it."""
+    """h11's connection, which counts its input bytes and its events."""
 
     chunks = body_bytes = wire_bytes = 0
     _declared: int | None = None
@@ -38,12 +38,12 @@ class Counted(h11.Connection):
 
     @property
     def left(self) -> int | None:
-        """Bytes of the body that have not come; None where that is not known."""
+        """Bytes of the body that have not arrived; None if unknown."""
         return None if self._declared is None else self._declared - self.body_bytes
 
     @property
     def next_piece(self) -> int:
-        """How many bytes are parsed at a time: the fewer, the smaller the chunks are."""
+        """The number of bytes to parse next: fewer for smaller chunks."""
         if self.their_state is not h11.SEND_BODY or not self.chunks:
             return PIECE_BYTES if self._declared and self.their_state is h11.SEND_BODY else FIRST_PIECE_BYTES
         return min(PIECE_BYTES, max(1024, 64 * self.body_bytes // self.chunks))

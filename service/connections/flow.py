@@ -1,4 +1,4 @@
-"""When a connection is read on."""
+"""Flow control: when reading from a connection resumes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Flow(FlowControl):
-    """uvicorn's, which reads on only once what came before has been parsed."""
+    """uvicorn's flow control, which resumes reading only once the received bytes have been parsed."""
 
     def __init__(self, transport: asyncio.Transport, read_on: Callable[[], None]) -> None:
         super().__init__(transport)

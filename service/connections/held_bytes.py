@@ -13,7 +13,7 @@ from radar.errors import Overloaded
 
 MEBIBYTE = 1024 * 1024
 PATIENCE_SECONDS = 5.0
-"""Who has not read on for so long ends where others need what is held for him."""
+"""Seconds without reading after which a connection ends if others need its held bytes."""
 _ACCOUNT = "raincell.held"
 
 
@@ -23,20 +23,20 @@ class Reader(Protocol):
     stalled_since: float | None
 
     def end(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
 
 
 class HeldBytes:
-    """Bytes of bodies that are received or worked on and of answers that are made or sent, counted together.
+    """Bytes of bodies that are received or processed and of answers that are made or sent, counted together.
 
     Parameters
     ----------
     together : int
-        Bytes of all callers.
+        The most bytes of all callers.
     each : int
-        Bytes of one address.
+        The most bytes of one address.
     clock : callable
-        Seconds, as `Reader.stalled_since` has them.
+        Returns seconds, on the clock of `Reader.stalled_since`.
     """
 
     def __init__(self, together: int, each: int, clock: Callable[[], float]) -> None:
@@ -49,7 +49,7 @@ class HeldBytes:
         self._accounts: dict[Account, None] = {}
 
     def open(self, caller: str, reader: Reader | None) -> Account:
-        """An account for one request."""
+        """Open an account for one request."""
         account = Account(self, caller, reader)
         self._accounts[account] = None
         return account
@@ -69,7 +69,7 @@ class HeldBytes:
         self.give(account, -size)
 
     def give(self, account: Account, size: int) -> None:
-        """Forget bytes that were counted."""
+        """Release counted bytes."""
         account.size -= size
         self._held -= size
         self._by_caller[account.caller] -= size
@@ -77,7 +77,7 @@ class HeldBytes:
             del self._by_caller[account.caller]
 
     def share(self, account: Account, size: int, content: object) -> None:
-        """Count bytes that several accounts hold together, for the first of them; raises Overloaded."""
+        """Count bytes that several accounts share, for the first of them; raises Overloaded."""
         sharers = self._sharers.get(id(content))
         if sharers is None:
             self.take(account, size)
@@ -86,7 +86,7 @@ class HeldBytes:
             sharers[account] = size
 
     def close(self, account: Account, contents: list[object]) -> None:
-        """Forget an account; what others share with it is counted for the next of them."""
+        """Close an account; bytes that others share with it are then counted for the next of them."""
         self._accounts.pop(account, None)
         for content in contents:
             sharers = self._sharers[id(content)]
@@ -99,7 +99,7 @@ class HeldBytes:
         self.give(account, account.size)
 
     def _end_stalled(self, wanted: int, asking: Account, caller: str | None = None) -> None:
-        """End callers who do not read, or one of them, the slowest connections first, until enough is free."""
+        """End connections that do not read, of all callers or of one, the slowest first, until enough is free."""
         if wanted <= 0:
             return
         before = self._clock() - PATIENCE_SECONDS
@@ -121,7 +121,7 @@ class HeldBytes:
 
 
 class Account:
-    """What is held for one request."""
+    """The bytes held for one request."""
 
     def __init__(self, held: HeldBytes, caller: str, reader: Reader | None) -> None:
         self.caller = caller
@@ -133,7 +133,7 @@ class Account:
 
     @property
     def stalled_since(self) -> float | None:
-        """Since when its caller has not read on; None while he does."""
+        """Since when its caller has stopped reading; None while it reads."""
         return self._reader.stalled_since if self._reader else None
 
     def take(self, size: int) -> None:
@@ -142,24 +142,24 @@ class Account:
             self._held.take(self, size)
 
     def give(self, size: int) -> None:
-        """Give some of them back before."""
+        """Release some of them earlier."""
         if self._open:
             self._held.give(self, size)
 
     def share(self, size: int, content: object) -> None:
-        """Count the bytes of a content once for all requests that are answered with it; raises Overloaded."""
+        """Count the bytes of a content once for all requests that it answers; raises Overloaded."""
         if self._open and id(content) not in self._contents:
             self._held.share(self, size, content)
             self._contents[id(content)] = content
 
     def close(self) -> None:
-        """Give back all."""
+        """Release all bytes."""
         if self._open:
             self._open = False
             self._held.close(self, list(self._contents.values()))
 
     def end(self) -> None:
-        """End the connection, and give back all."""
+        """End the connection, and release all bytes."""
         if self._reader:
             self._reader.end()
         self.close()

@@ -1,4 +1,4 @@
-"""What all connections of a server have in common."""
+"""The common limits of all connections of a server."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class ConnectionLimits:
-    """Their bounds, and what is kept of them together.
+    """The limits of connections, and their common state.
 
     Parameters
     ----------
     most : int
-        Connections at a time; for one more, another ends: see `make_room`.
+        The most connections at a time; for one more, another ends: see `make_room`.
     most_body_bytes : int
-        On the wire, with what frames chunks.
+        The most bytes of a body on the wire, including the framing of chunks.
     seconds : float
         For a request's head to come, and for each piece of an answer to be taken.
     """
@@ -31,20 +31,20 @@ class ConnectionLimits:
     most_body_bytes: int
     seconds: float
     idle: dict[Connection, None] = field(default_factory=dict)
-    """Those without a request, the longest idle first."""
+    """Connections without a request, the longest idle first."""
     turns: Turns = field(default_factory=Turns)
     addresses: Addresses = field(default_factory=Addresses)
 
     def make_room(self, connections: Collection[Any]) -> None:
-        """End one, where there are too many: the longest idle, or else the one that has not read for longest.
+        """End one connection if there are too many: the longest idle, or else the one that has not read for longest.
 
-        The newest is among the idle ones; it ends where all others are at work.
+        The newest is among the idle ones; it ends if all others are busy.
         """
         if len(connections) > self.most and (victim := self._first_to_go(connections)):
             victim.end()
 
     def make_room_for(self, new: Connection, connections: Collection[Any]) -> None:
-        """The same for those of the address of a new one, which is told where it ends itself."""
+        """The same for connections of a new one's address; the new one gets a refusal if it is the one to end."""
         if not self.addresses.are_too_many(new.caller):
             return
         victim = self._first_to_go([one for one in connections if one.caller == new.caller])

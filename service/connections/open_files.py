@@ -6,13 +6,13 @@ import resource
 
 MOST_CONNECTIONS = 2048
 _OTHER_FILES = 256
-"""For models, Redis, children, and answers that are read from disk."""
+"""Files reserved for models, Redis, children, and answers that are read from disk."""
 
 
 def most_connections() -> tuple[int, int]:
-    """As many as open files allow, and how many may be accepted at once, before those that are too many are ended.
+    """The most connections by open files, and how many may be accepted at once before excess ones are ended.
 
-    As many files are asked for as are needed and the system gives.
+    The limit of open files is raised as far as needed and as the system permits.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS + _OTHER_FILES

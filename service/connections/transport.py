@@ -8,19 +8,19 @@ from typing import Any
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 80 * 1024 * 1024
-"""How much of a body that nobody wants is taken in after its answer: closed at once, the answer would be lost."""
+"""Bytes of an unwanted body that are read after its answer: with an immediate close the answer would be lost."""
 
 
 class PatientTransport:
-    """A transport whose end is bounded in time; all but `close` is as it was.
+    """A transport whose end is bounded in time; everything but `close` is unchanged.
 
     Parameters
     ----------
     transport : asyncio.Transport
     unread : callable
-        Whether the caller is still sending.
+        Returns whether the caller is still sending.
     seconds : float
-        How long he may take for the last bytes.
+        Time limit for reading the last bytes.
     """
 
     def __init__(self, transport: Any, unread: Callable[[], bool], seconds: float) -> None:  # noqa: ANN401
@@ -35,11 +35,11 @@ class PatientTransport:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether the connection ends, or soon will."""
+        """Whether the connection is ending."""
         return self.lingers or bool(self._transport.is_closing())
 
     def close(self) -> None:
-        """Send what is left, and end; while the caller is sending, read and drop it for a moment."""
+        """Send the remaining bytes, and end; bytes that the caller is sending are read and dropped for a moment."""
         if self.is_closing():
             return
         loop = asyncio.get_running_loop()
@@ -54,13 +54,13 @@ class PatientTransport:
             self._transport.write_eof()
 
     def discard(self, size: int) -> None:
-        """Note bytes that came for nothing; too many end the connection."""
+        """Note dropped bytes; too many end the connection."""
         self._discarded += size
         if self._discarded > LINGER_BYTES:
             self._transport.abort()
 
     def lost(self) -> None:
-        """Forget the timers."""
+        """Cancel the timers."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

@@ -1,4 +1,4 @@
-"""Many requests of one instant take turns: the event loop looks at its connections between them."""
+"""Simultaneous requests take turns: the event loop serves its connections between them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import time
 
 TURN_SECONDS = 0.005
-"""What requests may take of one round of the loop; each takes a few milliseconds of it to begin."""
+"""Seconds of one round of the loop for requests; each takes a few milliseconds to begin."""
 
 
 class Turns:
-    """Counts the time of a round of the event loop, from the first request that asks in it."""
+    """Counts the time of a round of the event loop, from its first request."""
 
     def __init__(self) -> None:
         self._began: float | None = None

@@ -1,4 +1,4 @@
-"""The feed: it follows a source of radar files and puts each new frame into history and archive.
+"""The feed follows a source of radar files and puts each new frame into history and archive.
 
 Sources are in service/feed/sources.
 """

@@ -1,4 +1,4 @@
-"""The command line of `python -m service ingest`; imports nothing, so that --help is quick."""
+"""The command line of `python -m service ingest`; it imports nothing of the program, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def add_arguments(ingest: argparse.ArgumentParser) -> None:
-    """All options; those that are settings as well, RAINCELL_*, are None where they are not given."""
+    """Add all options; those that are also settings, RAINCELL_*, default to None."""
     ingest.add_argument("--source", required=True, help="a folder, or an http(s) address that lists files as DWD does")
     ingest.add_argument("--product", required=True, help="RV, RY or YW")
-    ingest.add_argument("--archive", help="keep all frames there, too (RAINCELL_ARCHIVE)")
+    ingest.add_argument("--archive", help="also keep all frames there (RAINCELL_ARCHIVE)")
     ingest.add_argument(
-        "--archive-days", type=int, metavar="N", help="days that stay there (RAINCELL_ARCHIVE_DAYS; all)"
+        "--archive-days", type=int, metavar="N", help="days to keep in the archive (RAINCELL_ARCHIVE_DAYS; all)"
     )
     ingest.add_argument("--redis-url", help="the history to fill (RAINCELL_REDIS_URL)")
     ingest.add_argument("--service", help="a running service to send frames to, instead; its key is RAINCELL_FEED_KEY")
@@ -22,7 +22,7 @@ def add_arguments(ingest: argparse.ArgumentParser) -> None:
     ingest.add_argument(
         "--interval", dest="interval_seconds", type=_seconds, default=30.0, metavar="S", help="between two looks (30)"
     )
-    ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep files there that cannot be used")
+    ingest.add_argument("--quarantine", type=Path, metavar="DIR", help="keep unusable files there")
     ingest.add_argument(
         "--heartbeat", type=Path, metavar="FILE", help="is touched after every look, for a health check"
     )
@@ -46,7 +46,7 @@ def add_arguments(ingest: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="where to listen for that (RAINCELL_FEED_METRICS_HOST, 127.0.0.1)",
     )
-    ingest.add_argument("--force", action="store_true", help="take frames that quality control does not believe")
+    ingest.add_argument("--force", action="store_true", help="take frames that quality control would reject")
 
 
 def _seconds(text: str) -> float:

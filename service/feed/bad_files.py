@@ -1,4 +1,4 @@
-"""A folder for files that could not be used, so that somebody can look at them."""
+"""A folder for unusable files, so that an operator can inspect them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ MOST_KEPT = 100
 
 
 class BadFiles:
-    """Keeps the newest `MOST_KEPT` files with the reason beside each, in NAME.reason.txt.
+    """Keeps the newest `MOST_KEPT` files, each with its reason in NAME.reason.txt.
 
     Parameters
     ----------
     folder : Path
-        Made when the first file comes.
+        Created with the first file.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, name: str, data: bytes, reason: str) -> None:
-        """Keep a file under its name, which must be a plain one; raises OSError."""
+        """Keep a file under its name, which must be plain; raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # The reason first: whoever sees the file then finds it, too.
+        # The reason is written first, so that it exists once the file does.
         self._write(f"{name}.reason.txt", f"{reason}\n".encode())
         self._write(name, data)
         kept = [path for path in self._folder.iterdir() if (self._folder / f"{path.name}.reason.txt").exists()]

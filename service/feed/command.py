@@ -1,4 +1,4 @@
-"""`python -m service ingest`, put together from its parts."""
+"""`python -m service ingest`, assembled from its parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from service.unknown_settings import warn_of_unknown_settings
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says beside the settings.
+    """The options of the command line that are not settings.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ class Options:
         A folder, or an http or https address.
     product : str
     once : bool
-        One look instead of many.
+        Look once instead of again and again.
     interval_seconds : float
     quarantine : Path or None
-        Where bad files are kept.
+        Folder for bad files.
     force : bool
-        Take frames that quality control does not believe.
+        Take frames that quality control would reject.
     service : str or None
         A running service to send frames to, instead of a Redis.
     heartbeat : Path or None
@@ -73,12 +73,12 @@ class Options:
 
 
 def ingest(settings: Settings, options: Options) -> int:
-    """Follow the source until SIGTERM or SIGINT, or look once; the exit status.
+    """Follow the source until SIGTERM or SIGINT, or look once; returns the exit status.
 
     Raises
     ------
     InvalidRequest
-        An unknown product, a source that is none, or no Redis.
+        The product is unknown, the source is not valid, or no Redis is named.
     """
     log.set_up(settings.log_format, sys.stderr)
     warn_of_unknown_settings(os.environ)
@@ -95,7 +95,7 @@ def ingest(settings: Settings, options: Options) -> int:
 
 
 def _watched(settings: Settings, follower: Follower) -> Callable[[Look, bool], None]:
-    """Counts every look, and watches for a source that has gone quiet."""
+    """Count every look, and watch for a source without new frames."""
     metrics, quiet = FeedMetrics(), QuietWatch(settings.feed_quiet_minutes, now_utc)
     follower.quarantined.listener = lambda reason: metrics.quarantined.labels(reason).inc()
     if settings.feed_metrics_port is not None:
@@ -129,7 +129,7 @@ def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader
 
 
 class _Kept(NamedTuple):
-    """Where frames, what is wrong with them, and DWD's own forecasts are kept."""
+    """The stores of frames, of rejected frames, and of DWD's own forecasts."""
 
     history: FeedHistory
     quarantine: QuarantineList

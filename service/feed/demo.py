@@ -1,4 +1,4 @@
-"""A synthetic storm over Germany that goes on as long as the service runs."""
+"""A synthetic storm over Germany that lasts as long as the service runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _logger = logging.getLogger("raincell")
 
 
 class Demo:
-    """Puts the storm's frames into the history, at first an hour, then one every five minutes."""
+    """Puts the storm's frames into the history: one hour at first, then one every five minutes."""
 
     def __init__(self, history: History, clock: Callable[[], datetime]) -> None:
         self._history = history
@@ -55,7 +55,7 @@ class Demo:
         self._next_time = frames.valid_times[-1] + timedelta(minutes=STEP_MINUTES)
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Add frames until cancelled."""
         while True:
             await asyncio.sleep(max(1.0, (self._next_time - self._clock()).total_seconds()))
             try:

@@ -24,20 +24,20 @@ from service.stores import open_stores
 
 STEP = timedelta(minutes=STEP_MINUTES)
 _AT_A_TIME = 12
-"""Frames: an hour, so that days of them need little memory."""
+"""Frames made at a time: an hour, so that days of them need little memory."""
 _SEED = 20
 _logger = logging.getLogger("raincell")
 
 
 class Sink(Protocol):
-    """What takes frames: a history, an archive."""
+    """A receiver of frames: a history or an archive."""
 
     def append(self, frames: FrameSequence, /) -> object:
         """Keep them."""
 
 
 class DemoFeed:
-    """A storm without end, whose frames are given to each of `sinks` when they are due.
+    """An endless storm, whose frames are given to each of `sinks` when they are due.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class DemoFeed:
     hours : float
         How far before now it begins.
     clock : callable
-        The time, UTC.
+        Returns the time, UTC.
     """
 
     def __init__(self, sinks: tuple[Sink, ...], hours: float, clock: Callable[[], datetime]) -> None:
@@ -57,11 +57,11 @@ class DemoFeed:
 
     @property
     def seconds_to_next(self) -> float:
-        """Until a frame is due; a second at least."""
+        """Seconds until a frame is due; at least one."""
         return max(1.0, (self._next_time - self._clock()).total_seconds())
 
     def catch_up(self) -> int:
-        """Give away all frames that are due; how many. Frames that a sink refused are given again next time."""
+        """Give all due frames to the sinks; returns their number. Frames that a sink refuses are given again later."""
         given = 0
         while self._waiting or self._clock() >= self._next_time:
             frames = self._waiting or self._due()
@@ -86,7 +86,7 @@ class DemoFeed:
 
 
 class _FedHistory:
-    """A history whose series is the one that is meant where none is named, as with every feed."""
+    """A history that marks its series as fed: requests that name no series use it, as with every feed."""
 
     def __init__(self, frames: EncodedHistory) -> None:
         self._frames = frames
@@ -98,7 +98,7 @@ class _FedHistory:
 
 
 def feed_storms(settings: Settings, hours: float, clock: Callable[[], datetime], wait: Callable[[float], bool]) -> None:
-    """Feed Redis, and the archive where one is named, until `wait` says that it is time to stop.
+    """Feed Redis, and the archive if one is named, until `wait` returns that it is time to stop.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The history as the feed needs it, in Redis or behind a running service."""
+"""The interface of the feed's history, in Redis or behind a running service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.history.codec import SeriesKey, StoredFrame
 
 
 class FeedHistory(Protocol):
-    """A history that takes frames; every `service.history.store.EncodedHistory` is one. All raise StoreUnavailable."""
+    """A history for the feed, such as every `service.history.store.EncodedHistory`; methods raise StoreUnavailable."""
 
     retention: timedelta
 
@@ -18,16 +18,16 @@ class FeedHistory(Protocol):
         """A text that changes when frames may have been lost."""
 
     def products(self) -> list[SeriesKey]:
-        """Every product and grid of which there are frames."""
+        """Every product and grid with frames."""
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """The times of all frames, oldest first."""
 
     def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
-        """The newest `count` frames, to compare with; none where the history does the comparing."""
+        """The newest `count` frames, for comparisons; none if the history makes the comparisons."""
 
     def mark_fed(self, series: SeriesKey) -> None:
-        """Remember that the feed brings this series: it is the one that is meant where none is named."""
+        """Note that the feed brings this series: requests that name no series use it."""
 
     def append(self, frames: FrameSequence) -> None:
-        """Keep frames; InvalidRequest if they could not be kept, FrameQuarantined if they are not believed."""
+        """Keep frames; raises InvalidRequest if that fails, FrameQuarantined if quality control rejects them."""

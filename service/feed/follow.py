@@ -1,4 +1,4 @@
-"""Following a source until told to stop."""
+"""Following a source until a stop is requested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _logger = logging.getLogger("raincell")
 
 
 class Stop:
-    """Whether to end. No threading.Event: its lock could be held when a signal handler wants it."""
+    """A request to end. Not a threading.Event: its lock could be held when a signal handler needs it."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -30,7 +30,7 @@ class Stop:
         self.asked = True
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until asked to end; whether that was asked."""
+        """Wait some seconds, or until the end is requested; returns whether it is requested."""
         last = time.monotonic() + seconds
         while not self.asked and (left := last - time.monotonic()) > 0:
             time.sleep(min(left, _REACTION_SECONDS))
@@ -38,7 +38,7 @@ class Stop:
 
 
 def look_once(follower: Follower) -> int:
-    """One look; its exit status."""
+    """Look once; returns the exit status."""
     look, error = _look(follower)
     if error is not None:
         return UNAVAILABLE
@@ -58,24 +58,24 @@ def follow(
     wait: Callable[[float], bool],
     note: Callable[[Look, bool], None] = lambda _look, _failed: None,
 ) -> None:
-    """Look again and again.
+    """Look repeatedly.
 
     Parameters
     ----------
     follower : Follower
     back_off : BackOff
     wait : callable
-        Waits for so many seconds, or until it is time to stop; whether it is.
+        Waits some seconds, or until a stop is requested; returns whether it is requested.
     note : callable
-        Is told of every look, and whether it failed.
+        Called with every look, and whether it failed.
     """
-    told = ""
+    logged = ""
     while True:
         look, error = _look(follower)
         note(look, error is not None)
-        if error is None and look.found_nothing != told:  # once, not at every look
-            told = look.found_nothing
-            _logger.warning("nothing to take: %s" if told else "the source has files of the product now%s", told)
+        if error is None and look.found_nothing != logged:  # logged once, not at every look
+            logged = look.found_nothing
+            _logger.warning("nothing to take: %s" if logged else "the source has files of the product now%s", logged)
         if error is None:
             seconds = back_off.succeeded()
         else:
@@ -86,7 +86,7 @@ def follow(
 
 
 def _look(follower: Follower) -> tuple[Look, RaincellError | None]:
-    """One look, and what failed in it; a bad file is no failure."""
+    """One look, and its failure; a bad file is not a failure."""
     try:
         look = follower.look()
     except RaincellError as error:

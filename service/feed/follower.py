@@ -1,4 +1,4 @@
-"""One look after the other at a source: what is new is fetched and taken, what is bad is put aside."""
+"""Repeated looks at a source: new files are fetched and taken, bad ones are put aside."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from service.feed.sources.source import Fetched, FileGone, Source, SourceUnavail
 from service.history.quarantine import Counts, QuarantineEntry
 
 RETRY_AFTER = timedelta(seconds=60)
-"""When a bad file is asked for again, until its bytes stay the same: it may have been read while it was written."""
+"""Pause until a bad file is fetched again, until its bytes stay the same: it may have been read while being written."""
 MOST_FAILURES = 3
-"""Files that may fail one after the other before a look is given up."""
+"""Consecutive failures of files after which a look ends."""
 
 _NAMED = 5
-"""Files that are named in a message."""
+"""The most files that a message names."""
 _logger = logging.getLogger("raincell")
 
 
 @dataclass
 class Look:
-    """What one look at the source brought.
+    """The result of one look at the source.
 
     Parameters
     ----------
     listed : int
-        Files of the product that the source has, one for each time.
+        Number of files of the product at the source, one for each time.
     taken, quarantined : int
     newest : datetime or None
-        Time of the newest frame that was taken.
+        Time of the newest frame taken.
     found_nothing : str
-        Why there was nothing to take, if the source has no file of the product.
+        Why there is nothing to take, if the source has no file of the product.
     failure : RaincellError or None
-        Of the last file that could not be fetched or archived, if any.
+        The error of the last file that could not be fetched or archived.
     """
 
     listed: int = 0
@@ -56,7 +56,7 @@ class Look:
 
 @dataclass
 class _Known:
-    """A file that was fetched, or whose frame was there already: in which version, and what becomes of it."""
+    """A file that was fetched, or whose frame existed already: its version, and its fate."""
 
     version: str
     tag: str = ""
@@ -67,18 +67,18 @@ class _Known:
 
 @dataclass
 class Follower:
-    """Looks at a source.
+    """Looks at a source, and takes its new files.
 
     Parameters
     ----------
     source : Source
     intake : Intake
     clock : callable
-        The time now, UTC.
+        Returns the current time, UTC.
     bad_files : BadFiles or None
-        Where bytes go that could not be used.
+        Keeps unusable bytes.
     stopping : callable
-        Whether to end after the file at hand.
+        Returns whether to end after the current file.
     quarantined : Counts
         Files and frames that were not taken, by reason.
     """
@@ -94,14 +94,14 @@ class Follower:
     _epoch: str = ""
 
     def look(self) -> Look:
-        """Fetch and take what is new, oldest first, what is too old for the history last.
+        """Fetch and take new files, oldest first; those that are too old for the history come last.
 
         Raises
         ------
         SourceUnavailable
             The source does not list its files.
         StoreUnavailable
-            The history cannot be read or written now. The rest is still to be done.
+            The history cannot be read or written now. The remaining files stay due.
         """
         listed = self.source.files()
         files = one_of_each_time(listed, self._spoilt())
@@ -115,7 +115,7 @@ class Follower:
                 self._fetch(file, look)
                 failures = 0
                 self._failed.discard(file.name)
-            except FileGone as error:  # says nothing about the others
+            except FileGone as error:  # the other files are unaffected
                 self._note(file, error)
             except (SourceUnavailable, NotKept) as error:
                 failures += 1
@@ -132,17 +132,17 @@ class Follower:
         _logger.warning("failed, to be tried again: %s: %s", file.name, error)
 
     def _spoilt(self) -> set[str]:
-        """Names of files that were tried, and are bad: the same time in another form may be good."""
+        """Names of files that proved bad: the same time in another form may be good."""
         return {name for name, known in self._known.items() if not known.taken}
 
     def _nothing(self) -> str:
-        """What was looked for, what was seen instead, and why that was left out."""
+        """A message: the expected files, those found instead, and why they were left out."""
         others = self.source.others
-        seen = "no files" if not others.total else f"{others.total} other file{'s' * (others.total > 1)}"
+        found = "no files" if not others.total else f"{others.total} other file{'s' * (others.total > 1)}"
         named = "; ".join(why_not(name) for name in others.names[:_NAMED])
         more = f"; and {others.total - _NAMED} more" if others.total > _NAMED else ""
         return (
-            f"expected files of {self.intake.product} ({self.source.naming.shown}), got {seen}"
+            f"expected files of {self.intake.product} ({self.source.naming.shown}), got {found}"
             f"{': ' * bool(named)}{named}{more}; correct --source or --product"
         )
 
@@ -156,11 +156,11 @@ class Follower:
         if not due:
             return due
         oldest = self.intake.oldest_kept(files)
-        # Files that failed before go last, lest a few that always fail keep all others waiting.
+        # Files that failed before go last, so that a few that always fail do not delay the others.
         return sorted(due, key=lambda f: (f.name in self._failed, f.time is not None and f.time <= oldest))
 
     def _forget_lost(self, files: list[Listed]) -> None:
-        """Forget files that are listed no more, and all that were taken if the store has lost its frames."""
+        """Forget files that are no longer listed, and all taken ones if the store has lost its frames."""
         names = {file.name for file in files}
         self._failed &= names
         epoch = self.intake.history.epoch()
@@ -198,7 +198,7 @@ class Follower:
         except RaincellError as error:
             self._put_aside(file, fetched, error, look, digest)
             return
-        except Exception as error:  # one file that nobody foresaw must not end the feed again and again
+        except Exception as error:  # an unforeseen fault of one file must not end the feed again and again
             _logger.exception("a fault of the feed, at %s", file.name)
             self._put_aside(file, fetched, _unforeseen(file, error), look, digest)
             return
@@ -208,7 +208,7 @@ class Follower:
         _logger.info("took %s of %s from %s", self.intake.product, iso(time), file.name)
 
     def _put_aside(self, file: Listed, fetched: Fetched, error: RaincellError, look: Look, digest: str = "?") -> None:
-        """Remember a bad file, list it, and count it unless it was bad before."""
+        """Note a bad file, list it, and count it unless it was bad before."""
         before = self._known.get(file.name)
         bad_before = before is not None and not before.taken
         known = self._bad(file, fetched.tag, digest, error)
@@ -223,10 +223,10 @@ class Follower:
             self.quarantined.add(entry.reason)
 
     def _bad(self, file: Listed, tag: str, digest: str, error: RaincellError) -> _Known:
-        """When a bad file is tried again, if not only when its version changes."""
+        """The entry of a bad file: it is tried again at a time, or once its version changes."""
         soon, before = self.clock() + RETRY_AFTER, self._known.get(file.name)
         if isinstance(error, InvalidRequest) and file.time is not None and file.time > soon:
-            # By then it is from the future no more; it must be fetched although its bytes are the same.
+            # By then its time is no longer in the future; it is fetched although its bytes are the same.
             return _Known(file.version, taken=False, retry_at=file.time)
         same = before is not None and not before.taken and before.digest == digest
         final = same or isinstance(error, FrameQuarantined)

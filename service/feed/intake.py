@@ -1,8 +1,8 @@
-"""The way of a fetched file: reference forecasts, history, archive, in this order.
+"""The path of a fetched file: reference forecasts, history, archive, in this order.
 
-Done is what is in history and archive, so a feed that is killed in between fetches the file again, and putting the same
-frame into either again changes nothing. The history comes first because one behind a service has the last word about
-what is believed.
+A file is done once its frame is in history and archive. A feed that is killed in between fetches the file again, and
+storing the same frame again changes nothing. The history comes first because a service behind it decides by its own
+quality control.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ from service.history.reference_forecasts import ReferenceForecasts
 
 
 class NotKept(StoreUnavailable):
-    """One frame cannot be kept now, though nothing is wrong with its file; others may be."""
+    """One frame cannot be kept now, although its file is good; other frames may be kept."""
 
 
 class ArchiveUnavailable(NotKept):
-    """The archive cannot be written or read now: the frame is in the history all the same, and fetched again."""
+    """The archive cannot be written or read now; the frame is in the history, and its file is fetched again."""
 
 
 class Intake:
-    """Puts the frames of one product where they belong.
+    """Puts the frames of one product into their stores.
 
     Parameters
     ----------
     product : str
     history : FeedHistory
     quarantine : QuarantineList
-        From which frames are taken that turn out to be good.
+        The list of rejected frames; frames that prove good are removed from it.
     references : ReferenceForecasts or None
         For the lead times of RV.
     archive : Archive or None
-        For all frames that are believed, those included that are too old for the history.
+        For all accepted frames, also those too old for the history.
     archive_days : int or None
         How many days of the product stay in the archive, up to that of the newest frame; all if None.
     clock : callable
-        The time now, UTC.
+        Returns the current time, UTC.
     read : callable
-        The frames in a file's bytes, given its name; as `radar.files.frames.iter_frames`.
+        Returns the frames in a file's bytes, given its name; as `radar.files.frames.iter_frames`.
     force : bool
-        Believe everything that can be read.
+        Accept every readable frame.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Intake:
         self._newest_day = date.min
 
     def done(self, files: list[Listed]) -> set[str]:
-        """Names of files that need not be fetched: what they hold is kept, or too old to be."""
+        """Names of files that need not be fetched: their frames are kept, or too old to be kept."""
         dated = {file.name: file.time for file in files if file.time}
         if not dated:
             return set()
@@ -97,28 +97,28 @@ class Intake:
 
     def _newest(self, files: list[Listed]) -> datetime:
         """The time of the history's newest frame or the source's newest file."""
-        # A name that says next year must not make everything else old.
+        # A name with a time next year must not make everything else old.
         latest = self._clock() + LATEST_AHEAD
         times = [*self._stored(), *(file.time for file in files if file.time)]
         return max((time for time in times if time <= latest), default=latest)
 
     def _forgotten_before(self, newest: date) -> datetime:
-        """Where the archive begins while its last day is `newest`."""
+        """The beginning of the archive while its last day is `newest`."""
         if self._archive_days is None:
             return datetime.min.replace(tzinfo=UTC)
         return midnight(newest - timedelta(days=self._archive_days - 1))
 
     def take(self, data: bytes, file: Listed) -> datetime:
-        """Keep what a file holds; the time of its observed frame.
+        """Keep the frames of a file; returns the time of its observed frame.
 
         Raises
         ------
         FrameQuarantined
-            It is not believed.
+            Quality control rejects the frame.
         StoreUnavailable
             The history cannot be written now.
         NotKept
-            The history does not take this frame, or the archive cannot be written: then the rest was done.
+            The history does not take this frame, or the archive cannot be written after the history was.
         RaincellError
             The file cannot be used.
         """
@@ -135,7 +135,7 @@ class Intake:
         return observed.valid_times[0]
 
     def pack(self) -> int:
-        """Pack the archive's days that are over, and forget those that are too old; how many frames were packed."""
+        """Pack the archive's past days, and remove those that are too old; returns the number of packed frames."""
         if self._archive is None:
             return 0
         over = {day for day in self._loose_days if day < self._newest_day}
@@ -147,12 +147,12 @@ class Intake:
         return packed
 
     def _stored(self) -> set[datetime]:
-        """Times in the history, on whatever grid."""
+        """Times in the history, on any grid."""
         known = [series for series in self.history.products() if series.product == self.product]
         return {time for series in known for time in self.history.times(*series)}
 
     def _archived(self, start: datetime, end: datetime) -> set[datetime] | None:
-        """Times in the archive, none if it cannot be read now; None without one."""
+        """Times in the archive, none if it cannot be read now; None without an archive."""
         if self._archive is None:
             return None
         with suppress(ArchiveUnavailable), _archive_errors():
@@ -191,7 +191,7 @@ class Intake:
 
 @contextmanager
 def _archive_errors() -> Iterator[None]:
-    """A disk that fails, or a damaged file in the archive, is worth another try, and is not the frame's fault."""
+    """Raise ArchiveUnavailable for a failing disk or a damaged file of the archive: the frame is not at fault."""
     try:
         yield
     except OSError as error:

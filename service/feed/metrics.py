@@ -1,4 +1,4 @@
-"""The feed's metrics for Prometheus, and whether its source has gone quiet."""
+"""The feed's metrics for Prometheus, and the watch for a source without new frames."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FeedMetrics:
     listed : Gauge
         Files of the product at the last look, one for each time.
     newest : Gauge
-        Time of the newest frame that was taken, in seconds since 1970; 0 before the first.
+        Time of the newest frame taken, in seconds since 1970; 0 before the first.
     last_look : Gauge
         Time of the last look that did not fail.
     quiet : Gauge
@@ -70,7 +70,7 @@ class FeedMetrics:
             self.last_look.set(now.timestamp())
 
     def serve(self, host: str, port: int) -> int:
-        """Answer GET and HEAD /metrics from a thread of its own, and return the port; InvalidRequest if it is taken."""
+        """Serve GET and HEAD /metrics in a thread; returns the port, or raises InvalidRequest if it is in use."""
         try:
             return serve_metrics(self.registry, host, port)
         except OSError as error:
@@ -82,14 +82,14 @@ class FeedMetrics:
 
 
 class QuietWatch:
-    """Whether a source has brought nothing new for too long; each change is told once.
+    """Watches for a source that has no new frames for too long; each change is logged once.
 
     Parameters
     ----------
     minutes : float
-        How long is too long.
+        Time without new frames after which the source is quiet.
     clock : callable
-        The time now, UTC.
+        Returns the current time, UTC.
     """
 
     def __init__(self, minutes: float, clock: Callable[[], datetime]) -> None:
@@ -98,7 +98,7 @@ class QuietWatch:
         self.quiet = False
 
     def note(self, taken: bool) -> None:
-        """After a look: whether it brought anything."""
+        """Note a look, and whether it brought a frame."""
         now = self._clock()
         if taken:
             if self.quiet:

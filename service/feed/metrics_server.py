@@ -1,4 +1,4 @@
-"""GET and HEAD /metrics from the feed, which has no web framework."""
+"""GET and HEAD /metrics of the feed, which has no web framework."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_serve
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> int:
-    """Serve from a thread of its own, and return the port; OSError if it is taken."""
+    """Serve in a thread of its own; returns the port. Raises OSError if it is in use."""
     server, _ = start_http_server(port, addr=host, registry=registry)
     server.set_app(with_head(make_wsgi_app(registry)))
     return int(server.server_port)
 
 
 def with_head(app: WSGIApplication) -> WSGIApplication:
-    """The same application with HEAD (RFC 9110, section 9.3.2), which Prometheus' own refuses."""
+    """The same application with HEAD (RFC 9110, section 9.3.2), which Prometheus' application refuses."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "HEAD":
             return app(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], *_: object) -> None:
-            told.append((status, headers))
+            started.append((status, headers))
 
-        told: list[tuple[str, list[tuple[str, str]]]] = []
+        started: list[tuple[str, list[tuple[str, str]]]] = []
         body = b"".join(app({**environ, "REQUEST_METHOD": "GET"}, start))  # type: ignore[arg-type]
-        status, headers = told[0]
+        status, headers = started[0]
         start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return []
 

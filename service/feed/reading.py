@@ -1,4 +1,4 @@
-"""From a file's bytes to one observed frame and, of DWD's RV, the forecast that came with it."""
+"""Reading of a file's bytes: one observed frame and, for DWD's RV, its forecast."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from service.feed.sources.names import Listed
 
 
 class Contents(NamedTuple):
-    """What a file of the feed holds.
+    """The content of a file of the feed.
 
     Parameters
     ----------
     observed : FrameSequence
         One frame.
     forecast : FrameSequence or None
-        Of RV: all lead times but 0, with their reference time.
+        For RV: all lead times but 0, with their reference time.
     """
 
     observed: FrameSequence
@@ -29,21 +29,22 @@ class Contents(NamedTuple):
 
 
 Reader = Callable[[bytes, str], Iterable[Frame]]
-"""From a file's bytes and name to its frames."""
+"""Returns the frames of a file's bytes and name."""
 
 
 def read_file(data: bytes, file: Listed, product: str, read: Reader = iter_frames) -> Contents:
     """The frames of a file of the feed.
 
-    Lead 0 of an RV run is DWD's analysis of what the radars saw, and is taken as an observation of product RV, as
-    `python -m training prepare` does.
+    Lead 0 of an RV run is DWD's analysis of the observations. It is taken as an observation of product RV, as in
+    `python -m training prepare`.
 
     Raises
     ------
     UnreadableFile
-        No radar file, damaged, more or fewer frames than the product has, or of another time than its name says.
+        The file is not a radar file, is damaged, or has another number of frames than its product or another time than
+        its name.
     ProductMismatch, InvalidRequest
-        Another product, or a forecast where the product is observed.
+        The file is of another product, or holds a forecast of an observed product.
     """
     frames = list(read(data, file.name))
     for frame in frames:
@@ -83,7 +84,7 @@ def _unreadable(file: Listed, expected: str, got: str) -> UnreadableFile:
 
 
 def reason_of(error: Exception) -> str:
-    """The word under which a refusal is listed and counted, for those that are no FrameQuarantined."""
+    """The word under which a refusal other than FrameQuarantined is listed and counted."""
     reasons = {UnreadableFile: "unreadable", ProductMismatch: "product", InvalidRequest: "time"}
     found = (reason for kind, reason in reasons.items() if isinstance(error, kind))
     return next(found, "maximum" if type(error).__name__ == "InvalidRain" else "mismatch")

@@ -1,4 +1,4 @@
-"""The history of a running service, over HTTP: for a service without Redis, or on another machine."""
+"""The history of a running service over HTTP, for a service without Redis or on another machine."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ServiceHistory:
     Parameters
     ----------
     url : str
-        Of the service, e.g. http://127.0.0.1:8000.
+        The service's address, e.g. http://127.0.0.1:8000.
     product : str
-        Whose frames come and go.
+        The product of the frames.
     retention : timedelta
         How long the service keeps frames.
     key : str or None
@@ -50,11 +50,11 @@ class ServiceHistory:
         self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
 
     def epoch(self) -> str:
-        """See FeedHistory: a service without Redis that was started anew has no frames."""
+        """See FeedHistory: a restarted service without Redis has no frames."""
         return "frames" if self.products() else "none"
 
     def products(self) -> list[SeriesKey]:
-        """See FeedHistory; the one product only."""
+        """See FeedHistory; only the one product."""
         return [SeriesKey(self._product, str(entry["grid"])) for entry in self._series()]
 
     def times(self, product: str, grid: str) -> list[datetime]:
@@ -89,10 +89,10 @@ class ServiceHistory:
             raise _refusal(answer, frames.valid_times[-1])
 
     def mark_fed(self, series: SeriesKey) -> None:
-        """See FeedHistory; `append` has told the service, by a header."""
+        """See FeedHistory; `append` has marked the series already, with a header."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._client.close()
 
     def _series(self) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ class ServiceHistory:
 
 
 def _refusal(answer: httpx.Response, time: datetime | None) -> InvalidRain | StoreUnavailable:
-    """The error of an answer that is none."""
+    """The error for an answer without success."""
     with _service_errors():
         problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
         expected, got = str(problem.get("expected", "an answer of the service")), str(problem.get("got", "another"))
@@ -116,12 +116,12 @@ def _refusal(answer: httpx.Response, time: datetime | None) -> InvalidRain | Sto
     reason = re.search(r" \((\w+)\)$", expected)
     if problem.get("type") == _QUARANTINED and reason and reason[1] in get_args(Reason):
         return FrameQuarantined({time: Flaw(cast(Reason, reason[1]), expected[: reason.start()], got)})
-    return InvalidRain(expected=expected, got=got, remedy="see what the service says about the frame")
+    return InvalidRain(expected=expected, got=got, remedy="see the service's answer about the frame")
 
 
 @contextmanager
 def _service_errors() -> Iterator[None]:
-    """Errors on the way as StoreUnavailable, without the address."""
+    """Raise StoreUnavailable, without the address, for errors of the connection."""
     try:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:

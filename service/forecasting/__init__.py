@@ -1,4 +1,4 @@
-"""Models at work: the catalogue, the queue, the thread that forecasts, and the exchange of models.
+"""Models in service: the catalogue, the queue, the thread that forecasts, and the reload of models.
 
-service/runs decides when a run is made.
+service/runs starts the runs.
 """

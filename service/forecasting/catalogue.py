@@ -1,4 +1,4 @@
-"""The models that are served, which may be exchanged while they are."""
+"""The models that are served; they may be replaced while they are in use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from radar.errors import ArtifactRejected, UnknownModel
 from service.errors import DefaultModelGone
 
 PREFERRED = "ms-convlstm"
-"""The default model where the repository has it; otherwise the first by name."""
+"""The default model if the repository has it; otherwise the first by name."""
 
 Load = Callable[[Path], RecurrentForecaster]
-"""Makes a forecaster of a model file, proved and warm."""
+"""Makes a checked and warm forecaster of a model file."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Rejection:
 class Catalogue:
     """The champion of every model in a repository, by name.
 
-    Whoever has taken a model with `get` keeps that one, whatever is put in its place: `models` is replaced as a whole
-    and never changed. One thread puts, rejects and removes.
+    A model from `get` stays usable after its replacement: `models` is replaced as a whole and never changed. One thread
+    puts, rejects and removes.
     """
 
     def __init__(self, models: Mapping[str, ServedModel]) -> None:
@@ -53,24 +53,24 @@ class Catalogue:
 
     @property
     def default(self) -> str:
-        """The name of the model that answers where none is named; one that was chosen has no substitute."""
+        """The name of the model for requests that name none; a chosen default has no substitute."""
         return self._chosen or default_of(self.models)
 
     @property
     def default_card(self) -> ModelCard:
-        """The card of the default model; of one that has gone its last."""
+        """The card of the default model; its last card if it has left the repository."""
         found = self.models.get(self.default)
         return found.forecaster.card if found else cast(ModelCard, self._chosen_card)
 
     @property
     def default_gone(self) -> str | None:
-        """What is said when the model that was chosen as the default has left."""
+        """A message if the chosen default model has left the repository; else None."""
         if self._chosen is None or self._chosen in self.models:
             return None
         return f"model {self._chosen}, which RAINCELL_DEFAULT_MODEL names, has left the model repository"
 
     def prefer(self, name: str) -> None:
-        """Choose a model as the default; UnknownModel if there is none of that name."""
+        """Choose a model as the default; raises UnknownModel if no model has that name."""
         self._chosen_card = self.get(name).forecaster.card
         self._chosen = name
 
@@ -80,7 +80,7 @@ class Catalogue:
         return tuple(self.models)
 
     def get(self, name: str | None) -> ServedModel:
-        """A model, or the default for None; raises UnknownModel, or DefaultModelGone for None."""
+        """A model, the default one for None; raises UnknownModel, or DefaultModelGone for None."""
         models = self.models
         if name is None and self._chosen is not None and self._chosen not in models:
             raise DefaultModelGone(
@@ -99,33 +99,33 @@ class Catalogue:
         return found
 
     def put(self, name: str, model: ServedModel) -> None:
-        """Serve a model from now on, in place of the one of that name."""
+        """Serve a model from now on, in place of the one with that name."""
         models = {**self.models, name: model}
         self.models = {known: models[known] for known in sorted(models)}
         self.accept(name)
 
     def remove(self, name: str) -> None:
-        """Serve it no longer."""
+        """No longer serve a model."""
         if name == self._chosen:
             self._chosen_card = self.models[name].forecaster.card
         self.models = {known: model for known, model in self.models.items() if known != name}
 
     def reject(self, rejection: Rejection) -> None:
-        """Say that a champion is not served; what is served stays."""
+        """Note that a champion is not served; the served model stays."""
         self.rejected = (*(known for known in self.rejected if known.name != rejection.name), rejection)
 
     def accept(self, name: str) -> None:
-        """Nothing is wrong with the champion of that name any more."""
+        """Forget the rejection of that name's champion."""
         self.rejected = tuple(known for known in self.rejected if known.name != name)
 
 
 def default_of(models: Mapping[str, ServedModel]) -> str:
-    """Which of them answers where none is named."""
+    """The name of the model for requests that name none."""
     return PREFERRED if PREFERRED in models else next(iter(models))
 
 
 def load_catalogue(repository: Path, load: Load) -> Catalogue:
-    """Load every champion; raises ArtifactRejected for one that is not what its card says."""
+    """Load every champion; raises ArtifactRejected for one that does not match its card."""
     return Catalogue({name: load_champion(repository, name, load) for name in champions(repository)})
 
 
@@ -135,7 +135,7 @@ def load_champion(repository: Path, name: str, load: Load) -> ServedModel:
     Raises
     ------
     UnknownModel, ArtifactRejected
-        Its version is not there, is not what manifest and card say, or is another's.
+        The version is missing, does not match its manifest and card, or belongs to another model.
     """
     version = champion_of(repository, name)
     forecaster = load(version_file(repository, name, version))
@@ -144,6 +144,6 @@ def load_champion(repository: Path, name: str, load: Load) -> ServedModel:
         raise ArtifactRejected(
             expected=f"the card of {name} {version}, as its folder says",
             got=f"that of {card.name} {card.version}"[:200],
-            remedy="export the model under that name and version: answers name what the card says",
+            remedy="export the model under that name and version: answers use the card's name",
         )
     return ServedModel(forecaster, read_manifest(repository, name, version))

@@ -1,4 +1,4 @@
-"""Pieces of work that wait for the worker, in order, with those of one kind taken together."""
+"""Jobs that wait for the worker in order; jobs of one kind are taken together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 
 @dataclass(eq=False)
 class ForecastJob:
-    """One caller's work, and the future that he waits for.
+    """One caller's work, and the future that the caller awaits.
 
     Parameters
     ----------
     work : callable
         Makes the results of a list of items.
     item : object
-        This caller's.
+        The caller's item.
     kind : hashable or None
-        ForecastQueue of equal kind can be done by one call of the `work` of any of them; None goes with no other.
+        Jobs of equal kind can be done by one call of the `work` of any of them; None is done alone.
     """
 
     work: Callable[[Sequence[Any]], Sequence[Any]]
@@ -33,23 +33,23 @@ class ForecastJob:
     _claim: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> bool:
-        """Whether it is to be done: nobody has refused it, and its caller has not left."""
+        """Whether the job has to be done: it was not refused, and its caller is still waiting."""
         return self._claim.acquire(blocking=False) and self.future.set_running_or_notify_cancel()
 
     def refuse(self, error: Exception) -> None:
-        """Let the caller have an error, unless it has begun."""
+        """Give the caller an error, unless the job has begun."""
         if self._claim.acquire(blocking=False):
-            with contextlib.suppress(InvalidStateError):  # he left at the same moment
+            with contextlib.suppress(InvalidStateError):  # the caller left at the same moment
                 self.future.set_exception(error)
 
 
 class ForecastQueue:
-    """A queue for one taker and any number of givers.
+    """A queue of jobs with one consumer and any number of producers.
 
     Parameters
     ----------
     most : int
-        ForecastQueue that are taken together.
+        The most jobs that are taken together.
     wait_seconds : float
         How long the first of them waits for others while the queue is empty.
     """
@@ -65,7 +65,7 @@ class ForecastQueue:
         return len(self._waiting)
 
     def put(self, job: ForecastJob) -> bool:
-        """Let a job wait; False where the queue is closed."""
+        """Add a job; returns False if the queue is closed."""
         with self._changed:
             if self._closed:
                 return False
@@ -74,19 +74,19 @@ class ForecastQueue:
             return True
 
     def discard(self, job: ForecastJob) -> None:
-        """Forget a job that nobody wants any more, and with it the memory that it holds."""
+        """Drop a job that no caller awaits, and free its memory."""
         with self._changed, contextlib.suppress(ValueError):
             self._waiting.remove(job)
 
     def close(self) -> list[ForecastJob]:
-        """Take no more; the jobs that still wait, which `take` goes on giving."""
+        """Accept no more jobs; returns the waiting ones, which `take` still returns."""
         with self._changed:
             self._closed = True
             self._changed.notify()
             return list(self._waiting)
 
     def take(self) -> list[ForecastJob]:
-        """Wait for a job, and take it with others of its kind; nothing when the queue is closed and empty."""
+        """Wait for a job, and take it with others of its kind; empty once the queue is closed and empty."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
@@ -96,7 +96,7 @@ class ForecastQueue:
             return [first] if first.kind is None or self._most == 1 else [first, *self._companions(first)]
 
     def _companions(self, first: ForecastJob) -> list[ForecastJob]:
-        """Others of its kind, waited for only while nobody else would be kept waiting by that."""
+        """Others of its kind; it waits for them only while that delays no other job."""
         found: list[ForecastJob] = []
         until = time.monotonic() + self._wait_seconds
         while True:

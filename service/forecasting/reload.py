@@ -1,4 +1,4 @@
-"""The model repository, looked at again and again: new champions are proved beside the old ones before they serve."""
+"""Polling of the model repository: new champions are checked beside the old ones before they are served."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from radar.errors import RaincellError
 from service.forecasting.catalogue import Catalogue, Load, Rejection, ServedModel, load_catalogue, load_champion
 
 Fingerprint = tuple[object, ...]
-"""What changes when an alias, or a file of the version that it names, changes."""
+"""A value that changes when an alias, or a file of the version that it names, changes."""
 
 _logger = logging.getLogger("raincell")
 
 
 class ModelWatch:
-    """Keeps a catalogue as its repository is.
+    """Keeps a catalogue equal to its repository.
 
-    A champion that changed is loaded, held to its golden case and warmed for the shapes that were forecast lately, all
-    in the caller's thread while the old one serves, and then put into the catalogue. One that cannot be served is
-    reported there and tried again only when its alias or its files change. Models whose aliases are gone go, but
-    never the last. None takes the place of a default that was chosen and has gone: that is reported.
+    A changed champion is loaded, checked with its golden case and warmed for recently forecast shapes, all in the
+    caller's thread while the old one is served. Then it is put into the catalogue. A champion that cannot be served is
+    reported there, and tried again only when its alias or its files change. Models without aliases are removed, except
+    the last one. A chosen default that has left the repository has no substitute: its absence is reported.
     """
 
     def __init__(self, repository: Path, load: Load) -> None:
         self._repository = repository
         self._load = load
-        # Before the models are loaded: what changes meanwhile is seen as a change at the first look.
-        self._seen = self._fingerprints()
-        self._serving = dict(self._seen)
+        # Before the models are loaded, so that the first look finds changes in the meantime.
+        self._last_fingerprints = self._fingerprints()
+        self._serving = dict(self._last_fingerprints)
         self.catalogue: Catalogue = load_catalogue(repository, load)
 
     async def run(self, seconds: float) -> None:
-        """Look every so many seconds, until cancelled; what fails is told once, and tried again."""
+        """Look at intervals, until cancelled; failures are logged once, and tried again."""
         fault = ""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await run_sync(self.look)
                 fault = ""
-            except Exception as error:  # a shared folder that is away for a while, or holds what nobody thought of
+            except Exception as error:  # a shared folder may be missing for a while, or hold unforeseen files
                 now = type(error).__name__
                 if now != fault:
                     known = None if isinstance(error, OSError | RaincellError) else error
@@ -52,10 +52,10 @@ class ModelWatch:
                 fault = now
 
     def look(self) -> None:
-        """Bring the catalogue up to date; takes as long as loading what is new."""
+        """Bring the catalogue up to date; takes as long as loading the changed models."""
         found = self._fingerprints()
         for name, fingerprint in found.items():
-            if self._seen.get(name) != fingerprint:
+            if self._last_fingerprints.get(name) != fingerprint:
                 self._renew(name, fingerprint)
         for name in self.catalogue.names:
             if name not in found:
@@ -64,17 +64,17 @@ class ModelWatch:
             gone = rejection.name not in found and rejection.name not in self.catalogue.models
             if gone and rejection.name != self.catalogue.default:
                 self.catalogue.accept(rejection.name)
-        self._seen = found
+        self._last_fingerprints = found
 
     def _renew(self, name: str, fingerprint: Fingerprint) -> None:
         if self._serving.get(name) == fingerprint and name in self.catalogue.models:
-            self.catalogue.accept(name)  # an alias that was set back
+            self.catalogue.accept(name)  # an alias that was reset
             return
         try:
             model = load_champion(self._repository, name, self._load)
             for shape in self._shapes_in_use():
                 model.forecaster.warm_up(shape)
-        except Exception as error:  # whatever is in the files, the old one goes on serving
+        except Exception as error:  # the old model stays served, whatever the files contain
             self._reject(name, error)
             return
         self._serving[name] = fingerprint
@@ -82,7 +82,7 @@ class ModelWatch:
         _logger.info("model %s: version %s serves from now on", name, model.forecaster.card.version)
 
     def _reject(self, name: str, error: Exception) -> None:
-        # Other errors may hold paths of the server, and this is told to callers.
+        # Other errors may hold paths of the server, and callers get this text.
         reason = str(error) if isinstance(error, RaincellError) else f"it cannot be read ({type(error).__name__})"
         rejection = Rejection(name, self._version(name), reason)
         self.catalogue.reject(rejection)
@@ -91,13 +91,13 @@ class ModelWatch:
     def _remove(self, name: str, found: dict[str, Fingerprint]) -> None:
         if not any(other in found for other in self.catalogue.names):
             version = self.catalogue.models[name].forecaster.card.version
-            self.catalogue.reject(Rejection(name, version, "its aliases are gone; it serves on, since no other does"))
+            self.catalogue.reject(Rejection(name, version, "its aliases are gone; it is served, since no other is"))
             return
         version = self.catalogue.models[name].forecaster.card.version
         self.catalogue.remove(name)
         self.catalogue.accept(name)
         self._serving.pop(name, None)
-        _logger.info("model %s is gone from the repository and serves no longer", name)
+        _logger.info("model %s is gone from the repository and no longer served", name)
         why = self.catalogue.default_gone
         if why and name == self.catalogue.default:
             self.catalogue.reject(Rejection(name, version, why))

@@ -1,4 +1,4 @@
-"""The one thread that forecasts, and the few who may wait for it."""
+"""The one thread that forecasts, and a limited number of callers that wait for it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ R = TypeVar("R")
 
 
 PLACES_FOR_FRAMES = 2
-"""Beside those of forecasts: as many requests with frames for the history are always taken."""
+"""Places for requests with frames for the history, in addition to those of forecasts."""
 
 
 class Done(NamedTuple, Generic[T]):
-    """A result, and the seconds that the work took which made it (and the others of its batch)."""
+    """A result, and the seconds of the work that made it (and the others of its batch)."""
 
     value: T
     seconds: float
 
 
 class ForecastThread:
-    """Runs one piece of work after the other in its own thread: two at a time would only slow each other down.
+    """Does one job after the other in its own thread: two at a time would only slow each other down.
 
     Parameters
     ----------
     size : int
-        How many callers may be inside `admitted` at a time, waiting or running. Each holds a decoded request there,
-        so this also bounds memory up to the answer, which is sent afterwards.
+        How many callers may be inside `admitted` at a time, waiting or running. Each holds a decoded request there, so
+        this also bounds memory until the answer, which is sent afterwards.
     deadline_seconds : float
-        How long work may wait; then its caller gets Overloaded, and it is not begun.
+        How long a job may wait; then its caller gets Overloaded, and the job is not begun.
     batch_size, batch_wait_seconds
-        How many that wait for the same may be done together, and how long the first of them waits for others.
+        How many jobs of one kind may be done together, and how long the first of them waits for others.
     on_batch, on_drop : callable
-        Told how many pieces of work are done together, and why nobody waits for one any more: "left" or "deadline".
+        Called with the number of jobs done together, and with the reason why one was dropped: "left" or "deadline".
     """
 
     def __init__(
@@ -65,34 +65,34 @@ class ForecastThread:
 
     @property
     def alive(self) -> bool:
-        """Whether work is still being done."""
+        """Whether the thread still works."""
         return self._thread.is_alive()
 
     @property
     def stopping(self) -> bool:
-        """Whether nobody is admitted any more."""
+        """Whether no more callers are admitted."""
         return self._stopping
 
     @property
     def waiting(self) -> int:
-        """How many pieces of work have not begun."""
+        """The number of jobs that have not begun."""
         return len(self._jobs)
 
     @property
     def size(self) -> int:
-        """How many may be inside `admitted` at a time."""
+        """How many callers may be inside `admitted` at a time."""
         return self._size
 
     @property
     def inside(self) -> int:
-        """How many are inside `admitted` now."""
+        """How many callers are inside `admitted` now."""
         return self._inside
 
     @contextlib.contextmanager
     def admitted(self, frames: bool = False) -> Iterator[None]:
-        """Hold one of the places, or raise Overloaded at once. To be entered from the event loop only.
+        """Hold one of the places, or raise Overloaded at once. Enter it from the event loop only.
 
-        Frames for the history have `PLACES_FOR_FRAMES` of their own first: whoever forecasts cannot keep them out.
+        Frames for the history have `PLACES_FOR_FRAMES` places of their own, so that forecasts cannot block them.
         """
         if self._stopping:
             raise stopped()
@@ -116,37 +116,37 @@ class ForecastThread:
             self._inside -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises; a caller who leaves before it has begun takes it with him.
+        """Do `work` in the thread; it is dropped if the caller leaves before it has begun.
 
         Raises
         ------
         Overloaded
-            It waited longer than the deadline, or the service stops.
+            The work waited longer than the deadline, or the service stops.
         """
         return (await self.run_timed(work)).value
 
     async def run_timed(self, work: Callable[[], T]) -> Done[T]:
-        """As `run`, with how long it took."""
+        """As `run`, with the time that the work took."""
         return await self._answer(ForecastJob(lambda _: [work()]))
 
     async def run_together(self, kind: Hashable, item: T, work: Callable[[Sequence[T]], Sequence[R]]) -> Done[R]:
-        """What `work` makes of `item`, in one call with the items of others who wait for the same `kind` of work.
+        """The result of `work` for `item`, in one call with the waiting items of the same `kind`.
 
-        Where it raises for several, each is done alone, so that nobody gets another's error.
+        If the call raises for several, each is done alone, so that no caller gets another's error.
         """
         return await self._answer(ForecastJob(work, item, kind))
 
     def stop(self) -> None:
-        """Admit nobody any more; who is admitted is served. Only sets a flag: a signal handler may call it."""
+        """Admit no more callers; admitted ones are served. It only sets a flag, so a signal handler may call it."""
         self._stopping = True
 
     def refuse_waiting(self) -> None:
-        """Answer all who wait that the service stops; what runs is finished."""
+        """Answer all waiting callers that the service stops; the running job is finished."""
         for job in self._jobs.close():
             job.refuse(stopped())
 
     def close(self, timeout_seconds: float = 30) -> None:
-        """Finish what waits, and end."""
+        """Finish the waiting jobs, and end."""
         self._jobs.close()
         self._thread.join(timeout_seconds)
 
@@ -178,14 +178,14 @@ class ForecastThread:
                 self._on_batch(len(begun))
                 _work(begun)
             batch.clear()
-            begun.clear()  # what is done holds no memory while the next is waited for
+            begun.clear()  # finished jobs hold no memory while the thread waits for the next
 
 
 def _work(jobs: Sequence[ForecastJob]) -> None:
     start = time.perf_counter()
     try:
         answered = list(zip(jobs, jobs[0].work([job.item for job in jobs]), strict=True))
-    except BaseException as error:  # given to the caller, whatever it is
+    except BaseException as error:  # any error goes to the caller
         if len(jobs) == 1:
             jobs[0].future.set_exception(error)
             return
@@ -198,5 +198,5 @@ def _work(jobs: Sequence[ForecastJob]) -> None:
 
 
 def stopped() -> Overloaded:
-    """The error of a service that stops."""
+    """The error while the service stops."""
     return Overloaded(expected="a running service", got="one that is stopping", remedy="try again in a few seconds")

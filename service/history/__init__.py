@@ -1,4 +1,4 @@
 """The recent frames of every product: stores, codec, quality control, quarantine and reference forecasts.
 
-Runs made from them are in service/runs.
+Runs that are made from them are in service/runs.
 """

@@ -1,4 +1,4 @@
-"""Who began the stored series: nobody may take all the places that there are for products of his own."""
+"""The callers that began the stored series: no caller may take all places for unknown products."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from service.history.codec import SeriesKey
 from service.history.frame_rules import MOST_SERIES, check_place, is_known
 
 PENDING_SECONDS = 60.0
-"""How long a series counts as begun although no frame of it is stored yet."""
+"""Seconds for which a series counts as begun before a frame of it is stored."""
 KEY_PREFIX = "key:"
-"""Of callers with a key, as `service.security.access.who_asks` names them."""
+"""The beginning of the names of callers with a key, from `service.security.access.who_asks`."""
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Who stored the first frames of a series, and when, in seconds since 1970 by the store's clock."""
+    """The caller that stored the first frames of a series, and the time in seconds since 1970 by the store's clock."""
 
     who: str
     at: float
 
 
 class Beginnings(Protocol):
-    """Remembers who began each stored series, in the same place as the frames."""
+    """Records the caller that began each stored series, in the same place as the frames."""
 
     def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
-        """Note that somebody is about to store the first frames of a series; nothing where there are some.
+        """Note that a caller is about to store the first frames of a series; does nothing if it has frames.
 
         Raises
         ------
         InvalidRequest
-            He began `most` series of unknown products already, or there is no place for one more.
+            The caller began `most` series of unknown products already, or no place is left.
         """
 
     def forget(self, series: SeriesKey) -> None:
-        """Its frames were withdrawn."""
+        """Forget a series whose frames were withdrawn."""
 
     def by(self) -> dict[SeriesKey, str]:
-        """Who began each series that is known to have been begun by somebody."""
+        """The caller that began each series, where known."""
 
     def agree(self) -> None:
-        """Remember what the store knows, or give back what it has lost."""
+        """Copy the store's records, or restore those that it has lost."""
 
 
 class MemoryBeginnings:
-    """Those of this process."""
+    """The beginnings in this process's memory."""
 
     def __init__(self) -> None:
         self._known: dict[SeriesKey, Beginning] = {}
@@ -75,7 +75,7 @@ class MemoryBeginnings:
 def begun(
     known: Mapping[SeriesKey, Beginning], series: SeriesKey, new: Beginning, stored: Collection[SeriesKey], most: int
 ) -> dict[SeriesKey, Beginning]:
-    """The beginnings with a new one, and without those of series that are gone; raises as `Beginnings.begin`."""
+    """The beginnings with a new one, and without those of removed series; raises as `Beginnings.begin`."""
     kept = {one: each for one, each in known.items() if one in stored or abs(new.at - each.at) <= PENDING_SECONDS}
     if series in kept or series in stored:
         return kept
@@ -86,7 +86,7 @@ def begun(
 
 
 def counts_as(who: str) -> str:
-    """A key is a caller; all addresses without one are a single caller where all of them together are bounded."""
+    """The caller for bounds: each key is one caller; all addresses without a key together are one caller."""
     return who if who.startswith(KEY_PREFIX) else "callers without a key"
 
 

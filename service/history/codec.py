@@ -1,4 +1,4 @@
-"""The stored form of a frame: 16 bits a pixel, byte-shuffled and compressed, with a header."""
+"""The stored form of a frame: 16 bits per pixel, byte-shuffled and compressed, with a header."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from service.errors import StoredValueDamaged
 
 _LONGEST_TIMESTEP = 31 * 24 * 60
 _LARGEST_SCALE = 1.001 * float(np.finfo(np.float32).max) / LARGEST_COUNT
-"""mm/h a count: what is larger makes infinity of counts that `encode` writes."""
+"""mm/h per count: a larger scale makes counts from `encode` infinite."""
 
 
 class SeriesKey(NamedTuple):
-    """What frames are kept under: a product, and the key of its grid."""
+    """The key of a series of frames: a product, and the key of its grid."""
 
     product: str
     grid: str
 
 
 class FrameHeader(BaseModel):
-    """All that a stored frame is besides its counts.
+    """The description of a stored frame, without its counts.
 
-    A later version may say more in it, which is passed over; one that means something else has another `codec`.
+    Unknown fields of later versions are ignored; a version with another meaning has another `codec`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -44,7 +44,7 @@ class FrameHeader(BaseModel):
     timestep_minutes: int = Field(gt=0, le=_LONGEST_TIMESTEP)
     scale: float = Field(ge=STORED.step / 2, le=_LARGEST_SCALE)
     stored_at: float = 0.0
-    """Seconds since 1970, by the store's clock, at which it was accepted: a withdrawal before that is not its own."""
+    """Seconds since 1970, by the store's clock, when it was accepted; earlier withdrawals do not concern it."""
 
     @field_validator("grid")
     @classmethod
@@ -55,41 +55,41 @@ class FrameHeader(BaseModel):
 
 @dataclass(frozen=True)
 class StoredFrame:
-    """One frame as it is stored: its header, and zstd of byte-shuffled uint16 counts."""
+    """One stored frame: its header, and zstd of byte-shuffled uint16 counts."""
 
     header: FrameHeader
     data: bytes
 
     @property
     def valid_time(self) -> datetime:
-        """UTC, the end of the frame's interval."""
+        """The end of the frame's interval, UTC."""
         return self.header.valid_time
 
 
 def series_of(frames: FrameSequence) -> SeriesKey:
-    """What a sequence is kept under."""
+    """The key of a sequence."""
     return SeriesKey(frames.product, frames.grid.key)
 
 
 def series_of_header(header: FrameHeader) -> SeriesKey:
-    """What a stored frame is kept under."""
+    """The key of a stored frame."""
     return SeriesKey(header.product, header.grid.key)
 
 
 def encode(frames: FrameSequence) -> list[StoredFrame]:
-    """Each frame of a sequence in steps of 0.012 mm/h, or coarser if it rains more than 786 mm/h; NaN survives."""
+    """Encode each frame of a sequence in steps of 0.012 mm/h, coarser above 786 mm/h; NaN stays NaN."""
     return [_encode(frame, time, frames) for frame, time in zip(frames.rain_rate, frames.valid_times, strict=True)]
 
 
 def decode(stored: Sequence[StoredFrame]) -> FrameSequence:
-    """The sequence that frames of one series make, oldest first.
+    """The sequence of frames of one series, oldest first.
 
     Raises
     ------
     IncompleteHistory
-        A gap, named.
+        The frames have a gap; the error names it.
     StoredValueDamaged
-        Frames that are not what their header says.
+        A frame does not match its header.
     """
     newest = stored[-1].header
     return FrameSequence(
@@ -102,7 +102,7 @@ def decode(stored: Sequence[StoredFrame]) -> FrameSequence:
 
 
 def check_grid(grid: Grid) -> None:
-    """Raise ValueError for a grid that no frame can have."""
+    """Raise ValueError for an impossible grid."""
     rows, columns = grid.shape
     if rows < 1 or columns < 1 or rows * columns > LARGEST_FRAME_PIXELS:
         raise ValueError("a shape that no frame has")
@@ -141,7 +141,7 @@ def counts_of(frame: StoredFrame) -> Counts:
     shape = frame.header.grid.shape
     size = 2 * shape[0] * shape[1]
     try:
-        # Asked first: zstandard allocates whatever size the data declares, max_output_size or not.
+        # Checked first: zstandard allocates the size that the data declares, even beyond max_output_size.
         if zstandard.frame_content_size(frame.data) != size:
             raise _damaged("another number of pixels")
         content = zstandard.decompress(frame.data, max_output_size=size)

@@ -1,7 +1,7 @@
-"""Rules that new frames have to meet, so that no writer can spoil the frames of others.
+"""Rules for new frames, so that no writer can spoil the frames of others.
 
-A product is known by the table of products, or by the frames of it that are stored. Stored frames count until the new
-ones are later by the retention: then a product may change its grid or its timestep.
+The table of products, or the stored frames of a product, define its grid and timestep. Stored frames count until the
+new ones are later by the retention: then a product may change its grid or its timestep.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from radar.sequence import FrameSequence, iso
 from service.history.codec import FrameHeader, SeriesKey, series_of
 
 STORED_AHEAD = timedelta(minutes=5)
-"""How much later than now a stored frame may be: clocks differ. Its time is the end of an interval that is over."""
+"""How much later than now a stored frame may be, since clocks differ. Its time is the end of a past interval."""
 MOST_SERIES = 32
-"""Products times grids that are kept at a time, beside those of the table of products, which always find a place."""
+"""The most series of unknown products at a time; those of the table of products always have a place."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A stored series, by its newest frame."""
+    """A stored series, described by its newest frame."""
 
     series: SeriesKey
     newest: FrameHeader
 
 
 def is_known(product: str) -> bool:
-    """Whether the table of products has it, and it is read."""
+    """Whether the table of products has the product as a readable one."""
     known = PRODUCTS.get(product)
     return known is not None and not known.instead
 
 
 def check_frames(frames: FrameSequence) -> None:
-    """Raise InvalidRequest for frames that are none of their product, whatever is stored."""
+    """Raise InvalidRequest for frames that contradict their product's definition, without regard to stored frames."""
     if not frames.product:
         raise InvalidRequest(expected="the product of the frames", got="none", remedy="name it, e.g. product=RY")
     first = frames.valid_times[0]
@@ -54,7 +54,8 @@ def check_frames(frames: FrameSequence) -> None:
 def check_clock(frames: FrameSequence, now: float) -> None:
     """Raise InvalidRequest for frames ahead of the store's clock, `now` in seconds.
 
-    Replicas ask theirs before; this one is the same for all, so that one that is wrong moves nothing for the others.
+    Replicas check their own clock first; the store's clock is common, so that a wrong clock of one replica does not
+    affect the others.
     """
     latest = datetime.fromtimestamp(now, UTC) + STORED_AHEAD
     if frames.valid_times[-1] > latest:
@@ -66,7 +67,7 @@ def check_clock(frames: FrameSequence, now: float) -> None:
 
 
 def check_place(series: SeriesKey, known: Iterable[SeriesKey]) -> None:
-    """Raise InvalidRequest for one more series than there is place for."""
+    """Raise InvalidRequest if no place is left for another series."""
     others = [each for each in known if not is_known(each.product)]
     if not is_known(series.product) and series not in others and len(others) >= MOST_SERIES:
         raise InvalidRequest(
@@ -77,7 +78,7 @@ def check_place(series: SeriesKey, known: Iterable[SeriesKey]) -> None:
 
 
 def check_fits(frames: FrameSequence, held: Iterable[Held], retention: timedelta) -> None:
-    """Raise InvalidRequest for frames on another grid, or at other times, than those of their product."""
+    """Raise InvalidRequest for frames on another grid, or at other times, than the stored frames of their product."""
     oldest = frames.valid_times[-1] - retention
     for each in held:
         if each.series.product != frames.product or each.newest.valid_time <= oldest:
@@ -89,7 +90,7 @@ def check_fits(frames: FrameSequence, held: Iterable[Held], retention: timedelta
 
 
 def _takes_over(frames: FrameSequence, held: Held) -> bool:
-    """Whether the grid of a product of the table is one of its network, and the stored one is not."""
+    """Whether the new frames of a known product are on a grid of its network, and the stored ones are not."""
     return is_known(frames.product) and _is_named(frames.grid.key) and not _is_named(held.series.grid)
 
 

@@ -1,4 +1,4 @@
-"""How much of the history a series, a caller and all of them may take: nobody fills it, and nothing true is evicted."""
+"""Limits of history for each series, each caller and all together: none can fill it, and no valid frame is evicted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _SERIES_PART, _CALLER_PART = 4, 2
 
 @dataclass(frozen=True)
 class Shares:
-    """What may be stored.
+    """The limits of stored frames.
 
     Parameters
     ----------
     series : int
-        Series of unknown products that one caller may begin.
+        The most series of unknown products that one caller may begin.
     frame_bytes : int
-        Compressed frames of all series together; a quarter of it for one series, half for all that a caller began.
+        Bytes of compressed frames of all series; one series may have a quarter, all series of one caller half of them.
     """
 
     series: int = 4
@@ -33,40 +33,40 @@ class Shares:
 
 
 class Sized(Protocol):
-    """A store that says how much it holds; every `service.history.store.EncodedHistory` is one."""
+    """A store that reports its sizes, such as every `service.history.store.EncodedHistory`."""
 
     retention: timedelta
     beginnings: Beginnings
     shares: Shares
 
     def products(self) -> list[SeriesKey]:
-        """Every product and grid of which there are frames."""
+        """Every product and grid with frames."""
 
     def times(self, product: str, grid: str) -> list[datetime]:
         """The times of all frames, oldest first."""
 
     def series_bytes(self, series: Sequence[SeriesKey]) -> list[int]:
-        """Of the frames of each series."""
+        """Bytes of the frames of each series."""
 
     def frame_bytes(self, series: SeriesKey, times: Collection[datetime]) -> int:
-        """Of its frames of these times together."""
+        """Bytes of the series' frames of these times together."""
 
 
 def check_room(store: Sized, series: SeriesKey, frames: Sequence[StoredFrame], who: str | None) -> None:
-    """Raise unless there is room for frames of one series. What makes the history no larger always has room.
+    """Raise an error unless there is room for frames of one series. Frames that do not enlarge the history always fit.
 
     Parameters
     ----------
     who : str or None
-        Who stores them; None is the operator, as a feed that writes to the store itself: nobody else's frames keep his
-        away.
+        The caller; None is the operator, such as a feed that writes to the store itself: frames of others never block
+        the operator's.
 
     Raises
     ------
     InvalidRequest
-        Too much of one series, or of those that one caller began.
+        One series, or all series of one caller, would be too large.
     StoreFull
-        Too much of all together.
+        All series together would be too large.
     """
     if who is None:
         return
@@ -90,7 +90,7 @@ def check_room(store: Sized, series: SeriesKey, frames: Sequence[StoredFrame], w
 
 
 def _leaving(store: Sized, series: SeriesKey, frames: Sequence[StoredFrame]) -> int:
-    """Bytes of stored frames that these replace, or that go because these are newer."""
+    """Bytes of stored frames that the new ones replace, or that fall out of the retention."""
     times, new = store.times(*series), {frame.valid_time for frame in frames}
     oldest = max([*new, *times[-1:]]) - store.retention
     return store.frame_bytes(series, [time for time in times if time <= oldest or time in new])

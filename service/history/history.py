@@ -1,4 +1,4 @@
-"""The history as routes see it: the store and, while that does not answer, what this process remembers of it."""
+"""The history for routes: the store, or this process's copy in memory while the store does not answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _logger = logging.getLogger("raincell")
 
 
 class Reading(NamedTuple, Generic[T]):
-    """What was read, and why it may be less or older than what there is (None: it is all)."""
+    """A result, and why it may be incomplete or outdated (None: it is complete)."""
 
     value: T
     degraded: str | None = None
@@ -32,17 +32,17 @@ class Reading(NamedTuple, Generic[T]):
 class History:
     """A store behind a circuit breaker, with its last good frames in memory.
 
-    A frame that was accepted is in the store and in memory. While the store is down, reading goes on from
-    memory, labelled, and writing raises StoreUnavailable. A store that comes back empty is filled from memory, but not
-    with frames that were withdrawn, here or by another replica.
+    An accepted frame is in the store and in memory. While the store is down, reads come from memory and are labelled,
+    and writes raise StoreUnavailable. A store that returns empty is filled from memory, without frames that this or
+    another replica withdrew.
 
     Parameters
     ----------
     store : EncodedHistory
     last_good : MemoryHistory or None
-        None where the store is this process's memory already.
+        None if the store itself is this process's memory.
     clock : callable
-        Seconds, monotonic.
+        Returns seconds, monotonic.
     """
 
     def __init__(
@@ -59,21 +59,21 @@ class History:
         self._appending = threading.Lock()
 
     def append(self, frames: FrameSequence, who: str | None = None) -> None:
-        """Keep frames in the store and in memory; raises as EncodedHistory does, and StoreUnavailable."""
+        """Keep frames in the store and in memory; raises the errors of EncodedHistory, and StoreUnavailable."""
         series = series_of(frames)
-        with self._appending:  # what one finds room for is stored before the next looks for some
+        with self._appending:  # frames are stored before the next caller checks for room
             encoded = self._ask(lambda: self._store.admit(frames, who))
             self._ask(lambda: self._store.put(series, encoded))
         if self._last_good:
             self._last_good.put(series, encoded)
 
     def latest(self, series: SeriesKey, count: int) -> Reading[FrameSequence]:
-        """The newest `count` frames; raises as EncodedHistory does."""
+        """The newest `count` frames; raises the errors of EncodedHistory."""
         reading = self.newest(series, count)
         return Reading(decode_history(reading.value, series.product, count), reading.degraded)
 
     def newest(self, series: SeriesKey, count: int) -> Reading[list[StoredFrame]]:
-        """The newest `count` frames as they are stored, oldest first; fewer, and with gaps, if there are no more."""
+        """The newest `count` stored frames, oldest first; possibly fewer, and with gaps."""
         reading = self._read(lambda store: store.newest(series, count))
         if self._last_good and reading.value and not reading.degraded:
             self._last_good.keep_only(series, reading.value)
@@ -84,18 +84,18 @@ class History:
         return self._read(lambda store: store.times(*series))
 
     def before(self, series: SeriesKey, time: datetime, within: timedelta) -> FrameSequence | None:
-        """The stored frame before `time`, if it is not older than `within`; for comparisons."""
+        """The stored frame before `time`, for comparisons, unless it is older than `within`."""
         times = self.times(series).value
         return frame_before(
             times, lambda count: self._read(lambda store: store.newest(series, count)).value, time, within
         )
 
     def products(self) -> Reading[list[SeriesKey]]:
-        """Every product and grid of which there are frames."""
+        """Every product and grid with frames."""
         return self._read(lambda store: store.products())
 
     def fed(self) -> set[SeriesKey]:
-        """The series that the feed brings; while that cannot be asked, those that it brought when last it could."""
+        """The series that the feed brings; while the store is down, the last known ones."""
         try:
             found: set[SeriesKey] = self._ask(self._store.fed)
         except StoreUnavailable:
@@ -104,17 +104,17 @@ class History:
         return found
 
     def mark_fed(self, series: SeriesKey) -> None:
-        """Remember that a series is the feed's own."""
+        """Note that the feed brings a series."""
         self._ask(lambda: self._store.mark_fed(series))
         self.fed()
 
     def timestep_minutes(self, series: SeriesKey) -> int:
-        """Minutes between frames, as the newest says; 0 where there is none."""
+        """Minutes between frames, from the newest one; 0 without a frame."""
         newest = self._read(lambda store: store.newest_header(series)).value
         return newest.timestep_minutes if newest else 0
 
     def withdraw(self, product: str, time: datetime) -> bool:
-        """Take the frames of that time away; whether there were any. See StoreUnavailable."""
+        """Remove the frames of a time; returns whether there were any. Raises StoreUnavailable."""
         at = self._ask(self._store.now)
         found = self._ask(lambda: self._store.withdraw(product, time, at))
         return (self._last_good is not None and self._last_good.withdraw(product, time, at)) or found
@@ -136,7 +136,7 @@ class History:
             return Reading(read(self._last_good), "history store unavailable: frames from this process's memory")
 
     def _ask(self, work: Callable[[], T]) -> T:
-        """What `work` gets from the store, which has agreed with memory on what was lost and withdrawn."""
+        """The result of `work` on the store, after store and memory agree on lost and withdrawn frames."""
 
         def agreed() -> T:
             self._agree()
@@ -145,14 +145,14 @@ class History:
         return self._breaker.ask(agreed)
 
     def _agree(self) -> None:
-        """Where the store has lost its frames, or others have withdrawn some, let it and memory learn of each other."""
+        """If the store has lost its frames, or others have withdrawn some, bring store and memory into agreement."""
         epoch = self._store.epoch()
         if epoch == self._epoch:
             return
         if self._last_good:
             for series in {*self._last_good.known(), *self._store.products()}:
                 agree(self._store, self._last_good, series)
-        if self._fed and not self._store.fed():  # lost as frames are; the feed marks them anew with its next one
+        if self._fed and not self._store.fed():  # the marks are lost with the frames; the feed's next frame sets them
             for series in self._fed:
                 self._store.mark_fed(series)
         self._store.beginnings.agree()
@@ -167,7 +167,7 @@ def _log_change(fault: str) -> None:
 
 
 def agree(store: EncodedHistory, memory: EncodedHistory, series: SeriesKey) -> None:
-    """Let each learn what was withdrawn from the other, then give the store the frames that it lost."""
+    """Apply each one's withdrawals to the other, then restore the frames that the store has lost."""
     in_store, in_memory = store.withdrawn(series), memory.withdrawn(series)
     for here, there, other in ((in_memory, in_store, store), (in_store, in_memory, memory)):
         for frame_time, at in here.items():

@@ -1,4 +1,4 @@
-"""Frames that were not believed: kept out of the history, counted, and listed for whoever can judge them."""
+"""Rejected frames: they are kept out of the history, counted, and listed for inspection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from service.history.codec import SeriesKey, StoredFrame, decode
 from service.history.frame_rules import is_known
 
 MOST_ENTRIES = 100
-"""As many are listed, see `outdated`; a frame takes its place again when it comes again."""
+"""The most listed entries, see `outdated`; a removed frame is listed again if it arrives again."""
 
 
 class QuarantineEntry(BaseModel):
     """One frame, or one file of the feed whose frame could not be read.
 
-    `time` is the frame's own (of a file that cannot be read, its name's; null where that says none), `noted_at` when
-    it came.
+    `time` is the frame's (for an unreadable file the one in its name, or null), `noted_at` the time of arrival.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +39,7 @@ class QuarantineEntry(BaseModel):
 
     @property
     def key(self) -> str:
-        """What makes two entries the same: product and time, or else the file."""
+        """The identity of an entry: product and time, or else the file."""
         return f"{self.product}|{iso(self.time) if self.time else self.file}"
 
 
@@ -48,13 +47,13 @@ class QuarantineList(Protocol):
     """Remembers `MOST_ENTRIES`."""
 
     def put(self, entry: QuarantineEntry) -> None:
-        """Note one; of a frame that is there already, the later entry stays. Raises StoreUnavailable."""
+        """Add an entry; of two for one frame the later one stays. Raises StoreUnavailable."""
 
     def entries(self) -> list[QuarantineEntry]:
-        """All, the newest first. Raises StoreUnavailable."""
+        """All entries, the newest first. Raises StoreUnavailable."""
 
     def clear(self, product: str, times: Iterable[datetime]) -> None:
-        """Forget the frames of these times: they were taken after all. Raises StoreUnavailable."""
+        """Remove the frames of these times, which were accepted later. Raises StoreUnavailable."""
 
 
 class MemoryQuarantine:
@@ -84,7 +83,7 @@ class MemoryQuarantine:
 
 
 class Counts:
-    """How many frames were quarantined, by reason, and whoever wants to be told of each.
+    """Counts of quarantined frames by reason, with a listener.
 
     Parameters
     ----------
@@ -104,14 +103,14 @@ class Counts:
 
 
 def newest_first(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
-    """Entries by when they came."""
+    """Entries in order of arrival, the newest first."""
     return sorted(entries, key=lambda entry: (entry.noted_at, entry.key), reverse=True)
 
 
 def outdated(entries: Iterable[QuarantineEntry]) -> list[QuarantineEntry]:
-    """What goes so that `MOST_ENTRIES` stay: each time the oldest of the product with the most entries.
+    """The entries to remove so that `MOST_ENTRIES` stay: repeatedly the oldest of the product with the most entries.
 
-    So a product that floods the list pushes out its own, and no other's. Of as many, unknown products go first.
+    A product that floods the list therefore removes only its own entries. Among equals, unknown products go first.
     """
     kept: dict[str, list[QuarantineEntry]] = {}
     for entry in newest_first(entries):
@@ -134,26 +133,26 @@ def frame_key(product: str, time: datetime) -> str:
 def frame_before(
     times: list[datetime], newest: Callable[[int], list[StoredFrame]], time: datetime, within: timedelta
 ) -> FrameSequence | None:
-    """The stored frame before `time`, if it is not older than `within`; what new frames are compared with.
+    """The stored frame before `time`, for comparison with new frames, unless it is older than `within`.
 
     Parameters
     ----------
     times : list of datetime
-        Of the stored frames of one series, oldest first.
+        Times of the stored frames of one series, oldest first.
     newest : callable
-        The newest so many of them.
+        Returns the given number of newest frames.
     """
     earlier = [stored for stored in times if time - within <= stored < time]
     if not earlier:
         return None
     found = newest(len(times) - times.index(earlier[-1]))
-    # Others may have come in between, and the store may have dropped this one.
+    # Others may have arrived meanwhile, and the store may have dropped this one.
     before = [frame for frame in found if time - within <= frame.valid_time < time]
     return decode(before[-1:]) if before else None
 
 
 def control_quality(frames: FrameSequence, before: FrameSequence | None) -> None:
-    """Raise FrameQuarantined if a frame is not believed, with all flaws in it."""
+    """Raise FrameQuarantined, with all flaws, if quality control rejects a frame."""
     flaws = find_flaws(frames, before)
     if flaws:
         raise FrameQuarantined(flaws)
@@ -162,7 +161,7 @@ def control_quality(frames: FrameSequence, before: FrameSequence | None) -> None
 def entries_of(
     error: FrameQuarantined, series: SeriesKey, origin: Literal["post", "feed"], now: datetime, file: str | None = None
 ) -> list[QuarantineEntry]:
-    """What is to be listed of a refusal."""
+    """The entries of a refusal."""
     return [_entry(flaw, time, series, origin, now, file) for time, flaw in error.flaws.items()]
 
 

@@ -1,4 +1,4 @@
-"""Forecasts that others made, DWD's RV, kept until the frames have come in that they can be compared with."""
+"""External forecasts, DWD's RV, kept until the frames for a comparison have arrived."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from radar.sequence import FrameSequence
 from service.history.codec import SeriesKey, StoredFrame, decode, encode, series_of
 
 REFERENCE_RETENTION = timedelta(hours=4)
-"""Counted from a series' newest forecast: two hours ahead, and as long again for frames that come late."""
+"""Counted from a series' newest forecast: two hours of lead time, and two more for late frames."""
 
 
 class ReferenceForecasts(ABC):
-    """Forecasts by product, grid and reference time, each as compact as stored frames (0.012 mm/h, NaN stays NaN).
+    """Forecasts by product, grid and reference time, stored like observed frames (0.012 mm/h, NaN stays NaN).
 
     Parameters
     ----------
     retention : timedelta
-        Forecasts that are older than the newest of their series by this are dropped.
+        Forecasts that are older than the newest of their series by more than this are dropped.
     """
 
     def __init__(self, retention: timedelta = REFERENCE_RETENTION) -> None:
@@ -34,7 +34,7 @@ class ReferenceForecasts(ABC):
         Raises
         ------
         InvalidRequest
-            Observations, or a forecast without a product.
+            The frames are observations, or a forecast without a product.
         StoreUnavailable
             Redis does not answer.
         """
@@ -53,19 +53,19 @@ class ReferenceForecasts(ABC):
 
     @abstractmethod
     def reference_times(self, series: SeriesKey) -> list[datetime]:
-        """When the kept forecasts of a series were made, oldest first."""
+        """The reference times of the kept forecasts of a series, oldest first."""
 
     @abstractmethod
     def keep(self, series: SeriesKey, reference_time: datetime, frames: Sequence[StoredFrame]) -> None:
-        """Keep the encoded frames of one forecast, all or none, and drop what is beyond the retention."""
+        """Keep the encoded frames of one forecast, all or none, and drop forecasts beyond the retention."""
 
     @abstractmethod
     def stored(self, series: SeriesKey, reference_time: datetime) -> list[StoredFrame]:
-        """The encoded frames of one forecast in order of time; none if it is not there."""
+        """The encoded frames of one forecast in order of time; empty if it is missing."""
 
 
 class MemoryReferences(ReferenceForecasts):
-    """Forecasts in this process's memory; gone when it ends."""
+    """Forecasts in this process's memory, lost when it ends."""
 
     def __init__(self, retention: timedelta = REFERENCE_RETENTION) -> None:
         super().__init__(retention)

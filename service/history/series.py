@@ -1,4 +1,4 @@
-"""The series of frames that a request means, by its parameters and by the stored series."""
+"""The choice of a series of frames for a request, from its parameters and the stored series."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from service.history.codec import SeriesKey
 def choose(
     known: Iterable[SeriesKey], product: str | None, grid: str | None, fed: Container[SeriesKey] = frozenset()
 ) -> SeriesKey:
-    """The series meant: the only one, or of several the one that the feed brings.
+    """The series of a request: the only one, or of several the one that the feed brings.
 
-    Raises UnknownProduct if there is none, InvalidRequest if more must be said.
+    Raises UnknownProduct if there is none, InvalidRequest if the request must name it.
     """
     if product is not None:
         return choose_series(known, product, grid, fed)
@@ -37,9 +37,9 @@ def choose(
 def choose_series(
     known: Iterable[SeriesKey], product: str, grid: str | None, fed: Container[SeriesKey] = frozenset()
 ) -> SeriesKey:
-    """The series of a product; UnknownProduct if there is none, InvalidRequest if the grid must be named.
+    """The series of a product; raises UnknownProduct if there is none, InvalidRequest if the grid must be named.
 
-    Of several grids the one that the feed brings is meant.
+    Of several grids the one that the feed brings is chosen.
     """
     found = [series for series in known if series.product == product and grid in (None, series.grid)]
     if not found:
@@ -55,16 +55,16 @@ def choose_series(
 
 
 def only_fed(found: list[SeriesKey], fed: Container[SeriesKey]) -> list[SeriesKey]:
-    """Of several series the one that the feed brings, if it brings just one of them."""
+    """Of several series only the one that the feed brings, if it brings exactly one of them."""
     brought = [series for series in found if series in fed]
     return brought if len(brought) == 1 else found
 
 
 def unknown_product(product: str, grid: str | None = None) -> UnknownProduct:
-    """The error for a product without frames, at all or on one grid."""
+    """The error for a product without frames, on any grid or on one."""
     where = f" on grid {grid[:60]!r}" if grid else ""
     return UnknownProduct(
-        expected="a product of which there are frames (GET /frames lists them)",
+        expected="a product with frames (GET /frames lists them)",
         got=f"{product[:60]!r}{where}",
         remedy="add frames with POST /frames, or send them in the body",
     )

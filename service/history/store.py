@@ -1,4 +1,4 @@
-"""The recent frames of every product, from which forecasts are made."""
+"""The recent frames of every product, the input of forecasts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.history.frame_shares import Shares, check_room
 from service.history.series import unknown_product
 
 MOST_WITHDRAWN = 10_000
-"""Withdrawals that a process remembers."""
+"""The most withdrawals that a process keeps."""
 
 
 class EncodedHistory(ABC):
@@ -30,12 +30,12 @@ class EncodedHistory(ABC):
 
     The stores differ in a few operations on encoded frames, which are abstract here.
 
-    Withdrawals are remembered for as long as frames are kept, so that a copy of a withdrawn frame does not come back. A
-    frame that was stored after the withdrawal of an earlier one of its time is another frame.
+    Withdrawals are kept as long as frames, so that a copy of a withdrawn frame does not return. A frame that is stored
+    after the withdrawal of an earlier one of its time is another frame.
     """
 
     beginnings: Beginnings
-    """Who began the series."""
+    """The callers that began the series."""
 
     def __init__(self, retention: timedelta, shares: Shares | None = None) -> None:
         self.retention = retention
@@ -47,7 +47,7 @@ class EncodedHistory(ABC):
 
     @abstractmethod
     def restore(self, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:
-        """As `put`, but only those of which there is no frame, and which were not withdrawn after they were stored."""
+        """As `put`, but only for times without a frame, and without frames that were withdrawn after their storage."""
 
     @abstractmethod
     def newest(self, series: SeriesKey, count: int) -> list[StoredFrame]:
@@ -86,22 +86,22 @@ class EncodedHistory(ABC):
 
     @abstractmethod
     def mark_fed(self, series: SeriesKey) -> None:
-        """Remember that the feed brings this series; see `service.history.fed_marks`."""
+        """Note that the feed brings this series; see `service.history.fed_marks`."""
 
     @abstractmethod
     def fed(self) -> set[SeriesKey]:
         """The series that the feed brings."""
 
     def now(self) -> float:
-        """Seconds since 1970 by the clock that says what was stored and withdrawn first."""
+        """Seconds since 1970, by the clock that orders storage and withdrawals."""
         return time.time()
 
     def epoch(self) -> str:
-        """A text that changes when the store has lost its frames, or others withdrew some."""
+        """A text that changes when the store has lost its frames, or other processes withdrew some."""
         return "memory"
 
     def append(self, frames: FrameSequence, who: str | None = None) -> None:
-        """Keep frames; one of a time that is already there replaces it.
+        """Keep frames; a stored frame of the same time is replaced.
 
         Parameters
         ----------
@@ -111,14 +111,14 @@ class EncodedHistory(ABC):
         Raises
         ------
         InvalidRequest
-            A frame does not fit (see `check`), or is more than its series or caller may store.
+            A frame does not fit (see `check`), or exceeds the share of its series or caller.
         StoreFull
             There is no room.
         """
         self.put(series_of(frames), self.admit(frames, who))
 
     def admit(self, frames: FrameSequence, who: str | None = None) -> list[StoredFrame]:
-        """Frames as they are to be stored, with their series begun; raises as `append`, before anything is written."""
+        """Frames in stored form, with their series begun; raises as `append`, before anything is written."""
         self.check(frames)
         series, encoded = series_of(frames), stamped(encode(frames), self.now())
         check_room(self, series, encoded, who)
@@ -131,7 +131,7 @@ class EncodedHistory(ABC):
         return decode_history(self.newest(SeriesKey(product, grid), count), product, count)
 
     def withdraw(self, product: str, time: datetime, at: float | None = None) -> bool:
-        """Take the frames of a time away on all grids, withdrawn as of `at` (None: now); whether there were any."""
+        """Withdraw the frames of a time on all grids, as of `at` (None: now); returns whether there were any."""
         at = self.now() if at is None else at
         series = [each for each in self.products() if each.product == product and time in self.times(*each)]
         removed = [self.bury(each, time, at) for each in series]
@@ -140,7 +140,7 @@ class EncodedHistory(ABC):
         return any(removed)
 
     def check(self, frames: FrameSequence) -> None:
-        """Raise InvalidRequest for frames that could not be kept."""
+        """Raise InvalidRequest for frames that cannot be kept."""
         check_frames(frames)
         check_clock(frames, self.now())
         series, known = series_of(frames), self.products()
@@ -256,7 +256,7 @@ class MemoryHistory(EncodedHistory):
         return brought(self._fed)
 
     def known(self) -> set[SeriesKey]:
-        """Every series of which there are frames, or were before they were withdrawn."""
+        """Every series that has frames, or had frames that were withdrawn."""
         return {*self._frames.copy(), *(series for series, _ in self._withdrawn.copy())}
 
 
@@ -268,14 +268,14 @@ def stamped(frames: Sequence[StoredFrame], at: float) -> list[StoredFrame]:
 def lost_of(
     frames: Iterable[StoredFrame], there: Container[datetime], withdrawn: Mapping[datetime, float]
 ) -> list[StoredFrame]:
-    """Those of which there is no frame, and which were not withdrawn after they were stored."""
+    """The frames of times without a frame, without those that were withdrawn after their storage."""
     never = float("-inf")
     missing = [frame for frame in frames if frame.valid_time not in there]
     return [frame for frame in missing if withdrawn.get(frame.valid_time, never) < frame.header.stored_at]
 
 
 def decode_history(stored: Sequence[StoredFrame], product: str, count: int) -> FrameSequence:
-    """Stored frames as a sequence of `count`; UnknownProduct or StoredHistoryIncomplete if they are not that."""
+    """Stored frames as a sequence of `count`; raises UnknownProduct or StoredHistoryIncomplete if that fails."""
     if not stored:
         raise unknown_product(product)
     step = stored[-1].header.timestep_minutes

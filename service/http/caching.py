@@ -11,20 +11,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 KEYS = ("Authorization", "X-API-Key")
-"""Headers in which keys come."""
+"""Headers with API keys."""
 IMMUTABLE = "max-age=31536000, immutable"
 BRIEFLY_SECONDS = 5
 _FORM = 1
-"""To be changed when answers to the same question are written differently: a tag stands for bytes."""
+"""Change it when the bytes of the same answer change: a tag identifies bytes."""
 
 
 def entity_tag(*parts: object) -> str:
-    """A strong entity tag: the same for the same bytes on every replica."""
+    """A strong entity tag: equal for equal bytes on every replica."""
     return f'"{hashlib.sha256(repr((_FORM, parts)).encode()).hexdigest()[:24]}"'
 
 
 def unchanged(request: Request, tag: str, modified: datetime) -> bool:
-    """Whether the caller has this already, and 304 says all."""
+    """Whether the caller already has this version, so that 304 suffices."""
     wanted = request.headers.get("if-none-match")
     if wanted is not None:
         return wanted.strip() == "*" or tag in re.findall(r'"[^"]*"', wanted)
@@ -36,7 +36,7 @@ def unchanged(request: Request, tag: str, modified: datetime) -> bool:
 
 
 def validators(tag: str, modified: datetime) -> dict[str, str]:
-    """The headers that let an answer be asked for again."""
+    """The headers with which a caller can revalidate an answer."""
     return {
         "ETag": tag,
         "Last-Modified": format_datetime(modified.astimezone(UTC).replace(microsecond=0), usegmt=True),
@@ -45,9 +45,9 @@ def validators(tag: str, modified: datetime) -> dict[str, str]:
 
 
 def keep_private(headers: MutableHeaders) -> None:
-    """Let no shared cache keep the answer to a caller with a key, and no other cache give it to another key."""
-    told = headers.get("cache-control", "")
-    if "no-store" not in told:
-        headers["cache-control"] = f"private, {told}" if told else "private"
+    """Forbid shared caches to keep the answer to a caller with a key, and other caches to use it for another key."""
+    directives = headers.get("cache-control", "")
+    if "no-store" not in directives:
+        headers["cache-control"] = f"private, {directives}" if directives else "private"
     for name in KEYS:
         headers.add_vary_header(name)

@@ -15,7 +15,7 @@ from service.http.head import is_head
 from service.http.negotiate import qualities
 
 CODINGS = ("zstd", "gzip")
-"""That are made, the preferred one first."""
+"""The supported codings, the preferred one first."""
 MEDIA_TYPES = frozenset(
     {
         "application/json",
@@ -27,17 +27,17 @@ MEDIA_TYPES = frozenset(
         "text/plain",
     }
 )
-"""That gain by it: images, GeoTIFF and NetCDF are compressed already."""
+"""Media types that profit: images, GeoTIFF and NetCDF are compressed already."""
 LEAST_BYTES = 1024
 _ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
-"""Radar fields gain little beyond these, and they are many megabytes."""
+"""Low levels: radar fields gain little from higher ones, and have many megabytes."""
 _AT_ONCE_BYTES = 4096
-"""Less than this is compressed faster than a thread is asked to."""
+"""Fewer bytes are compressed faster than a thread can be started."""
 
 
 @lru_cache(maxsize=256)
 def choose_coding(accept_encoding: str | None) -> str | None:
-    """What a caller prefers (RFC 9110, section 12.5.3), zstd where all are the same to him; None for no coding."""
+    """The coding that a caller prefers (RFC 9110, section 12.5.3), zstd among equals; None for no coding."""
     wanted = qualities(accept_encoding or "")
     offered = {coding: wanted.get(coding, wanted.get("*", 0.0)) for coding in CODINGS}
     best = max(CODINGS, key=lambda coding: offered[coding])
@@ -45,12 +45,12 @@ def choose_coding(accept_encoding: str | None) -> str | None:
 
 
 class CompressedAnswers:
-    """ASGI middleware that compresses answers on their way out, outside of the event loop.
+    """ASGI middleware that compresses answers, outside the event loop.
 
     The same content in another coding is another representation, so its strong ETag is another: `"abc"` becomes
-    `"abc-zstd"`. In If-None-Match the suffix of the coding that the caller would get is taken off again: routes see
-    their own tags only, and a 304 names the tag with its suffix, as the 200 did. Ranges are of
-    the bytes without coding: a 206 goes out as it is, with the tag of those.
+    `"abc-zstd"`. In If-None-Match the suffix of the coding that the caller would get is removed: routes see only their
+    own tags, and a 304 has the tag with its suffix, like the 200. Ranges refer to the bytes without coding: a 206 is
+    sent unchanged, with the tag of those bytes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -72,7 +72,7 @@ class CompressedAnswers:
 
 
 class _Sender:
-    """A send function that compresses one answer, or leaves it as it is; `empty` is for HEAD: the headers alone."""
+    """A send function that compresses one answer, or leaves it unchanged; `empty` sends only headers, for HEAD."""
 
     def __init__(self, send: Send, coding: str | None, known_tags: str, *, empty: bool) -> None:
         self._send = send
@@ -95,10 +95,10 @@ class _Sender:
         await self._send(message)
 
     def _start(self, status: int, raw: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The headers as they go out; decides whether the body is compressed."""
+        """The headers to send; this decides whether the body is compressed."""
         headers = MutableHeaders(raw=raw)
         compressible = _is_compressible(headers)
-        if compressible or status == 304:  # a part of what could be compressed as well, although it never is itself
+        if compressible or status == 304:  # also for a part of a compressible answer, although it is not compressed
             headers.add_vary_header("Accept-Encoding")
         tag = headers.get("etag", "")
         coded_tag = f'{tag[:-1]}-{self._coding}"' if tag.startswith('"') else tag
@@ -124,7 +124,7 @@ def _is_large(headers: Headers) -> bool:
 
 
 Compress = Callable[[bytes, bool], bytes]
-"""Compresses the next piece, which may be the last."""
+"""Compresses the next, possibly last piece."""
 
 
 def _zstd() -> Compress:

@@ -1,4 +1,4 @@
-"""Bodies with Content-Encoding gzip or zstd, decoded piece by piece while they come."""
+"""Bodies with Content-Encoding gzip or zstd, decoded piece by piece while they arrive."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from service.http.problems import raincell_response
 
 READ_CODINGS = ("zstd", "gzip")
 _PIECE_BYTES = 64 * 1024
-"""What is decoded at a time: whoever reads the body counts it, stops at the limit, and parses it on the event loop."""
+"""Bytes decoded at a time: the reader of the body counts them, stops at the limit, and parses on the event loop."""
 _MOST_STREAMS = 10_000
-"""One after the other in a body; bgzip writes one for every 64 KiB."""
+"""The most consecutive streams in a body; bgzip writes one for every 64 KiB."""
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
-"""The largest that RFC 9659 has in HTTP; the format itself would take gigabytes."""
+"""The largest window that RFC 9659 allows in HTTP; the format itself allows gigabytes."""
 _ZSTD_SLICE_BYTES = 128
-"""Given at a time, since zstandard bounds no output: 128 bytes can hold 4 MiB."""
+"""Input bytes at a time, since zstandard does not limit its output: 128 bytes can hold 4 MiB."""
 _ABOUT_THE_CODED = (b"content-encoding", b"content-length")
 
 
 class DecompressedBodies:
     """ASGI middleware that shows the application a body without its Content-Encoding.
 
-    It stands outside of BodyLimit, so that the limits count decoded bytes. An encoding that is not read is answered
-    with 415 at once; bytes that do not decode raise UnreadableFile where the body is read.
+    It wraps BodyLimit, so that the limits count decoded bytes. An unsupported encoding is answered with 415 at once;
+    bytes that do not decode raise UnreadableFile where the body is read.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -49,22 +49,22 @@ class DecompressedBodies:
 
 
 class _Decoding:
-    """A receive function that decodes what another gives."""
+    """A receive function that decodes the messages of another."""
 
     def __init__(self, coding: str, receive: Receive) -> None:
         self._receive = receive
         self._stream = _Stream(coding)
         self._pieces: Iterator[bytes] = iter(())
-        self._came = self._told = False
+        self._came = self._ended = False
 
     async def __call__(self) -> Message:
-        """The next piece of the body, decoded outside of the event loop; after its end, what comes then."""
-        while not self._told:
+        """The next piece of the body, decoded outside the event loop; after its end, the following messages."""
+        while not self._ended:
             piece = await run_sync(next, self._pieces, None)
             if piece is not None:
                 return {"type": "http.request", "body": piece, "more_body": True}
             if self._came:
-                self._told = True
+                self._ended = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             message = await self._receive()
             if message["type"] != "http.request":
@@ -75,7 +75,7 @@ class _Decoding:
 
 
 class _Stream:
-    """One or more compressed streams, one after the other, as both formats allow."""
+    """One or more consecutive compressed streams, as both formats allow."""
 
     def __init__(self, coding: str) -> None:
         self._gzip = coding == "gzip"
@@ -83,7 +83,7 @@ class _Stream:
         self._streams = 0
 
     def decode(self, data: bytes, *, last: bool) -> Iterator[bytes]:
-        """What more bytes decode to, in pieces of bounded size; UnreadableFile for what does not decode."""
+        """Decode more bytes, in pieces of bounded size; raises UnreadableFile for bytes that do not decode."""
         left = memoryview(data)
         try:
             while left:

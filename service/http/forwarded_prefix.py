@@ -1,4 +1,4 @@
-"""X-Forwarded-Prefix: below which path of their host callers reach the service, as a proxy says or a setting."""
+"""X-Forwarded-Prefix: the path of the host below which callers reach the service, from a proxy or a setting."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ HEADER = "X-Forwarded-Prefix"
 
 
 class RootPath:
-    """ASGI middleware that finds the prefix of a request, whether or not a proxy took it away.
+    """ASGI middleware that finds the prefix of a request, even if a proxy removed it.
 
-    Within it `root_path` is the prefix and `path` begins with it, as ASGI has it.
+    Inside, `root_path` is the prefix and `path` begins with it, as in ASGI.
 
     Parameters
     ----------
     prefix : str
         RAINCELL_ROOT_PATH.
     proxies : sequence of str
-        Addresses and networks whose X-Forwarded-Prefix comes before it; nobody else's is read.
+        Addresses and networks whose X-Forwarded-Prefix takes precedence; the header of others is ignored.
     taken : collection of str
         First segments of the routes.
     """
@@ -38,7 +38,7 @@ class RootPath:
         self._trusted = trusts(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; 422 for a prefix that is none, from a proxy that should know."""
+        """Pass a request on; answer 422 to an invalid prefix from a trusted proxy."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,7 +62,7 @@ class RootPath:
 
 
 def trusts(proxies: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether an address is one of some proxies, given as addresses and networks."""
+    """A test whether an address belongs to the proxies, given as addresses and networks."""
     networks = [ip_network(proxy) for proxy in proxies]
 
     @lru_cache(maxsize=1024)

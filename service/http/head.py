@@ -1,4 +1,4 @@
-"""HEAD wherever GET is (RFC 9110, section 9.3.2): the same status and headers, and no body."""
+"""HEAD for every GET (RFC 9110, section 9.3.2): the same status and headers, and no body."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ _STATE = "raincell.head"
 
 
 def is_head(scope: Scope) -> bool:
-    """Whether only the headers of an answer will be sent, so that nothing need be made for its body alone."""
+    """Whether only the headers of an answer will be sent, so that its body need not be made."""
     return scope.get("method") == "HEAD" or _STATE in scope
 
 
 class Head:
-    """ASGI middleware next to the routes, which are asked GET instead: they need not know of HEAD."""
+    """ASGI middleware next to the routes, which receive GET instead of HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; of the answer to HEAD, only how it starts."""
+        """Pass a request on; of the answer to HEAD send only the start."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return

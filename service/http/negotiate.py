@@ -19,14 +19,14 @@ class _Range(NamedTuple):
         return 2 - self.pattern.count("*")
 
 
-@lru_cache(maxsize=256)  # programs say the same again and again
+@lru_cache(maxsize=256)  # programs send the same header again and again
 def choose(accept: str | None, offered: tuple[str, ...]) -> str:
-    """The offered media type that the caller prefers; the first of `offered` if all are the same to him.
+    """The offered media type that the caller prefers; the first of `offered` among equals.
 
     Raises
     ------
     NotAcceptable
-        None of them is accepted.
+        Accept allows none of them.
     """
     if accept is None or not accept.strip():
         return offered[0]
@@ -37,13 +37,13 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
         raise NotAcceptable(
             expected="Accept to allow one of " + ", ".join(offered),
             got=accept[:80],
-            remedy="name one of these, leave Accept away for JSON, or add format= to the query",
+            remedy="name one of these, leave Accept out for JSON, or add format= to the query",
         )
     return best
 
 
 def qualities(header: str) -> dict[str, float]:
-    """Each value that a header like Accept-Encoding lists, in lower case, with its quality from 0 to 1."""
+    """The values in a header such as Accept-Encoding, in lower case, with their qualities from 0 to 1."""
     return dict(_parse(part) for part in header.split(",") if part.strip())
 
 
@@ -66,7 +66,7 @@ def _number(text: str) -> float:
 
 
 def _quality(media_type: str, ranges: Sequence[_Range]) -> float:
-    """The quality of the most precise range that covers a media type; 0 if none does."""
+    """The quality of the most precise range that covers a media type; 0 without one."""
     covering = {media_type, media_type.split("/")[0] + "/*", "*/*"}
     found = [entry for entry in ranges if entry.pattern in covering]
     return max(found, key=lambda entry: (entry.precision, entry.quality)).quality if found else 0.0

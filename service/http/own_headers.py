@@ -1,4 +1,4 @@
-"""The headers that are Raincell's own: the one list that they are written by and shown to other sites by."""
+"""Raincell's own headers: one list for writing them and for exposing them to pages of other sites."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Own(StrEnum):
-    """A header's name. No answer has one that is not named here, so pages of other sites may read all of them."""
+    """A header's name. Answers have no own header outside this list, so pages of other sites may read all of them."""
 
     MODEL = "X-Raincell-Model"
     METHOD = "X-Raincell-Method"
@@ -25,4 +25,4 @@ class Own(StrEnum):
 
 
 FROM_FEED = "X-Raincell-Feed"
-"""Of a request that adds frames, no answer: "1" says that they come from the feed; see `service.history.fed_marks`."""
+"""In requests that add frames, not in answers: "1" marks frames from the feed; see `service.history.fed_marks`."""

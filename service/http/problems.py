@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: one table says which status each has."""
+"""Errors as RFC 9457 problem documents: one table holds the status of each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ STATUS: dict[type[RaincellError], int] = {
     radar_errors.Overloaded: 503,
     radar_errors.StoreUnavailable: 503,
 }
-"""The status of every error that a caller can meet; an error that is not here is ours, and a 500."""
+"""The status of every error that a caller can cause or meet; any other error is a fault of the service, and a 500."""
 
 RETRY_AFTER_SECONDS: dict[type[RaincellError], int] = {
     service_errors.StoredHistoryIncomplete: 60,
@@ -100,7 +100,7 @@ def problem_response(
 
 
 def raincell_response(error: RaincellError, extra_headers: Mapping[str, str] | None = None) -> Response:
-    """The problem document of an error of ours."""
+    """The problem document of a RaincellError."""
     kinds = [kind for kind in type(error).__mro__ if kind in STATUS]
     if not kinds:
         return failure_response()
@@ -110,7 +110,7 @@ def raincell_response(error: RaincellError, extra_headers: Mapping[str, str] | N
 
 
 def failure_response() -> Response:
-    """A 500 that says nothing about the inside."""
+    """A 500 without internal details."""
     return problem_response(
         500,
         "InternalError",
@@ -137,16 +137,16 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     401: "An API key is needed, or the one that was sent is not known",
-    403: "The API key has not the scope that is needed",
-    404: "Unknown model or run, or a product or frame that was never seen",
+    403: "The API key does not have the needed scope",
+    404: "Unknown model or run, or a product or frame that is not stored",
     406: "No media type that is accepted can be made",
-    408: "The body did not come in time",
+    408: "The body did not arrive in time",
     410: "A run that has expired",
     413: "The body is too large",
     415: "The body's media type is not read",
-    416: "No byte of the answer is in the Range that was asked for",
-    421: "No API key, and a Host that is not known to be this service's",
-    422: "The request or the frames in it cannot be used; the problem says why",
+    416: "No byte of the answer is in the requested Range",
+    421: "No API key, and a Host that is not this service's",
+    422: "The request or the frames in it cannot be used; the problem document explains why",
     429: "More requests in a minute than the caller may make; see Retry-After",
     500: "A fault of the service",
     503: "Overload, a full disk, too few frames in the history, or its store does not answer; see Retry-After",
@@ -154,7 +154,7 @@ _DESCRIPTIONS = {
 
 
 async def _handle_disconnect(_: Request, __: Exception) -> Response:
-    """Nobody is there to read an answer; the log need not hold a traceback for it."""
+    """An empty answer for a caller who has disconnected, so that the log holds no traceback."""
     return Response(status_code=400)
 
 
@@ -166,17 +166,17 @@ async def _handle_raincell(_: Request, error: Exception) -> Response:
 
 
 def disk_full_response(error: Exception) -> Response | None:
-    """A 503 for a disk that takes nothing; None for every other error.
+    """A 503 for a full or read-only disk; None for every other error.
 
-    No handler of OSError: that of a caller who has left is one, too.
+    It is not a handler of OSError, since a disconnected caller raises one too.
     """
     code = error.errno if isinstance(error, OSError) else None
     if code not in _DISK_FULL:
         return None
-    _logger.error("the disk for temporary files takes nothing: %s", errno.errorcode[code])
+    _logger.error("the disk for temporary files cannot be written: %s", errno.errorcode[code])
     return raincell_response(
         service_errors.DiskFull(
-            expected="room on the service's disk for what a request needs for a while",
+            expected="room on the service's disk for temporary files of a request",
             got=os.strerror(code).lower(),
             remedy="try again later, or send less at a time; its operator gives TMPDIR more room",
         )
@@ -187,12 +187,12 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def first_fault(faults: Sequence[Any]) -> tuple[str, str]:
-    """What pydantic expected and what it got, of the first of its errors."""
+    """The expected and the actual value of the first of pydantic's errors."""
     fault = faults[0]
     where = ".".join(str(part) for part in fault["loc"][:4] if part not in ("query", "path")) or "body"
     if fault["type"] == "missing":
         return where, "none"
-    # Only short values are repeated to the caller: the input may be megabytes.
+    # Only short values are repeated to the caller: the input may have megabytes.
     value = fault.get("input")
     value = value[:60] if isinstance(value, str) else value
     got = repr(value) if isinstance(value, str | float | None) else f"a {type(value).__name__}"
@@ -228,7 +228,7 @@ async def _handle_failure(_request: Request, _error: Exception) -> Response:
 
 
 class UnexpectedErrors:
-    """ASGI middleware that answers 500 to errors which no handler knows.
+    """ASGI middleware that answers 500 to unhandled errors.
 
     Starlette answers them too, but outside all other middleware: without headers, metrics and a line in the log.
     """
@@ -237,7 +237,7 @@ class UnexpectedErrors:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; an answer that has begun is cut off, so that nobody takes it for whole."""
+        """Pass a request on; an answer that has begun is cut off, so that it does not look complete."""
         begun = False
 
         async def sending(message: Message) -> None:

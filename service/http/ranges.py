@@ -1,4 +1,4 @@
-"""Parts of an answer by the bytes asked for (RFC 9110, section 14): how GDAL and resumed downloads read files."""
+"""Byte ranges of an answer (RFC 9110, section 14), which GDAL and resumed downloads use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RANGES = re.compile(r"bytes=(.*)", re.IGNORECASE)
 _ONE = re.compile(r"([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19})")
 _MOST_RANGES = 100
 _SURELY_AFTER = timedelta(seconds=1)
-"""After this a time to the second tells two states of a resource apart (section 8.8.2.2)."""
+"""Age in seconds from which a time to the second identifies one state of a resource (section 8.8.2.2)."""
 
 
 class Bytes(NamedTuple):
-    """From `start` to before `stop`."""
+    """The bytes from `start` up to, not including, `stop`."""
 
     start: int
     stop: int
@@ -31,14 +31,14 @@ class Bytes(NamedTuple):
 
 
 def find_range(header: str | None, size: int) -> Bytes | None:
-    """The one part of `size` bytes that is asked for; None where all are to be sent.
+    """The requested part of `size` bytes; None to send all of them.
 
-    All are sent for a header that is none, for another unit than bytes, and for several parts with bytes between them.
+    All bytes are sent for an invalid header, for a unit other than bytes, and for several parts with gaps.
 
     Raises
     ------
     RangeNotSatisfiable
-        Not a byte of it is there.
+        No requested byte exists.
     """
     stated = _RANGES.fullmatch((header or "").strip())
     texts = [text.strip(" \t") for text in stated[1].split(",")] if stated else []
@@ -57,9 +57,9 @@ def find_range(header: str | None, size: int) -> Bytes | None:
 
 
 def part_asked_for(request: Request, tag: str, modified: datetime, now: datetime, size: int) -> Bytes | None:
-    """The part of an answer of `size` bytes that a request wants, None for all of it; raises as `find_range`."""
+    """The part of an answer of `size` bytes for a request, None for all of it; raises as `find_range`."""
     headers = request.headers
-    # HEAD tells of the whole: ranges are defined for GET alone.
+    # HEAD describes the whole answer: ranges are defined for GET only.
     if "range" not in headers or is_head(request.scope):
         return None
     same = still_the_same(headers.get("if-range"), tag, modified, now)
@@ -67,9 +67,9 @@ def part_asked_for(request: Request, tag: str, modified: datetime, now: datetime
 
 
 def still_the_same(if_range: str | None, tag: str, modified: datetime, now: datetime) -> bool:
-    """Whether a part may be sent: what the caller has the rest of is unchanged (section 13.1.5).
+    """Whether a part may be sent, since the caller's other parts are unchanged (section 13.1.5).
 
-    Tags are compared strongly: a weak one is never the same. A time has to be that of Last-Modified.
+    Tags are compared strongly: a weak one never matches. A time has to equal that of Last-Modified.
     """
     if if_range is None:
         return True
@@ -84,7 +84,7 @@ def still_the_same(if_range: str | None, tag: str, modified: datetime, now: date
 
 
 def _parse(text: str, size: int) -> Bytes | None:
-    """One part, empty where it has no byte; None for what is no range."""
+    """One part, empty if no byte of it exists; None for an invalid range."""
     match = _ONE.fullmatch(text)
     if match is None:
         return None

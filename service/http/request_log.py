@@ -1,4 +1,4 @@
-"""Every request gets an id, a line in the log and its place in the metrics."""
+"""An id, a line in the log and metrics for every request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from service.monitoring.request_id import RequestState, begin, request_id
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-"""Asked every few seconds by machines."""
+"""Routes that machines request every few seconds."""
 _logger = logging.getLogger("raincell.access")
 
 
 class RequestLog:
-    """ASGI middleware around all others; X-Request-ID is taken from the caller where it is usable, and returned."""
+    """ASGI middleware around all others; a valid X-Request-ID of the caller is used and returned."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class RequestLog:
         self._took = lru_cache(maxsize=1024)(metrics.request_seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and note how it went."""
+        """Pass a request on, and log its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -61,7 +61,7 @@ class RequestLog:
 
 
 def route_template(scope: Scope) -> str:
-    """E.g. /frames/{product}/{time}; "none" for what no route took: paths as they come are without number."""
+    """E.g. /frames/{product}/{time}; "none" without a route: the number of paths that callers send is unlimited."""
     path = route_path(scope)
     if path in OPEN_PATHS:
         return path

@@ -1,4 +1,4 @@
-"""Answers for paths and methods without a route: the methods that there are, or the place of the route."""
+"""Answers for paths and methods without a route: the allowed methods, or a redirect to the route."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.http.root_path import root_path_of, route_path
 
 
 def allowed_methods(request: Request) -> str:
-    """The value of Allow: the methods of every route at the path that was asked for."""
+    """The value of Allow: the methods of every route at the requested path."""
     methods: set[str] = set()
     for route in _routes_at(request, route_path(request.scope)):
         methods |= getattr(route, "methods", None) or {"GET"}
@@ -21,9 +21,9 @@ def allowed_methods(request: Request) -> str:
 
 
 def without_slash(request: Request) -> Response | None:
-    """A redirect to the same path without the slash at its end, where there is a route.
+    """A redirect to the same path without the slash at its end, if that has a route.
 
-    It names no host: behind a proxy the service does not know what callers call it.
+    It names no host: behind a proxy the service does not know its public name.
     """
     path = route_path(request.scope)
     shorter = path.rstrip("/")
@@ -34,7 +34,7 @@ def without_slash(request: Request) -> Response | None:
 
 
 def _routes_at(request: Request, path: str) -> Iterator[BaseRoute]:
-    # Routes below a mounted folder are files, which the folder itself answers for.
+    # Routes below a mounted folder are files, which the folder itself serves.
     root_path = root_path_of(request.scope)
     scope: Scope = {**request.scope, "root_path": root_path, "path": root_path + path}
     for route in request.app.router.routes:

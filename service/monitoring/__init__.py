@@ -1,4 +1,4 @@
-"""Log, metrics, request ids, timings and heartbeat: the view of an operator.
+"""Log, metrics, request ids, timings and heartbeat, for operators.
 
 Scores are kept in service/verification.
 """

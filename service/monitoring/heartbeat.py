@@ -1,4 +1,4 @@
-"""A sign of life for the health checks of processes that nobody can ask over HTTP."""
+"""A heartbeat file for the health checks of processes without HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def beating(wait: Callable[[float], bool], path: Path | None) -> Callable[[float], bool]:
-    """`wait`, which a loop calls in every turn, after touching a file; just `wait` without one."""
+    """A `wait` that also touches a file, for a loop that calls it in every turn; the same `wait` without a file."""
     if path is None:
         return wait
 

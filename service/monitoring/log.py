@@ -1,4 +1,4 @@
-"""One line a record: JSON for programs, or text for people. The one module that sets up logging, when it is told to."""
+"""One line per record: JSON for programs, or text for people. Only this module sets up logging, in `set_up`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from service.monitoring.request_id import request_id
 LogFormat = Literal["text", "json"]
 
 FIELDS = ("method", "route", "status", "ms", "key")
-"""What a record about a request has besides; never a body, a query, a header or a key itself."""
+"""Additional fields of a record about a request; never a body, a query, a header or a key itself."""
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, request_id, and FIELDS where it has them."""
+    """A record as one JSON object: time, level, logger, message, request_id, and those of FIELDS that it has."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
@@ -35,7 +35,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """The same for a terminal; only a traceback takes more than a line."""
+    """A record as text for a terminal; only a traceback takes more than a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
@@ -48,7 +48,7 @@ class TextLines(logging.Formatter):
 
 
 def set_up(form: LogFormat, stream: TextIO = sys.stdout) -> None:
-    """Send everything that this program and its web server log to a stream; libraries from warnings on."""
+    """Write the log of this program and its web server to a stream; of libraries only warnings and above."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
@@ -59,7 +59,7 @@ def set_up(form: LogFormat, stream: TextIO = sys.stdout) -> None:
 
 
 def _leave_out_what_no_line_tells() -> None:
-    """Do not look up where each record comes from: "Optimization" in Python's logging HOWTO."""
+    """Do not collect the source of each record: see "Optimization" in Python's logging HOWTO."""
     setattr(logging, "_srcfile", None)  # noqa: B010 - the name that the HOWTO gives, and typeshed has not
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 

@@ -1,6 +1,6 @@
-"""The service's metrics for Prometheus: one object a process, whose parts others increment by name.
+"""The service's metrics for Prometheus: one object per process, whose counters other modules increment.
 
-Labels are few by construction: templates of routes, never paths; kinds of things, never what callers send.
+The number of label values is bounded: templates of routes, never paths; kinds of things, never input of callers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Metrics:
     Attributes
     ----------
     requests : Counter by method, route, status
-        Of HTTP; status 499 where the caller left before the answer.
+        HTTP requests; status 499 if the caller disconnected before the answer.
     request_seconds : Histogram by method, route
-        Until the last byte of the answer was sent.
+        Time until the last byte of the answer was sent.
     in_flight : Gauge
     work_seconds : Histogram by part
         decode, forecast (in the owner thread), encode.
@@ -42,7 +42,7 @@ class Metrics:
     decoder_ends : Counter by reason
         Child processes for HDF5 that died or were killed: "died", "time-out", or "worn" after many files.
     dropped_values : Counter by kind
-        What was read from Redis or the ledger and did not fit, each once: see `service.damage`.
+        Invalid values from Redis or the ledger, each counted once: see `service.damage`.
     verified : Counter by outcome
         Lead times of runs: "scored", "expired", "failed".
     shadows : Counter by outcome
@@ -67,21 +67,19 @@ class Metrics:
         _begin(self.runs, "model", *STAND_INS)
         self.quarantined_frames = self._counter("quarantined_frames", "Frames that were not accepted", "reason")
         _begin(self.quarantined_frames, *get_args(Reason))
-        self.dropped_work = self._counter("dropped_work", "Forecasts that nobody waited for any more", "reason")
+        self.dropped_work = self._counter("dropped_work", "Forecasts without a waiting caller", "reason")
         self.decoder_ends = self._counter("decoder_ends", "Child processes for HDF5 that ended", "reason")
-        self.dropped_values = self._counter(
-            "dropped_values", "Stored values that did not fit and were left out", "kind"
-        )
+        self.dropped_values = self._counter("dropped_values", "Invalid stored values that were left out", "kind")
         _begin(self.dropped_values, *KINDS)
-        self.verified = self._counter("verified", "Lead times of runs whose observation came in", "outcome")
+        self.verified = self._counter("verified", "Lead times of runs whose observation arrived", "outcome")
         self.shadows = self._counter("shadow_forecasts", "Forecasts of shadow models", "outcome")
 
     def observe_work(self, part: str, seconds: float) -> None:
-        """Note how long a part of the work on a forecast took; see `service.monitoring.timing`."""
+        """Note the duration of a part of the work on a forecast; see `service.monitoring.timing`."""
         self.work_seconds.labels(part).observe(seconds)
 
     def observe_cache(self, found: bool) -> None:
-        """Note whether a run, or what was made of one, was in this process's cache."""
+        """Note whether a run, or an answer made from one, was in this process's cache."""
         (self.cache_hits if found else self.cache_misses).labels("runs").inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -92,6 +90,6 @@ class Metrics:
 
 
 def _begin(counter: Counter, *values: str) -> None:
-    """Count from 0: to Prometheus what first appears as 1 has not increased, and what never does is not 0."""
+    """Begin at 0: for Prometheus a counter that first appears as 1 has not increased, and a missing one is not 0."""
     for value in values:
         counter.labels(value)

@@ -14,7 +14,7 @@ _ids = random.Random()  # noqa: S311 - to tell requests apart, not to keep them 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered here, for whatever is logged meanwhile."""
+"""The id of the current request, for log records in the meantime."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class RequestState:
     key : str or None
         The name of the API key; None without one.
     status : int
-        Of the answer; 499 until one is sent, which stays if the caller left.
+        Status of the answer; 499 until one is sent, which remains if the caller disconnected.
     """
 
     request_id: str
@@ -36,7 +36,7 @@ class RequestState:
 
 
 def begin(scope: Scope, offered_id: str | None) -> RequestState:
-    """Note a request under the id that its caller offers, or under a new one."""
+    """Begin the state of a request under the caller's id, or under a new one."""
     usable = offered_id is not None and _USABLE_ID.fullmatch(offered_id)
     exchange = RequestState(offered_id if usable and offered_id else f"{_ids.getrandbits(64):016x}")
     scope[_STATE] = exchange
@@ -44,6 +44,6 @@ def begin(scope: Scope, offered_id: str | None) -> RequestState:
 
 
 def request_state_of(scope: Scope) -> RequestState:
-    """What is known of the request."""
+    """The state of the request."""
     found: RequestState = scope[_STATE]
     return found

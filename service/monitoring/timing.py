@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class Timings:
-    """Milliseconds by name, in the order in which they were measured.
+    """Milliseconds by name, in the order of measurement.
 
     Parameters
     ----------
     note : callable
-        Told every name and its seconds, e.g. for metrics.
+        Called with every name and its seconds, e.g. for metrics.
     """
 
     def __init__(self, note: Callable[[str, float], object] = lambda _name, _seconds: None) -> None:
@@ -23,7 +23,7 @@ class Timings:
         self._note = note
 
     def measured(self, name: str, work: Callable[[], T]) -> Callable[[], T]:
-        """The same work, measured when and where it runs."""
+        """The same work, timed when it runs."""
 
         def run() -> T:
             start = time.perf_counter()
@@ -35,7 +35,7 @@ class Timings:
         return run
 
     def add(self, name: str, seconds: float) -> None:
-        """What was measured elsewhere."""
+        """Add a time that was measured elsewhere."""
         self._milliseconds[name] = 1000 * seconds
         self._note(name, seconds)
 

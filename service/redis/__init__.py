@@ -1,4 +1,4 @@
-"""The connection to Redis: address, client, and careful reading of values.
+"""The connection to Redis: address, client and errors.
 
-The stores that keep frames, runs and scores there are in their own rooms.
+The stores that keep frames, runs and scores in Redis are in their own rooms.
 """

@@ -1,4 +1,4 @@
-"""The connection to Redis. The one module that imports redis."""
+"""The connection to Redis. Only this module imports redis."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from service.errors import KeyOfAnotherType, StoreFull
 from service.redis.url import check_redis_url
 
 CONNECTION_SECONDS = 60.0
-"""How old a connection may get. One that only reads would stay at a primary of before for as long as that lives."""
+"""The longest age of a connection: one that only reads would stay with a former primary as long as that lives."""
 _TIMEOUT_SECONDS = 1.0
 _RETRIES = 2
 _NOT_PRIMARY = re.compile(r"(?:^|-|: )(READONLY|MASTERDOWN|NOREPLICAS|NOMASTERLINK|UNBLOCKED)\b")
-"""In Redis 6 what a script's command was told stands within an error of the script, after a hyphen."""
+"""In Redis 6 the error of a script's command stands within the script's error, after a hyphen."""
 
 
 def connect(url: str) -> Any:  # noqa: ANN401 - redis has no type for it that mypy could use
     """A client that gives up within seconds; redis-py's defaults wait for a minute.
 
-    It connects when it is first used, and may be used by any number of threads. Where a server answers that it is no
-    primary, or that it still loads its data, the connection is dropped and the same is asked over a new one: after a
-    fail-over behind one address that reaches the new primary. An address that is none raises InvalidRequest.
+    It connects on first use, and any number of threads may use it. If a server answers that it is not a primary, or
+    still loads its data, the connection is dropped and the command repeated on a new one, which reaches the new primary
+    after a fail-over behind one address. An invalid address raises InvalidRequest.
     """
     options: dict[str, Any] = parse_url(check_redis_url(url))  # type: ignore[no-untyped-call]
     kind = _KINDS[options.pop("connection_class", Connection)]
@@ -59,7 +59,7 @@ def connect(url: str) -> Any:  # noqa: ANN401 - redis has no type for it that my
 
 
 class NotPrimary(ReadOnlyError):
-    """A server that does not do what a primary does, and the code of its answer."""
+    """A server does not act as a primary; holds the code of its answer."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -67,12 +67,12 @@ class NotPrimary(ReadOnlyError):
 
 
 class _FollowsPrimary:
-    """Makes NotPrimary of the answers that mean it, and a connection that is too old anew. Goes before a Connection."""
+    """Raises NotPrimary for answers of a non-primary, and renews old connections. A mixin in front of Connection."""
 
     _since = float("-inf")
 
     def connect(self: Any) -> None:
-        """Called whenever a connection is taken from the pool, whether it is connected or not."""
+        """Called whenever a connection is taken from the pool, connected or not."""
         if self.is_connected and time.monotonic() - self._since > CONNECTION_SECONDS:
             self.disconnect()
         if not self.is_connected:
@@ -118,7 +118,7 @@ class _Client(Redis):
         value_from_callable: bool = False,
         **_: object,
     ) -> Any:  # noqa: ANN401 - what `func` returns
-        """As Redis's: begun again whenever others change what is watched, but not for ever where connections fail."""
+        """As in redis-py: repeated whenever others change watched keys, but not for ever while connections fail."""
         dropped = 0
         with self.pipeline(transaction=True) as pipe:
             while True:
@@ -127,7 +127,7 @@ class _Client(Redis):
                     value = func(pipe)
                     done = pipe.execute()
                 except WatchError as error:
-                    cause = error.__context__  # why a connection was dropped; nothing where others changed something
+                    cause = error.__context__  # why a connection was dropped; None if others changed a watched key
                     dropped += isinstance(cause, ConnectionFailed | TimedOut | NotPrimary)
                     if dropped > _RETRIES:
                         raise cause from error  # type: ignore[misc]
@@ -137,7 +137,7 @@ class _Client(Redis):
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Redis's errors as StoreUnavailable or StoreFull, without its address, which may hold a password."""
+    """Raise StoreUnavailable or StoreFull for Redis's errors, without its address, which may hold a password."""
     try:
         yield
     except OutOfMemoryError as error:
@@ -151,16 +151,16 @@ def store_errors() -> Iterator[None]:
             raise KeyOfAnotherType(
                 expected="keys of the history store as this version writes them",
                 got="a key of another type (WRONGTYPE)",
-                remedy="its operator deletes what others wrote below raincell: in Redis",
+                remedy="its operator deletes the keys below raincell: in Redis that others wrote",
             ) from error
-        got, remedy = _told(error)
+        got, remedy = _fault(error)
         raise StoreUnavailable(
             expected="an answer from the history store (Redis)", got=got, remedy=f"{remedy} (RAINCELL_REDIS_URL)"
         ) from error
 
 
-_PRIMARY = "try again in a moment; if that stays so, its operator names the address of the primary"
-_TOLD: dict[type[RedisError] | tuple[type[RedisError], ...], tuple[str, str]] = {
+_PRIMARY = "try again in a moment; if the error persists, its operator names the address of the primary"
+_FAULTS: dict[type[RedisError] | tuple[type[RedisError], ...], tuple[str, str]] = {
     AuthenticationError: (
         "a refusal of user or password (WRONGPASS or NOAUTH)",
         "its operator corrects them: redis://USER:PASSWORD@HOST:6379/0, with %40 for @ and the like",
@@ -172,29 +172,29 @@ _TOLD: dict[type[RedisError] | tuple[type[RedisError], ...], tuple[str, str]] = 
     ),
     TimedOut: ("none in time", "try again in a moment; its operator checks that Redis runs and is not overloaded"),
 }
-"""By kind of error: what came, and what to do."""
+"""Fault and remedy, by kind of error."""
 
 
-def _told(error: Exception) -> tuple[str, str]:
-    """What came and what to do, without the address, names of users and keys, or texts of the server."""
+def _fault(error: Exception) -> tuple[str, str]:
+    """Fault and remedy, without the address, names of users and keys, or texts of the server."""
     if isinstance(error, NotPrimary):
-        return f"a server that is no primary that takes writes ({error.code})", _PRIMARY
+        return f"a server that is not a primary that takes writes ({error.code})", _PRIMARY
     if isinstance(error, NoPermissionError) or "ACL failure in script" in str(error):
         command = re.search(r"the '([\w|]+)' command", str(error))
         refused = f"the command {command[1]}" if command else "keys that begin with raincell:"
         return f"a refusal of {refused} (NOPERM)", "its operator gives Redis's user what docs/reference/redis.md lists"
-    for kinds, told in _TOLD.items():
+    for kinds, fault in _FAULTS.items():
         if isinstance(error, kinds):
-            return told
+            return fault
     if "DB index" in str(error):
         return "no database of that number", "its operator names another after the last /, or in db="
     if isinstance(error, ResponseError):
         code = error.status_code or str(error).partition(" ")[0]
         return f"an error ({code if code.isupper() else 'ERR'})", "its operator looks into Redis's log"
-    return _told_of_connection(error)
+    return _connection_fault(error)
 
 
-def _told_of_connection(error: Exception) -> tuple[str, str]:
+def _connection_fault(error: Exception) -> tuple[str, str]:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__

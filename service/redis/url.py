@@ -1,7 +1,7 @@
-"""The address of Redis, RAINCELL_REDIS_URL or --redis-url: what it may say, checked before anything is started.
+"""The address of Redis, RAINCELL_REDIS_URL or --redis-url, checked before the start.
 
-The client reads much that is no address without a word: a database that is no number as 0, a missing host as this
-machine, an option that it does not know as one for the first command to fail at.
+redis-py accepts many invalid addresses silently: it reads a database that is not a number as 0, a missing host as this
+machine, and an unknown option as one at which the first command fails.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SWITCH = ("true", "false", "yes", "no", "1", "0")
 
 
 def check_redis_url(url: str) -> str:
-    """The address without blanks around it.
+    """The address without surrounding blanks.
 
     Raises
     ------
     InvalidRequest
-        It is none that the client takes as it is meant. The text names no part of it that may be a password.
+        The address is invalid or ambiguous. The message repeats no part of it that may be a password.
     """
     url = url.strip()
     scheme, found, _ = url.partition("://")
@@ -57,7 +57,7 @@ def _refuse(got: str, remedy: str) -> NoReturn:
 
 def _instead_of(scheme: str) -> str:
     if "sentinel" in scheme or "cluster" in scheme:
-        return "name the one address that follows the primary: neither Sentinel nor a cluster is asked"
+        return "name the one address that follows the primary: neither Sentinel nor a cluster is queried"
     return f"write {_OTHER_SCHEMES.get(scheme.lower(), 'redis')}:// if a Redis or Valkey listens there"
 
 
@@ -65,7 +65,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:
-        _refuse("brackets that are no IPv6 address", f"write redis://[::1]:6379/0; {_ENCODED}")
+        _refuse("brackets without an IPv6 address", f"write redis://[::1]:6379/0; {_ENCODED}")
     if parts.fragment or url.endswith("#"):
         _refuse("one with a # in it", _ENCODED)
     return parts
@@ -83,11 +83,11 @@ def _check_host(parts: SplitResult) -> None:
     except ValueError:
         port = 0
     if port == 0 or parts.netloc.endswith(":"):
-        _refuse("a port that is no number from 1 to 65535", f"write HOST:6379; {_ENCODED}")
+        _refuse("a port that is not a number from 1 to 65535", f"write HOST:6379; {_ENCODED}")
     if not parts.hostname:
         _refuse("no host", f"name it, be it localhost; {_ENCODED}")
     if not re.fullmatch(r"/?|/\d+/?", parts.path):
-        _refuse("a database that is no number", f"end with /0, or with the number of another database; {_ENCODED}")
+        _refuse("a database that is not a number", f"end with /0, or with the number of another database; {_ENCODED}")
 
 
 def _check_options(parts: SplitResult) -> None:
@@ -109,8 +109,8 @@ def _check_options(parts: SplitResult) -> None:
 
 
 def _shown(name: str) -> str:
-    """A name of an option that looks like one; what does not may be half a password."""
-    return f"the option {name}" if re.fullmatch(r"[a-z][a-z_]{1,40}", name) else "an option whose name is none"
+    """The name of an option, if it looks like one; any other text may be a part of a password."""
+    return f"the option {name}" if re.fullmatch(r"[a-z][a-z_]{1,40}", name) else "an option with an invalid name"
 
 
 def _nearest(name: str, scheme: str, known: dict[str, Check]) -> str:
@@ -121,7 +121,7 @@ def _nearest(name: str, scheme: str, known: dict[str, Check]) -> str:
 
 
 Check = Callable[[str], str | None]
-"""What a value should have been, or None where it is that."""
+"""Returns the expected form of a value, or None if it is valid."""
 
 
 def _options(scheme: str) -> Iterator[tuple[str, Check]]:
@@ -171,7 +171,7 @@ def _file(value: str) -> str | None:
 
 
 def _check_certificates(options: dict[str, str]) -> None:
-    """Load what the client would load for the first call."""
+    """Load the files that the client loads for its first connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if "ssl_ca_certs" in options:
@@ -182,7 +182,7 @@ def _check_certificates(options: dict[str, str]) -> None:
         _refuse("ssl_keyfile without ssl_certfile", "name both")
     if "ssl_certfile" in options:
         password = options.get("ssl_password", "")
-        try:  # without a password given here OpenSSL would ask for one at the terminal
+        try:  # without a password here OpenSSL would prompt for one at the terminal
             context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), lambda: password)
         except ssl.SSLError:
-            _refuse("ssl_certfile and ssl_keyfile that are no certificate and its key", "name a pair of PEM files")
+            _refuse("ssl_certfile and ssl_keyfile that are not a certificate and its key", "name a pair of PEM files")

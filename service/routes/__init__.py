@@ -1,1 +1,1 @@
-"""The routes, one file for each group. What they do is in the other rooms."""
+"""The routes, one file for each group. The work behind them is in the other rooms."""

@@ -1,4 +1,4 @@
-"""Routes that refuse what they would not read: a misspelt parameter is an error, not an answer to another question."""
+"""Routes that refuse unknown parameters: a misspelt parameter is an error, not an answer to another request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class CheckedRoute(APIRoute):
-    """A route whose query has only parameters that it knows, each once; another is a 422."""
+    """A route whose query may have only known parameters, each once; others are answered with 422."""
 
     def get_route_handler(self) -> Handler:
         """See APIRoute."""
@@ -34,7 +34,7 @@ class CheckedRoute(APIRoute):
 
 
 def _check_number(parameters: int) -> None:
-    """Raise InvalidRequest for more than any query has, before thousands are read one by one."""
+    """Raise InvalidRequest for more parameters than any route has, before thousands of them are parsed."""
     if parameters > _MOST_PARAMETERS:
         raise InvalidRequest(
             expected=f"a query of at most {_MOST_PARAMETERS} parameters",
@@ -44,7 +44,7 @@ def _check_number(parameters: int) -> None:
 
 
 def check_names(given: Iterable[str], known: list[str]) -> None:
-    """Raise InvalidRequest for a name in a query that is not known, or that comes twice."""
+    """Raise InvalidRequest for a name in a query that is unknown or repeated."""
     for name, times in Counter(given).items():
         if name not in known:
             like = get_close_matches(name, known, 1)
@@ -55,11 +55,11 @@ def check_names(given: Iterable[str], known: list[str]) -> None:
             )
         if times > 1:
             raise InvalidRequest(
-                expected=f"{name} once in the query", got=f"it {times} times", remedy="decide for one of them"
+                expected=f"{name} once in the query", got=f"it {times} times", remedy="keep one of them"
             )
 
 
 def _parameters(dependant: Dependant) -> set[str]:
-    """Names of query parameters, of dependencies, too."""
+    """Names of query parameters, including those of dependencies."""
     own = {parameter.alias for parameter in dependant.query_params}
     return own.union(*map(_parameters, dependant.dependencies))

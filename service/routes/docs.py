@@ -1,4 +1,4 @@
-"""GET /docs: the documentation of all routes; nothing of it comes from other hosts."""
+"""GET /docs: the documentation of all routes, without content from other hosts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter()
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> HTMLResponse:
-    """Swagger UI; of scripts within a page, its policy allows just the one that starts it."""
+    """Swagger UI; its policy allows only one inline script, the one that starts it."""
     root_path = root_path_of(request.scope)
     assets = f"{root_path}{PATH}"
     page = get_swagger_ui_html(
@@ -46,16 +46,16 @@ def _hashes(page: bytes) -> str:
 
 
 PATH = "/static-offline-docs"
-"""Where fastapi-offline serves Swagger UI."""
+"""The path of fastapi-offline's Swagger UI."""
 
 
 class Assets(StaticFiles):
-    """Files of a folder. Starlette would answer a Range that is none with 400, as plain text."""
+    """Files of a folder. Starlette would answer an invalid Range with 400, as plain text."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """See StaticFiles; raises RangeNotSatisfiable. In the scope one part is left to ask for, or none."""
+        """See StaticFiles; raises RangeNotSatisfiable. The scope keeps one requested part, or none."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         if not isinstance(response, FileResponse):  # not modified
             return response
@@ -68,7 +68,7 @@ class Assets(StaticFiles):
 
 
 def serve_assets(app: FastAPI) -> None:
-    """Put them in the place of the files that fastapi-offline has mounted."""
+    """Replace the files that fastapi-offline has mounted."""
     (mount,) = (route for route in app.routes if isinstance(route, Mount) and route.path == PATH)
     given = mount.app
     if not isinstance(given, StaticFiles) or given.directory is None:

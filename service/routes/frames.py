@@ -33,10 +33,10 @@ from service.security.access import who_asks
 router = APIRouter(prefix="/frames", tags=["history"], route_class=CheckedRoute)
 
 ProductPath = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$", examples=["RY"])]
-Force = Annotated[bool, Query(description="Store frames that quality control does not believe: a true extreme")]
+Force = Annotated[bool, Query(description="Store frames that quality control would reject: a true extreme")]
 FromFeed = Annotated[
     Literal["1"] | None,
-    Header(alias=FROM_FEED, description="1: it is the feed that sends them"),
+    Header(alias=FROM_FEED, description="1: the feed sends the frames"),
 ]
 TimePath = Annotated[
     datetime, utc_time("time"), Path(description="UTC time of the frame", examples=["2017-08-16T01:15:00Z"])
@@ -56,9 +56,9 @@ async def add_frames(
     force: Force = False,
     feed: FromFeed = None,
 ) -> StoredAnswer:
-    """Add frames to the history, from which everybody's forecast is made; one of the same time is replaced.
+    """Add frames to the history, the input of all forecasts; a stored frame of the same time is replaced.
 
-    If one of them is not believed (absurd, a jump, frozen), none is stored, unless `force` says that they are real.
+    If quality control rejects one of them (absurd, a jump, frozen), none is stored, unless `force` is set.
     """
     hints = query.hints(service.clock())
     body = await receive(request)
@@ -76,13 +76,13 @@ async def add_frames(
 
 @router.get("", responses=documented(404, 422, 500, 503))
 async def frames(service: Parts, product: Product | None = None, grid: GridName | None = None) -> HistoryAnswer:
-    """List what is stored, with the gaps."""
+    """List the stored frames and their gaps."""
     return await run_sync(list_frames, service, product, grid)
 
 
 @router.delete("/{product}/{time}", responses=documented(404, 422, 500, 503))
 async def withdraw_frame(service: Parts, product: ProductPath, time: TimePath) -> WithdrawnAnswer:
-    """Take a frame away, on all grids."""
+    """Withdraw a frame, on all grids."""
     if not await run_sync(service.history.withdraw, product, time):
         raise UnknownFrame(
             expected="a stored frame", got=f"{product} at {iso(time)}", remedy="GET /frames lists what is stored"
@@ -99,7 +99,7 @@ def _store(
     if not force:
         quarantine_flawed(service, posted.frames)
     service.history.append(posted.frames, who)
-    with suppress(StoreUnavailable):  # the frames are stored: the feed's next one marks its series again
+    with suppress(StoreUnavailable):  # the frames are stored; the feed's next frame marks the series again
         service.quarantine.clear(posted.frames.product, posted.frames.valid_times)
         if fed:
             service.history.mark_fed(series_of(posted.frames))
@@ -115,8 +115,8 @@ _logger = logging.getLogger("raincell")
 
 
 def quarantine_flawed(service: Service, frames: FrameSequence) -> None:
-    """Raise FrameQuarantined unless all frames can be what the sky did, compared with the stored one before them."""
-    if not frames.product:  # the history refuses it, with better words
+    """Raise FrameQuarantined unless all frames are plausible, also compared with the stored one before them."""
+    if not frames.product:  # the history refuses it with a better message
         return
     series = series_of(frames)
     before = service.history.before(series, frames.valid_times[0], LIMITS.frozen_within)

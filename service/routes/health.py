@@ -21,13 +21,13 @@ _NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": ReadyAnswer, "desc
 
 @router.get("/livez", responses=documented(500))
 async def livez() -> dict[str, bool]:
-    """The process answers."""
+    """Whether the process answers."""
     return {"alive": True}
 
 
 @router.get("/readyz", responses={**_NOT_READY, **documented(500)})
 async def readyz(service: Parts, response: Response) -> ReadyAnswer:
-    """Models are loaded, checked and warm, and it does not stop. Frames and history store are told, not judged."""
+    """Whether models are loaded, checked and warm, and the service is not stopping. Frames and store are reported."""
     answer = await run_sync(readiness, service)
     response.status_code = 200 if answer.ready else 503
     return answer
@@ -35,5 +35,5 @@ async def readyz(service: Parts, response: Response) -> ReadyAnswer:
 
 @router.get("/", include_in_schema=False)
 async def front_door(request: Request) -> RedirectResponse:
-    """The documentation, until there is a page."""
+    """Redirect to the documentation."""
     return RedirectResponse(f"{root_path_of(request.scope)}/docs")

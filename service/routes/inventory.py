@@ -37,7 +37,7 @@ def list_frames(service: Service, product: str | None, grid: str | None) -> Hist
 
 
 def readiness(service: Service) -> ReadyAnswer:
-    """Whether the service can forecast; a store that does not answer is told, not a reason to be unready."""
+    """Whether the service can forecast; a store that does not answer is reported, but the service stays ready."""
     answers = service.history.answers()
     frames, degraded = _newest(service)
     return ReadyAnswer(
@@ -75,7 +75,7 @@ def _newest(service: Service) -> tuple[list[NewestFrame], str | None]:
 
 
 def _quarantined(service: Service, product: str | None, grid: str | None) -> tuple[list[QuarantinedAnswer], str | None]:
-    """What was not believed, and why the list may be less than all."""
+    """The rejected frames, and why the list may be incomplete."""
     try:
         entries = service.quarantine.entries()
     except StoreUnavailable:
@@ -95,7 +95,7 @@ def _quarantined_answer(entry: QuarantineEntry) -> QuarantinedAnswer:
 def _describe(service: Service, series: SeriesKey) -> SeriesAnswer | None:
     times = service.history.times(series).value
     step = service.history.timestep_minutes(series)
-    if not times or not step:  # withdrawn a moment ago
+    if not times or not step:  # withdrawn meanwhile
         return None
     return SeriesAnswer(
         product=series.product,

@@ -31,7 +31,7 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", response_class=Response, responses={**_TEXT, **documented(500)})
 async def metrics(service: Parts) -> Response:
-    """What was counted since the start of this process, and how old the newest frames are."""
+    """Counters since the start of this process, and the age of the newest frames."""
     text = await run_sync(generate_latest, service.metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -43,17 +43,17 @@ class StateCollector(Collector):
         self._service = service
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask Redis."""
+        """Nothing: registration must not query Redis."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The newest frame's age and the gaps of every series as far as the store, or memory, knows them."""
+        """The newest frame's age and the gaps of every series that the store, or memory, has."""
         service = self._service
         yield _gauge("places", "Forecasts that may be decoded, waiting or running at a time", service.worker.size)
         yield _gauge("places_taken", "Forecasts being decoded, waiting or running", service.worker.inside)
         yield _gauge("queue_depth", "Forecasts that wait for the owner thread", service.worker.waiting)
         yield InfoMetricFamily(
-            "raincell_provider", "What ONNX Runtime computes with", value={"provider": service.provider}
+            "raincell_provider", "ONNX Runtime's execution provider", value={"provider": service.provider}
         )
         yield _gauge("history_store_up", "Whether the history store answers", int(service.history.answers()))
         yield from self._history()
@@ -84,20 +84,20 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 
 
 LEADS = (30, 60)
-"""Minutes ahead of which live scores are told: a few, since each is a time series for every model."""
+"""Lead times of the exported live scores: a few, since each is a time series for every model."""
 _LABELS = ("product", "grid", "model", "lead_minutes")
 _AT = {"frame": "", "threshold": f" at {THRESHOLD:g} mm/h", "neighbourhood": f" at {THRESHOLD:g} mm/h"}
-"""What a gauge's text adds to the name of a score."""
+"""The end of a gauge's help text, after the name of a score."""
 
 
 class VerificationCollector(Collector):
-    """The scores of the past 24 hours, those that are defined, and every alert as 0 or 1."""
+    """The defined scores of the past 24 hours, and every alert as 0 or 1."""
 
     def __init__(self, verification: Verification) -> None:
         self._verification = verification
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not add anything up."""
+        """Nothing: registration must not compute sums."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -118,16 +118,16 @@ class VerificationCollector(Collector):
         yield GaugeMetricFamily("raincell_verification_up", "Whether the ledger can be written and read", value=up)
 
     def _totals(self) -> Iterator[tuple[tuple[str, ...], Total]]:
-        tally = self._verification.tally
-        for series in tally.series():
-            for row, total in sorted(tally.totals(series, "24h").items(), key=lambda pair: pair[0]):
+        ledger = self._verification.ledger
+        for series in ledger.series():
+            for row, total in sorted(ledger.totals(series, "24h").items(), key=lambda pair: pair[0]):
                 if row.lead_minutes in LEADS:
                     yield (*series, row.model, str(row.lead_minutes)), total
 
     def _alerts(self) -> Metric:
         found = self._verification
         alerts = GaugeMetricFamily("raincell_alert", "1 while something needs a look", labels=("alert", *_LABELS[:2]))
-        for series in sorted({*found.tally.series(), *found.watch.series()}):
+        for series in sorted({*found.ledger.series(), *found.watch.series()}):
             for alert in found.alerts(series):
                 alerts.add_metric((alert.name, alert.product, alert.grid), int(alert.active))
         return alerts

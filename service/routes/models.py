@@ -18,8 +18,8 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=CheckedRoute)
 
 @router.get("", responses=documented(422, 500))
 async def models(service: Parts) -> ModelsAnswer:
-    """All models that answer, and which of them by default."""
-    models = service.catalogue.models  # one state of it, should it be exchanged meanwhile
+    """All served models, and the default one."""
+    models = service.catalogue.models  # one state of it, even if it is replaced meanwhile
     return ModelsAnswer(
         default=service.catalogue.default,
         models=[_describe(model) for model in models.values()],

@@ -42,8 +42,8 @@ _USUAL_PICTURE_MINUTES = 60
 
 def _answers(schema: type[Any], description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     unchanged: dict[int | str, dict[str, Any]] = {
-        206: {"description": "The bytes that Range asks for"},
-        304: {"description": "As the entity tag or the time in the request says"},
+        206: {"description": "The bytes requested by Range"},
+        304: {"description": "Unchanged, by the entity tag or the time in the request"},
     }
     return {
         200: {"description": description, "content": written_content(schema)},
@@ -67,7 +67,7 @@ async def latest_run(
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
-    """The latest run of a product, or of the only one: its index, or all its frames."""
+    """The latest run of a product, by default of the only one: its index, or all its frames."""
     chosen = choose_form(format, accept, WRITERS)
     return await _whole(request, service, await latest(service, product, grid, model), chosen, bbox, lead_minutes)
 
@@ -102,7 +102,7 @@ async def frame(
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
-    """One frame of a run; of the past hour (0 and below) as it was observed."""
+    """One frame of a run; frames of the past hour (0 and below) are observed."""
     chosen = choose_form(format, accept, WRITERS)
     found = await named(service, run)
     check_minutes(found.run, minutes, (*found.run.observed_minutes, *found.run.lead_minutes))
@@ -132,7 +132,7 @@ async def probability(
     check_minutes(found.run, lead, found.run.lead_minutes)
     part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
     earlier = await run_sync(service.reader.earlier, found.run)
-    # The earlier runs that are pooled expire before this one, so this is no answer for ever.
+    # The pooled earlier runs expire before this one, so the answer is not permanent.
     found = found._replace(keep_seconds=60)
     question = ("probability", threshold, encoding, [other.id for other in earlier])
     make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.form, encoding)
@@ -158,7 +158,7 @@ async def _whole(
 
 
 def _until(run: Run, lead_minutes: int | None) -> tuple[int, ...]:
-    """The lead times up to one of them; raises InvalidRequest for what is none."""
+    """The lead times up to one of them; raises InvalidRequest if the run does not have it."""
     if lead_minutes is None:
         return run.lead_minutes
     check_minutes(run, lead_minutes, run.lead_minutes)

@@ -62,7 +62,7 @@ _LIMITS = JsonLimits(
 )
 _MOST_BYTES = 1024 * 1024
 _AT_ONCE_BYTES = 4096
-"""Less than this is read faster than a thread is asked to."""
+"""Smaller bodies are parsed faster than a thread can be started."""
 _BODY = {
     "requestBody": {
         "required": True,
@@ -95,7 +95,7 @@ async def point(
     grid: GridName | None = None,
     model: ModelName | None = None,
 ) -> Response:
-    """The rain at a place: the past hour, the forecast, when it starts and when it ends."""
+    """The rain at a place: the past hour, the forecast, and the times when rain starts and ends."""
     found = await latest(service, product, grid, model)
     minutes_ago = _minutes_ago(found)
     key = (found.run.id, "place", lat, lon, minutes_ago)
@@ -133,7 +133,7 @@ def _check_media_type(content_type: str) -> None:
 
 
 def _read(body: Bytes) -> list[PlaceQuestion]:
-    """The places in a body. By hand: FastAPI answers 400 to what is nested too deep or has too many digits."""
+    """The places in a body, parsed by hand: FastAPI answers 400 to deep nesting or too many digits."""
     measure(body, _LIMITS)
     try:
         return _PLACES.validate_json(body)
@@ -151,7 +151,7 @@ def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int) -
 
 
 def _minutes_ago(found: Found) -> int:
-    """Whole minutes from the run's reference time to the question, up to its end: nothing changes after that."""
+    """Whole minutes from the run's reference time to now, at most to its end: the answer does not change after that."""
     return min((found.asked_at - found.run.reference_time) // timedelta(minutes=1), ahead_of(found.run))
 
 
@@ -165,7 +165,7 @@ def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Re
 
 
 def _joined(*parts: BaseModel) -> str:
-    """The JSON of one answer, of which each part has some of the fields."""
+    """The JSON of one answer, joined from parts with some of the fields each."""
     return json.dumps({name: value for part in parts for name, value in part.model_dump().items()})
 
 
@@ -187,7 +187,7 @@ def _source(run: Run, earlier: Sequence[Run]) -> PlacesSource:
 
 
 def _json(found: Found, text: str) -> Response:
-    """The rest of an answer, whose text may have been kept for a while, with what changes meanwhile before it."""
+    """An answer: the changing fields first, then its possibly cached text."""
     age = age_seconds(found.run.reference_time, found.asked_at)
     changing = json_of(PlacesChanging(age_seconds=age, degraded=found.degraded))
     brief = found._replace(keep_seconds=min(found.keep_seconds or 0, _MINUTE_SECONDS))

@@ -1,4 +1,4 @@
-"""POST /predict: a radar sequence in, predicted frames out."""
+"""POST /predict: a forecast from the radar frames in the body, or from stored ones."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def predict(
 
 @dataclass(frozen=True)
 class Question:
-    """What a caller asks: which model, how far, and from what frames."""
+    """A request for a forecast: the model, the number of timesteps, and the input frames."""
 
     model: ServedModel
     steps: int
@@ -97,18 +97,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Start:
-    """The frames that a forecast starts from, and what has to be said about them.
+    """The input frames of a forecast, and their shortcomings.
 
     Parameters
     ----------
     posted : Posted
-        Without gaps.
+        Frames without gaps.
     observed : tuple of datetime
         The times of those that were observed.
     method : "model" or one of `models.baselines.STAND_INS`
         What the frames are enough for.
     degraded : str or None
-        Why they are less than they should be.
+        Why the forecast is degraded; None if it is not.
     shortfalls : tuple of str
         The same in words to count by: "store", "filled", or the name of the stand-in.
     """
@@ -121,7 +121,7 @@ class Start:
 
 
 def steps_for(card: ModelCard, lead_minutes: int) -> int:
-    """Timesteps to a lead time; raises InvalidRequest unless it is a multiple that the model reaches."""
+    """Timesteps to a lead time; raises InvalidRequest unless it is a multiple within the model's reach."""
     step, longest = card.timestep_minutes, card.longest_lead_minutes
     if lead_minutes % step or not step <= lead_minutes <= longest:
         raise InvalidRequest(
@@ -133,7 +133,7 @@ def steps_for(card: ModelCard, lead_minutes: int) -> int:
 
 
 def collect(service: Service, question: Question, decoding: Decoding) -> Start:
-    """The frames to start from, of the body or else of the history."""
+    """The input frames, from the body or else from the history."""
     if question.body is not None:
         posted = decode(
             question.body, question.hints, partial(service.decoders.read, decoding=decoding), decoding.check
@@ -144,9 +144,9 @@ def collect(service: Service, question: Question, decoding: Decoding) -> Start:
 
 
 async def forecast(worker: ForecastThread, question: Question, start: Start) -> Done[FrameSequence]:
-    """The answer of the model, worked out by the worker together with those to others who ask for the same of it.
+    """The forecast of the model, or of its stand-in if frames are missing.
 
-    Or the answer of what stands in for it where frames are missing.
+    The worker computes it together with waiting forecasts of the same kind.
     """
     history = start.posted.frames
     if history.rain_rate[0].size * question.steps > MOST_ANSWERED_VALUES:
@@ -156,7 +156,7 @@ async def forecast(worker: ForecastThread, question: Question, start: Start) -> 
             remedy="ask for a shorter lead time",
         )
     model, steps = question.model.forecaster, question.steps
-    check_fit(model.card, history, steps)  # nothing stands in for a model that is not made for such frames
+    check_fit(model.card, history, steps)  # a model that does not fit the frames has no stand-in
     if start.method == "model":
         kind = (model, steps, history.grid.shape)
         return await worker.run_together(kind, history, partial(model.forecast_batch, steps=steps))
@@ -165,12 +165,12 @@ async def forecast(worker: ForecastThread, question: Question, start: Start) -> 
 
 
 def bytes_of_forecast(question: Question, start: Start) -> int:
-    """Of an answer, as far as any is made."""
+    """Bytes of the forecast's frames."""
     return 4 * min(int(start.posted.frames.rain_rate[0].size) * question.steps, MOST_ANSWERED_VALUES)
 
 
 def dress(service: Service, question: Question, start: Start, predicted: FrameSequence) -> Nowcast:
-    """The forecast with all that the answer says about it."""
+    """The forecast with everything that the answer states about it."""
     card, now = question.model.forecaster.card, service.clock()
     return Nowcast(
         forecast=predicted,
@@ -186,7 +186,7 @@ def dress(service: Service, question: Question, start: Start, predicted: FrameSe
 
 
 def _stale(question: Question, predicted: FrameSequence, now: datetime) -> str | None:
-    """What is said of a forecast from stored frames that lies in the past; those who send frames know their times."""
+    """A remark on a forecast from stored frames that lies in the past; callers who send frames know their times."""
     end = predicted.valid_times[-1]
     if question.body is not None or end > now:
         return None
@@ -194,7 +194,7 @@ def _stale(question: Question, predicted: FrameSequence, now: datetime) -> str |
 
 
 def _newest(frames: FrameSequence, count: int) -> FrameSequence:
-    """The frames that the model reads, alone: a view would keep all that were sent in memory until the answer."""
+    """A copy of the frames that the model reads: a view would keep all sent frames in memory until the answer."""
     kept = frames.last(count)
     return replace(kept, rain_rate=kept.rain_rate.copy()) if len(frames) > count else frames
 
@@ -205,12 +205,12 @@ def _stored(service: Service, question: Question) -> Start:
         raise InvalidRequest(
             expected="no valid_time or timestep_minutes without a body",
             got="one",
-            remedy="leave it away: the forecast starts from the newest stored frame",
+            remedy="leave it out: the forecast starts from the newest stored frame",
         )
-    series = _meant(service, hints)
+    series = _chosen_series(service, hints)
     model = question.model.forecaster
     reading = service.history.newest(series, model.input_length + 1)
-    if not reading.value:  # withdrawn a moment ago
+    if not reading.value:  # withdrawn meanwhile
         raise unknown_product(series.product)
     inputs = collect_inputs(reading.value, model.input_length, model.name)
     degraded = together(reading.degraded, inputs.degraded)
@@ -218,10 +218,10 @@ def _stored(service: Service, question: Question) -> Start:
     return Start(Posted(inputs.frames), inputs.observed, inputs.method, degraded, shortfalls)
 
 
-def _meant(service: Service, hints: Hints) -> SeriesKey:
-    """The stored series to start from; InvalidRequest where nothing was sent or named, and it is not the only one."""
+def _chosen_series(service: Service, hints: Hints) -> SeriesKey:
+    """The stored series to start from; raises InvalidRequest if none was sent or named, and there are several."""
     try:
-        return service.latest.meant_now(hints.product, hints.grid)
+        return service.latest.choose_now(hints.product, hints.grid)
     except (UnknownProduct, InvalidRequest):
         if hints.product or hints.grid or service.latest.default_product:
             raise

@@ -1,4 +1,4 @@
-"""Query parameters that several routes have, and the bodies they take."""
+"""Query parameters and bodies that several routes share."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ Timestep = Annotated[int, Query(ge=1, le=1440, description="minutes between the 
 Format = Annotated[str | None, format_query(WRITERS.values(), "tiff")]
 Accept = Annotated[str | None, Header(description="one of " + ", ".join(WRITERS))]
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-"""The OpenAPI description of content that is no JSON."""
+"""The OpenAPI description of content other than JSON."""
 
 
 @dataclass(frozen=True)
 class FrameQuery:
-    """What a query says about the frames in a body."""
+    """The query's description of the frames in a body."""
 
     valid_time: ValidTime | None = None
     grid: GridName | None = None
@@ -50,7 +50,7 @@ class FrameQuery:
     timestep_minutes: Timestep | None = None
 
     def hints(self, now: datetime, usual_timestep_minutes: int = 5, usual_pixel_size_km: float = 1.0) -> Hints:
-        """The same for the decoder, with what is assumed otherwise."""
+        """The same for the decoder, with defaults."""
         return Hints(
             now=now,
             valid_time=self.valid_time,
@@ -84,5 +84,5 @@ def frames_body(*, required: bool) -> dict[str, Any]:
 
 
 def written_content(schema: type[BaseModel]) -> dict[str, Any]:
-    """The OpenAPI description of an answer that every writer can write: by that schema in JSON."""
+    """The OpenAPI description of an answer in every writer's format; JSON has that schema."""
     return {name: {"schema": reference(schema)} if name == JSON else BINARY for name in WRITERS}

@@ -1,4 +1,4 @@
-"""Routes that read the same question once: FastAPI reads and checks every parameter of every request anew."""
+"""Routes that parse equal requests once: FastAPI parses and checks every parameter of every request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from service.routes.checked_route import CheckedRoute, Handler
 
 _MOST_QUESTIONS = 2048
 _LONGEST_BYTES = 400
-"""Of a question that is remembered; nobody fills the memory with long ones."""
+"""The longest remembered request, so that long ones do not fill the memory."""
 _GIVEN = ("request", "service")
-"""Parameters that are not of the question."""
+"""Parameters that are not part of the key."""
 
 Question = tuple[str, bytes, tuple[bytes, ...]]
-"""Path, query and Accept: all that parameters of these routes are read from."""
+"""Path, query and Accept: the only sources of these routes' parameters."""
 
 
 class RememberedRoute(CheckedRoute):
-    """A route whose GET function has parameters of path, query and the header Accept, besides `request` and `service`.
+    """A route whose GET function takes `request`, `service`, and parameters from path, query and Accept only.
 
-    What FastAPI made of them, and found right, is remembered and given to the function when the same is asked again.
+    FastAPI's validated parameters are remembered and passed to the function when an equal request arrives.
     """
 
     def get_route_handler(self) -> Handler:

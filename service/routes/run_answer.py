@@ -1,4 +1,4 @@
-"""Common parts of the routes of runs: the choice of the run, and answers that may be cached."""
+"""Common parts of the routes of runs: the choice of the run, and cacheable answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RunPath = Annotated[str, Path(max_length=500, description="a run's id, as GET /n
 
 
 class Found(NamedTuple):
-    """The run that is meant when it is asked for, what is to be said about it, and how long the answer may be kept.
+    """The run of a request, remarks on it, and how long the answer may be cached.
 
     `keep_seconds` is None for an answer that never changes.
     """
@@ -62,13 +62,13 @@ class _Written(NamedTuple):
 
 
 async def latest(service: Service, product: str | None, grid: str | None, model: str | None = None) -> Found:
-    """The latest run; raises as `Latest.find` and `Catalogue.get`, and for a model by which no runs are made."""
+    """The latest run; raises as `Latest.find` and `Catalogue.get`, and for a model that makes no runs."""
     reading = service.latest.at_hand(product, grid)
     if reading is None:
         try:
             reading = await run_sync(service.latest.find, product, grid)
         except NoRunYet:
-            service.catalogue.get(None)  # without the model that makes runs there is none to wait for
+            service.catalogue.get(None)  # raises if the model that makes runs is gone: then no run will come
             raise
     run = reading.value
     _check_model(service, run, model)
@@ -80,19 +80,19 @@ async def latest(service: Service, product: str | None, grid: str | None, model:
 
 
 def _check_model(service: Service, run: Run, model: str | None) -> None:
-    """Raise UnknownModel for a model that there is not, InvalidRequest for one by which no runs are made."""
+    """Raise UnknownModel for an unknown model, InvalidRequest for one that makes no runs."""
     if model is None or model == run.model:
         return
     service.catalogue.get(model)
     raise InvalidRequest(
         expected=f"model={run.model}, which makes the runs here",
         got=repr(model[:60]),
-        remedy="ask POST /predict with it; the operator chooses the model of runs by RAINCELL_DEFAULT_MODEL",
+        remedy="use it with POST /predict; the operator chooses the model of runs by RAINCELL_DEFAULT_MODEL",
     )
 
 
 def _stale(run: Run, now: datetime) -> str | None:
-    """What is said of the latest run once its end has passed."""
+    """A remark on the latest run once its end has passed; else None."""
     return f"stale: the latest run ended at {iso(run.end)}, and no newer frames have come" if run.end <= now else None
 
 
@@ -105,7 +105,7 @@ async def named(service: Service, run_id: str) -> Found:
 
 
 def window(run: Run, bbox: str | None) -> Window:
-    """The part of the run's grid that is asked for."""
+    """The requested part of the run's grid."""
     return WHOLE if bbox is None else window_of(run.grid, parse_bbox(bbox))
 
 
@@ -130,9 +130,9 @@ async def answer(
     make: Callable[[], Content],
     field: str = "",
 ) -> Response:
-    """A part of a run as `make` writes it, or 304, or 206; written once for all who ask the same `question`.
+    """A part of a run as `make` writes it, or 304, or 206; written once for all requests with the same `question`.
 
-    `field` is what a file of it is called by besides, where it is not rain.
+    `field` is a part of the file's name, for fields other than rain.
     """
     run, media_type = found.run, chosen.media_type
     key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
@@ -158,23 +158,23 @@ async def answer(
 
 
 def _bytes_of(part: Part) -> int:
-    """Of the fields as numbers, which are made on the way to every file and picture."""
+    """Bytes of the fields as numbers, which every file and picture is made from."""
     rows, columns = part_of(part.run.grid, part.window).shape
     return 4 * len(part.minutes) * rows * columns
 
 
 def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tuple[_Written, int]:
-    """What is kept of an answer, and its size."""
+    """An answer for the cache, and its size."""
     headers = {**validators(tag, part.run.made_at), **headers_of(part.provenance), **named}
     size = size_of(content)
     return _Written(content, headers, size), size + _HEADERS_SIZE
 
 
 def until_next_run(run: Run, now: datetime) -> int:
-    """Seconds that an answer with the latest run may be kept.
+    """Seconds for which an answer with the latest run may be cached.
 
-    That is until the next one is expected, one timestep after this one was made, and never past its own end, from
-    which on it is called stale.
+    They last until the next run is expected, one timestep after this one was made, but not beyond this run's end, after
+    which it is marked as stale.
     """
     step = timedelta(minutes=run.timestep_minutes)
     left = min(run.made_at + step - now, step).total_seconds()

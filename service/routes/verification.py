@@ -1,4 +1,4 @@
-"""GET /verification: how good the forecasts have been."""
+"""GET /verification: the scores of past forecasts."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ async def verification(
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
-    """Scores of all models, baselines and shadows against the frames that came in, on the same pixels."""
+    """Scores of all models, baselines and shadows against the observed frames, on the same pixels."""
     chosen = choose_form(format, accept, FORMS)
 
     def make() -> Response:
         verification = _kept(service)
-        series = service.latest.meant(_known(service, verification), product, grid)
+        series = service.latest.choose(_known(service, verification), product, grid)
         answer = report(verification, series, period, lead_minutes)
         headers = disposition(chosen.form, "verification", series.product, period)
         headers |= {"Vary": chosen.vary} if chosen.vary else {}
@@ -82,8 +82,8 @@ def _kept(service: Service) -> Verification:
 
 
 def _known(service: Service, verification: Verification) -> set[SeriesKey]:
-    """Of what there are scores, or may be some."""
-    scored = set(verification.tally.series())
+    """The series that have scores, or may get some."""
+    scored = set(verification.ledger.series())
     try:
         return scored | set(service.history.products().value)
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""Things that were made once and may be asked for again, in a bounded number of bytes."""
+"""A cache of computed objects in a bounded number of bytes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 
 class Cache:
-    """The things asked for last, by key; of the others the one asked for longest ago goes first.
+    """The most recently used objects by key; the least recently used one is dropped first.
 
-    A thing that several threads want at a time is made by one of them.
+    An object that several threads request at a time is made by one of them.
 
     Parameters
     ----------
     capacity : int
-        Bytes of all things together. One of more than half of them is not kept.
+        Bytes of all objects together. An object of more than half of them is not kept.
     on_find : callable
-        Told of every thing that is asked for whether it was there.
+        Called for every request, with whether the object was in the cache.
     """
 
     def __init__(self, capacity: int, on_find: Callable[[bool], object] = lambda _: None) -> None:
@@ -33,7 +33,7 @@ class Cache:
         self._guard = threading.Lock()
 
     def find(self, key: Hashable) -> Any:  # noqa: ANN401 - things are of any kind
-        """The thing, or None."""
+        """The object, or None."""
         with self._guard:
             entry = self._things.get(key)
             if entry is not None:
@@ -42,7 +42,7 @@ class Cache:
         return None if entry is None else entry[0]
 
     def keep(self, key: Hashable, thing: object, size: int) -> None:
-        """Keep a thing of `size` bytes."""
+        """Keep an object of `size` bytes."""
         with self._guard:
             self._held -= self._things.pop(key, (None, 0))[1]
             if size > self._capacity // 2:
@@ -53,7 +53,7 @@ class Cache:
                 self._held -= self._things.popitem(last=False)[1][1]
 
     def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
-        """The thing, made with its size in bytes if it is not there; for threads that may wait."""
+        """The object, made with its size in bytes if it is missing; for threads that may wait."""
         found = self.find(key)
         if found is not None:
             return cast(T, found)

@@ -1,4 +1,4 @@
-"""The pixels that a radar has ever covered: places without rain and places without radar are not the same."""
+"""The pixels that a radar has ever covered: a place without rain differs from a place without radar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pack(mask: Mask) -> bytes:
 
 
 def unpack(packed: bytes, shape: tuple[int, int]) -> Mask:
-    """The mask (H, W) again; raises StoredValueDamaged for what is none of that shape."""
+    """The mask (H, W) of packed bits; raises StoredValueDamaged for anything but a mask of that shape."""
     size = -(-shape[0] * shape[1] // 8)
     try:
         if zstandard.frame_content_size(packed) != size:
@@ -33,7 +33,7 @@ def unpack(packed: bytes, shape: tuple[int, int]) -> Mask:
 
 
 def covered_by(frames: Iterable[StoredFrame], shape: tuple[int, int], before: bytes | None) -> bytes:
-    """Where any of the frames has data, or any had before."""
+    """Where any of the frames has data, or any earlier one had."""
     mask = np.zeros(shape, bool) if before is None else unpack(before, shape)
     for frame in frames:
         mask |= counts_of(frame) != MISSING

@@ -19,7 +19,7 @@ from service.runs.run import Method
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a forecast reads.
+    """The input of a forecast.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Inputs:
     method : "model" or one of `models.baselines.STAND_INS`
         The best that so many frames allow.
     degraded : str or None
-        What was missing, and what was done about it.
+        The missing frames, and their replacement.
     """
 
     frames: FrameSequence
@@ -55,7 +55,7 @@ def collect_inputs(stored: Sequence[StoredFrame], wanted: int, model: str) -> In
     Parameters
     ----------
     stored : sequence of StoredFrame
-        Of one series, oldest first, at least one; `wanted` + 1 are enough.
+        Frames of one series, oldest first, at least one; `wanted` + 1 are enough.
     """
     newest = stored[-1].header
     there = {frame.valid_time: frame for frame in stored if frame.header.grid == newest.grid}
@@ -78,7 +78,7 @@ def forecaster_for(method: Method, frames: int, model: Forecaster) -> Forecaster
 
 
 def together(*reasons: str | None) -> str | None:
-    """Several reasons why an answer is degraded as one text; None if there is none."""
+    """Several reasons why an answer is degraded, as one text; None without any."""
     return "; ".join(reason for reason in reasons if reason) or None
 
 

@@ -1,4 +1,4 @@
-"""The run that answers where none is named."""
+"""The run for requests that name none."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.runs.runs import FRESH_SECONDS, Runs
 
 
 class Latest:
-    """Finds the latest run of a product, or of the only one that there is.
+    """Finds the latest run of a product, by default of the only one.
 
     Parameters
     ----------
     default_product : str or None
-        What is meant where no product is named; None where the frames decide.
+        The product of requests that name none; None if the stored frames decide.
     clock : callable
-        Seconds, monotonic.
+        Returns seconds, monotonic.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Latest:
         self._fed: set[SeriesKey] = set()
 
     def at_hand(self, product: str | None, grid: str | None) -> Reading[Run] | None:
-        """As `find`, but None where the stores would have to be asked: takes no time."""
+        """As `find`, but None if the stores would have to be queried: it takes no time."""
         until, known = self._known
         if self._clock() >= until:
             return None
         try:
             reading = self._runs.fresh(choose(known, product or self.default_product, grid, self._fed))
         except RaincellError:
-            return None  # it may have come a moment ago
+            return None  # it may have been made meanwhile
         return Reading(reading.value, reading.degraded) if reading and reading.value else None
 
     def find(self, product: str | None, grid: str | None) -> Reading[Run]:
@@ -56,14 +56,14 @@ class Latest:
         Raises
         ------
         UnknownProduct
-            No frame of it was seen.
+            The product has no frames.
         InvalidRequest
             There are several products or grids, and none is named.
         NoRunYet
-            Frames are there, but no run.
+            There are frames, but no run yet.
         StoreUnavailable
         """
-        series = self.meant(self._series(), product, grid)
+        series = self.choose(self._series(), product, grid)
         run, degraded = self._runs.latest(series)
         if run is None:
             raise NoRunYet(
@@ -73,8 +73,8 @@ class Latest:
             )
         return Reading(run, degraded)
 
-    def meant(self, known: Collection[SeriesKey], product: str | None, grid: str | None) -> SeriesKey:
-        """The series that a request means; raises as `find`."""
+    def choose(self, known: Collection[SeriesKey], product: str | None, grid: str | None) -> SeriesKey:
+        """The series of a request; raises as `find`."""
         try:
             return choose(known, product or self.default_product, grid, self._fed)
         except UnknownProduct as error:
@@ -82,9 +82,9 @@ class Latest:
                 raise
             raise _no_frames_of_default(error, known) from None
 
-    def meant_now(self, product: str | None, grid: str | None) -> SeriesKey:
-        """The series that a request means, of those that there are now; raises as `find`."""
-        return self.meant(self._series(), product, grid)
+    def choose_now(self, product: str | None, grid: str | None) -> SeriesKey:
+        """The series of a request, among the current ones; raises as `find`."""
+        return self.choose(self._series(), product, grid)
 
     def _series(self) -> list[SeriesKey]:
         try:
@@ -99,7 +99,7 @@ class Latest:
 
 
 def _no_frames_of_default(error: UnknownProduct, known: Collection[SeriesKey]) -> UnknownProduct:
-    """The error where no product was named, and there are no frames of the one that the operator means then."""
+    """The error for a request without a product if the operator's default product has no frames."""
     others = ", ".join(sorted({series.product for series in known}))
     named = f"name one of {others} with product=" if others else "ask again when its frames have come"
     return UnknownProduct(

@@ -1,4 +1,4 @@
-"""The making of a run: from stored frames to a forecast and back to stored frames."""
+"""The making of a run: from stored frames to a forecast in the form of stored frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.runs.run import Run, WholeRun, run_id
 OBSERVED = timedelta(hours=1)
 """How far back a run keeps the observed frames."""
 OBSERVED_FRAMES = 13
-"""How many of them at most: an hour in steps of 5 minutes, both ends included."""
+"""The most observed frames of a run: an hour in steps of 5 minutes, both ends included."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class RunPlan:
     forecaster : RecurrentForecaster
     steps : int
     stored : list of StoredFrame
-        All that the run depends on: the past hour's frames, and those that the model reads.
+        All frames that the run depends on: those of the past hour, and those that the model reads.
     interim : bool
-        Whether another is about to replace it.
+        Whether another run will replace it soon.
     """
 
     id: str
@@ -45,7 +45,7 @@ class RunPlan:
 
 
 def frames_needed(forecaster: RecurrentForecaster) -> int:
-    """How many of the newest frames `plan` should be given."""
+    """The number of newest frames for `plan`."""
     return max(OBSERVED_FRAMES, forecaster.input_length + 1)
 
 
@@ -62,14 +62,15 @@ def plan(newest: Sequence[StoredFrame], forecaster: RecurrentForecaster, lead_mi
 
 
 def read_inputs(wanted: RunPlan) -> Inputs:
-    """What the forecast starts from."""
+    """The input of the forecast."""
     return collect_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
 
 
 def make_forecast(wanted: RunPlan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
-    """The forecast, for the worker's thread, and the inputs as they were used in the end.
+    """Make the forecast, in the worker's thread; returns also the inputs as they were used.
 
-    A model that cannot read such frames, because of their pixels or their timestep, is stood in for, and it is said.
+    If the model cannot read the frames, because of their pixels or their timestep, another method stands in for it, and
+    the inputs state so.
     """
     try:
         return inputs, _forecast(wanted, inputs)
@@ -79,21 +80,21 @@ def make_forecast(wanted: RunPlan, inputs: Inputs) -> tuple[Inputs, FrameSequenc
 
 
 def interim(wanted: RunPlan, inputs: Inputs) -> tuple[RunPlan, Inputs]:
-    """A quick run that answers until the wanted one, the first of its series, is made."""
+    """A quick run that is served until the wanted one, the first of its series, is made."""
     quick = run_id(wanted.stored, wanted.forecaster.card, wanted.steps, interim=True)
     why = f"the first run of model {wanted.forecaster.name} is still being made"
     return replace(wanted, id=quick, interim=True), _without_model(inputs, why)
 
 
 def finish(wanted: RunPlan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, now: datetime) -> WholeRun:
-    """The run as it is stored.
+    """The run in stored form.
 
     Parameters
     ----------
     before : bytes or None
         The coverage mask of the series' last run.
     now : datetime
-        When it was made.
+        The time of making.
     """
     header = wanted.stored[-1].header
     observed = {_minutes(frame.valid_time, header.valid_time): frame for frame in wanted.stored}

@@ -1,4 +1,4 @@
-"""The rain at places: the past hour, the forecast, when it starts and when it ends."""
+"""The rain at places: the past hour, the forecast, and the times when rain starts and ends."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PlaceRain(BaseModel):
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a run has at P places."""
+    """A run's values at P places."""
 
     rates: dict[int, Float32]
     probabilities: npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ class _Sample:
 
 
 class _Steps:
-    """The steps of a run as they are where nothing is known: the same at every place, so made once for all."""
+    """The steps of a run without data: they are equal at every place, and so made only once."""
 
     def __init__(self, run: Run) -> None:
         self._minutes = run.timestep_minutes
@@ -80,12 +80,12 @@ class _Steps:
         self.forecast = [self.foresee(minutes, None, _NO_PROBABILITY) for minutes in run.lead_minutes]
 
     def observe(self, minutes: int, rate: float | None) -> ObservedStep:
-        """The step that ends so many minutes after the reference time."""
+        """The observed step that ends some minutes after the reference time."""
         start, end = self._spans[minutes]
         return ObservedStep(lead_minutes=minutes, valid_from=start, valid_to=end, rate=rate, amount=self._amount(rate))
 
     def foresee(self, minutes: int, rate: float | None, probabilities: dict[str, float | None]) -> ForecastStep:
-        """The same of a forecast."""
+        """The same for a forecast step."""
         start, end = self._spans[minutes]
         return ForecastStep(
             lead_minutes=minutes,
@@ -110,13 +110,13 @@ def describe_places(
 ) -> Iterator[PlaceRain]:
     """The rain of a run at each place, given in degrees; raises UnknownGrid if the run's grid has no place.
 
-    One after the other: a thousand places as Python objects would take a garbage collector a third of a second.
+    They are yielded one by one: a thousand places as Python objects would take a garbage collector a third of a second.
 
     Parameters
     ----------
     minutes_ago : int
-        How long ago the run began: whether it rains now is asked of the step that holds this minute. Once the run's
-        end has passed only what was observed is given.
+        Age of the run's reference time: the step that contains this minute determines whether it rains now. Once the
+        run's end has passed only observations are given.
     """
     positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
     nearest = np.floor(positions + 0.5)
@@ -154,10 +154,10 @@ def _describe(run: Run, steps: _Steps, sample: _Sample, index: int, minutes_ago:
     if minutes_ago < ahead_of(run):
         leads = zip(run.lead_minutes, sample.probabilities, strict=True)
         forecast = [steps.foresee(minutes, rates[minutes], _by_threshold(found[:, index])) for minutes, found in leads]
-    seen = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
+    covered = any(rate is not None for rate in rates.values()) or bool(sample.covered[index])
     known = [_rains(rates[minutes]) for minutes in (0, *run.lead_minutes)]
     return PlaceRain(
-        coverage="ok" if rates[0] is not None else "missing_data" if seen else "no_coverage",
+        coverage="ok" if rates[0] is not None else "missing_data" if covered else "no_coverage",
         **_when(run, known, minutes_ago),
         observed=[steps.observe(minutes, rates.get(minutes)) for minutes in _past(run)],
         forecast=forecast,
@@ -165,13 +165,13 @@ def _describe(run: Run, steps: _Steps, sample: _Sample, index: int, minutes_ago:
 
 
 def _outside(run: Run, steps: _Steps) -> PlaceRain:
-    """A place that the grid does not reach."""
+    """The answer for a place outside the grid."""
     when = _when(run, [None], 0)
     return PlaceRain(coverage="no_coverage", **when, observed=steps.observed, forecast=steps.forecast)
 
 
 def _past(run: Run) -> Sequence[int]:
-    """The minutes at which the steps of the past hour end; of a coarse run, of the newest frame alone."""
+    """The minutes at which the steps of the past hour end; for a coarse run only that of the newest frame."""
     return range(-_HOUR + run.timestep_minutes, 1, run.timestep_minutes) or (0,)
 
 
@@ -185,7 +185,7 @@ def _rains(rate: float | None) -> bool | None:
 
 
 def _when(run: Run, rains: Sequence[bool | None], minutes_ago: int) -> RainTimes:
-    """Whether it rains now, when it starts, and when the rain that falls now or starts next ends; minutes from now.
+    """Whether it rains now, when rain starts, and when the current or next rain ends, in minutes from now.
 
     `rains` is of the reference time and of each lead time. After the run's end all is None, since
     what has passed is no forecast.

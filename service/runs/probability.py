@@ -17,7 +17,7 @@ WHOLE_WEIGHT = 16
 
 
 class Member(NamedTuple):
-    """A frame of the sample: of which run, how many minutes after its reference time, and how much it counts."""
+    """A frame of the sample: its run, its minutes after the run's reference time, and its weight."""
 
     run: Run
     minutes: int
@@ -25,7 +25,7 @@ class Member(NamedTuple):
 
 
 def weight(lead_minutes: float, lag_minutes: float) -> int:
-    """How much a run that was made from frames so much older counts: less, the more of its lead time the lag is.
+    """The weight of an earlier run by its lag: it falls with the share of the lag in the lead time.
 
     Measured by benchmarks/reliability.py; see docs/lab/probabilities.md.
     """
@@ -33,7 +33,7 @@ def weight(lead_minutes: float, lag_minutes: float) -> int:
 
 
 def members(run: Run, earlier: Sequence[Run], lead_minutes: int) -> list[Member]:
-    """The frames of these runs for one valid time that count, that of `run` first."""
+    """The counted frames of these runs for one valid time, that of `run` first."""
     lags = [round((run.reference_time - other.reference_time).total_seconds() / 60) for other in earlier]
     lagged = [
         Member(other, lead_minutes + lag, weight(lead_minutes, lag)) for other, lag in zip(earlier, lags, strict=True)
@@ -50,7 +50,7 @@ def probabilities(
     thresholds: Sequence[float] = THRESHOLDS,
     window: Window = WHOLE,
 ) -> list[Float32]:
-    """For each threshold, fields (H, W) of what the window cuts out, 0 to 1; NaN where the run has no forecast."""
+    """For each threshold a field (H, W) of the window, 0 to 1; NaN where the run has no forecast."""
     half = half_width_pixels(lead_minutes, run.grid.pixel_size_km)
     wide, inner = _widened(window, run.grid.shape, half)
     first, *lagged = members(run, earlier, lead_minutes)
@@ -68,11 +68,11 @@ def _classes(reader: RunReader, member: Member, window: Window) -> Classes | Non
     try:
         return reader.classes(member.run, member.minutes)[window]
     except (UnknownRun, RunExpired):
-        return None  # an earlier one that went meanwhile
+        return None  # an earlier run that was removed meanwhile
 
 
 def _widened(window: Window, shape: tuple[int, int], margin: int) -> tuple[Window, Window]:
-    """The window with a margin on all sides, as far as the grid goes, and the window's place in that."""
+    """The window with a margin on all sides within the grid, and the window's place in the result."""
     wide, inner = [], []
     for part, size in zip(window, shape, strict=True):
         start, stop, _ = part.indices(size)

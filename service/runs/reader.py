@@ -1,4 +1,4 @@
-"""The numbers of runs, decoded when they are asked for and kept for a while."""
+"""The numbers of runs, decoded on demand and cached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.runs.run import Run, earlier_runs
 from service.runs.runs import FRESH_SECONDS, Runs
 
 THRESHOLDS = (0.1, 1.0, 5.0, 10.0)
-"""mm/h of which the probabilities of exceeding are told."""
+"""Thresholds in mm/h of the probabilities of exceedance."""
 NO_DATA = 255
 """The class of a pixel without data."""
 
@@ -55,15 +55,15 @@ class RunReader:
         return run
 
     def at_hand(self, run_id: str) -> Run | None:
-        """As `index`, but None where the store would have to be asked: takes no time.
+        """As `index`, but None if the store would have to be queried: it takes no time.
 
-        That it is there is believed for a second or two only, so that an expired run is told as such.
+        A run counts as existing only for a second or two, so that an expired run is reported as expired.
         """
         found: Run | None = self._cache.find(_index_key(run_id))
         return found
 
     def earlier(self, run: Run) -> list[Run]:
-        """The earlier runs that `service.runs.probability` pools with a run, as they were known seconds ago."""
+        """The earlier runs that `service.runs.probability` pools with a run; they may be seconds out of date."""
 
         def make() -> tuple[list[Run], int]:
             return earlier_runs(run, self._runs.runs(run.series)), _INDEX_BYTES
@@ -71,7 +71,7 @@ class RunReader:
         return self._cache.get((run.id, "earlier", int(time.monotonic() / _EARLIER_SECONDS)), make)
 
     def rain(self, run: Run, minutes: Sequence[int], window: Window = WHOLE) -> Float32:
-        """Frames of a run in mm/h, (len(minutes), H, W) or what the window cuts out, NaN = no data."""
+        """Frames of a run in mm/h, (len(minutes), H, W) or their window, NaN = no data."""
         frames = self._runs.frames(run.id, minutes)
         first = rates(frames[0].header.scale)[counts_of(frames[0])][window]
         rain = np.empty((len(frames), *first.shape), np.float32)
@@ -83,7 +83,7 @@ class RunReader:
     def at(
         self, run: Run, minutes: Sequence[int], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
     ) -> Float32:
-        """Rates in mm/h at places (P,), as (len(minutes), P); the whole frames are kept for the next who asks."""
+        """Rates in mm/h at places (P,), as (len(minutes), P); the whole frames are cached for later requests."""
         self._load(run, minutes)
         values = np.empty((len(minutes), len(rows)), np.float32)
         for place, minute in enumerate(minutes):
@@ -92,7 +92,7 @@ class RunReader:
         return values
 
     def classes(self, run: Run, minute: int) -> Classes:
-        """How many of `THRESHOLDS` each pixel (H, W) of a frame reaches; NO_DATA without data."""
+        """The number of `THRESHOLDS` that each pixel (H, W) of a frame reaches; NO_DATA without data."""
 
         def make() -> tuple[Classes, int]:
             (frame,) = self._runs.frames(run.id, [minute])
@@ -102,7 +102,7 @@ class RunReader:
         return self._cache.get((run.id, "classes", minute), make)
 
     def covered(self, run: Run) -> Mask:
-        """Where a radar was ever seen to look, (H, W)."""
+        """The pixels (H, W) that a radar has ever covered."""
 
         def make() -> tuple[Mask, int]:
             mask = unpack(self._runs.covered(run.id), run.grid.shape)
@@ -117,7 +117,7 @@ class RunReader:
         return self._cache.get((run.id, "counts", minute), make)
 
     def _load(self, run: Run, minutes: Sequence[int]) -> None:
-        """Fetch what is not there yet at once: a round trip for each frame would take longer than decoding it."""
+        """Fetch all missing frames at once: a round trip for each frame would take longer than decoding it."""
         missing = [minute for minute in minutes if self._cache.find((run.id, "counts", minute)) is None]
         if len(missing) > 1:
             for minute, frame in zip(missing, self._runs.frames(run.id, missing), strict=True):

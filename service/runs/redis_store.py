@@ -5,7 +5,7 @@ Keys, hash-tagged with product and grid as they stand in the ids of runs:
     raincell:{product.grid}:runs         sorted set: run ids by reference time, seconds since 1970
     raincell:{product.grid}:run:<id>     hash: run (JSON), covered, and for each minute m header:m (JSON) and data:m
     raincell:{product.grid}:latest       id of the latest run
-    raincell:{product.grid}:expired      sorted set: ids of runs that went, by when
+    raincell:{product.grid}:expired      sorted set: ids of removed runs, by time of removal
     raincell:{product.grid}:lock         token of the replica that makes a run, with expiry
 """
 
@@ -41,7 +41,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 _LONGEST_LOCK_MS = 600_000
-"""A lock is taken for seconds; one that ends later, or never, is nobody's."""
+"""A lock is taken for seconds; one that ends later, or never, is invalid."""
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 _POINT = """
 if ARGV[2] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
@@ -53,8 +53,7 @@ return 1
 class RedisRuns:
     """See RunStore.
 
-    A run of which anything cannot be read is deleted when that is found out, and noted in `damage`, so that it is made
-    again.
+    A run with an unreadable part is deleted once that is found, and noted in `damage`, so that it is made again.
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ class RedisRuns:
         return bool(self._healed(tag, lambda: self._redis.eval(_POINT, 2, *keys, run_id, token or "", idle)))
 
     def latest(self, series: SeriesKey) -> Run | None:
-        """See RunStore; None as well where what is pointed to is no run of the series."""
+        """See RunStore; also None if the pointer names anything but a run of the series."""
         tag = series_tag(series)
         named = self._healed(tag, lambda: self._redis.get(_key(tag, "latest")))
         if named is None:
@@ -189,7 +188,7 @@ class RedisRuns:
             found = self._redis.hmget(_key(tag, f"run:{run_id}"), names)
             if None not in found:
                 return list(found), True
-            # Evicted ones are still in the index.
+            # Evicted runs are still in the index.
             return found, any(self._redis.zscore(_key(tag, index), run_id) is not None for index in ("expired", "runs"))
 
         found, known = self._healed(tag, read, run_id)
@@ -201,7 +200,7 @@ class RedisRuns:
         raise expired(run_id) if known else unknown(run_id)
 
     def _read(self, tag: str, run_id: str, text: bytes) -> Run | None:
-        """The run of that id, or None, and then it is deleted."""
+        """The run of that id; None for a damaged one, which is deleted."""
         try:
             run = Run.model_validate_json(text)
         except (ValidationError, OverflowError):
@@ -221,7 +220,7 @@ class RedisRuns:
         return frame
 
     def _discard(self, run_id: str, why: str) -> None:
-        """Delete a damaged run; its id stays in the index, and what asks for it is told that it is gone."""
+        """Delete a damaged run; its id stays in the index, so that later requests are answered with RunExpired."""
         self._damage.drop("run", run_id, why)
         with store_errors():
             self._redis.delete(_key(tag_of(run_id) or "", f"run:{run_id}"))

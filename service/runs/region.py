@@ -1,4 +1,4 @@
-"""A part of a grid, named by degrees."""
+"""A part of a grid, given in degrees."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radar.grid import Grid
 from service.runs.reader import Window
 
 _POINTS = 65
-"""Of each edge of a box: its straight lines are curves on the grid."""
+"""Points on each edge of a box: its straight lines are curves on the grid."""
 _SOUTHERNMOST = -80.0
 """The south pole itself lies at infinity on a stereographic map of the north."""
 
@@ -51,7 +51,7 @@ def window_of(grid: Grid, bbox: tuple[float, float, float, float]) -> Window:
 
 
 def part_of(grid: Grid, window: Window) -> Grid:
-    """The grid of a window; the grid itself if it is all of it."""
+    """The grid of a window; the grid itself if the window covers it."""
     row, column = window
     rows, columns = range(grid.shape[0])[row], range(grid.shape[1])[column]
     if (len(rows), len(columns)) == grid.shape:
@@ -62,7 +62,7 @@ def part_of(grid: Grid, window: Window) -> Grid:
 
 
 def _cut(positions: np.ndarray, size: int) -> slice:
-    """The pixels from the lowest to the highest of some positions, as far as they are of the grid."""
+    """The pixels from the lowest to the highest of some positions, within the grid."""
     finite = positions[np.isfinite(positions)]
     if not finite.size:
         return slice(0, 0)

@@ -1,4 +1,4 @@
-"""A run: a forecast that was made once, with its inputs."""
+"""A run: a forecast that is made once, with its inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.history.codec import SeriesKey, StoredFrame, check_grid, series_of_
 
 Method = Literal["model"] | StandIn
 MOST_EARLIER = 3
-"""Earlier runs that are pooled with a run for its probabilities; older ones would not help."""
+"""The most earlier runs that are pooled with a run for its probabilities; older ones would not help."""
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}\.[A-Za-z0-9_-]{1,80}\.\d{8}T\d{4}Z\.[A-Za-z0-9_-]{1,170}\.[0-9a-f]{12}")
 _LONGEST_MINUTES = 31 * 24 * 60
@@ -60,13 +60,13 @@ class Run(BaseModel):
 
     @model_validator(mode="after")
     def _check_times(self) -> Run:
-        """Times that no calendar has are refused here, not where they are asked for."""
+        """Refuse impossible times here, before they are requested."""
         try:
             times = [self.valid_time(minutes) for minutes in (*self.observed_minutes, *self.lead_minutes)]
         except OverflowError:
             raise ValueError("minutes that end in no calendar's time") from None
         if len(set(times)) < len(times):
-            raise ValueError("minutes that come twice")
+            raise ValueError("minutes that occur twice")
         return self
 
     @property
@@ -76,11 +76,11 @@ class Run(BaseModel):
 
     @property
     def end(self) -> datetime:
-        """UTC, of its last frame: from then on it says nothing about what is to come."""
+        """The time of its last frame, UTC, after which the run has no forecast."""
         return self.valid_time(max(self.lead_minutes, default=0))
 
     def valid_time(self, minutes: int) -> datetime:
-        """UTC, of the frame that many minutes after the reference time."""
+        """The time of the frame that many minutes after the reference time, UTC."""
         return self.reference_time + timedelta(minutes=minutes)
 
 
@@ -92,9 +92,9 @@ class WholeRun:
     ----------
     run : Run
     frames : mapping of int to StoredFrame
-        By minutes from the reference time: observed at 0 and below, forecast above.
+        Frames by minutes from the reference time: observed at 0 and below, forecast above.
     covered : bytes
-        Where a radar was ever seen to look; see `service.runs.coverage`.
+        The pixels that a radar has ever covered; see `service.runs.coverage`.
     """
 
     run: Run
@@ -105,7 +105,7 @@ class WholeRun:
 def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interim: bool = False) -> str:
     """The id of the run that starts from these frames: the same inputs and model give the same id on any replica.
 
-    It reads product.grid.time.model-version.digest, with what no URL may hold replaced.
+    Its form is product.grid.time.model-version.digest; characters that are invalid in a URL are replaced.
     """
     newest = stored[-1].header
     model = f"{_plain(card.name)}-{_plain(card.version)}"
@@ -114,9 +114,9 @@ def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interi
 
 
 def earlier_runs(run: Run, known: Sequence[Run]) -> list[Run]:
-    """Up to `MOST_EARLIER` runs made from older frames, nearest first; of those for one time the one made last."""
+    """Up to `MOST_EARLIER` runs made from older frames, nearest first; of runs for one time the one made last."""
     older = [other for other in known if other.reference_time < run.reference_time and other.grid == run.grid]
-    # `known` has the one made last first, and a dict keeps the one that came last.
+    # `known` begins with the run made last, and a dict keeps the last value of a key.
     by_time = {other.reference_time: other for other in reversed(older)}
     return [by_time[time] for time in sorted(by_time, reverse=True)][:MOST_EARLIER]
 
@@ -140,7 +140,7 @@ def _digest(stored: Sequence[StoredFrame], card: ModelCard, steps: int, interim:
 
 
 def _plain(text: str) -> str:
-    """A text as ids hold it; one that had to be changed gets a digest, so that no two become the same."""
+    """A text in the form of ids; a changed one gets a digest, so that different texts stay different."""
     if _PLAIN.fullmatch(text):
         return text
     return re.sub("[^A-Za-z0-9_-]", "-", text)[:48] + "-" + hashlib.sha256(text.encode()).hexdigest()[:8]

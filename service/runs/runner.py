@@ -26,15 +26,15 @@ from service.runs.run import Run, WholeRun
 from service.runs.runs import Runs
 
 POLL_SECONDS = 3.0
-"""How often the history is looked at: other replicas and feeds add to it too."""
+"""Seconds between two looks at the history: other replicas and feeds add to it too."""
 CHECK_SECONDS = 15.0
-"""How often the frames themselves are read again although their times are as they were: one may have been corrected."""
+"""Seconds after which frames are read again although their times are unchanged: one may have been corrected."""
 WAIT_SECONDS = 1.0
 """The same while another replica makes a run that this one waits for."""
 LOCK_SECONDS = 30.0
-"""How long a replica that died in mid-run keeps the others from making it."""
+"""How long a replica that died while making a run blocks the others."""
 INTERIM_SECONDS = 1.5
-"""How long the first run of a series may take before a quicker one answers for it meanwhile."""
+"""How long the first run of a series may take before a quicker one is served meanwhile."""
 RETRY_SECONDS = 60.0
 """How long a run that failed is not tried again."""
 _logger = logging.getLogger("raincell")
@@ -46,17 +46,17 @@ class Runner:
     Parameters
     ----------
     history, runs, worker
-        Where frames come from, where runs go, and what forecasts.
+        The source of frames, the store of runs, and the forecasting thread.
     catalogue : Catalogue
         Its default model makes the runs.
     lead_minutes : int
-        Of runs; bounded by the model's.
+        The lead time of runs; bounded by the model's.
     clock : callable
-        The time now, UTC.
+        Returns the current time, UTC.
     on_run : callable
-        Told the method of every run that was made.
+        Called with the method of every run made.
     follow : callable
-        Given every run that was made here and published, on the event loop.
+        Called on the event loop with every run that was made here and published.
     """
 
     def __init__(
@@ -82,15 +82,15 @@ class Runner:
         self._follow_up = follow
         self._woken = asyncio.Event()
         self._failed: dict[str, float] = {}
-        self._seen: dict[SeriesKey, list[datetime]] = {}
-        self._told: dict[SeriesKey, str] = {}
+        self._known_times: dict[SeriesKey, list[datetime]] = {}
+        self._logged_faults: dict[SeriesKey, str] = {}
 
     def wake(self) -> None:
-        """Look at the history at once; to be called on the event loop."""
+        """Look at the history at once; call it on the event loop."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Make runs until cancelled."""
         checked = float("-inf")
         while True:
             thorough = self._woken.is_set() or time.monotonic() >= checked + CHECK_SECONDS
@@ -106,41 +106,41 @@ class Runner:
     async def look(self, thorough: bool = True) -> bool:
         """Bring every series up to date; False if another replica is about to do it for one of them.
 
-        Unless `thorough`, only those whose times have changed.
+        Unless `thorough`, only series whose times have changed are checked.
         """
         try:
             known = await run_sync(self._history.products)
         except StoreUnavailable:
-            return True  # without the store requests are answered from memory, labelled; it is tried again soon
+            return True  # without the store requests are answered from memory, labelled; the next look comes soon
         except Exception:
             _logger.exception("runs could not be brought up to date")
             return True
         return all([await self._follow_alone(series, thorough) for series in known.value])
 
     async def _follow_alone(self, series: SeriesKey, thorough: bool) -> bool:
-        """As `_follow`, but what fails for one series is no concern of the others."""
+        """As `_follow`, but an error in one series does not affect the others."""
         try:
             settled = await self._follow(series, thorough)
-            self._told.pop(series, None)
+            self._logged_faults.pop(series, None)
         except (StoreUnavailable, Overloaded):
-            return True  # it is tried again soon
+            return True  # the next look comes soon
         except DefaultModelGone:
-            return True  # service.forecasting.reload has told it
+            return True  # service.forecasting.reload has logged it
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
-            if self._told.get(series) != fault:
-                self._told[series] = fault
+            if self._logged_faults.get(series) != fault:
+                self._logged_faults[series] = fault
                 _logger.exception("runs of %s could not be brought up to date", "|".join(series))
             return True
         return settled
 
     async def _follow(self, series: SeriesKey, thorough: bool) -> bool:
         times = (await run_sync(self._history.times, series)).value
-        if not thorough and self._seen.get(series) == times:
+        if not thorough and self._known_times.get(series) == times:
             return True
         wanted = await run_sync(self._plan, series)
         if wanted is None or await run_sync(self._settled, series, wanted.id):
-            self._seen[series] = times
+            self._known_times[series] = times
             return True
         if time.monotonic() < self._failed.get(wanted.id, 0.0):
             return True
@@ -150,15 +150,15 @@ class Runner:
         return token is not None
 
     def _plan(self, series: SeriesKey) -> RunPlan | None:
-        """The run that the newest frames call for."""
+        """The run for the newest frames."""
         forecaster = self._catalogue.get(None).forecaster
         newest = self._history.newest(series, frames_needed(forecaster)).value
         return plan(newest, forecaster, self._lead_minutes) if newest else None
 
     def _settled(self, series: SeriesKey, run_id: str) -> bool:
-        """Whether that run is the latest already. Whichever is the latest, it is remembered here from now on.
+        """Whether that run is the latest already; the latest run is kept in memory from now on.
 
-        The one that is wanted may be long in the making, and the store may go away meanwhile.
+        The wanted run may take long to make, and the store may become unavailable meanwhile.
         """
         latest, degraded = self._runs.latest_now(series)
         if latest is None or degraded:
@@ -168,7 +168,7 @@ class Runner:
         return latest.id == run_id
 
     async def _catch_up(self, series: SeriesKey, token: str) -> None:
-        """With the lock held: frames or runs may have come while it was waited for."""
+        """Make the run with the lock held, unless frames or runs have arrived while waiting for the lock."""
         wanted = await run_sync(self._plan, series)
         if wanted is None or await run_sync(self._settled, series, wanted.id):
             return
@@ -185,10 +185,10 @@ class Runner:
             _logger.warning("no run could be made of %s: %s", "|".join(series), error, exc_info=_unexpected(error))
 
     def _point_to(self, run_id: str, token: str) -> bool:
-        """Make a run that was made before the latest again, as after a frame was withdrawn."""
+        """Point to an existing run as the latest, e.g. after a frame was withdrawn."""
         whole = self._runs.remembered(run_id)
         if whole is not None:
-            return self._runs.publish(whole, token)  # Redis may have come back empty
+            return self._runs.publish(whole, token)  # Redis may have returned empty
         try:
             return self._runs.point(self._runs.get(run_id), token)
         except (UnknownRun, RunExpired):
@@ -208,7 +208,7 @@ class Runner:
             making.cancel()
         whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
-            _tell(whole.run, time.monotonic() - began)
+            _log(whole.run, time.monotonic() - began)
             self._on_run(whole.run.method)
             self._follow_up(whole)
         else:
@@ -231,7 +231,7 @@ class Runner:
 
     @contextlib.asynccontextmanager
     async def _locked(self, series: SeriesKey) -> AsyncIterator[str | None]:
-        """Hold the series' lock, for as long as it takes; None if another replica has it."""
+        """Hold the series' lock during the block; None if another replica has it."""
         token = secrets.token_hex(16)
         if not await run_sync(self._lock, series, token):
             yield None
@@ -241,7 +241,7 @@ class Runner:
             yield token
         finally:
             holding.cancel()
-            await asyncio.gather(holding, return_exceptions=True)  # it may be about to take the lock once more
+            await asyncio.gather(holding, return_exceptions=True)  # it may just be renewing the lock
             with contextlib.suppress(StoreUnavailable):
                 await run_sync(self._runs.ask, lambda store: store.unlock(series, token))
 
@@ -255,8 +255,8 @@ class Runner:
                 await run_sync(self._lock, series, token)
 
 
-def _tell(run: Run, seconds: float) -> None:
-    """A run is one line in the log."""
+def _log(run: Run, seconds: float) -> None:
+    """Log a run in one line."""
     _logger.info(
         "run %s of %s on %s at %s: %d leads by %s (%s %s) in %.1f s%s",
         *(run.id, run.product, run.grid.key, iso(run.reference_time), len(run.lead_minutes), run.method),

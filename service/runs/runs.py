@@ -1,4 +1,4 @@
-"""The runs as routes see them: the store and, while that does not answer, what this process remembers of it."""
+"""The runs for routes: the store, or this process's copies in memory while the store does not answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.runs.store import MemoryRuns, RunStore
 T = TypeVar("T")
 
 FRESH_SECONDS = 1.0
-"""How long an answer about the latest run is given again without asking the store."""
+"""Seconds for which the latest run is served again without a query of the store."""
 _LOST = "run store came back empty: the last run that this process remembers"
 _AWAY = "run store unavailable: the last run that this process remembers"
 
@@ -29,7 +29,7 @@ class Runs:
     ----------
     store : RunStore
     last_good : MemoryRuns or None
-        None where the store is this process's memory already.
+        None if the store itself is this process's memory.
     clock : callable
         Seconds, monotonic.
     """
@@ -47,7 +47,7 @@ class Runs:
         self._fresh: dict[SeriesKey, tuple[float, Reading[Run | None]]] = {}
 
     def fresh(self, series: SeriesKey) -> Reading[Run | None] | None:
-        """The answer of `latest` if it was asked a moment ago; takes no time."""
+        """The recent result of `latest`, if any; it takes no time."""
         until, reading = self._fresh.get(series, (0.0, None))
         return reading if self._clock() < until else None
 
@@ -59,7 +59,7 @@ class Runs:
         return reading
 
     def latest_now(self, series: SeriesKey) -> Reading[Run | None]:
-        """As `latest`, asking the store in any case."""
+        """As `latest`, but always with a query of the store."""
         remembered = self._last_good.latest(series) if self._last_good else None
         try:
             reading = Reading(self.ask(lambda store: store.latest(series)))
@@ -92,11 +92,11 @@ class Runs:
             return self._last_good.runs(series) if self._last_good else []
 
     def series(self) -> list[SeriesKey]:
-        """The series of which a run was seen here."""
+        """The series with a run in this process's memory."""
         return sorted(series for series, (_, reading) in self._fresh.copy().items() if reading.value)
 
     def publish(self, whole: WholeRun, token: str | None = None) -> bool:
-        """Keep a run and make it the latest; False if the token lost its lock meanwhile. See StoreUnavailable."""
+        """Keep a run and make it the latest; False if the token has lost its lock. Raises StoreUnavailable."""
         try:
             self.ask(lambda store: store.put(whole))
             pointed = self.point(whole.run, token)
@@ -114,7 +114,7 @@ class Runs:
         return pointed
 
     def remember(self, run: Run) -> None:
-        """Have a run that another replica made in memory, for when the store is away; see `get`."""
+        """Keep a run of another replica in memory, for times without the store; see `get`."""
         if self._last_good is None:
             return
         remembered = self._last_good.latest(run.series)
@@ -132,7 +132,7 @@ class Runs:
             return None
 
     def ask(self, work: Callable[[RunStore], T]) -> T:
-        """What the store answers, unless it failed a moment ago."""
+        """The result of `work` on the store, unless it has just failed."""
         return self._breaker.ask(lambda: work(self._store))
 
     def _either(self, read: Callable[[RunStore], T]) -> T:

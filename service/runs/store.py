@@ -13,43 +13,43 @@ from service.history.codec import SeriesKey, StoredFrame
 from service.runs.run import Run, WholeRun
 
 MOST_RUNS = 48
-"""Runs of one series that are kept at a time, however many corrections came."""
+"""The most runs of one series, with any number of corrections."""
 MOST_EXPIRED = 1000
-"""Runs of one series whose ids are remembered after they went."""
+"""The most ids of removed runs of one series that are kept."""
 
 
 class RunStore(Protocol):
     """Keeps runs by series; retention counts from the newest reference time of the series.
 
-    All methods raise StoreUnavailable where the store does not answer.
+    All methods raise StoreUnavailable if the store does not answer.
     """
 
     def put(self, whole: WholeRun) -> None:
         """Keep a run, and let those go that are beyond the retention; the same run again changes nothing."""
 
     def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
-        """Make a run the latest of its series; not if there is a token that does not hold the lock any more."""
+        """Make a run the latest of its series, unless a given token no longer holds the lock."""
 
     def latest(self, series: SeriesKey) -> Run | None:
-        """The run that was last pointed to; None if there is none, or if it is gone."""
+        """The latest run; None if there is none, or if it is gone."""
 
     def get(self, run_id: str) -> Run:
-        """A run by its id; raises UnknownRun, or RunExpired for one that was there."""
+        """A run by its id; raises UnknownRun, or RunExpired for a removed one."""
 
     def frames(self, run_id: str, minutes: Sequence[int]) -> list[StoredFrame]:
-        """Frames of a run, all of which it must have; raises as `get`."""
+        """Frames of a run, which must have all of them; raises as `get`."""
 
     def covered(self, run_id: str) -> bytes:
         """The coverage mask of a run; raises as `get`."""
 
     def runs(self, series: SeriesKey) -> list[Run]:
-        """All runs of a series, newest reference time first, of one reference time the one made last first."""
+        """All runs of a series, newest reference time first; for one reference time the run made last comes first."""
 
     def lock(self, series: SeriesKey, token: str, seconds: float) -> bool:
-        """Take the series' lock, or hold it longer, for that long; False if another token holds it."""
+        """Take or extend the series' lock for some seconds; False if another token holds it."""
 
     def unlock(self, series: SeriesKey, token: str) -> None:
-        """Give the lock back, if it is still held."""
+        """Release the lock, if it is still held."""
 
 
 class MemoryRuns:
@@ -145,14 +145,14 @@ class MemoryRuns:
 
 
 def newest_first(runs: Sequence[Run]) -> list[Run]:
-    """Runs in the order in which `RunStore.runs` gives them."""
+    """Runs in the order of `RunStore.runs`."""
     return sorted(runs, key=lambda run: (run.reference_time, not run.interim, run.made_at), reverse=True)
 
 
 def outdated(new: Run, runs: Sequence[Run], retention: timedelta, most: int) -> list[str]:
     """Ids of the runs of one series, in the order of `newest_first`, that are too old or too many; never the new one.
 
-    The new one may be the oldest: where newer frames were withdrawn, runs start from older ones again.
+    The new one may be the oldest: after newer frames are withdrawn, runs start from older ones again.
     """
     oldest = runs[0].reference_time - retention
     old = [run.id for place, run in enumerate(runs) if place >= most or run.reference_time <= oldest]

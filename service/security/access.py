@@ -28,9 +28,9 @@ _LONGEST_KEY = 200
 
 
 def scope_of(method: str, path: str) -> str | None:
-    """The scope that a request needs, None where everybody may: whatever is not named here needs `read`.
+    """The scope that a request needs, None for open routes; routes without an entry here need `read`.
 
-    Paths are compared by how they begin, so that no spelling which a route takes falls through to a lesser scope.
+    Only the beginnings of paths are compared, so that no spelling of a route's path gets a lesser scope.
     """
     if path in OPEN_PATHS or path.startswith(_OPEN_BELOW):
         return None
@@ -41,20 +41,20 @@ def scope_of(method: str, path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Policy:
-    """What is allowed to whom.
+    """The rights of callers.
 
     Parameters
     ----------
     keys : KeyFile or None
-        None where no keys are in use; then what callers send as one is not looked at: it may be for a proxy.
+        None without keys; then keys in requests are ignored, since they may be for a proxy.
     anonymous : set of str
         Scopes of callers without a key.
     anonymous_per_minute : int or None
         Requests of one address without a key; None for any number.
     origins : set of str
-        Whose pages may use the service, as RAINCELL_CORS_ORIGINS has it.
+        Sites whose pages may use the service, from RAINCELL_CORS_ORIGINS.
     hosts : KnownHosts
-        By which names callers without a key may reach the service.
+        Host names under which callers without a key may reach the service.
     """
 
     keys: KeyFile | None = None
@@ -66,7 +66,7 @@ class Policy:
 
 
 class Access:
-    """ASGI middleware that lets through who may: 401, 403, 421 and 429 as problem+json otherwise."""
+    """ASGI middleware that admits permitted requests, and answers others with 401, 403, 421 or 429 as problem+json."""
 
     def __init__(self, app: ASGIApp, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._app = app
@@ -89,7 +89,7 @@ class Access:
         await self._app(scope, receive, _with_headers(send, limits, with_key) if limits or with_key else send)
 
     async def _admit(self, scope: Scope, needed: str) -> Mapping[str, str]:
-        """Headers of an answer to who may; raises Unauthorised, Forbidden or QuotaExceeded."""
+        """Headers for the answer to a permitted request; raises Unauthorised, Forbidden or QuotaExceeded."""
         headers = Headers(scope=scope)
         key = self._key(headers)
         if key is not None:
@@ -117,7 +117,7 @@ class Access:
             raise Unauthorised(
                 expected="a key of this service",
                 got="one that it does not know",
-                remedy="check the key, or leave it away",
+                remedy="check the key, or leave it out",
             )
         return key
 
@@ -128,7 +128,7 @@ class Access:
                 got="none",
                 remedy="send the header Authorization: Bearer KEY",
             )
-        # A page of somebody else's in the browser of somebody who may reach the service, as on its own machine.
+        # The page of another site may run in the browser of a user who can reach the service, e.g. on its machine.
         self._policy.hosts.check(headers)
         if method not in _SAFE:
             refuse_foreign(headers, self._policy.origins)
@@ -140,14 +140,14 @@ def _secret(headers: Headers) -> str | None:
 
 
 def who_asks(scope: Scope) -> str:
-    """Who asks: a key, or without one an address, and of IPv6, where everybody has many, the network."""
+    """The caller: a key, or else an address; for IPv6 the network, since every user has many addresses."""
     key = request_state_of(scope).key
     return f"key:{key}" if key else caller_of(scope["client"][0] if scope.get("client") else "")
 
 
 @lru_cache(maxsize=4096)
 def caller_of(host: str) -> str:
-    """What an address counts as; IPv4 stays what it is where it comes as IPv6."""
+    """The caller of an address; an IPv4 address within IPv6 counts as IPv4."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

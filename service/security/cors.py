@@ -41,9 +41,9 @@ _TOLD = (
 
 
 class CrossOrigin(CORSMiddleware):
-    """Starlette's, for a set of origins, with refusals as problem documents.
+    """Starlette's CORS middleware for a set of origins, with refusals as problem documents.
 
-    No cookies are in use, so no credentials are allowed: pages send keys in headers.
+    No cookies are used, so credentials are not allowed: pages send keys in headers.
     """
 
     def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
@@ -57,7 +57,7 @@ class CrossOrigin(CORSMiddleware):
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to a browser that asks before it sends a page's request."""
+        """The answer to a browser's preflight request."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response

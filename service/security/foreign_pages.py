@@ -15,8 +15,8 @@ _PORTS = {"http": "80", "https": "443"}
 def refuse_foreign(headers: Headers, origins: Collection[str]) -> None:
     """Raise Forbidden for a page of another site, or of another port of this one, unless `origins` names it.
 
-    Browsers send Sec-Fetch-Site over https and to loopback alone: elsewhere Origin is compared with Host. Programs
-    send neither.
+    Browsers send Sec-Fetch-Site only over https and to loopback: elsewhere Origin is compared with Host. Programs send
+    neither.
     """
     if not is_foreign(headers) or {headers.get("origin", ""), "*"} & set(origins):
         return
@@ -28,7 +28,7 @@ def refuse_foreign(headers: Headers, origins: Collection[str]) -> None:
 
 
 def is_foreign(headers: Headers) -> bool:
-    """Whether the page that asks is another's."""
+    """Whether the request comes from a page of another site."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in _OWN

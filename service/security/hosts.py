@@ -1,7 +1,7 @@
-"""Known hosts: no page reads the service under a name of its own (DNS rebinding).
+"""Known hosts: no page can read the service under a name of its own (DNS rebinding).
 
-A page of evil.example can let its name point to 127.0.0.1 after it was loaded; the browser then takes this service for
-the page's own site, and the one thing that still tells them apart is the Host header.
+A page of evil.example can make its name point to 127.0.0.1 after it was loaded. The browser then treats this service as
+the page's own site, and only the Host header still distinguishes them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^\[\]:@/\\\s]+)(?::[0-9]{0,5})
 
 
 class KnownHosts:
-    """The names by which callers without a key may reach the service.
+    """The host names under which callers without a key may reach the service.
 
-    Nobody can buy these, and they are always known: addresses, `localhost` and names below it, names without a dot, as
-    containers and machines of one network have, and this machine's own.
+    Names that nobody can register are always known: addresses, `localhost` and names below it, names without a dot,
+    such as those of containers and machines of one network, and this machine's own name.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class KnownHosts:
         self._knows = lru_cache(maxsize=1024)(self._known)
 
     def check(self, headers: Headers) -> None:
-        """Raise UnknownHost unless every Host of a request is known; no browser leaves it away."""
+        """Raise UnknownHost unless every Host of a request is known; browsers always send it."""
         for host in headers.getlist("host"):
             if not self._any and not self._knows(host):
                 raise UnknownHost(
@@ -53,25 +53,25 @@ class KnownHosts:
     def _known(self, host: str) -> bool:
         name = name_of(host)
         if name is None:
-            return host == ""  # as HTTP has it where a target has no authority
+            return host == ""  # HTTP's value for a target without an authority
         return "." not in name or name in self._exact or name.endswith(self._below) or _is_address(name)
 
 
 def name_of(host: str) -> str | None:
-    """The name in a Host header, in small letters, without port and last dot; None where it is malformed."""
+    """The name in a Host header, in lower case, without port and final dot; None if it is malformed."""
     found = _HOST.fullmatch(host)
     return found["name"].lower().removesuffix(".") if found else None
 
 
 def check_hosts(hosts: Collection[str]) -> frozenset[str]:
-    """Names of RAINCELL_HOSTS in small letters; InvalidRequest for one that is none."""
+    """Names of RAINCELL_HOSTS in lower case; raises InvalidRequest for an invalid one."""
     names = frozenset(host.lower().removesuffix(".") for host in hosts)
     for name in names - {ANY}:
         if not _NAME.fullmatch(name):
             raise InvalidRequest(
                 expected="names such as radar.example or *.radar.example, or *, in RAINCELL_HOSTS",
                 got=ascii(name[:80]),
-                remedy="leave scheme, port and path away; addresses are known without it",
+                remedy="leave scheme, port and path out; addresses are always known",
             )
     return names
 

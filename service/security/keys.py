@@ -1,10 +1,10 @@
-"""API keys: long random texts of which only SHA-256 digests are kept, one key a line of a file.
+"""API keys: long random texts of which only SHA-256 digests are kept, one key per line of a file.
 
     # name   scopes             requests per minute   digest
     office   read,predict       600                   sha256:9f86d081...
     feed     read,ingest        -                     sha256:60303ae2...
 
-A plain digest does for them: nobody can try 2^256 keys, salted or not.
+A plain digest suffices: nobody can try 2^256 keys, salted or not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from radar.errors import RaincellError
 
 READ, PREDICT, INGEST = "read", "predict", "ingest"
 SCOPES = frozenset({READ, PREDICT, INGEST})
-"""read: forecasts and what is stored; predict: the processor; ingest: frames that shape everybody's forecast."""
+"""read: forecasts and stored frames; predict: the processor; ingest: frames that enter everybody's forecast."""
 UNLIMITED = "-"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -33,12 +33,12 @@ _logger = logging.getLogger("raincell.keys")
 
 
 class KeysRejected(RaincellError):
-    """A file of API keys that cannot be read as such."""
+    """A file of API keys that cannot be read."""
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Who may do what, how often.
+    """The rights of one key.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ class ApiKey:
 
 
 def make_key(name: str, scopes: Iterable[str], per_minute: int | None) -> tuple[str, ApiKey]:
-    """A new key, and what is kept of it; raises KeysRejected for a name or scope that is none."""
+    """A new key, and its stored form; raises KeysRejected for an invalid name or scope."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(name, frozenset(scopes), per_minute, _digest(secret))
     return secret, parse_keys(key.line)[0]
 
 
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
-    """The keys of a file; raises KeysRejected, naming the line, never what is in it."""
+    """The keys of a file; raises KeysRejected, which names the line, never its content."""
     lines = [(number, line.split("#")[0].split()) for number, line in enumerate(text.splitlines(), 1)]
     keys = tuple(_key(number, fields) for number, fields in lines if fields)
     names = [key.name for key in keys]
@@ -77,9 +77,9 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
 
 
 class KeyFile:
-    """The keys of a file that is read again when it changes, so that keys come and go without a restart.
+    """The keys of a file, which is read again when it changes, so that keys change without a restart.
 
-    A file that goes away or turns bad leaves the keys as they were, and says so in the log.
+    If the file disappears or becomes invalid, the keys stay unchanged, and an error is logged.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class KeyFile:
         self._keys = self._read()
 
     def find(self, secret: str) -> ApiKey | None:
-        """The key of that text, compared with every digest in constant time; None if there is none."""
+        """The key of that text, compared with every digest in constant time; None if it is unknown."""
         self._look()
         digest = _digest(secret)
         found = [key for key in self._keys if hmac.compare_digest(key.digest, digest)]

@@ -1,4 +1,4 @@
-"""API keys in the OpenAPI document: the schemes, and for every route its scope and what a refusal looks like."""
+"""API keys in the OpenAPI document: the schemes, and for every route its scope and the form of a refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCHEMES = {
 
 
 def add_security(app: FastAPI) -> None:
-    """Add to the OpenAPI document of `app` what `service.security.access` does, for all routes, later ones too."""
+    """Describe `service.security.access` in the OpenAPI document of `app`, for all routes, also later ones."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def add_security(app: FastAPI) -> None:
 def _protect(operation: dict[str, Any], scope: str | None) -> None:
     if scope is None:
         return
-    # OpenAPI 3.1 lets a scheme that knows no scopes list the roles that are needed.
+    # OpenAPI 3.1 lets a scheme without scopes list the needed roles.
     operation["security"] = [{scheme: [scope]} for scheme in _SCHEMES]
     refusals = {str(status): response for status, response in documented(401, 403, 421, 429).items()}
     operation["responses"] = refusals | operation["responses"]

@@ -1,4 +1,4 @@
-"""Quotas of requests a minute, counted in this process or, for all replicas together, in Redis."""
+"""Quotas of requests per minute, counted in this process or, for all replicas together, in Redis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from radar.errors import StoreUnavailable
 from service.breaker import PAUSE_SECONDS, Breaker
 
 MOST_COUNTED = 50_000
-"""Callers that are told apart within a minute; all others count as one."""
+"""Callers that are distinguished within a minute; all others count as one."""
 _OTHERS = "others"
 _PATIENCE_SECONDS = 0.5
 _logger = logging.getLogger("raincell.limits")
@@ -27,7 +27,7 @@ class RateLimits(Protocol):
     """Counts requests by the minute of the clock."""
 
     def count(self, who: str, minute: int) -> int:
-        """Count one request; how many `who` has made in that minute, this one included.
+        """Count one request; returns how many `who` has made in that minute, including this one.
 
         Raises
         ------
@@ -37,7 +37,7 @@ class RateLimits(Protocol):
 
 
 class MemoryRateLimits:
-    """Counts of this process alone, of one minute at a time: a clock that jumps starts anew."""
+    """Counts of this process, for one minute at a time: a jump of the clock resets them."""
 
     def __init__(self) -> None:
         self._minute = 0
@@ -57,7 +57,7 @@ class MemoryRateLimits:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left of a quota after a request was counted."""
+    """The rest of a quota after a request was counted."""
 
     per_minute: int
     used: int
@@ -69,7 +69,7 @@ class Allowance:
         return self.used > self.per_minute
 
     def headers(self) -> dict[str, str]:
-        """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), Retry-After where it is exceeded."""
+        """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers); Retry-After if it is exceeded."""
         left = max(0, self.per_minute - self.used)
         headers = {
             "RateLimit-Policy": f'"minute";q={self.per_minute};w=60',
@@ -79,14 +79,14 @@ class Allowance:
 
 
 class Quotas:
-    """Counts in the shared store while it answers, and always in memory, which goes on while it does not.
+    """Counts in the shared store while it answers, and always in memory, which is used while it does not.
 
     Parameters
     ----------
     shared : RateLimits or None
-        None where there is one process only.
+        None for a single process.
     monotonic : callable
-        Seconds.
+        Returns seconds.
     """
 
     def __init__(self, shared: RateLimits | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -96,16 +96,16 @@ class Quotas:
         self._threads: CapacityLimiter | None = None
 
     async def spend(self, who: str, per_minute: int, now: datetime) -> Allowance:
-        """Count a request of `who` at a time."""
+        """Count a request of the caller `who` at a time."""
         minute, second = divmod(int(now.timestamp()), 60)
         used = max(self._memory.count(who, minute), await self._count_shared(who, minute))
         return Allowance(per_minute, used, 60 - second)
 
     async def _count_shared(self, who: str, minute: int) -> int:
-        """The shared count, or 0 if the store does not answer soon or did not a moment ago."""
+        """The shared count, or 0 if the store does not answer soon or has just failed."""
         if self._shared is None or self._breaker.is_open:
             return 0
-        # Threads of its own: those of anyio may all be busy decoding.
+        # It has threads of its own: those of anyio may all be busy decoding.
         self._threads = self._threads or CapacityLimiter(8)
         try:
             with move_on_after(_PATIENCE_SECONDS):
@@ -113,5 +113,5 @@ class Quotas:
         except StoreUnavailable:
             pass
         self._breaker.open()
-        _logger.warning("quotas are counted in this process alone for %g s: Redis does not answer", PAUSE_SECONDS)
+        _logger.warning("quotas are counted only in this process for %g s: Redis does not answer", PAUSE_SECONDS)
         return 0

@@ -1,6 +1,6 @@
 """Counts of requests in Redis, shared by all replicas.
 
-raincell:{limit|<who>}:<minute since 1970>      integer, gone two minutes later
+raincell:{limit|<who>}:<minute since 1970>      integer, expires two minutes later
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from service.redis.client import store_errors
 
 _KEPT_SECONDS = 120
 _MOST = 10**9
-"""Requests that nobody makes in a minute, and more than any quota allows."""
+"""More requests than any caller makes in a minute, and than any quota allows."""
 _COUNT = """
 local counted = redis.pcall('INCR', KEYS[1])
 if type(counted) == 'number' and counted > 0 and counted <= tonumber(ARGV[2]) then
@@ -21,11 +21,11 @@ if type(counted) == 'number' and counted > 0 and counted <= tonumber(ARGV[2]) th
 end
 redis.call('SET', KEYS[1], 1, 'EX', ARGV[1])
 return {1, 1}"""
-"""In one step, so that what is no count costs nobody but its caller. A Redis that takes no writes refuses SET, too."""
+"""One step, so that an invalid count affects only its caller. A Redis that refuses writes also refuses SET."""
 
 
 class RedisRateLimits:
-    """See service.security.quotas.RateLimits. What is no count begins anew.
+    """See service.security.quotas.RateLimits. An invalid count is reset.
 
     Parameters
     ----------
@@ -44,5 +44,5 @@ class RedisRateLimits:
         with store_errors():
             counted, began_anew = self._redis.eval(_COUNT, 1, key, _KEPT_SECONDS, _MOST)
         if began_anew:
-            self._damage.drop("quota", key, "no number of requests; it begins anew")
+            self._damage.drop("quota", key, "not a number of requests; it is reset")
         return int(counted)

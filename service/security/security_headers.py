@@ -1,4 +1,4 @@
-"""Headers on every answer that tell browsers what not to do with it."""
+"""Headers of every answer that restrict browsers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 CONTENT_POLICY = {
     "default-src": "'self'",
     "img-src": "'self' data: blob:",
-    # Widgets such as maps and /docs set sizes and positions as styles of single elements.
+    # Widgets such as maps and /docs set sizes and positions as inline styles.
     "style-src": "'self' 'unsafe-inline'",
     "object-src": "'none'",
     "base-uri": "'none'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
-"""What a page may load: what the service itself serves, and no script within the page."""
+"""A page may load content of this service only, and no inline scripts."""
 
 
 def content_policy(**changes: str) -> str:
@@ -28,7 +28,7 @@ _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-r
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds them to every answer, errors included; a route may set its own content policy."""
+    """ASGI middleware that adds the headers to every answer, including errors; a route may set its own policy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,1 +1,1 @@
-"""Live verification: each run is scored when its time has come. The scores themselves are in radar/scores."""
+"""Live verification: each run is scored once its frames are observed. The scores themselves are in radar/scores."""

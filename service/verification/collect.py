@@ -25,16 +25,16 @@ from service.verification.stores.unserved_forecasts import UnservedForecasts
 
 @dataclass(frozen=True)
 class ForecastSources:
-    """Where forecasts are found.
+    """The sources of forecasts.
 
     Parameters
     ----------
     runs, reader
-        Those that were served, and what reads probabilities from them.
+        Served forecasts, and the reader of their probabilities.
     unserved : UnservedForecasts
-        Shadows', and those of baselines once they were made.
+        Forecasts of shadows, and of baselines once made.
     references : ReferenceForecasts or None
-        DWD's.
+        DWD's forecasts.
     """
 
     runs: Runs
@@ -44,7 +44,7 @@ class ForecastSources:
 
 
 def served_by(run: Run) -> str:
-    """What a run's forecast is called in records."""
+    """The name of a run's forecast in records."""
     return model_reference(run.model, run.version) if run.method == "model" else STAND_IN
 
 
@@ -54,7 +54,7 @@ def collect(sources: ForecastSources, run: Run, minutes: int, known: Sequence[Ru
     Parameters
     ----------
     known : sequence of Run
-        The runs of the series, of which earlier ones are pooled for the probabilities.
+        The runs of the series; earlier ones are pooled for the probabilities.
     """
     served, last = (decode_one(frame) for frame in sources.runs.frames(run.id, [minutes, 0]))
     judged = {served_by(run): served, PERSISTENCE: last}
@@ -67,12 +67,12 @@ def collect(sources: ForecastSources, run: Run, minutes: int, known: Sequence[Ru
     if dwd is not None:
         judged[DWD] = dwd
     shadows = {maker: decode_one(frame) for maker, frame in unserved.items() if frame.header.grid == run.grid}
-    said = probabilities(sources.reader, run, earlier_runs(run, known), minutes, THRESHOLDS)
-    return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, said, strict=True)))
+    fields = probabilities(sources.reader, run, earlier_runs(run, known), minutes, THRESHOLDS)
+    return Forecasts(served_by(run), judged, shadows, dict(zip(THRESHOLDS, fields, strict=True)))
 
 
 def _baseline(sources: ForecastSources, run: Run, baseline: Baseline) -> dict[int, StoredFrame]:
-    """What a baseline forecasts from the run's observed frames; nothing from too few. Kept for the next lead."""
+    """A baseline's forecast from the run's observed frames; empty if they are too few. Kept for the next lead."""
     stored = sources.runs.frames(run.id, run.observed_minutes)
     frames = collect_inputs(stored, baseline.input_length, baseline.name).frames
     forecaster = from_frames(baseline, len(frames))
@@ -85,7 +85,7 @@ def _baseline(sources: ForecastSources, run: Run, baseline: Baseline) -> dict[in
 
 
 def _dwd(references: ReferenceForecasts | None, run: Run, minutes: int) -> Float32 | None:
-    """DWD's forecast from the same time, where the feed keeps it."""
+    """DWD's forecast with the same reference time, if the feed keeps it."""
     if references is None:
         return None
     wanted = run.valid_time(minutes)
@@ -97,18 +97,18 @@ def _dwd(references: ReferenceForecasts | None, run: Run, minutes: int) -> Float
 
 
 class Forecasts(NamedTuple):
-    """All that was forecast for one time, in mm/h, (H, W), NaN = no forecast.
+    """All forecasts for one time, in mm/h, (H, W), NaN = no forecast.
 
     Parameters
     ----------
     served : str
-        Whose forecast was served; a key of `judged`.
+        The key in `judged` of the served forecast.
     judged : mapping of str to float32 (H, W)
-        Those that say which pixels are compared: the served one, baselines, DWD's.
+        The served forecast, baselines and DWD's; pixels that all of them know are compared.
     shadows : mapping of str to float32 (H, W)
-        Those that may be anything: one that lacks some of these pixels is not scored.
+        Forecasts of shadows; one that lacks some of these pixels is not scored.
     probabilities : mapping of float to float32 (H, W)
-        That were served, by threshold.
+        The served probabilities, by threshold.
     """
 
     served: str
@@ -118,21 +118,23 @@ class Forecasts(NamedTuple):
 
 
 def compare(forecasts: Forecasts, observed: Float32, pixel_size_km: float) -> dict[str, ScoreSums]:
-    """The sums of each, over the pixels where the observation and all the judged forecasts are known.
+    """The sums of each forecast, over the pixels where the observation and all judged forecasts are known.
 
-    None at all where there is no such pixel.
+    The result is empty without any such pixel.
     """
     known = np.isfinite(observed)
     for frame in forecasts.judged.values():
         known &= np.isfinite(frame)
     if not known.any():
         return {}
-    seen = _only(observed, known)
+    compared = _only(observed, known)
     complete = {name: frame for name, frame in forecasts.shadows.items() if np.isfinite(frame[known]).all()}
     everybody = {**complete, **forecasts.judged}
-    said = {forecasts.served: forecasts.probabilities}
+    served_probabilities = {forecasts.served: forecasts.probabilities}
     return {
-        name: sums_of(frame, seen, pixel_size_km, said.get(name))  # NaN in one of the two is left out everywhere
+        name: sums_of(
+            frame, compared, pixel_size_km, served_probabilities.get(name)
+        )  # NaN in one of the two is left out everywhere
         for name, frame in everybody.items()
     }
 

@@ -14,23 +14,23 @@ from radar.scores.table import Score
 from service.verification.totals import Row, Total, Totals
 
 THRESHOLD = THRESHOLDS[1]
-"""mm/h of the CSI that drift is judged by."""
+"""Threshold in mm/h of the CSI that drift is computed from."""
 LEAST_EVENTS = 100
-"""Pixels with rain, forecast or observed, that an hour needs to say anything: a dry hour has no skill, good or bad."""
+"""The least pixels with rain, forecast or observed, of a counted hour: a dry hour has no skill, good or bad."""
 _HOUR = timedelta(hours=1)
 
 
 class DriftLimits(NamedTuple):
-    """When skill is too low.
+    """The limits of skill.
 
     Parameters
     ----------
     skill : float
         CSI's skill against persistence at 1 mm/h below which an hour is bad.
     hours : int
-        How long all hours that say something must have been bad.
+        For how long all counted hours have to be bad.
     lead_minutes : int
-        The lead time that is judged; the nearest that there is below it.
+        The lead time that is checked, or the nearest shorter one with scores.
     """
 
     skill: float = 0.0
@@ -39,18 +39,18 @@ class DriftLimits(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """What is said about a model.
+    """The drift of a model.
 
     Parameters
     ----------
     lead_minutes : int or None
-        Which lead time was judged; None while there is none.
+        The lead time that was checked; None without scores.
     skill : float or None
-        Of the newest hour that says something.
+        Skill of the newest counted hour.
     since : datetime or None
-        Since when all hours that say something are bad; None if the newest is not.
+        Since when all counted hours are bad; None if the newest is not.
     drifting : bool
-        Whether that has lasted long enough.
+        Whether they have been bad for long enough.
     """
 
     lead_minutes: int | None
@@ -60,7 +60,7 @@ class Drift(NamedTuple):
 
 
 def watched(sums: ScoreSums) -> dict[Score, float]:
-    """The scores that gauges and hours show, at `THRESHOLD` where they have one; NaN where they are undefined."""
+    """The scores in gauges and hours, at `THRESHOLD` where they have one; NaN where undefined."""
     index = THRESHOLDS.index(THRESHOLD)
     scores = (score for score in LIVE.scores if score.gauge)
     return {score: float(LIVE.read_by_threshold(score, sums.values)[index]) for score in scores}
@@ -84,13 +84,13 @@ def judge(hours: Mapping[datetime, Totals], model: str, limits: DriftLimits) -> 
     Parameters
     ----------
     hours : mapping of datetime to Totals
-        By their beginnings, oldest first.
+        Hours by their beginnings, oldest first.
     """
     lead = judged_lead(hours, model, limits)
     if lead is None:
         return Drift(None, None, None, False)
-    told = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
-    skills = [(hour, csi_skill(total, THRESHOLD)) for hour, total in told if _events(total) >= LEAST_EVENTS]
+    scored = [(hour, rows[Row(model, lead)]) for hour, rows in hours.items() if Row(model, lead) in rows]
+    skills = [(hour, csi_skill(total, THRESHOLD)) for hour, total in scored if _events(total) >= LEAST_EVENTS]
     skills = [(hour, skill) for hour, skill in skills if np.isfinite(skill)]
     if not skills:
         return Drift(lead, None, None, False)

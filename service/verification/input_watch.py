@@ -1,8 +1,8 @@
-"""A watch on the observed frames; their usual values are learnt from earlier frames.
+"""A watch on the observed frames, whose usual values are learnt from earlier frames.
 
 For each quantity the usual range goes from the 1 % to the 99 % quantile of the past days, widened by a share of its
-width and at least by `SLACK`. A quantity is unusual when it was out of that range in each of the newest `LASTING`
-frames; a gap is at once.
+width and at least by `SLACK`. A quantity is unusual once it was outside that range in each of the newest `LASTING`
+frames; a gap is unusual at once.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from service.verification.stores.leases import Leases
 
 Quantity = Literal["wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
 SLACK: Mapping[Quantity, float] = {"wet_fraction": 0.02, "maximum": 10.0, "missing_fraction": 0.02, "gap_minutes": 1.0}
-"""What is watched, and by how much it may leave what was seen at least; the maximum in mm/h."""
+"""The watched quantities, and the least widening of their usual ranges; that of the maximum is in mm/h."""
 LASTING = 3
 LEAST_FRAMES = 144
-"""Frames before there is an opinion: half a day, in steps of 5 minutes."""
+"""The least frames for a usual range: half a day, in steps of 5 minutes."""
 _REMEMBERED = timedelta(days=10)
-"""How long it is remembered that a frame has its record: longer than any history keeps frames."""
+"""How long the watch knows that a frame has its record: longer than any history keeps frames."""
 _QUANTILES = (0.01, 0.99)
 
 
 class InputLimits(NamedTuple):
-    """How input is judged.
+    """The limits of usual input.
 
     Parameters
     ----------
     days : int
-        How far back is learnt from.
+        Days of frames that the usual ranges are learnt from.
     margin : float
-        By what share of its width a usual range is widened on either side.
+        The share of its width by which a usual range is widened on either side.
     """
 
     days: int = 7
@@ -50,7 +50,7 @@ class InputLimits(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """A quantity of the newest frame beside its usual range; the range is None while it is learnt."""
+    """A quantity of the newest frame, and its usual range; the range is None while it is learnt."""
 
     quantity: Quantity
     value: float | None
@@ -60,17 +60,17 @@ class Judgement(NamedTuple):
 
 
 class InputWatch:
-    """Keeps the records of the frames that come in, and judges the newest.
+    """Keeps records of the arriving frames, and compares the newest with the usual ranges.
 
     Parameters
     ----------
     history : History
     folder : Path
-        Of the ledger.
+        Folder of the ledger.
     leases : Leases
     limits : InputLimits
     damage : Damage, optional
-        Told of every file of the ledger that does not fit.
+        Notes every invalid file of the ledger.
     """
 
     def __init__(
@@ -83,19 +83,19 @@ class InputWatch:
         self._guard = threading.Lock()
 
     def look(self) -> None:
-        """Note the frames of which there is no record; raises StoreUnavailable or OSError."""
+        """Add records of new frames; raises StoreUnavailable or OSError."""
         self._refresh()
         known = self._history.products()
         for series in [] if known.degraded else known.value:
             self._look_at(series)
 
     def series(self) -> list[SeriesKey]:
-        """Products and grids of which there are records."""
+        """Products and grids with records."""
         with self._guard:
             return sorted(self._records)
 
     def judge(self, series: SeriesKey) -> list[Judgement]:
-        """All quantities of the newest frame; none without a frame."""
+        """All quantities of the newest frame; empty without a frame."""
         with self._guard:
             records = self._records.get(series, {})
             ordered = [records[time] for time in sorted(records)]
@@ -127,11 +127,11 @@ class InputWatch:
         for name, why in self._follower.unreadable.items():
             self._damage.drop("ledger", name, why)
         if self._follower.damaged:
-            self._damage.drop("ledger", "lines of inputs", "no records of this version")
+            self._damage.drop("ledger", "lines of inputs", "not records of this version")
 
 
 def judge(records: Sequence[InputRecord], limits: InputLimits) -> list[Judgement]:
-    """The newest of these records, oldest first, against the others."""
+    """Compare the newest of these records, oldest first, with the others."""
     earlier, newest = records[:-LASTING], records[-LASTING:]
     return [_judged(quantity, earlier, newest, limits) for quantity in SLACK]
 
@@ -139,11 +139,11 @@ def judge(records: Sequence[InputRecord], limits: InputLimits) -> list[Judgement
 def _judged(
     quantity: Quantity, earlier: Sequence[InputRecord], newest: Sequence[InputRecord], limits: InputLimits
 ) -> Judgement:
-    seen = [value for record in earlier if (value := getattr(record, quantity)) is not None]
+    usual = [value for record in earlier if (value := getattr(record, quantity)) is not None]
     last = [getattr(record, quantity) for record in newest]
-    if len(seen) < LEAST_FRAMES:
+    if len(usual) < LEAST_FRAMES:
         return Judgement(quantity, last[-1], None, None, False)
-    low, high = np.quantile(seen, _QUANTILES)
+    low, high = np.quantile(usual, _QUANTILES)
     widening = max(SLACK[quantity], limits.margin * (high - low))
     low, high = max(0.0, float(low - widening)), float(high + widening)
     judged = last[-1:] if quantity == "gap_minutes" else last

@@ -1,4 +1,4 @@
-"""Verification put together, for `service.app`."""
+"""Verification assembled for `service.app`."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from service.verification.verification import Announcer, Verification
 from service.verification.verifier import Verifier
 
 _CACHE_BYTES = 64 * 1024 * 1024
-"""Of decoded runs, beside the cache that answers come from: scoring must not push those out."""
+"""Bytes of decoded runs, apart from the cache of answers: scoring must not push those out."""
 
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """What verification needs of the service.
+    """The parts of the service that verification needs.
 
     Parameters
     ----------
     repository, catalogue, load
-        The models, and what loads one.
+        The models, and the function that loads one.
     history, runs, worker, metrics, clock
-        As routes have them.
+        The same parts as those of routes.
     unserved, leases, references
         See `service.stores.Stores`.
     days : int
-        Days of the ledger that are kept record by record.
+        Days for which the ledger keeps single records.
     damage : Damage
-        Told of every value that does not fit.
+        Notes every invalid value.
     """
 
     repository: Path
@@ -71,12 +71,12 @@ def make_verification(
     parts: ServiceParts, folder: Path, drift_limits: drift.DriftLimits, input_limits: input_watch.InputLimits
 ) -> Verification:
     """Verification with its ledger in `folder`."""
-    tally = LedgerTotals(folder, parts.damage)
+    ledger = LedgerTotals(folder, parts.damage)
     scorer = Scorer(
         parts.history,
         ForecastSources(parts.runs, RunReader(parts.runs, Cache(_CACHE_BYTES)), parts.unserved, parts.references),
         LedgerWriter(folder),
-        tally,
+        ledger,
         parts.leases,
         busy=lambda: parts.worker.inside > 0 or parts.worker.waiting > 0,
         on_score=lambda how: parts.metrics.verified.labels(how).inc(),
@@ -102,5 +102,5 @@ def make_verification(
             drop_old(folder, max(parts.days, input_limits.days), parts.clock())
             announcer.announce(made.active_alerts())
 
-    made = Verification(parts.catalogue, tally, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
+    made = Verification(parts.catalogue, ledger, scorer, watch, shadows, Verifier(look, scorer.stop), drift_limits)
     return made

@@ -1,4 +1,4 @@
-"""The scores of a period as a picture: CSI and mean absolute error by lead time, a line for each model."""
+"""The scores of a period as a picture: CSI and mean absolute error by lead time, one line for each model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LONGEST_NAME = 30
 _INK, _FAINT = "#333333", "#dddddd"
 _COLOURS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22")
 _PLAIN = {PERSISTENCE: "#9a9a9a", EXTRAPOLATION: "#555555", DWD: "#e69f00"}
-"""Colours that mean the same in every picture."""
+"""Colours with the same meaning in every picture."""
 _MOST_TICKS = 6
 _STEPS = 5
-"""Into which the heights of a panel are divided: tenths and fifths of round numbers are round."""
+"""Parts that a panel's height is divided into: tenths and fifths of round numbers are round."""
 
 
 class Line(NamedTuple):
-    """The scores of one model: (lead minutes, score), those that are defined."""
+    """The defined scores of one model: (lead minutes, score)."""
 
     model: str
     colour: str
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Where one score is drawn, and up to what value."""
+    """The place and the largest value of one score's drawing."""
 
     title: str
     left: float
@@ -46,7 +46,7 @@ class Panel(NamedTuple):
 
 
 def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
-    """CSI at a threshold beside MAE, or a sentence where there is nothing to draw."""
+    """CSI at a threshold beside MAE, or a sentence if there is nothing to draw."""
     drawing = Drawing(WIDTH, HEIGHT)
     drawing.texts.append(Text(_LEFT, 28, f"Nowcasts verified: {answer.product} on {answer.grid}", _INK, size=17))
     drawing.texts.append(Text(_LEFT, 48, _what_was_scored(answer), _INK))
@@ -66,7 +66,7 @@ def plot(answer: VerificationAnswer, threshold: float) -> Drawing:
 
 
 def _what_was_scored(answer: VerificationAnswer) -> str:
-    """Valid times, and how many frames there were at a lead time."""
+    """A text: the valid times, and the number of frames at a lead time."""
     if not (answer.since and answer.until and answer.scores):
         return "nothing was scored in this period"
     since, until = (time[:16].replace("T", " ") for time in (answer.since, answer.until))
@@ -76,13 +76,13 @@ def _what_was_scored(answer: VerificationAnswer) -> str:
 
 
 def _short(model: str) -> str:
-    """A name that fits the key; its end, where versions differ, stays."""
+    """A name short enough for the key; its end, where versions differ, stays."""
     half = (_LONGEST_NAME - 3) // 2
     return model if len(model) <= _LONGEST_NAME else f"{model[:half]}...{model[-half:]}"
 
 
 def _lines(answer: VerificationAnswer, read: Callable[[ScoreAnswer], float | None]) -> list[Line]:
-    """A line for each model: the one that serves, other models, what is no model."""
+    """A line for each model: the served one, other models, then baselines."""
     found: dict[str, list[Point]] = {}
     for score in answer.scores:
         points, value = found.setdefault(score.model, []), read(score)
@@ -98,13 +98,13 @@ def _csi(score: ScoreAnswer, threshold: float) -> float | None:
 
 
 def _number(answer: BaseModel, score: str) -> float | None:
-    """One of the scores of an answer, which are those of the score table."""
+    """A score of an answer, by its name in the score table."""
     value: float | None = getattr(answer, score)
     return value
 
 
 def _largest(lines: Sequence[Line]) -> float:
-    """A round number not below any of the values."""
+    """A round number that is not below any of the values."""
     value = max((y for line in lines for _, y in line.points), default=0.0)
     return next((step for step in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if step >= value), value)
 
@@ -171,7 +171,7 @@ class Dot(NamedTuple):
 
 @dataclass
 class Drawing:
-    """What is drawn on a white ground, in pixels, y downwards."""
+    """A drawing on a white ground, in pixels, y downwards."""
 
     width: int
     height: int
@@ -189,7 +189,7 @@ class Drawing:
         self.marks += [Dot(x, y, colour) for x, y in points]
 
     def to_svg(self) -> bytes:
-        """As SVG without scripts or links."""
+        """The drawing as SVG without scripts or links."""
         size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
         parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">']
         parts.append('<rect width="100%" height="100%" fill="#ffffff"/>')
@@ -199,7 +199,7 @@ class Drawing:
         return "\n".join([*parts, "</svg>", ""]).encode()
 
     def to_png(self) -> bytes:
-        """As PNG; characters beyond ASCII become question marks, which OpenCV's letters lack."""
+        """The drawing as PNG; characters beyond ASCII, which OpenCV's font lacks, become question marks."""
         image = np.full((self.height, self.width, 3), 255, np.uint8)
         for stroke in self.strokes:
             points = np.rint(np.asarray(stroke.points) * 2**_SHIFT).astype(np.int32)

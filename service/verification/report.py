@@ -1,4 +1,4 @@
-"""The scores of a period as GET /verification tells them."""
+"""The scores of a period for GET /verification."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from service.verification.verification import Verification
 def report(
     verification: Verification, series: SeriesKey, period: Period, lead_minutes: int | None = None
 ) -> VerificationAnswer:
-    """The scores of a product and grid, of the lead time or all; raises InvalidRequest for one that no run has."""
-    bounds = verification.tally.bounds(series, period)
-    totals = verification.tally.totals(series, period)
+    """The scores of a product and grid, at one lead time or all; raises InvalidRequest for an impossible lead time."""
+    bounds = verification.ledger.bounds(series, period)
+    totals = verification.ledger.totals(series, period)
     _check_lead(lead_minutes, totals)
-    hours = {hour: rows for hour, rows in verification.tally.hours(series).items() if bounds and hour >= bounds[0]}
+    hours = {hour: rows for hour, rows in verification.ledger.hours(series).items() if bounds and hour >= bounds[0]}
     lead = judged_lead(hours, verification.served, verification.limits) if lead_minutes is None else lead_minutes
     rows = sorted(row for row in totals if lead_minutes in (None, row.lead_minutes))
     return VerificationAnswer(
@@ -41,13 +41,13 @@ def report(
         hours_lead_minutes=lead,
         hours=_hours(hours, lead),
         alerts=verification.alerts(series),
-        damaged_lines=verification.tally.damaged,
+        damaged_lines=verification.ledger.damaged,
         degraded=verification.degraded,
     )
 
 
 def _check_lead(lead_minutes: int | None, totals: Totals) -> None:
-    """A multiple of the timestep that was not scored yet has no scores; what is none never will have."""
+    """Raise InvalidRequest unless a lead time is a multiple of the timestep, which has or may get scores."""
     step = math.gcd(*(row.lead_minutes for row in totals))
     if lead_minutes is not None and step and lead_minutes % step:
         raise InvalidRequest(

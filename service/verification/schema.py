@@ -1,4 +1,4 @@
-"""The form of GET /verification's JSON. Its scores are those of `radar.scores.table` that are kept live."""
+"""The form of GET /verification's JSON. Its scores are the live ones of `radar.scores.table`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 def _with_scores(chosen: Callable[[Score], object]) -> Callable[[type[Answer]], type[Answer]]:
-    """Give an answer a field for each of the live scores that are chosen: a number, or null where it is undefined."""
+    """Give an answer a field for each chosen live score: a number, or null where undefined."""
 
     def add(answer: type[Answer]) -> type[Answer]:
         scores: dict[str, Any] = {score.name: (float | None, ...) for score in LIVE.scores if chosen(score)}
@@ -35,9 +35,9 @@ class FractionsAnswer(BaseModel):
 
 @_with_scores(lambda score: score.axis == "threshold")
 class ThresholdAnswer(BaseModel):
-    """Counts of pixels by a threshold, and what follows from them; what is undefined is null.
+    """Counts of pixels by a threshold, and scores from them; undefined scores are null.
 
-    `skill` is that of CSI against persistence on the same pixels, `brier` of the probabilities that were served.
+    `skill` is that of CSI against persistence on the same pixels; `brier` is that of the served probabilities.
     """
 
     threshold: float
@@ -51,7 +51,7 @@ class ThresholdAnswer(BaseModel):
 
 @_with_scores(lambda score: score.axis == "frame")
 class ScoreAnswer(BaseModel):
-    """How the forecasts of one model turned out at one lead time; `skill` is 1 - MAE / MAE of persistence."""
+    """The scores of one model at one lead time; `skill` is 1 - MAE / MAE of persistence."""
 
     model: str
     lead_minutes: int
@@ -72,7 +72,7 @@ class HourAnswer(BaseModel):
 
 
 class AlertAnswer(BaseModel):
-    """Something that is watched, and whether it is as it should be; bounds are null while they are learnt."""
+    """A watched quantity, and whether it is out of its bounds; bounds are null while they are learnt."""
 
     name: Literal["drift", "wet_fraction", "maximum", "missing_fraction", "gap_minutes"]
     product: str
@@ -88,9 +88,8 @@ class AlertAnswer(BaseModel):
 class VerificationAnswer(BaseModel):
     """The scores of a period; `since` and `until` bound the valid times, null where nothing was scored.
 
-    `hours` is the course of the period, of eight days at most, at one lead time: the one that was asked for, or that
-    drift is judged by; each hour is called by its beginning. `refused_shadows` are shadow models that this replica
-    cannot load, and why.
+    `hours` lists the hours of the period, of eight days at most, at one lead time: the requested one, or that of drift;
+    each hour is named by its beginning. `refused_shadows` are shadow models that this replica cannot load, and why.
     """
 
     product: str

@@ -1,4 +1,4 @@
-"""Scores every lead time of every run, once its observation is there: exactly once, whichever replica does it."""
+"""Scores every lead time of every run once its observation has arrived: exactly once, on any replica."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from radar.errors import RaincellError, StoreUnavailable
-from radar.ledger.ledger import LedgerWriter, Record
+from radar.ledger.ledger import LedgerWriter, ScoreRecord
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.history.codec import SeriesKey, decode_one
@@ -21,7 +21,7 @@ from service.verification.stores.leases import LEASE_SECONDS, Leases
 from service.verification.totals import LedgerTotals
 
 PATIENCE_SECONDS = 5.0
-"""How long a score waits at most for forecasts that somebody waits for."""
+"""How long scoring waits at most for forecasts of callers."""
 _PAUSE_SECONDS = 0.05
 _logger = logging.getLogger("raincell")
 
@@ -34,15 +34,15 @@ class Due(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is claimed by."""
+        """The name of its lease."""
         return f"{self.run.id}:{self.minutes}"
 
 
 class Scorer:
-    """Compares forecasts with what came in, for one thread.
+    """Compares forecasts with observations; for use by one thread.
 
-    The observation that is in the history when a lead time is scored counts: a correction that comes later changes no
-    score. Of several runs of one time, as after a correction, the one made last is scored.
+    The observation in the history at the time of scoring counts: a later correction changes no score. Of several runs
+    for one time, e.g. after a correction, the one made last is scored.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ class Scorer:
         The observations.
     sources : ForecastSources
         The forecasts.
-    writer, tally
-        The ledger, to write and as read.
+    writer, ledger
+        The ledger's writer and its totals.
     leases : Leases
-        Among replicas. What counts once is the record in the ledger; a claim only saves work.
+        Leases among replicas. They only save work: a record in the ledger counts once anyway.
     busy : callable
-        Whether somebody waits for a forecast; then scoring pauses for a while.
+        Returns whether a caller waits for a forecast; then scoring pauses for a while.
     on_score : callable
-        Told how every piece of work ended: "scored", "expired", "failed".
+        Called with the outcome of every piece of work: "scored", "expired", "failed".
     """
 
     def __init__(
@@ -65,44 +65,44 @@ class Scorer:
         history: History,
         sources: ForecastSources,
         writer: LedgerWriter,
-        tally: LedgerTotals,
+        ledger: LedgerTotals,
         leases: Leases,
         busy: Callable[[], bool] = lambda: False,
         on_score: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._history, self._sources = history, sources
-        self._writer, self._tally, self._leases = writer, tally, leases
+        self._writer, self._ledger, self._leases = writer, ledger, leases
         self._busy, self._on_score = busy, on_score
         self._later: dict[str, float] = {}
-        self._seen: dict[SeriesKey, list[datetime]] = {}
+        self._known_times: dict[SeriesKey, list[datetime]] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """End after the piece of work that is being done."""
+        """End after the current piece of work."""
         self._stopping.set()
 
     def look(self, thorough: bool = True) -> int:
-        """Score what is due; how many records were added.
+        """Score all due lead times; returns the number of added records.
 
-        Unless `thorough`, only series whose frames have changed are looked at.
+        Unless `thorough`, only series whose frames have changed are checked.
 
         Raises
         ------
         StoreUnavailable
-            The stores do not answer; what is due stays so.
+            The stores do not answer; due work stays due.
         OSError
             The ledger cannot be written or read.
         """
-        self._tally.refresh()
+        self._ledger.refresh()
         self._later = {name: until for name, until in self._later.items() if until > time.monotonic()}
         known = self._history.products()
-        if known.degraded:  # what is in memory may lack frames that others have
+        if known.degraded:  # memory may lack frames that others have
             return 0
         return sum(self._look_at(series, thorough) for series in known.value)
 
     def _look_at(self, series: SeriesKey, thorough: bool) -> int:
         times = self._history.times(series).value
-        if not thorough and self._seen.get(series) == times:
+        if not thorough and self._known_times.get(series) == times:
             return 0
         scored, complete = 0, True
         runs = self._sources.runs.runs(series)
@@ -117,29 +117,29 @@ class Scorer:
                 scored += outcome is True
                 complete = complete and outcome is not None
         if complete:
-            self._seen[series] = times
+            self._known_times[series] = times
         if times:
-            self._tally.forget(series, times[-1])
+            self._ledger.forget(series, times[-1])
         return scored
 
     def _due(self, runs: list[Run], times: list[datetime]) -> list[Due]:
-        """What can be scored now and was not, in order of the observations' and of the runs' times."""
+        """The unscored lead times that can be scored now, in order of the observations' and of the runs' times."""
         there = set(times)
         dues = [
             Due(run, minutes)
             for run in latest_of_each_time(runs)
             for minutes in run.lead_minutes
-            if run.valid_time(minutes) in there and not self._tally.knows(run.id, minutes)
+            if run.valid_time(minutes) in there and not self._ledger.knows(run.id, minutes)
         ]
         return sorted(dues, key=lambda due: (due.run.valid_time(due.minutes), due.run.reference_time))
 
     def _observed(self, series: SeriesKey, times: list[datetime], time_: datetime) -> Float32 | None:
         stored = self._history.newest(series, len(times) - times.index(time_)).value
         found = [frame for frame in stored if frame.valid_time == time_]
-        return decode_one(found[0]) if found else None  # withdrawn a moment ago
+        return decode_one(found[0]) if found else None  # withdrawn meanwhile
 
     def _score(self, due: Due, observed: Float32, runs: list[Run]) -> bool | None:
-        """Whether it was scored here: True, False if it needs no score from here, None if it is to be tried again."""
+        """Whether it was scored here: True; False if it needs no score from here; None if it has to be tried again."""
         if time.monotonic() < self._later.get(due.name, 0.0):
             return None
         if not self._leases.claim(due.name):
@@ -164,19 +164,19 @@ class Scorer:
         return scored
 
     def _claimed(self, due: Due, observed: Float32, runs: list[Run]) -> bool:
-        self._tally.refresh()
-        if self._tally.knows(due.run.id, due.minutes):  # the claim was lost, the record is there
+        self._ledger.refresh()
+        if self._ledger.knows(due.run.id, due.minutes):  # the claim was lost, but the record exists
             return False
         self._give_way()
         self._writer.append(self._record(due, observed, runs))
-        self._tally.refresh()
+        self._ledger.refresh()
         self._on_score("scored")
         return True
 
-    def _record(self, due: Due, observed: Float32, runs: list[Run]) -> Record:
+    def _record(self, due: Due, observed: Float32, runs: list[Run]) -> ScoreRecord:
         run = due.run
         forecasts = collect(self._sources, run, due.minutes, runs)
-        return Record(
+        return ScoreRecord(
             run=run.id,
             product=run.product,
             grid=run.grid.key,
@@ -194,7 +194,7 @@ class Scorer:
 
 
 def latest_of_each_time(runs: list[Run]) -> list[Run]:
-    """Of the runs of a series, newest first, the one made last for each time; none that only answered meanwhile."""
+    """Of the runs of a series, newest first, the one made last for each time, without interim runs."""
     found: dict[datetime, Run] = {}
     for run in runs:
         if not run.interim:

@@ -1,7 +1,7 @@
-"""Shadow models: they forecast beside the champion, are never served, and are scored as it is.
+"""Shadow models: they forecast beside the champion, are never served, and are scored like the champion.
 
-Which they are stands in the model's aliases: the challenger, and the previous champion while the new one is on
-probation. They forecast after a run is published, in the pauses of the one thread that forecasts.
+The model's aliases name them: the challenger, and the previous champion while the new one is on probation. They
+forecast after a run is published, in the pauses of the one thread that forecasts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from service.runs.run import WholeRun
 from service.verification.stores.unserved_forecasts import UnservedForecasts
 
 PATIENCE_SECONDS = 240.0
-"""How long a shadow waits for the worker to be idle; then the frame that it is to be compared with is nearly there."""
+"""How long a shadow waits for the worker to be idle: after that the observation for its first lead is near."""
 _PAUSE_SECONDS = 0.2
 _logger = logging.getLogger("raincell")
 
@@ -41,16 +41,16 @@ class Shadows:
     ----------
     repository : Path
     catalogue : Catalogue
-        Whose default model has the shadows.
+        Its default model has the shadows.
     load : callable
-        Makes a forecaster of a model file, proved and warm.
+        Makes a checked and warm forecaster of a model file.
     worker : ForecastThread
     unserved : UnservedForecasts
-        Where the forecasts go.
+        Stores the forecasts.
     clock : callable
-        The time now, UTC: probation ends by it.
+        Returns the current time, UTC, which decides when probation ends.
     on_shadow : callable
-        Told how each forecast ended: "made", "skipped", "late", "failed".
+        Called with the outcome of each forecast: "made", "skipped", "late", "failed".
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Shadows:
 
     @property
     def references(self) -> list[str]:
-        """The models that are loaded, by reference."""
+        """References of the loaded models."""
         return sorted(self._models)
 
     @property
     def refused(self) -> dict[str, str]:
-        """Shadows that could not be loaded, by reference, and why."""
+        """Why shadows could not be loaded, by reference."""
         return {reference: reason for reference, (_, reason) in self._refused.items()}
 
     def follow(self, whole: WholeRun) -> None:
-        """Forecast beside a run that was published; to be called on the event loop. One that still waits is late."""
+        """Forecast beside a published run; call it on the event loop. A run that still waits is dropped as late."""
         if whole.run.interim:
             return
         if whole.run.series in self._waiting and self._models:
@@ -92,7 +92,7 @@ class Shadows:
         self._woken.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Make forecasts until cancelled."""
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -112,10 +112,10 @@ class Shadows:
                 self._on_shadow(await self._shadow(whole, reference, model))
 
     def look(self) -> None:
-        """Load the shadows that the aliases name now, and let go of the others; in a thread, since loading takes long.
+        """Load the shadows that the aliases name now, and drop the others; in a thread, since loading takes long.
 
-        One that cannot be loaded is told, and tried again when its file changes. While the aliases cannot be read,
-        the shadows stay.
+        The error of a shadow that cannot be loaded is logged; it is tried again when its file changes. While the
+        aliases cannot be read, the shadows stay.
         """
         self._named = wanted = self._wanted()
         self._models = {reference: model for reference, model in self._models.items() if reference in wanted}
@@ -145,13 +145,13 @@ class Shadows:
             self._models[reference] = self._load(version_file(self._repository, name, version))
             self._refused.pop(reference, None)
             _logger.info("shadow %s forecasts beside the champion from now on", reference)
-        except Exception as error:  # whatever is in the files, serving goes on
+        except Exception as error:  # no fault of a shadow's files may end the service
             reason = str(error) if isinstance(error, RaincellError) else f"it cannot be read ({type(error).__name__})"
             self._refused[reference] = state, reason
             _logger.error("shadow %s is refused: %s", reference, reason)
 
     async def _idle(self) -> bool:
-        """Whether the worker has nothing to do, waited for as long as that makes sense."""
+        """Wait until the worker is idle; returns whether it became so in time."""
         until = time.monotonic() + PATIENCE_SECONDS
         while self._worker.waiting or self._worker.inside:
             if self._worker.stopping or time.monotonic() >= until:
@@ -161,7 +161,7 @@ class Shadows:
 
     async def _shadow(self, whole: WholeRun, reference: str, model: RecurrentForecaster) -> str:
         if whole.run.method != "model":
-            return "skipped"  # there is no forecast of the champion to compare one with
+            return "skipped"  # there is no forecast of the champion for comparison
         if not await self._idle():
             return "late"
         try:
@@ -170,14 +170,14 @@ class Shadows:
             await run_sync(self._unserved.put, whole.run.id, reference, frames)
         except Overloaded:
             return "late"
-        except Exception as error:  # a shadow that fails harms nobody
+        except Exception as error:  # a failing shadow affects nothing else
             _logger.warning("shadow %s: %s", reference, error, exc_info=not isinstance(error, RaincellError))
             return "failed"
         return "made"
 
 
 def _inputs(whole: WholeRun, model: RecurrentForecaster) -> Inputs:
-    """The run's observed frames as the model reads them; raises IncompleteHistory where something would stand in."""
+    """The run's observed frames as the model reads them; raises IncompleteHistory if they need a stand-in."""
     stored = [whole.frames[minutes] for minutes in sorted(whole.run.observed_minutes)]
     inputs = collect_inputs(stored, model.input_length, model.name)
     if inputs.method != "model":
@@ -196,7 +196,7 @@ def _forecast(whole: WholeRun, model: RecurrentForecaster, inputs: Inputs) -> di
 
 
 def _state(folder: Path) -> object:
-    """What changes when a version's files do."""
+    """A value that changes with a version's files."""
     try:
         return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())
     except OSError:

@@ -1,4 +1,4 @@
-"""The ledger added up: by hour for the past week, and altogether."""
+"""Totals of the ledger: by hour for the past week, and altogether."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from radar.errors import UnreadableFile
 from radar.ledger.days import DayRow, read_day, rows_of, settled_days
-from radar.ledger.ledger import LedgerFollower, Record
+from radar.ledger.ledger import LedgerFollower, ScoreRecord
 from radar.scores.sums import ScoreSums
 from service.damage import Damage
 from service.history.codec import SeriesKey
@@ -19,15 +19,15 @@ from service.runs.run import series_tag
 
 Period = Literal["24h", "7d", "all"]
 HOURS: Mapping[str, int] = {"24h": 24, "7d": 7 * 24}
-"""How many hours back a period goes from the newest that was scored."""
+"""Hours of each period, counted back from the newest scored one."""
 _HOUR = timedelta(hours=1)
 _KEPT_HOURS = 8 * 24
 _REMEMBERED = timedelta(days=10)
-"""How long ids are remembered: longer than any store keeps runs and frames."""
+"""How long ids are kept: longer than any store keeps runs and frames."""
 
 
 class Row(NamedTuple):
-    """What a total is for."""
+    """The key of a total: a model and a lead time."""
 
     model: str
     lead_minutes: int
@@ -48,13 +48,13 @@ Totals = dict[Row, Total]
 
 
 @dataclass
-class SeriesTally:
-    """All of one product and grid.
+class SeriesTotals:
+    """The totals of one product and grid.
 
     Parameters
     ----------
     hours : dict of datetime to Totals
-        By the beginning of the hour in which the valid time's interval ends.
+        Totals by the beginning of the hour in which the valid time's interval ends.
     total : Totals
     newest : datetime or None
         The newest valid time.
@@ -65,7 +65,7 @@ class SeriesTally:
     newest: datetime | None = None
     oldest: datetime | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ScoreRecord) -> None:
         """Add a record."""
         hour = self.hours.setdefault(hour_of(record.valid_time), {})
         for row in rows_of(record):
@@ -77,7 +77,7 @@ class SeriesTally:
             del self.hours[old]
 
     def settle(self, row: DayRow) -> None:
-        """Add a total of a day that is over for long."""
+        """Add a total of a settled day."""
         _add(self.total, row)
         self._note(row.first, row.last)
 
@@ -87,33 +87,33 @@ class SeriesTally:
 
 
 class LedgerTotals:
-    """What the ledger in a folder comes to, for any thread.
+    """The totals of the ledger in a folder; any thread may use them.
 
     Parameters
     ----------
     folder : Path
     damage : Damage, optional
-        Told of every file of the ledger that does not fit; all others count.
+        Notes every invalid file of the ledger; all others count.
     """
 
     def __init__(self, folder: Path, damage: Damage | None = None) -> None:
         self._folder = folder
         self._damage = damage or Damage()
         self.complete = False
-        """Whether all that was there in the beginning has been read."""
+        """Whether everything that existed at the start has been read."""
         self._follower: LedgerFollower | None = None
-        self._series: dict[SeriesKey, SeriesTally] = {}
+        self._series: dict[SeriesKey, SeriesTotals] = {}
         self._guard = threading.Lock()
 
     @property
     def damaged(self) -> int:
-        """Lines of the ledger that could not be read."""
+        """The number of unreadable lines of the ledger."""
         return self._follower.damaged if self._follower else 0
 
     def refresh(self) -> None:
-        """Take in what was added to the ledger, by whichever replica; for one thread; raises OSError.
+        """Read the additions of all replicas to the ledger; for use by one thread. Raises OSError.
 
-        The first time takes long; what others read meanwhile is not all, see `complete`.
+        The first call takes long; until it ends the totals are incomplete, see `complete`.
         """
         if self._follower is None or not self.complete:
             self._begin()
@@ -123,46 +123,46 @@ class LedgerTotals:
         self.complete = True
 
     def knows(self, run_id: str, lead_minutes: int) -> bool:
-        """Whether a lead time was scored, as of the last `refresh`."""
+        """Whether a lead time was scored before the last `refresh`."""
         return self._follower is not None and self._follower.knows(run_id, lead_minutes)
 
     def forget(self, series: SeriesKey, newest: datetime) -> None:
-        """Forget ids that are much older than any run of a series that is still kept."""
+        """Forget ids that are much older than any kept run of a series."""
         if self._follower:
             self._follower.forget(series_tag(series), newest - _REMEMBERED)
 
     def series(self) -> list[SeriesKey]:
-        """Products and grids of which something was scored."""
+        """Products and grids with scores."""
         with self._guard:
             return sorted(self._series)
 
     def bounds(self, series: SeriesKey, period: Period) -> tuple[datetime, datetime] | None:
-        """The first and the last valid time that a period may hold; None without any score."""
+        """The first and the last valid time of a period; None without any score."""
         with self._guard:
-            tally = self._series.get(series)
-            return _bounds(tally, period) if tally else None
+            kept = self._series.get(series)
+            return _bounds(kept, period) if kept else None
 
     def totals(self, series: SeriesKey, period: Period) -> Totals:
         """The totals of a period."""
         with self._guard:
-            tally = self._series.get(series)
-            bounds = _bounds(tally, period) if tally else None
-            if tally is None or bounds is None:
+            kept = self._series.get(series)
+            bounds = _bounds(kept, period) if kept else None
+            if kept is None or bounds is None:
                 return {}
             if period == "all":
-                return dict(tally.total)
-            return summed(rows for hour, rows in tally.hours.items() if hour >= bounds[0])
+                return dict(kept.total)
+            return summed(rows for hour, rows in kept.hours.items() if hour >= bounds[0])
 
     def hours(self, series: SeriesKey) -> dict[datetime, Totals]:
         """The totals of each of the last hours, oldest first."""
         with self._guard:
-            tally = self._series.get(series, SeriesTally())
-            return {hour: dict(tally.hours[hour]) for hour in sorted(tally.hours)}
+            kept = self._series.get(series, SeriesTotals())
+            return {hour: dict(kept.hours[hour]) for hour in sorted(kept.hours)}
 
     def _begin(self) -> None:
-        """Take in the days that are settled, and read the others' records from their beginning.
+        """Read the settled days, and the records of the other days from their beginning.
 
-        What is settled later was read before, but a day that is settled in between would be missed: then once more.
+        A day that is settled between the two would be missed, so reading is repeated if the settled days have changed.
         """
         settled: dict[date, Path] | None = None
         while settled != (found := settled_days(self._folder)):
@@ -172,15 +172,15 @@ class LedgerTotals:
                 sound = {day: rows for day, path in settled.items() if (rows := self._read_day(path)) is not None}
                 for row in [row for rows in sound.values() for row in rows]:
                     self._of(row.key.product, row.key.grid).settle(row)
-            self._follower = LedgerFollower(self._folder, without=sound)  # what is left of another's records counts
+            self._follower = LedgerFollower(self._folder, without=sound)  # records of a damaged day still count
             self._take(self._follower.read())
 
     def _read_day(self, path: Path) -> list[DayRow] | None:
-        """The totals of a day, or None where they are damaged."""
+        """The totals of a day, or None if they are damaged."""
         try:
             return read_day(path)
         except FileNotFoundError:
-            raise  # it is looked for again
+            raise  # the file was removed meanwhile; the caller reads again
         except (UnreadableFile, OSError) as error:
             self._damage.drop("ledger", path.name, str(error))
             return None
@@ -189,25 +189,25 @@ class LedgerTotals:
         for name, why in follower.unreadable.items():
             self._damage.drop("ledger", name, why)
         if follower.damaged:
-            self._damage.drop("ledger", "lines of scores", "no records of this version")
+            self._damage.drop("ledger", "lines of scores", "not records of this version")
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _take(self, records: Iterable[ScoreRecord]) -> None:
         for record in records:
             with self._guard:
                 self._of(record.product, record.grid).add(record)
 
-    def _of(self, product: str, grid: str) -> SeriesTally:
-        return self._series.setdefault(SeriesKey(product, grid), SeriesTally())
+    def _of(self, product: str, grid: str) -> SeriesTotals:
+        return self._series.setdefault(SeriesKey(product, grid), SeriesTotals())
 
 
 def hour_of(valid_time: datetime) -> datetime:
-    """The beginning of the hour that holds the interval which ends then."""
+    """The beginning of the hour of an interval that ends at `valid_time`."""
     inside = valid_time - timedelta(microseconds=1)
     return inside.replace(minute=0, second=0, microsecond=0)
 
 
 def summed(parts: Iterable[Totals]) -> Totals:
-    """Several totals as one."""
+    """The sum of several totals."""
     total: Totals = {}
     for rows in parts:
         for row, part in rows.items():
@@ -215,12 +215,12 @@ def summed(parts: Iterable[Totals]) -> Totals:
     return total
 
 
-def _bounds(tally: SeriesTally, period: Period) -> tuple[datetime, datetime] | None:
-    if tally.newest is None or tally.oldest is None:
+def _bounds(kept: SeriesTotals, period: Period) -> tuple[datetime, datetime] | None:
+    if kept.newest is None or kept.oldest is None:
         return None
     if period == "all":
-        return tally.oldest, tally.newest
-    return hour_of(tally.newest) - (HOURS[period] - 1) * _HOUR, tally.newest
+        return kept.oldest, kept.newest
+    return hour_of(kept.newest) - (HOURS[period] - 1) * _HOUR, kept.newest
 
 
 def _add(rows: Totals, day: DayRow) -> None:

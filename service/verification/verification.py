@@ -24,20 +24,20 @@ _UNITS = {"wet_fraction": "", "maximum": " mm/h", "missing_fraction": "", "gap_m
 
 @dataclass(frozen=True)
 class Verification:
-    """The parts.
+    """The parts of verification.
 
     Parameters
     ----------
     catalogue : Catalogue
-        Its default model is the one that serves.
-    tally, scorer, watch, shadows, verifier
-        The ledger added up, what adds to it, the watch on what comes in, the models beside the champion, and the thread
-        that all this is done in.
+        Its default model is the served one.
+    ledger, scorer, watch, shadows, verifier
+        The totals of the ledger, the scorer that adds to it, the watch on arriving frames, the shadow models, and the
+        thread that does the work.
     limits : drift.DriftLimits
     """
 
     catalogue: Catalogue
-    tally: LedgerTotals
+    ledger: LedgerTotals
     scorer: Scorer
     watch: InputWatch
     shadows: Shadows
@@ -46,28 +46,28 @@ class Verification:
 
     @property
     def served(self) -> str:
-        """The reference of the model that serves."""
+        """The reference of the served model."""
         card = self.catalogue.default_card
         return model_reference(card.name, card.version)
 
     @property
     def degraded(self) -> str | None:
         """Why scores may be missing now."""
-        return self.verifier.degraded or (None if self.tally.complete else "the ledger is still being read")
+        return self.verifier.degraded or (None if self.ledger.complete else "the ledger is still being read")
 
     def alerts(self, series: SeriesKey) -> list[AlertAnswer]:
-        """All that is watched of a product and grid; nothing while the ledger is still being read."""
-        if not self.tally.complete:
+        """All watched quantities of a product and grid; empty while the ledger is still being read."""
+        if not self.ledger.complete:
             return []
-        judged = drift.judge(self.tally.hours(series), self.served, self.limits)
+        judged = drift.judge(self.ledger.hours(series), self.served, self.limits)
         return [
             _drift(series, self.served, judged, self.limits),
             *(_input(series, found) for found in self.watch.judge(series)),
         ]
 
     def active_alerts(self) -> list[AlertAnswer]:
-        """Those of all series that are not as they should be."""
-        known = sorted({*self.tally.series(), *self.watch.series()})
+        """The active alerts of all series."""
+        known = sorted({*self.ledger.series(), *self.watch.series()})
         return [alert for series in known for alert in self.alerts(series) if alert.active]
 
 
@@ -78,7 +78,7 @@ class Announcer:
         self._active: dict[tuple[str, str, str], str] = {}
 
     def announce(self, alerts: Sequence[AlertAnswer]) -> None:
-        """Compare with the active alerts of the last time."""
+        """Log the differences from the previous active alerts."""
         active: dict[tuple[str, str, str], str] = {
             (alert.name, alert.product, alert.grid): f"{alert.value}; {alert.detail}" for alert in alerts
         }

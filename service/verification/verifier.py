@@ -1,4 +1,4 @@
-"""Verification in the background: a thread of low priority that looks again and again for something to score."""
+"""Verification in the background: a thread of low priority that looks for due scores at intervals."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from radar.errors import StoreUnavailable, UnreadableFile
 
 POLL_SECONDS = 5.0
-"""How often the frames' times are looked at."""
+"""Seconds between two looks at the frames' times."""
 CHECK_SECONDS = 30.0
-"""How often everything is looked at: another replica may have died at its work."""
+"""Seconds between two thorough looks: another replica may have died at its work."""
 _NICE = 5
 _logger = logging.getLogger("raincell")
 
 
 class Verifier:
-    """Calls `look` until cancelled, in a thread of its own that leaves the processor to whoever wants it.
+    """Calls `look` until cancelled, in a thread of its own with low priority.
 
     Parameters
     ----------
     look : callable
-        Given whether to look at everything; raises StoreUnavailable or OSError where it has to be tried again.
+        Called with whether to be thorough; raises StoreUnavailable or OSError if it has to be repeated.
     stop : callable
-        Makes a look that is going on end soon.
+        Makes the current look end soon.
     poll_seconds : float
     """
 
@@ -44,7 +44,7 @@ class Verifier:
         """Why scores may be missing now."""
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Look until cancelled."""
         checked = float("-inf")
         try:
             while True:
@@ -57,7 +57,7 @@ class Verifier:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     def look(self, thorough: bool = True) -> None:
-        """Look once, one caller at a time; what fails is told in `degraded` and tried again with the next look."""
+        """Look once, one caller at a time; a failure is reported in `degraded`, and the next look tries again."""
         with self._one_at_a_time:
             self._try(thorough)
 

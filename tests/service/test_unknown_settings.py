@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_mistyped_name_is_told_with_the_nearest() -> None:
     (told,) = unknown_settings({"RAINCELL_REDIS_ULR": "redis://x", "RAINCELL_PORT": "8000", "PATH": "/bin"})
-    assert told == "RAINCELL_REDIS_ULR is no setting, and nothing reads it; RAINCELL_REDIS_URL may be meant"
+    assert told == "RAINCELL_REDIS_ULR is not a setting, and nothing reads it; RAINCELL_REDIS_URL may be meant"
     assert unknown_settings({"raincell_qeue": "1"})[0].endswith("RAINCELL_QUEUE may be meant")
-    assert unknown_settings({"RAINCELL_XYZZY": "1"}) == ["RAINCELL_XYZZY is no setting, and nothing reads it"]
+    assert unknown_settings({"RAINCELL_XYZZY": "1"}) == ["RAINCELL_XYZZY is not a setting, and nothing reads it"]
 
 
 def test_files_of_secrets_are_looked_at_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -25,7 +25,9 @@ def test_files_of_secrets_are_looked_at_too(tmp_path: Path, caplog: pytest.LogCa
         (tmp_path / name).write_text("x")
     with caplog.at_level("WARNING", "raincell"):
         warn_of_unknown_settings({"RAINCELL_SECRETS": str(tmp_path)})
-    assert caplog.messages == ["raincell_feed_kye is no setting, and nothing reads it; RAINCELL_FEED_KEY may be meant"]
+    assert caplog.messages == [
+        "raincell_feed_kye is not a setting, and nothing reads it; RAINCELL_FEED_KEY may be meant"
+    ]
 
 
 def test_what_compose_and_make_read_is_known() -> None:

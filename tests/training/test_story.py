@@ -224,7 +224,7 @@ def test_only_checkpoints_are_exported(
 ) -> None:
     exported = ("export", folder / "config.toml", "--repository", folder / "models", "--version", "3")
     assert run(monkeypatch, *exported) == 1
-    assert "config.toml, which is none" in capsys.readouterr().err
+    assert "config.toml, which is not one" in capsys.readouterr().err
 
 
 def test_every_method_is_scored_on_the_same_pixels(

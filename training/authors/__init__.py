@@ -1,4 +1,4 @@
-"""The authors' research code: its checkpoints, weights, protocol and forecasts.
+"""Compatibility with the research code of MS-RNN's authors: its checkpoints, weights, protocol and forecasts.
 
 The project's own training is in training/fit.
 """

@@ -27,11 +27,11 @@ class Origin:
     Parameters
     ----------
     channels : int, optional
-        By default what the weights themselves say.
+        By default taken from the weights.
     kernel_size, window, layers : int
-        Of the network.
+        Sizes of the network.
     input_length, leads, timestep_minutes : int
-        Frames read and forecast, and minutes between them.
+        Numbers of frames read and forecast, and minutes between frames.
     pixel_size_km : float
         900 km in 124 pixels.
     """
@@ -47,15 +47,15 @@ class Origin:
 
 
 def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> Path:
-    """Write `out`/model.pt with the network `model` and its arithmetic as the authors have it.
+    """Write `out`/model.pt with the network `model`, with the authors' arithmetic.
 
     Parameters
     ----------
     weights : Path
-        A state_dict saved by torch.save, its keys with or without `module.` and `_orig_mod.`; nothing but tensors is
+        A state_dict saved by torch.save, its keys with or without `module.` and `_orig_mod.`; only tensors are
         unpickled.
     model : str
-        As "MS-PrecipLSTM".
+        E.g. "MS-PrecipLSTM".
     out : Path
         A new folder.
     origin : Origin
@@ -63,14 +63,15 @@ def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> P
     Returns
     -------
     Path
-        A checkpoint that `fit --start`, and `export`, and after it `evaluate`, accept.
+        A checkpoint for `fit --start` and `export`; `evaluate` accepts the exported model.
 
     Raises
     ------
     FileExistsError
         `out` exists.
     ValueError
-        The file holds anything but tensors, or parameters that are missing, unexpected or of other shapes, named.
+        The file holds anything but tensors, or parameters are missing, unexpected or of other shapes; the error names
+        them.
     """
     if min(origin.input_length, origin.leads, origin.timestep_minutes) < 1 or not 0 < origin.pixel_size_km < 1000:
         raise ValueError(f"expected lengths, minutes and a pixel size above 0, got {origin}; correct the options")
@@ -96,12 +97,12 @@ def import_checkpoint(weights: Path, model: str, out: Path, origin: Origin) -> P
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name; of one that wraps them under a usual key, too.
+    """The tensors of a checkpoint by name; a usual key may wrap them.
 
     Raises
     ------
     ValueError
-        The file is no such checkpoint, or would run code to be read.
+        The file is not such a checkpoint, or reading it would run code.
     """
     content = read_tensors(
         path,
@@ -116,12 +117,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return without_wrappers({str(key): value.float() for key, value in content.items()})
 
 
-def _channels(parameters: Mapping[str, Tensor], said: int | None) -> int:
+def _channels(parameters: Mapping[str, Tensor], expected: int | None) -> int:
     if _EMBEDDING not in parameters:
         raise ValueError(f"expected a parameter {_EMBEDDING}, got {', '.join(sorted(parameters)[:5])}, ...")
     if parameters[_EMBEDDING].ndim != 4:
         raise ValueError(f"expected {_EMBEDDING} with 4 dimensions, got {parameters[_EMBEDDING].ndim}")
     found = parameters[_EMBEDDING].shape[0]
-    if said not in (None, found):
-        raise ValueError(f"expected --channels {found} as the weights have, got {said}; leave it out")
+    if expected not in (None, found):
+        raise ValueError(f"expected --channels {found} as the weights have, got {expected}; leave it out")
     return found

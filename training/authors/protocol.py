@@ -1,9 +1,9 @@
-"""Scores as the authors of MS-RNN have them, so that figures can be laid beside theirs.
+"""Scores by the protocol of MS-RNN's authors, for comparison with their figures.
 
-A start has T = input_length + steps frames, and all T - 1 that a network predicts count, those that it reads from the
-second on included. Frames are pixels, clip((dBZ + 10) / 70, 0, 1). Squared and absolute errors are summed over the
-pixels of a frame and averaged over frames. A missing pixel is 0, and so is an undefined score. This project's own
-protocol, which does none of this, is that of `training.evaluate.evaluate`.
+A start has T = input_length + steps frames. All T - 1 predicted frames count, including the predictions of input frames
+from the second on. Frames are in pixel units, clip((dBZ + 10) / 70, 0, 1). Squared and absolute errors are summed over
+the pixels of a frame and averaged over frames. Missing pixels and undefined scores are 0. This project's own protocol,
+which differs in all of this, is in `training.evaluate.evaluate`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from training.evaluate.table import THRESHOLDS
 from training.fit.examples import window_starts
 
 PIXELS = RainScaling(dry_below=0.0)
-"""Their pixels: every rate above none has one, however small."""
+"""The authors' pixel units: every positive rate has one, even the smallest."""
 _HAIR = 1e-6
-"""In pixel units, so that a rate of exactly a threshold reaches it whatever rounding does to its logarithm."""
+"""A margin in pixel units, so that a rate of exactly a threshold reaches it in spite of rounding."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class AuthorsScore:
     ----------
     model, event : str
     lead_minutes : int
-        0 is the last frame that is read, frames before it are below.
+        0 is the last input frame; earlier ones are negative.
     threshold : float
         mm/h; csi, pod, far and hss are for rain at or above it.
     csi, pod, far, hss : float
-        Of all starts together.
+        Scores of all starts together.
     mse, mae, balanced_mse, balanced_mae : float
         Pixel units, summed over pixels, averaged over starts.
     ssim, psnr : float
-        Of pixel units, data range 1; PSNR in dB of all starts together.
+        Scores in pixel units, data range 1; PSNR in dB of all starts together.
     starts, pixels : int
-        How many frames, and pixels in each.
+        The number of frames, and of pixels in each.
     """
 
     model: str
@@ -79,7 +79,7 @@ class AuthorsScore:
 
 
 class FrameTally:
-    """What is added up of one predicted frame over starts."""
+    """The sums of one predicted frame over starts."""
 
     def __init__(self, thresholds: Sequence[float]) -> None:
         self.tables = dict.fromkeys(thresholds, ContingencyTable())
@@ -87,19 +87,19 @@ class FrameTally:
         self.similarity = MeanSum()
         self.starts = 0
 
-    def add(self, said: Float32, rain_rate: Float32) -> None:
+    def add(self, predicted: Float32, rain_rate: Float32) -> None:
         """Compare a prediction (H, W) in pixel units with an observation (H, W) in mm/h; NaN in either is 0."""
-        said, rain_rate = np.nan_to_num(said, nan=0.0), np.nan_to_num(rain_rate, nan=0.0)
-        seen = PIXELS.to_network(rain_rate)
+        predicted, rain_rate = np.nan_to_num(predicted, nan=0.0), np.nan_to_num(rain_rate, nan=0.0)
+        observed = PIXELS.to_network(rain_rate)
         for threshold in self.tables:
-            self.tables[threshold] += contingency(said, seen, float(PIXELS.to_network(threshold)) - _HAIR)
-        self.errors += error_sum(said, seen)
-        self.balanced += balanced_error_sum(said, seen, balanced_weight(rain_rate))
-        self.similarity += ssim_sum(said, seen)
+            self.tables[threshold] += contingency(predicted, observed, float(PIXELS.to_network(threshold)) - _HAIR)
+        self.errors += error_sum(predicted, observed)
+        self.balanced += balanced_error_sum(predicted, observed, balanced_weight(rain_rate))
+        self.similarity += ssim_sum(predicted, observed)
         self.starts += 1
 
     def scores(self, model: str, event: str, lead_minutes: int) -> Iterator[AuthorsScore]:
-        """What the sums say, one for each threshold."""
+        """The scores of the sums, one for each threshold."""
         for threshold, table in self.tables.items():
             yield AuthorsScore(
                 model=model,
@@ -132,20 +132,20 @@ def score_as_authors(
     thresholds: Sequence[float],
     stride: int,
 ) -> list[AuthorsScore]:
-    """Scores of all forecasters on one event, of the forecast alone where a forecaster does not predict what it reads.
+    """Scores of all forecasters on one event; only forecast frames count if a forecaster predicts no input frames.
 
     Raises
     ------
     InvalidRequest, IncompleteHistory
-        As `training.evaluate.score_event.window_of` says.
+        As in `training.evaluate.score_event.window_of`.
     """
     length, steps = window_of(forecasters, sequence, lead_minutes)
     tallies: dict[tuple[str, int], FrameTally] = {}
     for start in tqdm(window_starts(sequence, length + steps, stride), event, unit=" starts", leave=False):
         window = sequence.rain_rate[start : start + length + steps]
         for name, forecaster in forecasters.items():
-            said = _predictions(forecaster, part(sequence, start, length), steps)
-            for ahead, prediction in enumerate(said, start=steps - len(said) + 1):
+            predictions = _predictions(forecaster, part(sequence, start, length), steps)
+            for ahead, prediction in enumerate(predictions, start=steps - len(predictions) + 1):
                 tally = tallies.setdefault((name, ahead), FrameTally(thresholds))
                 tally.add(prediction, window[length - 1 + ahead])
     minutes = sequence.timestep_minutes
@@ -165,7 +165,7 @@ def write_authors_json(path: Path, rows: Sequence[AuthorsScore]) -> None:
 
 
 def authors_table(rows: Sequence[AuthorsScore]) -> str:
-    """For each event and threshold a Markdown table of means over frames: those of the forecast, and all predicted."""
+    """For each event and threshold a Markdown table of means over the forecast frames, and over all predicted ones."""
     parts: list[str] = []
     for event, threshold in dict.fromkeys((row.event, row.threshold) for row in rows):
         group = [row for row in rows if (row.event, row.threshold) == (event, threshold)]

@@ -1,4 +1,4 @@
-"""Forecasts of the authors' code, made anew and laid beside theirs."""
+"""Forecasts of the authors' code, repeated here and compared with theirs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 1024
 
 
 class ReferenceDifference(NamedTuple):
-    """How far a forecast is from the authors': largest differences of outputs, and of decoupling losses if any."""
+    """The largest differences from the authors' outputs, and from their decoupling losses if any."""
 
     model: str
     outputs: float
@@ -33,17 +33,17 @@ class ReferenceDifference(NamedTuple):
 
     @property
     def largest(self) -> float:
-        """The larger of the two; NaN where either is."""
+        """The larger of the two; NaN if either is NaN."""
         return float(np.max([self.outputs, self.outputs if self.decoupling is None else self.decoupling]))
 
 
 def reference_spec(name: str, *, channels: int, kernel_size: int, layers: int, window: int) -> NetworkSpec:
-    """The authors' network `name` (as "MS-PrecipLSTM"), with their arithmetic.
+    """The authors' network `name` (e.g. "MS-PrecipLSTM"), with their arithmetic.
 
     Raises
     ------
     ValueError
-        No such model, an even kernel, or a multi-scale one whose layers are not six.
+        The model is unknown, the kernel size is even, or a multi-scale model does not have six layers.
     """
     if name.lower() not in MODELS:
         raise ValueError(f"expected one of the models {', '.join(MODELS)}, got {name!r}")
@@ -64,17 +64,17 @@ def reference_spec(name: str, *, channels: int, kernel_size: int, layers: int, w
 
 
 def check_reference(path: Path) -> ReferenceDifference:
-    """Load a proof case of the authors' code and forecast it anew.
+    """Load a proof case of the authors' code and repeat its forecast.
 
     Raises
     ------
     ValueError
-        The file is not of that form; says what is missing or wrong.
+        The file has another form; the error names the missing or wrong part.
     """
     case = _read_case(path)
     network = build(case.spec)
     network.load_state_dict(convert_parameters(case.parameters, case.spec))
-    network.train()  # for the decoupling losses; nothing else differs
+    network.train()  # for the decoupling losses; everything else is the same
     with torch.no_grad():
         answer = roll_out_with_penalties(network, case.frames, len(case.outputs) - len(case.frames) + 1)
     decoupling = None if case.decoupling is None else _largest_difference(answer.penalties, case.decoupling)
@@ -82,7 +82,7 @@ def check_reference(path: Path) -> ReferenceDifference:
 
 
 class _Case(NamedTuple):
-    """A proof case; `frames` are those that the network reads."""
+    """A proof case; `frames` are the input frames."""
 
     model: str
     spec: NetworkSpec
@@ -156,7 +156,7 @@ def _to_tensor(key: str, value: npt.NDArray[Any]) -> Tensor:
 
 
 def _largest_difference(ours: Tensor | None, theirs: Tensor) -> float:
-    """NaN where either has any."""
+    """The largest difference; NaN if either has NaN."""
     if ours is None or ours.shape != theirs.shape:
         shape = None if ours is None else tuple(ours.shape)
         raise ValueError(f"expected arrays of one shape, got {tuple(theirs.shape)} in the file and {shape} here")

@@ -1,7 +1,7 @@
-"""Weights under the names of the authors' research code, brought into this project's networks.
+"""Conversion of weights of the authors' research code to this project's networks.
 
-Where they add convolutions of several inputs, there is one convolution of all of them here; what cannot reach the
-output of a forecast (a gate, a module, a whole layer's part) exists only there and is dropped.
+Where their code adds convolutions of several inputs, this project has one convolution of all of them. Parts that cannot
+affect a forecast (a gate, a module, a whole layer's part) exist only in their code and are dropped.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from models.zoo import build
 
 @dataclass(frozen=True)
 class Part:
-    """One convolution here, made of one or more of theirs.
+    """One convolution of this project, made of one or more of theirs.
 
     Parameters
     ----------
     ours : str
-        Its name within the cell.
+        The name within the cell.
     theirs : tuple of str
         Their convolutions: of several inputs and added up, or, if `stacked`, of one input with several outputs.
     bias : bool
-        Whether they have one.
+        Whether they have a bias.
     without_forget : bool
-        Of their gates [i f g o], f is left out.
+        Leave out f of their gates [i f g o].
     """
 
     ours: str
@@ -45,7 +45,7 @@ class Part:
         return tuple(f"{name}.{kind}" for name in self.theirs for kind in kinds)
 
     def convert(self, layer: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-        """Their parameters of a layer -> ours."""
+        """Convert their parameters of a layer to ours."""
         weight = torch.cat([layer[f"{name}.weight"] for name in self.theirs], dim=0 if self.stacked else 1)
         yield f"{self.ours}.weight", self._gates(weight)
         if self.bias:
@@ -122,7 +122,7 @@ _TRAJGRU = [
 
 
 def _parts(cell: str, layer: int, layers: int) -> list[Part]:
-    """What one layer is made of."""
+    """The parts of one layer."""
     if cell == "mim":
         return _mim("mim.") if layer else _zigzag("lstm.")
     if cell == "motionrnn":
@@ -141,12 +141,12 @@ def _parts(cell: str, layer: int, layers: int) -> list[Part]:
 
 
 def convert_parameters(authors: Mapping[str, Tensor], spec: NetworkSpec) -> dict[str, Tensor]:
-    """The authors' state_dict (keys as in their code, with or without `module.`) as one for `models.zoo.build`.
+    """Convert the authors' state_dict (keys with or without `module.`) to one for `models.zoo.build`.
 
     Raises
     ------
     ValueError
-        Parameters that are missing, unexpected, or of a shape other than the network's, named.
+        Parameters are missing, unexpected, or of another shape than in the network; the error names them.
     """
     theirs = {key.removeprefix("module."): value for key, value in authors.items()}
     layers = len(spec.scales)

@@ -1,1 +1,1 @@
-"""The commands of `python -m training`, one file each: `add` its arguments, and a function that runs it."""
+"""The commands of `python -m training`, one file each: `add` describes its arguments, and a function runs it."""

@@ -23,7 +23,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _check_reference(arguments: argparse.Namespace) -> int:
-    """One line for each file; 1 if any is beyond the tolerance or cannot be read."""
+    """Print one line for each file; returns 1 if any is beyond the tolerance or cannot be read."""
     from training.authors.reference import TOLERANCE, check_reference
 
     failed = 0
@@ -34,7 +34,7 @@ def _check_reference(arguments: argparse.Namespace) -> int:
             print(f"error: {path.name}: {error}", file=sys.stderr)
             failed += 1
             continue
-        within = difference.largest <= TOLERANCE  # NaN is not
+        within = difference.largest <= TOLERANCE  # False for NaN
         failed += not within
         losses = "" if difference.decoupling is None else f", decoupling losses {difference.decoupling:.1e}"
         verdict = "ok" if within else f"FAILED, beyond {TOLERANCE:g}"
@@ -44,19 +44,19 @@ def _check_reference(arguments: argparse.Namespace) -> int:
 
 def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe import-checkpoint."""
-    bring = commands.add_parser("import-checkpoint", help="bring weights trained with the authors' code")
+    bring = commands.add_parser("import-checkpoint", help="convert weights trained with the authors' code")
     bring.add_argument(
         "weights", metavar="FILE.pth", type=Path, help="a state_dict, with or without `module.` and `_orig_mod.`"
     )
     bring.add_argument("--model", required=True, help="as MS-PrecipLSTM")
     bring.add_argument("--out", type=Path, required=True, help="a new folder")
-    bring.add_argument("--channels", type=count, help="by default what the weights say")
+    bring.add_argument("--channels", type=count, help="by default taken from the weights")
     bring.add_argument("--kernel-size", type=count, default=3)
     bring.add_argument("--window", type=count, default=30, help="of PrecipLSTM's local attention, in pixels")
     bring.add_argument("--input-length", type=count, default=5, help="frames that the network reads")
     bring.add_argument("--leads", type=count, default=5, help="frames that it was trained to forecast")
     bring.add_argument("--timestep-minutes", type=count, default=30)
-    bring.add_argument("--pixel-size-km", type=above_0, default=900 / 124, help="900/124, as the authors' Germany")
+    bring.add_argument("--pixel-size-km", type=above_0, default=900 / 124, help="900/124, as in the authors' Germany")
     bring.set_defaults(command=_import_checkpoint)
 
 

@@ -33,14 +33,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="widths of the neighbourhoods of FSS, separated by commas, the main one first",
     )
     evaluate.add_argument("--variable", metavar="NAME", help="the variable of rain, where NetCDF files have several")
-    evaluate.add_argument("--json", type=Path, help="write every score here, too")
+    evaluate.add_argument("--json", type=Path, help="also write every score to this file")
     evaluate.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write a page with plots, and FILE.json with every number"
     )
     evaluate.add_argument(
         "--no-strips", action="store_true", help="no radar frames on the page: not everybody's may be published"
     )
-    evaluate.add_argument("--record", action="store_true", help="put the means into the champions' manifests")
+    evaluate.add_argument("--record", action="store_true", help="write the means to the champions' manifests")
     evaluate.add_argument(
         "--protocol",
         choices=("raincell", "authors"),

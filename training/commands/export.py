@@ -19,9 +19,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--longest-lead-minutes",
         type=count,
         metavar="MINUTES",
-        help="how far it may be asked to forecast; by default as far as it was trained for",
+        help="the longest lead time of requests; by default that of the training",
     )
-    # Scripts of earlier versions say --no-float16; model.fp16.onnx, which nothing read, is written no more.
+    # Scripts of earlier versions pass --no-float16; the unused model.fp16.onnx is no longer written.
     export.add_argument("--no-float16", action="store_true", help=argparse.SUPPRESS)
     export.add_argument(
         "--alias",

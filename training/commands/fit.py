@@ -21,14 +21,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--data",
         type=Path,
         required=True,
-        help="folder of the events, the data set or the archive that it is about",
+        help="folder of the events, the data set or the archive in the configuration",
     )
     fit.add_argument("--out", type=Path, required=True, help="a new folder for this run")
     fit.add_argument("--iterations", type=count, help="instead of the configuration's")
     fit.add_argument("--seed", type=seed, help="instead of the configuration's")
     fit.add_argument("--start", metavar="FILE.pt", type=Path, help="a checkpoint whose weights to begin from")
     fit.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, also with more iterations than it had"
+        "--resume", action="store_true", help="continue the run in --out, also with more iterations than before"
     )
     fit.set_defaults(command=_fit)
 
@@ -50,12 +50,12 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def _check_before_torch(config: FitConfig, arguments: argparse.Namespace) -> None:
-    """What is missing is said at once, not after torch and every event were read."""
+    """Report missing files at once, not after torch and every event were loaded."""
     from training.config.resume import check_run_folder
     from training.fit.events import check_event_files
 
     if arguments.start and not arguments.start.is_file():
         raise FileNotFoundError(f"expected a checkpoint for --start, got no file {arguments.start}; check the name")
     check_event_files(config, arguments.data)
-    if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # torchrun's workers go on by themselves after a death
+    if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # torchrun's workers continue by themselves after a death
         check_run_folder(config, arguments.out, resume=arguments.resume)

@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     guard.add_argument("--hours", type=from_0, default=48.0, help="a challenger's time in shadow (default %(default)s)")
     guard.add_argument("--margin", type=from_0, default=0.0, help="in CSI, beyond the interval (default %(default)s)")
     guard.add_argument("--threshold", type=above_0, default=1.0, help="mm/h (default %(default)s)")
-    guard.add_argument("--probation-hours", type=from_0, default=48.0, help="of what it promotes (default %(default)s)")
+    guard.add_argument("--probation-hours", type=from_0, default=48.0, help="after a promotion (default %(default)s)")
     guard.add_argument(
         "--fewest-blocks", type=from_0, default=5.0, help="independent blocks of runs (default %(default)s)"
     )

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from training.hindcast.hindcast import Hindcast
 
 _FAILED_STARTS = 3
-"""The exit status of a run that left starts undone."""
+"""The exit status of a run with failed starts."""
 _NAMED = 20
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     hindcast = commands.add_parser(
-        "hindcast", help="forecast and score every start of an archive in parallel, and go on where it stopped"
+        "hindcast", help="forecast and score every start of an archive in parallel, and resume where it stopped"
     )
     hindcast.add_argument(
         "model", metavar="MODEL", type=Path, help="an .onnx file, or a model's folder in a repository"

@@ -10,7 +10,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     listed = commands.add_parser("list", help="the versions of a repository: roles, scores, decisions and sizes")
     listed.add_argument("--repository", type=Path, required=True)
-    listed.add_argument("--model", help="this one only")
+    listed.add_argument("--model", help="list only this model")
     listed.add_argument("--json", action="store_true", help="print the list as JSON")
     listed.set_defaults(command=_list)
 

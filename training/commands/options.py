@@ -1,4 +1,4 @@
-"""Numbers that options take; argparse shows what is wrong with one beside the option's name."""
+"""Parsers of options' numbers; argparse shows their errors beside the option's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime
 
 _LARGEST = 10_000_000
-"""More of anything that an option counts (iterations, minutes, pixels) is a slip of the finger."""
+"""Larger counts in an option (iterations, minutes, pixels) are typing errors."""
 _LARGEST_SEED = 2**63 - 1
 
 
@@ -91,7 +91,7 @@ def add_time(parser: argparse.ArgumentParser) -> None:
 
 
 def time_of(arguments: argparse.Namespace) -> datetime:
-    """What --at says, or now, UTC."""
+    """The time of --at, or now, UTC."""
     at: datetime | None = arguments.at
     return at or datetime.now(UTC)
 

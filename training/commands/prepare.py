@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from training.prepare.prepare import Summary
 
 _BAD_FILES, _NOTHING_KEPT = 3, 4
-"""The exit statuses of a run that is complete but for bad files, and of one after which the archive has nothing."""
+"""The exit statuses of a run with bad files, and of one after which the archive is empty."""
 _NAMED = 20
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     prepare = commands.add_parser(
-        "prepare", help="turn years of radar files into the archive, and go on where it stopped"
+        "prepare", help="turn years of radar files into the archive, and resume where it stopped"
     )
     prepare.add_argument("sources", metavar="SOURCE", type=Path, nargs="+", help="radar files, and folders of them")
     prepare.add_argument("--out", metavar="ARCHIVE", type=Path, required=True, help="folder of the archive")
@@ -54,7 +54,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 
 def _nothing(summary: Summary, arguments: argparse.Namespace) -> str:
-    """What was looked for, and what was there instead."""
+    """An error: the frames that were expected, and those that were found instead."""
     wanted = f"observed frames of {arguments.product}" if arguments.product else "observed frames of rain"
     there = [f"{count} frames: {what}" for what, count in sorted(summary.found.items())]
     there += [f"{len(summary.bad)} files that are refused (above)"] * bool(summary.bad)

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
-    profile = commands.add_parser("profile", help="what each model costs, plain beside multi-scale")
+    profile = commands.add_parser("profile", help="the costs of each model, plain beside multi-scale")
     profile.add_argument("--models", metavar="A,B", help="default: all")
     profile.add_argument("--size", type=count, default=124, help="rows and columns (default %(default)s)")
     profile.add_argument("--steps", type=count, default=9, help="calls of the network (default %(default)s)")
     profile.add_argument("--channels", type=count, default=64, help="of each layer (default %(default)s)")
     profile.add_argument("--batch", type=count, default=1, help="forecasts at once (default %(default)s)")
-    profile.add_argument("--activation-checkpointing", action="store_true", help="compute layers anew, keep less")
+    profile.add_argument(
+        "--activation-checkpointing", action="store_true", help="recompute layers, keep less in memory"
+    )
     profile.add_argument("--json", metavar="FILE", type=Path, help="also write the table as a list of objects")
     profile.set_defaults(command=_profile)
 
@@ -40,13 +42,13 @@ def _profile(arguments: argparse.Namespace) -> None:
     )
     names = list(dict.fromkeys(arguments.models.lower().split(","))) if arguments.models else list(MODELS)
     for name in names:
-        spec_of(name, settings)  # an unknown name is told before the work
+        spec_of(name, settings)  # raises an error for an unknown name before the work
     bar = tqdm(names, "profile")
     profiles = []
     for name in bar:
         bar.set_postfix_str(name)
         profiles.append(profile(name, settings))
-        if arguments.json:  # after every model, so that an interrupted run leaves what it has
+        if arguments.json:  # after every model, so that an interrupted run leaves its results
             arguments.json.write_text(json.dumps([asdict(each) for each in profiles], indent=2) + "\n")
     print("\n".join(_table(profiles)))
 
@@ -55,7 +57,7 @@ _HEAD = f"{'model':16}{'parameters M':>13}{'macs G':>10}{'saved GiB':>11}{'peak 
 
 
 def _table(profiles: list[Profile]) -> list[str]:
-    """Lines of the table; below a multi-scale model its ratios to the plain one, if that is there too."""
+    """Lines of the table; below a multi-scale model its ratios to the plain one, if that is listed too."""
     lines = [_HEAD]
     plain = {each.model: each for each in profiles}
     for each in profiles:

@@ -33,7 +33,7 @@ def _promote(arguments: argparse.Namespace) -> None:
 
     name = chosen_model(arguments.repository, arguments.model)
     version = arguments.version or read_aliases(arguments.repository, name).challenger
-    if version is not None:  # without one, promote says what is missing
+    if version is not None:  # without one, promote raises the error
         prove(arguments.repository, name, version)
     probation = timedelta(hours=arguments.probation_hours)
     after = promote(arguments.repository, name, version, now=time_of(arguments), probation=probation)

@@ -14,7 +14,7 @@ KEPT = 3
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     retrain = commands.add_parser(
-        "retrain", help="make a challenger from an archive, and let it in only if it beats the champion"
+        "retrain", help="train a challenger on an archive, and accept it only if it beats the champion"
     )
     retrain.add_argument("--archive", type=Path, required=True, help="as `prepare` and the service's feed fill it")
     retrain.add_argument("--repository", type=Path, required=True, help="of models, the champion among them")

@@ -14,7 +14,7 @@ from training.commands.options import above_0
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
-    schedule = commands.add_parser("schedule", help="retrain at a time of the week and look after roles, until stopped")
+    schedule = commands.add_parser("schedule", help="retrain at a time of the week and run the guard, until stopped")
     schedule.add_argument("--archive", type=Path, required=True)
     schedule.add_argument("--repository", type=Path, required=True)
     schedule.add_argument("--verification", type=Path, required=True, help="the service's RAINCELL_VERIFICATION")
@@ -30,7 +30,7 @@ def _schedule(arguments: argparse.Namespace) -> int:
     from training.promote.schedule import Schedule, ScheduledJob, moment
     from training.retrain.config import load_retrain_config
 
-    load_retrain_config(arguments.config)  # what is wrong is said now, not on Sunday at 3
+    load_retrain_config(arguments.config)  # a wrong configuration is an error now, not on Sunday at 3
     every, offset = moment(arguments.retrain)
     jobs = (
         ScheduledJob("retrain", _retrain_command(arguments), every, offset),
@@ -50,7 +50,7 @@ def _schedule(arguments: argparse.Namespace) -> int:
 
 
 def _cut_off(arguments: argparse.Namespace) -> frozenset[str]:
-    """A retraining that was killed, say with its container, goes on at once."""
+    """Names of jobs to start at once: a retraining that was killed, e.g. with its container."""
     from training.retrain.run_folder import runs_of
 
     runs = runs_of(arguments.repository / arguments.model / "retraining")
@@ -67,8 +67,8 @@ def _guard_command(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _training(command: str, arguments: argparse.Namespace) -> tuple[str, ...]:
-    told = ("--repository", str(arguments.repository), "--model", arguments.model)
-    return (sys.executable, "-m", "training", command, *told)
+    options = ("--repository", str(arguments.repository), "--model", arguments.model)
+    return (sys.executable, "-m", "training", command, *options)
 
 
 def _say(text: str) -> None:

@@ -28,14 +28,14 @@ from training.config.tables import (
 from training.data import DATASETS
 
 Reads = Literal["none", "scheduled", "reverse"]
-"""Which frames a network reads while it trains; see training.fit.sampling."""
+"""The frames that a network reads in training; see training.fit.sampling."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What is trained on: whole events, or a data set of `training.data` (its parts are its own).
+    """The training data: whole events, or a data set of `training.data`, which has parts of its own.
 
-    No event may stand in two of `train`, `validation` and `kept_out`.
+    No event may be in two of `train`, `validation` and `kept_out`.
     """
 
     train: tuple[str, ...] = ()
@@ -44,21 +44,21 @@ class DataConfig:
     stride: int = 2
     """Timesteps from one window's start to the next."""
     synthetic: int = 0
-    """Synthetic storms of one window each."""
+    """The number of synthetic storms, of one window each."""
     synthetic_share: float = 0.2
-    """Share of the crops that come from them."""
+    """Share of the crops that come from synthetic storms."""
     dataset: str = added_later("events")
     """"events", or a key of `training.data.DATASETS`."""
     options: dict[str, Any] = added_later({})
-    """Settings of that data set."""
+    """Options of that data set."""
     symmetries: bool = added_later(default=True)
-    """Turn and mirror crops: rain has no preferred direction, digits and people have."""
+    """Turn and mirror crops: rain has no preferred direction, but digits and people have one."""
     intensity: float = added_later(0.0)
     """Largest shift, up or down, of the rain of a sample in network units (0.1 is 7 dB for the default scaling)."""
     lost_sectors: float = added_later(0.0)
-    """Odds that a sample loses a sector of all its frames."""
+    """Probability that a sample loses a sector of all its frames."""
     lost_frames: float = added_later(0.0)
-    """Odds that a sample loses a frame before its last."""
+    """Probability that a sample loses a frame before its last."""
 
     def __post_init__(self) -> None:
         check_ranges(self, stride=FROM_1, synthetic=FROM_0, synthetic_share=SHARE, intensity=FROM_0)
@@ -76,16 +76,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """A loss of `training.fit.losses`, over the forecast or also over what is predicted while reading the input."""
+    """A loss of `training.fit.losses`, over the forecast or also over the predictions of input frames."""
 
     name: Literal["pinball", "mse+mae", "balanced", "exceedance"] = added_later("pinball")
     frames: Literal["forecast", "all"] = added_later("forecast")
     quantile: float = 0.5
     rain_weight: float = 0.0
-    """How much more a pixel counts per network unit of observed rain."""
+    """Additional weight of a pixel per network unit of observed rain."""
     dry_slack: float = added_later(1.0)
-    """Part of `dry_below` (in network units) that may be said of a dry pixel at no cost: below 1, so that what a
-    network comes to say of dry pixels stays clear of what is shown as rain."""
+    """Share of `dry_below` (in network units) that an output for a dry pixel may have at no cost: below 1, so that the
+    outputs for dry pixels stay well below those shown as rain."""
     decoupling: float = added_later(0.01)
     """Weight of PredRNN-V2's decoupling loss; other cells have none."""
     shares: tuple[float, ...] = added_later(())
@@ -112,11 +112,11 @@ class OptimiserConfig:
     validate_every: int = 100
     seed: int = 1
     save_every: int = added_later(50)
-    """Iterations from one state to resume from to the next."""
+    """Iterations between two saved states."""
     accumulate: int = added_later(1)
-    """Parts that a batch is computed in, one after the other: less memory, the same gradients."""
+    """The number of consecutive parts that a batch is computed in: less memory, the same gradients."""
     activation_checkpointing: bool = added_later(default=False)
-    """Compute each cell anew in the backward pass: less memory, more time, the same gradients."""
+    """Recompute each cell in the backward pass: less memory, more time, the same gradients."""
     bfloat16: bool = added_later(default=False)
     """Compute convolutions and products in bfloat16, weights and losses in float32."""
     compile: bool = added_later(default=False)
@@ -132,9 +132,9 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """All that decides the outcome of `fit`.
+    """Everything that determines the outcome of `fit`.
 
-    `description` decides nothing: it goes into the card, and neither digest nor comparison counts it.
+    `description` has no effect: it goes into the card, and digest and comparison ignore it.
     """
 
     name: str
@@ -191,7 +191,7 @@ def _check_output(config: FitConfig) -> None:
 
 
 def check_network(spec: NetworkSpec) -> None:
-    """Raise ValueError for what `models.zoo.build` refuses, before torch is imported."""
+    """Raise ValueError for a spec that `models.zoo.build` would refuse, before torch is imported."""
     with settings_of("[network]"):
         _check_cell(spec)
         _check_scales(spec)
@@ -271,7 +271,7 @@ def load_config(path: Path, **optimiser: float | None) -> FitConfig:
     Raises
     ------
     ValueError
-        Names the file and the setting: one that is unknown, absent, of another type or out of range.
+        A setting is unknown, missing, of another type or out of range; the error names the file and the setting.
     """
     tables = read_tables(path)
     with settings_of(str(path)):
@@ -281,6 +281,6 @@ def load_config(path: Path, **optimiser: float | None) -> FitConfig:
 
 
 def make_config(tables: dict[str, Any]) -> FitConfig:
-    """The configuration from nested dicts as TOML and JSON give them."""
+    """The configuration from nested dicts, as parsed from TOML or JSON."""
     config: FitConfig = make_table(FitConfig, {"framing": {}} | tables)
     return config

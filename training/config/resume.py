@@ -20,13 +20,13 @@ def write_run_config(out: Path, config: FitConfig) -> None:
 
 
 def check_run_folder(config: FitConfig, out: Path, *, resume: bool) -> None:
-    """Refuse to erase a run, and to go on with one that is not there or is another.
+    """Refuse to erase a run, and to resume a missing or different one.
 
     Raises
     ------
     FileExistsError, FileNotFoundError
     ValueError
-        As `check_goes_on`.
+        As in `check_goes_on`.
     """
     if out.exists() and not resume:
         raise FileExistsError(
@@ -39,21 +39,21 @@ def check_run_folder(config: FitConfig, out: Path, *, resume: bool) -> None:
 
 
 def check_goes_on(before: FitConfig, now: FitConfig) -> None:
-    """Refuse another configuration than a run began with, unless only its iterations became more.
+    """Refuse a configuration other than the one that a run began with, unless only its iterations increased.
 
     Raises
     ------
     ValueError
-        Names the settings that changed, with both values.
+        Settings changed; the error names them, with both values.
     """
     changed = dict(_changes(asdict(before), asdict(now)))
     changed.pop("description", None)
     iterations = changed.pop("optimiser.iterations", None)
     if changed:
-        said = [f"{name} = {new} instead of {old}" for name, (old, new) in list(changed.items())[:_NAMED]]
+        changes = [f"{name} = {new} instead of {old}" for name, (old, new) in list(changed.items())[:_NAMED]]
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         raise ValueError(
-            f"expected the configuration that the run began with, got another: {', '.join(said)}{more}; "
+            f"expected the configuration that the run began with, got another: {', '.join(changes)}{more}; "
             "set them back, or begin a new run with it (only optimiser.iterations may grow)"
         )
     if iterations and now.optimiser.iterations < before.optimiser.iterations:

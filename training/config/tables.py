@@ -1,4 +1,4 @@
-"""Configurations as files: tables of TOML or JSON into frozen dataclasses; what is wrong is named by file and key."""
+"""Configuration files: tables of TOML or JSON become frozen dataclasses; errors name the file and the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 _SHOWN = 60
 IN_NO_FILE = {"file": "no"}
-"""Metadata of a field of a dataclass that no file sets."""
+"""Metadata of a dataclass's field that no file sets."""
 Also = Mapping[str, type[Any] | None]
 _WORDS: dict[object, str] = {
     int: "a whole number",
@@ -28,7 +28,7 @@ _WORDS: dict[object, str] = {
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`; an open end is not one of them."""
+    """Numbers from `low` to `high`; an open end is excluded."""
 
     low: float = 0.0
     high: float = math.inf
@@ -36,13 +36,13 @@ class Range:
     high_open: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether a number is one of them; NaN and infinity never are."""
+        """Whether a number is in the range; NaN and infinity never are."""
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high
         return math.isfinite(value) and above and below
 
     def __str__(self) -> str:
-        """As a sentence goes on after "expected batch"."""
+        """The text after e.g. "expected batch" in an error."""
         low = f"above {self.low:g}" if self.low_open else f"of {self.low:g} or more"
         return low if math.isinf(self.high) else f"{low}, {'below' if self.high_open else 'up to'} {self.high:g}"
 
@@ -67,7 +67,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        No such file, or one that is neither; with the line where the file tells it.
+        The file does not exist or is neither; the error names the line where known.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -95,7 +95,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def settings_of(place: str) -> Iterator[None]:
-    """Put the place, a file or a table of it, before what a ValueError within says."""
+    """Put the place, a file or a table in it, in front of the text of a ValueError raised within."""
     try:
         yield
     except ValueError as error:
@@ -104,22 +104,22 @@ def settings_of(place: str) -> Iterator[None]:
 
 
 def make_table(kind: type[Any], values: object, name: str = "", also: Also = MappingProxyType({})) -> Any:  # noqa: ANN401
-    """A dataclass from a table as TOML and JSON give it, with the tables in it.
+    """A dataclass from a parsed table of TOML or JSON, including nested tables.
 
     Parameters
     ----------
     kind : dataclass
     values : mapping
     name : str
-        Of the table, as "optimiser" or "framing.scaling"; empty for the file itself.
+        Name of the table, e.g. "optimiser" or "framing.scaling"; empty for the file itself.
     also : mapping
-        Settings that the file may have beside those of the dataclass, with the dataclass of each that is a table; they
-        are named where one is unknown.
+        Settings that the file may have in addition to those of the dataclass, with the dataclass of each that is a
+        table; errors about unknown settings list them too.
 
     Raises
     ------
     ValueError
-        Unknown settings, with the nearest name; absent ones, other types, values out of range.
+        Settings are unknown (the error names the nearest one), missing, of another type, or out of range.
     """
     if isinstance(values, Mapping) and also:
         _refuse_unknown(kind, values, name, kind, also)
@@ -128,7 +128,7 @@ def make_table(kind: type[Any], values: object, name: str = "", also: Also = Map
 
 
 def check_settings(kind: type[Any], values: Mapping[str, Any]) -> None:
-    """Raise ValueError for unknown settings and wrong types; some may be absent."""
+    """Raise ValueError for unknown settings and wrong types; settings may be missing."""
     _refuse_unknown(kind, values, "", kind)
     hints = get_type_hints(kind)
     for key, value in values.items():
@@ -182,7 +182,7 @@ def _refuse_unknown(
 
 
 def _remedy(key: str, known: list[str], tables: Mapping[str, list[str]]) -> str:
-    """The nearest name here, or the table that has a setting of this very name, or both unknown."""
+    """A remedy: the nearest name here, or the table that has a setting of exactly this name."""
     homes = [table for table, names in tables.items() if key in names]
     if homes:
         return "it stands in " + " or ".join(f"[{table}]" if table else "front of all tables" for table in homes)
@@ -204,7 +204,7 @@ def _names(kind: type[Any]) -> list[str]:
 
 
 def _converted(hint: Any, value: Any, key: str, name: str, root: type[Any]) -> Any:  # noqa: ANN401
-    """A value as its dataclass has it: a table, a tuple for a list, or what it is."""
+    """A value in the form of its dataclass: a dataclass for a table, a tuple for a list, else unchanged."""
     if is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else _make(hint, value, f"{name}.{key}" if name else key, root)
     if get_origin(hint) is tuple and isinstance(value, list):
@@ -239,6 +239,6 @@ def _described(hint: Any) -> str:  # noqa: ANN401
 
 
 def _shown(value: object) -> str:
-    """A value as the file has it, in one line."""
+    """A value as in the file, in one line."""
     text = json.dumps(value, default=str)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,4 +1,4 @@
-"""Data sets by name: the archive of this project and those of the MS-RNN paper; nothing is imported unasked."""
+"""Data sets by name: the archive of this project and those of the MS-RNN paper, imported only when used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATASETS: dict[str, str] = {
     "taxibj": "training.data.taxibj:open_taxibj",
     "kth": "training.data.kth:open_kth",
 }
-"""Name -> module and function, which takes a folder, a part and options."""
+"""Module and function by name; the function takes a folder, a part and options."""
 
 
 def open_dataset(name: str, folder: Path, part: Part, **options: Any) -> SequenceDataset:  # noqa: ANN401
@@ -29,14 +29,14 @@ def open_dataset(name: str, folder: Path, part: Part, **options: Any) -> Sequenc
     folder : Path
     part : "train", "validation" or "test"
     options
-        As the data set's function has them; by default its published protocol.
+        Options of the data set's function; by default its published protocol.
 
     Raises
     ------
     FileNotFoundError
-        Files are missing; says which, and what they are.
+        Files are missing; the error names and describes them.
     ValueError
-        Unknown name, part or option, an option of another type, or files of another form.
+        A name, part or option is unknown, an option has another type, or files have another form.
     """
     if name not in DATASETS:
         raise ValueError(f"expected one of the data sets {', '.join(DATASETS)}, got {name!r}")

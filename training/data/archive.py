@@ -1,4 +1,4 @@
-"""The archive as a data set: what `python -m training prepare` and the feed wrote, in windows drawn towards rain."""
+"""The archive as a data set: frames from `python -m training prepare` and the feed, in windows drawn towards rain."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from training.data.digest import joint_sha256
 
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
 VALIDATION_SHARE, TEST_SHARE = 0.15, 0.2
-"""Of the days, where none are named."""
+"""Share of the days, if none are named."""
 
 
 @dataclass(frozen=True, eq=False)
 class ArchiveDataset:
-    """Windows of an archive, cut to pieces of its grid, read when they are asked for.
+    """Windows of an archive, each cut to a piece of its grid, and read on demand.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class ArchiveDataset:
         return self.windows[checked(index, len(self))].read(self.archive)
 
     def scaled(self, scaling: RainScaling) -> ArchiveDataset:
-        """The same in the units of another scaling."""
+        """The same data set in the units of another scaling."""
         return replace(self, scaling=scaling)
 
 
@@ -91,17 +91,17 @@ def open_archive(
         Root of the archive.
     part : "train", "validation" or "test"
     product, grid : str
-        May be left out where the archive has one series only.
+        May be left out if the archive has only one series.
     input_length, leads : int
     train_days, validation_days, test_days : sequence of str
         UTC days, as "2024-06-01", and stretches, as "2024-06-01/2024-06-30". By default the newest days are for the
         test, those before them for the validation, all others for training.
     validation_share, test_share : float
-        Of the days, where none are named.
+        Shares of the days, if none are named.
     separation_hours : float
-        Up to 24. Frames so near to a day of a later part are in none: they see its weather.
+        Up to 24. Frames this near to a day of a later part are in no part, since they show its weather.
     windows, validation_windows : int
-        At most, of training and of the other parts.
+        The most windows of training and of the other parts.
     tile : int
         Largest edge of a window's piece of the grid, in pixels.
     stride : int
@@ -111,15 +111,15 @@ def open_archive(
     Raises
     ------
     FileNotFoundError
-        No archive in `folder`.
+        `folder` holds no archive.
     UnknownProduct, InvalidRequest
-        No such series, or several.
+        No series matches, or several do.
     IncompleteHistory
-        No frames on the days that are named, too few days, or no window of so many frames.
+        The named days have no frames, there are too few days, or no window has enough frames.
     UnreadableFile
-        A damaged day, by its file.
+        A day is damaged; the error names its file.
     ValueError
-        Options out of range.
+        Options are out of range.
     """
     cut = Cut(input_length, leads, stride, tile)
     if min(input_length, leads, windows, validation_windows, tile, stride) < 1:
@@ -159,7 +159,7 @@ def day_split(
     validation_share: float = VALIDATION_SHARE,
     test_share: float = TEST_SHARE,
 ) -> Days:
-    """The days of every part; parameters and errors as `open_archive`."""
+    """The days of every part; parameters and errors as in `open_archive`."""
     archive = Archive(folder)
     series = archive_series(archive, product, grid)
     days = [day.day for day in archive.days(series.product, series.grid.key)]
@@ -168,7 +168,7 @@ def day_split(
 
 
 def archive_series(archive: Archive, product: str | None, grid: str | None) -> Series:
-    """The series that the options of a data set name; raises as `open_archive`."""
+    """The series that the options of a data set name; raises the errors of `open_archive`."""
     if not archive.products():
         raise FileNotFoundError(
             f"expected an archive of radar frames in {archive.root}, got none; get radar files and put them there with "
@@ -178,14 +178,14 @@ def archive_series(archive: Archive, product: str | None, grid: str | None) -> S
 
 
 def only_series(archive: Archive, product: str | None, grid: str | None, how: str) -> Series:
-    """The only series of that product and grid, None standing for any.
+    """The only series of a product and grid; None stands for any.
 
     Raises
     ------
     UnknownProduct
-        The archive is empty, or has no such series; with the nearest name.
+        The archive is empty, or has no such series; the error suggests the nearest name.
     InvalidRequest
-        There are several; `how` says how one is named.
+        There are several; `how` describes how to name one.
     """
     pairs = archive.products()
     chosen = [pair for pair in pairs if product in (None, pair[0]) and grid in (None, pair[1])]
@@ -206,7 +206,7 @@ def only_series(archive: Archive, product: str | None, grid: str | None, how: st
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:
-    """The name that is nearest, whatever its case."""
+    """The nearest name, ignoring case."""
     by_lower = {each.lower(): each for each in names}
     return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)]
 
@@ -244,7 +244,7 @@ def _blocks(
 
 
 def archive_records(folder: Path, product: str | None, grid: str | None, split: Days) -> tuple[dict[str, Any], ...]:
-    """What a manifest says of the days that were trained on and validated by, a stretch each, as JSON values."""
+    """The manifest's records of the training and validation days, one for each stretch, as JSON values."""
     archive = Archive(folder)
     series = archive_series(archive, product, grid)
     digest = file_digests(archive.root)

@@ -1,4 +1,4 @@
-"""Which days of an archive are trained on, validated by and kept for a test."""
+"""The split of an archive's days into training, validation and test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radar.errors import IncompleteHistory
 from training.data.base import Part
 
 Days = dict[Part, list[str]]
-"""By part: days, as "2024-06-01", and stretches of them, first to last, as "2024-06-01/2024-06-30"."""
+"""By part: days, e.g. "2024-06-01", and stretches from first to last, e.g. "2024-06-01/2024-06-30"."""
 
 _STRETCH = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{4}-\d{2}-\d{2}))?")
 
@@ -20,28 +20,28 @@ _STRETCH = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{4}-\d{2}-\d{2}))?")
 def split_days(
     days: Sequence[date], named: Mapping[Part, Sequence[str] | None], shares: Mapping[Part, float], what: str
 ) -> Days:
-    """Every part as stretches of days that no day of another part lies between.
+    """Every part as stretches of days without a day of another part in between.
 
-    The days of a part are those named for it. Where none are named, the newest of the others are for the test, those
-    before them for the validation, and all the rest for training.
+    The days of a part are those named for it. Without named days, the newest of the others are for the test, those
+    before them for the validation, and the rest for training.
 
     Parameters
     ----------
     days : sequence of date
-        Of which there are frames, in order.
+        Days with frames, in order.
     named : mapping
-        By part; None for a part of which no days are named, an empty list for one without days.
+        Named days by part; None if no days are named, an empty list for a part without days.
     shares : mapping
-        Of all days, for the parts "validation" and "test"; a day at least where it is above 0.
+        Shares of all days for the parts "validation" and "test"; a share above 0 is at least one day.
     what : str
         The series, for errors.
 
     Raises
     ------
     ValueError
-        What is named is no day, or is in two parts.
+        A named text is not a day, or a day is in two parts.
     IncompleteHistory
-        No frames on the days that are named, or too few days.
+        The named days have no frames, or there are too few days.
     """
     part_of: dict[date, Part] = {}
     for part in get_args(Part):
@@ -69,7 +69,7 @@ def _stretches(part_of: Mapping[date, Part]) -> Days:
 
 
 def _named(days: Sequence[date], named: Sequence[str], part: str, what: str) -> Iterator[date]:
-    """The days of which there are frames among those named."""
+    """The named days that have frames."""
     for text in named:
         first, last = _ends(text, part)
         found = [day for day in days if first <= day <= last]
@@ -117,6 +117,6 @@ def days_in(days: Iterable[date], stretches: Iterable[str]) -> set[date]:
 
 
 def apart(times: Iterable[datetime], others: set[date], hours: float) -> list[datetime]:
-    """The times that are `hours`, up to 24, or more away from every one of the other days."""
+    """The times at a distance of at least `hours` (up to 24) from all of the other days."""
     margin = timedelta(hours=hours)
     return [time for time in times if not {(time - margin).date(), time.date(), (time + margin).date()} & others]

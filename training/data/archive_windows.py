@@ -1,4 +1,4 @@
-"""Windows of an archive's frames, drawn towards rain: what `fit` and a retraining learn from alike."""
+"""Windows of an archive's frames, drawn towards rain: the examples of both `fit` and retraining."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from radar.sequence import Float32, iso
 from training.data.crops import Corner, draw_corner
 
 _DRY_WEIGHT = 0.01
-"""Windows and pieces are drawn with odds by their wet fraction plus this."""
+"""Windows and pieces are drawn with a probability proportional to their wet fraction plus this."""
 _CANDIDATES = 8
 
 
 @dataclass(frozen=True, order=True)
 class Block:
-    """Consecutive frames of one series, both ends included; no window crosses from one to the next."""
+    """Consecutive frames of one series, both ends included; a window lies within one block."""
 
     first: datetime
     last: datetime
@@ -32,13 +32,13 @@ class Block:
     frames: int
 
     def time(self, frame: int) -> datetime:
-        """Of its frame of that number, from 0."""
+        """The time of the frame with that number, from 0."""
         return self.first + frame * ((self.last - self.first) / max(1, self.frames - 1))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How windows are cut.
+    """The form of windows.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Cut:
 
     @property
     def length(self) -> int:
-        """Frames of a window."""
+        """The number of frames of a window."""
         return self.input_length + self.leads
 
 
@@ -71,11 +71,11 @@ class Window:
     seed: tuple[int, ...]
 
     def entry(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The window as JSON values."""
         return {"block": iso(self.block.first), "product": self.block.product, "start": self.start}
 
     def read(self, archive: Archive) -> Float32:
-        """(T, h, w) in mm/h: a piece where it rains in the middle of what is to be forecast."""
+        """(T, h, w) in mm/h: a piece with rain in the middle frame of the forecast."""
         first, last = self.block.time(self.start), self.block.time(self.start + self.cut.length - 1)
         frames = archive.read(self.block.product, self.block.grid, first, last).rain_rate
         shape = frames.shape[1], frames.shape[2]
@@ -92,21 +92,21 @@ class Window:
 
 
 def _weight(piece: Float32) -> float:
-    """Next to nothing where nothing is known."""
+    """The weight of a piece; almost 0 without known pixels."""
     return float((piece > WET_FROM).mean()) + _DRY_WEIGHT if np.isfinite(piece).any() else 1e-9
 
 
 def draw_windows(
     archive: Archive, blocks: Sequence[Block], cut: Cut, count: int, seed: tuple[int, ...]
 ) -> list[Window]:
-    """At most `count` windows of all in `blocks`, in order of blocks and time; the same for the same seed.
+    """Draw at most `count` of all windows in `blocks`, in order of blocks and time; equal seeds give equal windows.
 
-    A window whose last frame to read, or whose every frame to forecast, has no known pixel is none.
+    A window needs a known pixel in its last input frame and in a frame to forecast.
 
     Raises
     ------
     IncompleteHistory
-        There is none with known pixels.
+        No window has known pixels.
     """
     tallies = _tallies(archive, blocks)
     places: list[tuple[Block, int]] = []
@@ -134,11 +134,11 @@ def draw_windows(
 
 
 Tally = tuple[Float32, npt.NDArray[np.bool_]]
-"""Of each frame of a block: its wet fraction, and whether it has a known pixel."""
+"""The wet fraction of each frame of a block, and whether it has a known pixel."""
 
 
 def _tallies(archive: Archive, blocks: Sequence[Block]) -> dict[Block, Tally]:
-    """By the archive's own tallies: no pixel is read."""
+    """The tallies of blocks, from the archive's own counts: no pixel is read."""
     found: dict[Block, Tally] = {}
     for pair in dict.fromkeys((block.product, block.grid) for block in blocks):
         own = [block for block in blocks if (block.product, block.grid) == pair]

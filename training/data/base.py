@@ -14,23 +14,23 @@ Part = Literal["train", "validation", "test"]
 class SequenceDataset(Protocol):
     """Sequences (input_length + leads, 1, H, W) in [0, 1]; NaN = missing.
 
-    One index gives one sequence, the same whoever asks and in whatever process.
+    An index always gives the same sequence, in every process.
     """
 
     @property
     def name(self) -> str:
-        """The data set's."""
+        """The data set's name."""
 
     @property
     def input_length(self) -> int:
-        """Frames that a network reads."""
+        """The number of frames that a network reads."""
 
     @property
     def leads(self) -> int:
-        """Frames that it forecasts."""
+        """The number of frames that it forecasts."""
 
     def __len__(self) -> int:
-        """How many sequences there are."""
+        """The number of sequences."""
 
     def __getitem__(self, index: int) -> Float32:
         """A sequence (T, 1, H, W).
@@ -38,7 +38,7 @@ class SequenceDataset(Protocol):
         Raises
         ------
         IndexError
-            There are not so many.
+            The index is beyond the data set.
         """
 
 
@@ -59,7 +59,7 @@ def required(path: Path, what: str) -> Path:
     Raises
     ------
     FileNotFoundError
-        It does not; `what` says what it is and where it comes from.
+        It does not exist; `what` describes it and its origin.
     """
     if not path.exists():
         raise FileNotFoundError(f"expected {path.name} in {path.parent}, got none; get {what} and put it there")
@@ -72,7 +72,7 @@ def checked(index: int, length: int) -> int:
     Raises
     ------
     IndexError
-        It is beyond the data set, which is how Python's loops know that it ends.
+        It is beyond the data set, which ends Python's loops over it.
     """
     if not -length <= index < length:
         raise IndexError(f"expected an index below {length}, got {index}")

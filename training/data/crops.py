@@ -1,4 +1,4 @@
-"""Where a crop of a frame is cut: drawn towards rain, and never where nothing is known if that can be helped."""
+"""The place of a crop of a frame: drawn towards rain, and away from areas without data if possible."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def draw_corner(
     candidates: int,
     draw: np.random.Generator,
 ) -> Corner:
-    """One of some corners, drawn with odds by their weights.
+    """One of several corners, drawn with probabilities proportional to their weights.
 
     Parameters
     ----------
     shape : tuple of int
         Rows and columns of the frame.
     size : tuple of int
-        Of the crop, which fits into the frame.
+        Rows and columns of the crop, which fits into the frame.
     weight : function
-        Of a corner, above 0: the wet fraction of its crop, for instance.
+        Returns the weight of a corner, above 0: the wet fraction of its crop, for instance.
     candidates : int
-        Corners that are drawn anywhere, of which one is kept.
+        The number of corners that are drawn anywhere; one of them is kept.
     """
     rows, columns = (edge - cut + 1 for edge, cut in zip(shape, size, strict=True))
     corners = [(int(draw.integers(rows)), int(draw.integers(columns))) for _ in range(candidates)]

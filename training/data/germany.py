@@ -36,21 +36,21 @@ def open_germany(
     ----------
     folder : Path
     part : "train", "validation" or "test"
-        2006 to 2014, 2015, and 2016 and 2017, unless `years` says otherwise.
+        2006 to 2014, 2015, and 2016 and 2017, unless `years` is given.
     protocol : "native" or "authors"
-        Frames as they are, 5 minutes apart, 5 to read and 12 to forecast; or those of the MS-RNN paper: every sixth
-        frame, 5 to read and 5 to forecast, the whole country resized to 124 x 124 pixels.
+        "native": unchanged frames, 5 minutes apart, 5 to read and 12 to forecast. "authors": the protocol of the MS-RNN
+        paper, with every sixth frame, 5 to read and 5 to forecast, the whole country resized to 124 x 124 pixels.
     input_length, leads : int
     years : sequence of int
     stride : int
-        Frames from the beginning of one sequence to that of the next; by default one after the other.
+        Frames from the beginning of one sequence to that of the next; by default sequences do not overlap.
 
     Raises
     ------
     FileNotFoundError
-        Nothing to read in `folder`.
+        `folder` holds no such files.
     UnreadableFile
-        A file that is none of these, or damaged, named.
+        A file has another format, or is damaged; the error names it.
     """
     if protocol not in ("native", "authors"):
         raise ValueError(f'expected the protocol "native" or "authors", got {protocol!r}')
@@ -72,7 +72,7 @@ def _on_step(time: datetime, step: timedelta) -> bool:
 
 
 def window_starts(times: Sequence[datetime], step: timedelta, length: int, stride: int) -> list[datetime]:
-    """First times of windows of `length` frames without a gap, each beginning `stride` frames after the last."""
+    """First times of windows of `length` frames without a gap; each begins `stride` frames after the previous one."""
     starts: list[datetime] = []
     k = 0
     while k + length <= len(times):
@@ -87,15 +87,15 @@ def window_starts(times: Sequence[datetime], step: timedelta, length: int, strid
 
 @dataclass(frozen=True, eq=False)
 class Germany:
-    """Windows of radar frames, read when they are asked for.
+    """Windows of radar frames, read on demand.
 
     Parameters
     ----------
     windows : tuple
-        Where each is read, and its first time.
+        The source of each window, and its first time.
     step : timedelta
     size : int or None
-        Frames are resized to so many rows and columns.
+        Rows and columns that frames are resized to.
     scaling : RainScaling
         mm/h to [0, 1].
     """
@@ -117,17 +117,17 @@ class Germany:
         return np.stack([resized(frame, self.size) if self.size else frame for frame in units])[:, None]
 
     def scaled(self, scaling: RainScaling) -> Germany:
-        """The same in the units of another scaling."""
+        """The same data set in the units of another scaling."""
         return replace(self, scaling=scaling)
 
     def rain_rate(self, index: int) -> Float32:
-        """The same frames (T, H, W) in mm/h and as they were measured."""
+        """The same frames (T, H, W) in mm/h, unscaled."""
         source, start = self.windows[checked(index, len(self))]
         return source.rain_rate([start + k * self.step for k in range(self.input_length + self.leads)])
 
 
 def resized(frame: Float32, size: int) -> Float32:
-    """A frame (H, W) in size x size pixels, bilinearly; NaN where more than half of a pixel's weight is missing."""
+    """A frame (H, W) resized to size x size pixels, bilinearly; NaN where more than half of a weight is missing."""
     known = np.isfinite(frame)
     shape = (size, size)
     total = cv2.resize(np.where(known, frame, np.float32(0)), shape, interpolation=cv2.INTER_LINEAR)

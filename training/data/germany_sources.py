@@ -25,19 +25,19 @@ class RadarSource(Protocol):
     """Frames of one product on one grid."""
 
     def times(self) -> Sequence[datetime]:
-        """Of all frames, UTC, in order."""
+        """The times of all frames, UTC, in order."""
 
     def rain_rate(self, times: Sequence[datetime]) -> Float32:
         """The frames at these times, (T, H, W) in mm/h, NaN = no data."""
 
 
 def open_sources(folder: Path) -> list[RadarSource]:
-    """What `folder` holds: an archive, or else sequence files and DWD's files of one frame, wherever they lie in it.
+    """The sources in `folder`: an archive, or else sequence files and DWD's single-frame files at any depth.
 
     Raises
     ------
     FileNotFoundError
-        It holds none of these.
+        The folder holds none of these.
     """
     if pairs := Archive(folder).products():
         return [ArchivedFrames(folder, product, grid) for product, grid in pairs]
@@ -61,7 +61,7 @@ def open_sources(folder: Path) -> list[RadarSource]:
 
 @dataclass(frozen=True)
 class SequenceFile:
-    """A NetCDF or RYDL file that holds many frames."""
+    """A NetCDF or RYDL file with many frames."""
 
     path: Path
 
@@ -92,14 +92,14 @@ class SingleFiles:
         Raises
         ------
         ValueError
-            A file holds another time than its name says.
+            A file's time differs from the one in its name.
         """
         frames = []
         for time in times:
             path = self.files[time]
             sequence = open_sequence([path], observations_only=True)
             if list(sequence.valid_times) != [time]:
-                raise ValueError(f"expected {time:%Y-%m-%dT%H:%MZ} in {path.name}, got another time; get it anew")
+                raise ValueError(f"expected {time:%Y-%m-%dT%H:%MZ} in {path.name}, got another time; download it again")
             frames.append(sequence.rain_rate[0])
         return np.stack(frames)
 

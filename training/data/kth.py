@@ -32,7 +32,7 @@ def open_kth(
 
     `folder` holds the published videos (personNN_ACTION_dN_uncomp.avi) or a folder of pictures for each, at any depth.
     Frames are resized to `size` x `size` pixels, 88 as in the MS-RNN paper; sequences begin every `stride` frames, by
-    default one after the other. `actions`, if any are given, are the only ones: ("running",).
+    default without overlap. `actions`, if given, selects actions: ("running",).
     """
     stride = stride or input_length + leads
     if min(input_length, leads, size, stride) < 1:
@@ -51,7 +51,7 @@ def open_kth(
 
 
 def _clip(path: Path, persons: range, actions: tuple[str, ...]) -> tuple[Path, int] | None:
-    """A video or folder and its number of frames, if it is one of these persons and actions."""
+    """A video or folder and its number of frames, if it shows one of these persons and actions."""
     match = _PERSON.match(path.name)
     if match is None or int(match[1]) not in persons or (actions and match[2] not in actions):
         return None
@@ -61,7 +61,9 @@ def _clip(path: Path, persons: range, actions: tuple[str, ...]) -> tuple[Path, i
     frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
     video.release()
     if frames < 1:
-        raise ValueError(f"expected a video in {path.name}, got none that can be read; get it anew, or give its frames")
+        raise ValueError(
+            f"expected a video in {path.name}, got none that can be read; download it again, or give its frames"
+        )
     return path, frames
 
 
@@ -71,7 +73,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, eq=False)
 class Kth:
-    """Where sequences begin; frames are read when they are asked for."""
+    """Sequences of frames, which are read on demand."""
 
     starts: tuple[tuple[Path, int], ...]
     input_length: int
@@ -88,7 +90,7 @@ class Kth:
         Raises
         ------
         ValueError
-            A frame cannot be read, named.
+            A frame cannot be read; the error names it.
         """
         path, start = self.starts[checked(index, len(self))]
         length = self.input_length + self.leads
@@ -114,5 +116,5 @@ def _from_video(path: Path, start: int, length: int) -> list[np.ndarray]:
 
 def _grey(frame: np.ndarray | None, label: str) -> np.ndarray:
     if frame is None:
-        raise ValueError(f"expected a picture in {label}, got none that can be read; get it anew")
+        raise ValueError(f"expected a picture in {label}, got none that can be read; download it again")
     return frame

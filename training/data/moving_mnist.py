@@ -20,7 +20,7 @@ TRAINING_IMAGES = "train-images-idx3-ubyte"
 PUBLISHED_TEST = "mnist_test_seq.npy"
 _SEQUENCES = 10_000
 _SPEEDS = (2.0, 5.0)
-"""Pixels per frame, between which a digit's is drawn."""
+"""The least and largest speed of a digit, in pixels per frame."""
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 
 
@@ -38,7 +38,7 @@ def open_moving_mnist(
 ) -> SequenceDataset:
     """Generate sequences from the MNIST training images, or open the 10,000 published ones for testing.
 
-    Training takes the first five sixths of the images, validation and a generated test the rest.
+    Training uses the first five sixths of the images, validation and a generated test the rest.
     """
     if part == "test" and test == "published":
         path = required(folder / PUBLISHED_TEST, "the Moving MNIST test set of the University of Toronto")
@@ -65,14 +65,14 @@ def read_idx_images(path: Path) -> Bytes:
     Raises
     ------
     ValueError
-        The file is none, or damaged.
+        The file is not an IDX file, or damaged.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
-        raise ValueError(f"expected gzip in {path.name}, got something else; get it anew") from error
+        raise ValueError(f"expected gzip in {path.name}, got something else; download it again") from error
     if len(content) < 16 or content[:4] != b"\0\0\x08\x03":
-        raise ValueError(f"expected IDX images of bytes in {path.name}, got something else; get it anew")
+        raise ValueError(f"expected IDX images of bytes in {path.name}, got something else; download it again")
     count, rows, columns = struct.unpack(">3I", content[4:16])
     if len(content) != 16 + count * rows * columns:
         raise ValueError(f"expected {count} images of {rows}x{columns} in {path.name}, got {len(content)} bytes in all")
@@ -81,7 +81,7 @@ def read_idx_images(path: Path) -> Bytes:
 
 @dataclass(frozen=True, eq=False)
 class MovingMnist:
-    """Sequences drawn as they are asked for; the index and the seed decide all."""
+    """Sequences drawn on demand; index and seed determine them."""
 
     images: Bytes
     input_length: int
@@ -96,7 +96,7 @@ class MovingMnist:
         return self.sequences
 
     def __getitem__(self, index: int) -> Float32:
-        """(T, 1, size, size); where digits meet, the brighter one shows."""
+        """(T, 1, size, size); where digits overlap, the brighter one is shown."""
         draw = np.random.default_rng((*self.seed, checked(index, len(self))))
         frames = np.zeros((self.input_length + self.leads, 1, self.size, self.size), np.float32)
         for _ in range(self.digits):
@@ -120,7 +120,7 @@ class MovingMnist:
 
 
 class PublishedMovingMnist:
-    """The published test sequences, (20, N, 64, 64) bytes, of which only what is asked for is read."""
+    """The published test sequences, (20, N, 64, 64) bytes, each read on demand."""
 
     name = "moving-mnist"
 
@@ -128,7 +128,9 @@ class PublishedMovingMnist:
         try:
             shape, kind = (array := np.load(path, mmap_mode="r")).shape, array.dtype
         except ValueError as error:
-            raise ValueError(f"expected an array of bytes in {path.name}, got something else; get it anew") from error
+            raise ValueError(
+                f"expected an array of bytes in {path.name}, got something else; download it again"
+            ) from error
         if len(shape) != 4 or kind != np.uint8 or shape[0] < input_length + leads:
             raise ValueError(f"expected bytes ({input_length + leads}, N, 64, 64) in {path.name}, got {kind} {shape}")
         self.path, self.input_length, self.leads, self._length = path, input_length, leads, shape[1]

@@ -1,4 +1,4 @@
-"""Options of a data set, as a configuration gives them, against what its function takes."""
+"""Checks of a configuration's options of a data set against the parameters of its function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "tr
 
 
 def check_options(name: str, opener: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Raise ValueError for an option that a data set does not have, or of another type; with the nearest name."""
+    """Raise ValueError for an unknown option (with the nearest name) or one of another type."""
     known = [option for option in signature(opener).parameters if option not in ("folder", "part")]
     if unknown := sorted(set(options) - set(known)):
         near = get_close_matches(unknown[0], known, n=1)

@@ -25,9 +25,9 @@ def open_taxibj(
 ) -> SequenceDataset:
     """Sequences of consecutive half hours of whole days, in units of the training part's range.
 
-    The last four weeks are for testing, and by the paper's protocol for validation too. `flow` is 0 for the taxis that
-    enter a cell, which the MS-RNN paper forecasts, or 1 for those that leave it. What exceeds the training part's range
-    is clipped.
+    The last four weeks are for testing, and by the paper's protocol also for validation. `flow` is 0 for the taxis that
+    enter a cell, which the MS-RNN paper forecasts, or 1 for those that leave it. Values beyond the training part's
+    range are clipped.
     """
     if flow not in (0, 1) or min(input_length, leads, test_frames) < 1:
         raise ValueError("expected flow 0 or 1, and input_length, leads and test_frames of 1 or more")
@@ -71,7 +71,7 @@ def _time(stamp: bytes) -> datetime:
 
 
 def _whole_days(values: Float32, times: list[datetime]) -> tuple[Float32, list[datetime]]:
-    """Without days that lack a half hour."""
+    """The frames without those of incomplete days."""
     days: dict[object, int] = {}
     for time in times:
         days[time.date()] = days.get(time.date(), 0) + 1
@@ -81,7 +81,7 @@ def _whole_days(values: Float32, times: list[datetime]) -> tuple[Float32, list[d
 
 @dataclass(frozen=True, eq=False)
 class TaxiBJ:
-    """Frames (N, H, W) in [0, 1], and where sequences without a gap begin."""
+    """Frames (N, H, W) in [0, 1], and the beginnings of sequences without a gap."""
 
     frames: Float32
     starts: npt.NDArray[np.int64]
@@ -91,7 +91,7 @@ class TaxiBJ:
 
     @classmethod
     def of(cls, frames: Float32, times: list[datetime], input_length: int, leads: int) -> TaxiBJ:
-        """From frames and their times, in order."""
+        """The data set of frames and their times, in order."""
         length = input_length + leads
         starts = [k for k in range(len(times) - length + 1) if times[k + length - 1] - times[k] == (length - 1) * _STEP]
         return cls(frames, np.array(starts, np.int64), input_length, leads)

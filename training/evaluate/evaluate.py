@@ -1,4 +1,4 @@
-"""Scores of forecasters on whole events, all of them on the same pixels."""
+"""Scores of forecasters on whole events, all on the same pixels."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from training.evaluate.table import FSS_KM, THRESHOLDS, ScoreRow, mean_scores
 
 Result = TypeVar("Result")
 Seen = Mapping[str, str]
-"""By forecaster, what `training.evaluate.seen.seen_before` says of an event."""
+"""The result of `training.evaluate.seen.seen_before` for an event, by forecaster."""
 
 
 def models_and_events(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Tell models (.onnx files, checkpoints, model repositories) from events (other files, folders of .nc files).
+    """Separate models (.onnx files, checkpoints, model repositories) from events (other files, folders of .nc files).
 
     Raises
     ------
     UnreadableFile
-        A path that is neither.
+        A path is neither.
     """
     models: list[Path] = []
     events: list[Path] = []
@@ -59,12 +59,12 @@ def _existing(path: Path) -> Path:
 
 
 def model_files(paths: Iterable[Path]) -> list[Path]:
-    """The files of models: .onnx files and checkpoints as they are, the champions of model repositories."""
+    """The files of models: .onnx files and checkpoints themselves, and the champions of model repositories."""
     return [found for path in paths for found in (champions(path).values() if path.is_dir() else [path])]
 
 
 def open_forecasters(paths: Iterable[Path], lead_minutes: int | None = None) -> list[Forecaster]:
-    """The models of `model_files`, on the CPU; a checkpoint, whose card is not made yet, as far as `lead_minutes`."""
+    """The models of `model_files`, on the CPU; `lead_minutes` bounds a checkpoint, which has no card yet."""
     return [
         _from_checkpoint(path, lead_minutes) if path.suffix == ".pt" else load_forecaster(path, "cpu")
         for path in model_files(paths)
@@ -93,17 +93,17 @@ def evaluate_events(
     variable: str | None = None,
     learnt: Sequence[Learnt] = (),
 ) -> list[EventScores]:
-    """Forecast from every `stride`-th start of each event and compare with what came.
+    """Forecast from every `stride`-th start of each event and compare with the observations.
 
-    Only pixels count that are observed and that every one of the forecasters forecasts. Leads that an event is too
-    short for are left out; so are, with a line that says so, events that are too short for any and, event by
-    event, models that were made for other pixels or another timestep. `learnt` says of the first forecasters what they
-    have learnt from, so that results can be marked; of others it is unknown, but for baselines, which learn nothing.
+    Only pixels count that are observed and forecast by every forecaster. Leads beyond the end of an event are left out.
+    Events that are too short for any lead, and per event models for other pixels or another timestep, are left out with
+    a message. `learnt` lists the training data of the first forecasters, by which results are marked. For other models
+    it is unknown; baselines learn nothing.
 
     Raises
     ------
     InvalidRequest
-        No forecasters, or nothing that could be scored.
+        There are no forecasters, or nothing can be scored.
     """
     measure = Measure(tuple(thresholds), tuple(fss_km))
 
@@ -120,7 +120,7 @@ def over_events(
     learnt: Sequence[Learnt],
     variable: str | None,
 ) -> list[Result]:
-    """What `score` says of the forecasters that fit each event."""
+    """The results of `score` for the forecasters that fit each event."""
     named = dict(zip(distinct_names(forecasters), forecasters, strict=True))
     sources: dict[str, Learnt] = {name: () if is_baseline(one) else None for name, one in named.items()}
     sources |= dict(zip(named, learnt, strict=False))
@@ -144,7 +144,7 @@ def over_events(
 
 
 def record(models: Iterable[Path], scores: Sequence[ScoreRow]) -> None:
-    """Put the mean scores of all methods into the manifest of every champion among `models` that was scored."""
+    """Write the mean scores of all methods to the manifest of every scored champion among `models`."""
     means = mean_scores(scores)
     scored = {score.model for score in scores}
     for repository in (path for path in models if path.is_dir()):
@@ -154,7 +154,7 @@ def record(models: Iterable[Path], scores: Sequence[ScoreRow]) -> None:
 
 
 def distinct_names(forecasters: Sequence[Forecaster]) -> list[str]:
-    """Names of forecasters; where some are equal, with their versions, and where those are, too, with numbers."""
+    """Names of forecasters; equal ones get their versions, and if those are equal too, numbers."""
     names = [forecaster.name for forecaster in forecasters]
     cards = [getattr(forecaster, "card", None) for forecaster in forecasters]
     if len(set(names)) < len(names):
@@ -164,7 +164,7 @@ def distinct_names(forecasters: Sequence[Forecaster]) -> list[str]:
 
 
 def _fitting(named: dict[str, Forecaster], event: str, sequence: FrameSequence) -> dict[str, Forecaster]:
-    """The forecasters that were made for such frames."""
+    """The forecasters that fit the frames."""
     fitting = {}
     for name, forecaster in named.items():
         try:

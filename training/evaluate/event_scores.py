@@ -19,11 +19,11 @@ from training.evaluate.seen import UNSEEN
 from training.evaluate.table import ScoreRow
 
 _SHOWN = 4
-"""How many frames of a forecast a picture has."""
+"""The number of frames of a forecast in a picture."""
 
 
 def shown_leads(lead_minutes: Sequence[int]) -> tuple[int, ...]:
-    """The few lead times, evenly spaced, that pictures show."""
+    """The few, evenly spaced lead times in pictures."""
     count = len(lead_minutes)
     return tuple(lead_minutes[number - 1] for number in sorted({-(-count * k // _SHOWN) for k in range(1, _SHOWN + 1)}))
 
@@ -40,7 +40,7 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class EventScores:
-    """What an event says of its forecasters.
+    """The scores of forecasters on one event.
 
     Parameters
     ----------
@@ -51,20 +51,20 @@ class EventScores:
     lead_minutes : tuple of int
     measure : Measure
     block : int
-        Consecutive starts that are resampled together.
+        The number of consecutive starts that are resampled together.
     methods : mapping
-        How each forecaster's probabilities were made.
+        The method of each forecaster's probabilities.
     sums : mapping
-        (starts, leads, sums) as `measure` has them, of each forecaster.
+        (starts, leads, sums), laid out by `measure`, of each forecaster.
     spectra : mapping
-        For each lead, of each forecaster.
+        Spectra for each lead, of each forecaster.
     observed_spectra : list of SpectrumSum
     reliability : mapping
-        For each lead and threshold, of each forecaster.
+        Sums for each lead and threshold, of each forecaster.
     strip : Strip
         The start with the most rain.
     seen : mapping
-        Whether a forecaster has learnt from the event, and how that is known; "no" where it is left out.
+        Whether a forecaster has learnt from the event, and how that is known; "no" if it is missing here.
     """
 
     event: str
@@ -86,7 +86,7 @@ class EventScores:
         return {name: sample(sums, self.measure, self.block) for name, sums in self.sums.items()}
 
     def rows(self, sampled: Mapping[str, Sampled] | None = None) -> list[ScoreRow]:
-        """One `ScoreRow` for each forecaster, lead and threshold; `sampled` where that is there already."""
+        """One `ScoreRow` for each forecaster, lead and threshold; `sampled` may hold the computed scores."""
         scores = self.sampled() if sampled is None else sampled
         return [row for name, one in scores.items() for row in _rows(self, name, one)]
 

@@ -16,7 +16,7 @@ Method = Literal["model", "ensemble", "neighbourhood"]
 
 
 def method_of(forecaster: Forecaster) -> Method:
-    """How the probabilities of a forecaster are made."""
+    """The method of a forecaster's probabilities."""
     if isinstance(forecaster, ProbabilityForecaster):
         return "model"
     return "ensemble" if isinstance(forecaster, EnsembleForecaster) else "neighbourhood"
@@ -24,16 +24,16 @@ def method_of(forecaster: Forecaster) -> Method:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """All that a forecaster says of one start.
+    """All output of a forecaster for one start.
 
     Parameters
     ----------
     rain_rate : float32 (steps, H, W)
         mm/h.
     members : float32 (M, steps, H, W) or None
-        mm/h, of an ensemble.
+        mm/h, members of an ensemble.
     stated : float32 (thresholds, steps, H, W) or None
-        Probabilities that the forecaster says itself.
+        The forecaster's own probabilities.
     """
 
     rain_rate: Float32
@@ -41,7 +41,7 @@ class Forecast:
     stated: Float32 | None
 
     def ensemble(self, lead: int) -> Float32 | None:
-        """The members (M, H, W) of a lead, counted from 0, if there are any."""
+        """The members (M, H, W) of a lead, counted from 0; None without members."""
         return None if self.members is None else self.members[:, lead]
 
     def probabilities(self, lead: int, thresholds: Sequence[float], minutes: int, pixel_km: float) -> list[Float32]:
@@ -55,7 +55,7 @@ class Forecast:
 
 
 def ask(forecaster: Forecaster, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Forecast:
-    """Everything that a forecaster has to say."""
+    """The full output of a forecaster."""
     return Forecast(
         rain_rate=forecaster.forecast(history, steps).rain_rate,
         members=forecaster.ensemble(history, steps) if isinstance(forecaster, EnsembleForecaster) else None,
@@ -68,6 +68,6 @@ def ask(forecaster: Forecaster, history: FrameSequence, steps: int, thresholds: 
 
 
 def _share(members: Float32, threshold: float) -> Float32:
-    """The share of the members (M, H, W) that reach a threshold; NaN where any is."""
+    """The share of the members (M, H, W) that reach a threshold; NaN where any member is NaN."""
     known = np.isfinite(members).all(axis=0)
     return np.where(known, (members >= threshold).mean(axis=0, dtype=np.float32), np.float32(np.nan))

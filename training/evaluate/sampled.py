@@ -1,4 +1,4 @@
-"""Every score of an evaluation, of all starts and of resampled ones."""
+"""Every score of an evaluation, from all starts and from resampled ones."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from radar.scores.measure import Measure
 from radar.scores.pixels import Float64, ratio
 
 Scores = Mapping[str, Float64]
-"""Scores by name, (..., thresholds) each: `Measure.read_all`."""
+"""Scores by name, (..., thresholds) each, from `Measure.read_all`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Scores of one forecaster on one event, and the same of resampled starts.
+    """Scores of one forecaster on one event, from all starts and from resampled ones.
 
     Parameters
     ----------
     scores : (leads, thresholds) each
-        Of all starts.
+        Scores of all starts.
     samples : (resamples, leads, thresholds) each
-        From `radar.scores.bootstrap`; no resamples where there are too few starts.
+        Scores of resamples from `radar.scores.bootstrap`; there are none with too few starts.
     blocks : float
-        Of consecutive starts that a resample is drawn of.
+        The number of blocks of consecutive starts.
     """
 
     scores: Scores
@@ -35,7 +35,7 @@ class Sampled:
     blocks: float
 
     def intervals(self) -> dict[str, Interval]:
-        """95 % of each score, by lead and threshold."""
+        """The 95 % interval of each score, by lead and threshold."""
         return {name: _bounded(values, self.samples[name], self.blocks) for name, values in self.scores.items()}
 
     def over_leads(self) -> Sampled:
@@ -73,6 +73,6 @@ def _bounded(values: Float64, samples: Float64, blocks: float) -> Interval:
 
 
 def _mean(values: Float64, defined: npt.NDArray[np.bool_]) -> Float64:
-    """The mean over leads (..., leads, thresholds) where `defined` (leads, thresholds); NaN where it nowhere is."""
+    """The mean over leads (..., leads, thresholds) where `defined` (leads, thresholds); NaN if no lead is defined."""
     total = np.where(defined, values, 0.0).sum(axis=-2)
     return ratio(total, np.broadcast_to(defined.sum(axis=-2, dtype=np.float64), total.shape))

@@ -1,4 +1,4 @@
-"""Forecast from every start of an event and add up what the scores need."""
+"""Forecasts from every start of an event, and the sums for their scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.fit.examples import window_starts
 
 
 class _Tally:
-    """What is added up of one forecaster, lead by lead."""
+    """The sums of one forecaster, lead by lead."""
 
     def __init__(self, sequence: FrameSequence, steps: int, measure: Measure) -> None:
         self._grid, self._minutes, self._measure = sequence.grid, sequence.timestep_minutes, measure
@@ -33,7 +33,7 @@ class _Tally:
         self.reliability = [[no_reliability()] * len(measure.thresholds) for _ in range(steps)]
 
     def add(self, forecast: Forecast, truths: list[Field]) -> None:
-        """Add one start, on the pixels that `truths` know."""
+        """Add one start, on the known pixels of `truths`."""
         self.starts.append(np.stack([self._frame(forecast, lead, truth) for lead, truth in enumerate(truths)]))
 
     def _frame(self, forecast: Forecast, lead: int, truth: Field) -> Float64:
@@ -60,7 +60,7 @@ def score_event(
     Raises
     ------
     InvalidRequest, IncompleteHistory
-        As `window_of` says.
+        As in `window_of`.
     """
     length, steps = window_of(forecasters, sequence, lead_minutes)
     starts = window_starts(sequence, length + steps, stride)
@@ -93,14 +93,14 @@ def score_event(
 
 
 def window_of(forecasters: Mapping[str, Forecaster], sequence: FrameSequence, lead_minutes: int) -> tuple[int, int]:
-    """How many frames the forecasters read, and how many steps ahead the event lets them be scored.
+    """The number of frames that the forecasters read, and the number of steps that the event can score.
 
     Raises
     ------
     InvalidRequest
-        No multiple of the event's timestep.
+        The lead time is not a multiple of the event's timestep.
     IncompleteHistory
-        Too few frames for a single forecast.
+        The event has too few frames for a single forecast.
     """
     length = max(forecaster.input_length for forecaster in forecasters.values())
     steps = min(steps_to(lead_minutes, sequence.timestep_minutes), len(sequence) - length)
@@ -123,13 +123,13 @@ def part(sequence: FrameSequence, start: int, count: int) -> FrameSequence:
 
 
 def _rainiest(sequence: FrameSequence, starts: range, length: int, steps: int) -> int:
-    """The start whose forecast has most rain to forecast."""
+    """The start with the most observed rain in its lead times."""
     amounts = [float(np.nansum(frame)) for frame in sequence.rain_rate]
     return max(starts, key=lambda start: sum(amounts[start + length : start + length + steps]))
 
 
 def _strip(past: FrameSequence, observed: Float32, forecasts: Mapping[str, Forecast]) -> Strip:
-    """Copies of a few frames, evenly spaced, so that the others can go."""
+    """Copies of a few evenly spaced frames, so that the others can be freed."""
     minutes = [past.timestep_minutes * step for step in range(1, len(observed) + 1)]
     shown = shown_leads(minutes)
     leads = [minutes.index(lead) for lead in shown]
@@ -142,7 +142,7 @@ def _strip(past: FrameSequence, observed: Float32, forecasts: Mapping[str, Forec
 
 
 def _common(observed: Float32, forecasts: Mapping[str, Forecast]) -> list[Float32]:
-    """Observed frames (H, W), NaN where one of the forecasts is."""
-    said = (forecast.rain_rate for forecast in forecasts.values())
-    known = np.isfinite(observed) & np.logical_and.reduce([np.isfinite(rain_rate) for rain_rate in said])
+    """Observed frames (H, W), NaN where one of the forecasts is NaN."""
+    rates = (forecast.rain_rate for forecast in forecasts.values())
+    known = np.isfinite(observed) & np.logical_and.reduce([np.isfinite(rain_rate) for rain_rate in rates])
     return list(np.where(known, observed, np.float32(np.nan)))

@@ -1,4 +1,4 @@
-"""Events that a model has seen in training, and how that is known; needs no torch."""
+"""Events that a model has seen in training, and how that is known; torch is not needed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from radar.sequence import FrameSequence
 
 Learnt = Sequence[Mapping[str, Any]] | None
-"""Records of what was learnt from (`training.fit.events.Event.record`); None where nobody knows."""
+"""Records of the training data (`training.fit.events.Event.record`); None if it is unknown."""
 UNSEEN, UNKNOWN = "no", "unknown"
 PARTS = {"train": "trained on it", "validation": "chosen by it"}
-"""What a model did with an event, by its part."""
+"""The use of an event, by its part."""
 
 
 def seen_before(learnt: Learnt, path: Path, sequence: FrameSequence) -> str:
-    """Whether an event was learnt from, and how that is known.
+    """Whether a model has learnt from an event, and how that is known.
 
     Returns
     -------
     str
-        "no", "unknown", or as "trained on it (same file)": by the digest of its file; "(same product and time)"; or
-        "(same name)", where nothing better is recorded. Having been trained on counts before chosen by. Of a published
-        data set nobody knows which weather it holds: what is not found then is unknown.
+        "no", "unknown", or e.g. "trained on it (same file)": by the digest of its file; "(same product and time)"; or
+        "(same name)", if nothing better is recorded. "trained on it" takes precedence over "chosen by it". The weather
+        in a published data set is not recorded: an event that is not found then is unknown.
     """
     if learnt is None:
         return UNKNOWN
@@ -59,22 +59,22 @@ def _overlap(record: Mapping[str, Any], times: Sequence[datetime]) -> bool:
 
 
 def is_seen(seen: str) -> bool:
-    """Whether it is known that an event was learnt from."""
+    """Whether a model is known to have learnt from an event."""
     return seen not in (UNSEEN, UNKNOWN)
 
 
 def marked(model: str, seen: str) -> str:
-    """A model's name in a table; with a dagger where it has seen the event."""
+    """A model's name in a table, with a dagger if it has seen the event."""
     return f"{model} †" if is_seen(seen) else model
 
 
 def remarks(seen: Mapping[str, str]) -> list[str]:
-    """What is to be said of the models of an event, by their names: who has seen it, and of whom nobody knows."""
+    """Remarks on the models of an event, by name: those that have seen it, and those of which this is unknown."""
     lines = [f"† {model} has seen this event: {how}" for model, how in seen.items() if is_seen(how)]
     unknown = [model for model, how in seen.items() if how == UNKNOWN]
     return lines + ([f"It is not recorded whether these have seen this event: {', '.join(unknown)}"] if unknown else [])
 
 
 def seen_of(rows: Iterable[Any]) -> dict[str, str]:
-    """By model, of rows that have `model` and `seen`."""
+    """The `seen` of each model, from rows that have `model` and `seen`."""
     return {row.model: row.seen for row in rows}

@@ -1,4 +1,4 @@
-"""One row for each score of an evaluation, as JSON and as tables to read."""
+"""Rows of scores of an evaluation, as JSON and as Markdown tables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from training.evaluate.markdown import cell, markdown_table
 from training.evaluate.seen import UNSEEN, marked, remarks, seen_of
 
 THRESHOLDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""mm/h, unless asked otherwise."""
+"""Default thresholds in mm/h."""
 FSS_KM = (10.0, 1.0, 5.0, 20.0)
-"""Widths of FSS neighbourhoods unless asked otherwise; the main one, about that of a shower, first."""
+"""Default widths of FSS neighbourhoods; the main one, about that of a shower, first."""
 ENDS = ("low", "high")
 _FIRST = ("csi", "fss", "mae", "bias", "rmse", "pod", "far")
 """The order of columns; others follow."""
@@ -31,17 +31,17 @@ class ScoreRow:
     model, event : str
     lead_minutes : int
     threshold : float
-        mm/h; scores that have one are for rain at or above it, all others are the same for every threshold.
+        mm/h; scores with a threshold are for rain at or above it, all others are the same for every threshold.
     scores : mapping of str to float
-        By the names of `radar.scores.table`; those of neighbourhoods are of `fss_km`, and of every width as "fss_5km".
+        By the names of `radar.scores.table`; those of neighbourhoods at `fss_km`, and at every width as "fss_5km".
     fss_km : float
     probability : str
-        How the probabilities of the Brier score were made ("neighbourhood": from the deterministic forecast,
+        The method of the Brier score's probabilities ("neighbourhood": from the deterministic forecast,
         `radar.extrapolation.neighbourhood`; "ensemble": members that reach the threshold; "model": its own).
     starts, pixels : int
-        How many forecasts, and pixels of them all together, were compared: equal for all models of an event.
+        The number of compared forecasts, and of all their pixels: equal for all models of an event.
     intervals : mapping
-        Low and high of 95 % for `scores` (`radar.scores.bootstrap`); NaN where too few starts do not tell.
+        Bounds of the 95 % intervals of `scores` (`radar.scores.bootstrap`); NaN with too few starts.
     seen : str
         Whether the model has learnt from the event: `training.evaluate.seen.seen_before`.
     """
@@ -125,6 +125,6 @@ def _means(group: Sequence[ScoreRow]) -> str:
 
 
 def _mean(rows: Iterable[ScoreRow], name: str) -> float:
-    """Over the rows where the score is defined; NaN where it nowhere is."""
+    """The mean over the rows where the score is defined; NaN if no row has it."""
     defined = [value for row in rows if not math.isnan(value := row.scores[name])]
     return sum(defined) / len(defined) if defined else math.nan

@@ -1,4 +1,4 @@
-"""From a trained network to a version in a model repository: graph, card and proof.
+"""Export of a trained network as a version in a model repository: graph, card and checks.
 
-training/promote decides which version serves.
+training/promote decides which version is served.
 """

@@ -1,4 +1,4 @@
-"""The card of a trained network: what it is, how far it forecasts, and what it was made from."""
+"""The card of a trained network: its properties, its longest lead time, and its training data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.config.config import FitConfig
 from training.export.environment import code_commit, environment
 
 TOLERANCES = {"cpu": 1e-5, "cuda": 1e-4}
-"""By provider, in network units, of which 1e-2 are 0.7 dB."""
+"""Tolerances by provider, in network units, of which 1e-2 are 0.7 dB."""
 
 
 LOG_ODDS_TOLERANCES = {"cpu": 1e-3, "cuda": 1e-2}
@@ -24,18 +24,18 @@ LOG_ODDS_TOLERANCES = {"cpu": 1e-3, "cuda": 1e-2}
 
 @dataclass(frozen=True)
 class Origin:
-    """What a card says of where weights came from, beyond their configuration.
+    """The origin of weights in a card, beyond their configuration.
 
     Parameters
     ----------
     parent : str, optional
-        As "name/version".
+        "name/version".
     data : tuple of DataSource
         The data of the parent, and of an archive.
     data_sha256 : str
-        Digest of the data manifest; by default that of the events that the checkpoint tells of.
+        Digest of the data manifest; by default that of the events in the checkpoint.
     records : tuple of dict
-        What was learnt from, for the manifest, by which `evaluate` knows it again; likewise.
+        Records of the training data for the manifest, by which `evaluate` recognises it; by default likewise.
     """
 
     parent: str | None = None
@@ -56,7 +56,7 @@ def make_card(
     origin: Origin = NEW,
     longest_lead_minutes: int | None = None,
 ) -> ModelCard:
-    """The card of a trained network; ValueError where the longest lead is no multiple of its timestep."""
+    """The card of a trained network; raises ValueError if the longest lead is not a multiple of its timestep."""
     framing = config.framing
     sources = _sources(config, origin)
     return ModelCard(
@@ -98,7 +98,7 @@ def _dressing(network: Network) -> Dressing | None:
 
 
 def trained_minutes(config: FitConfig) -> int:
-    """The longest lead time that was trained for."""
+    """The longest lead time of the training."""
     return config.leads * config.framing.timestep_minutes
 
 
@@ -114,7 +114,7 @@ def _longest(config: FitConfig, asked: int | None) -> int:
 
 
 def described(config: FitConfig, sources: Sequence[DataSource]) -> str:
-    """What nobody wrote a description for, in a sentence."""
+    """A default description in one sentence."""
     kind = "multi-scale " if any(config.network.scales) else ""
     learnt = ", ".join(source.name for source in sources) or "data that its files do not name"
     return (
@@ -124,7 +124,7 @@ def described(config: FitConfig, sources: Sequence[DataSource]) -> str:
 
 
 def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
-    """Whose data is in the weights: those of the configuration's events, after those of the parent."""
+    """The sources of the data in the weights: those of the parent, then those of the configuration's events."""
     owners = [OWNERS[key] for key in OWNERS if any(name.startswith(key) for name in config.data.train)]
     if config.data.synthetic:
         owners.append(SYNTHETIC)
@@ -135,7 +135,7 @@ def _sources(config: FitConfig, origin: Origin) -> tuple[DataSource, ...]:
 
 
 def owners_of(series: Iterable[tuple[str, str]]) -> tuple[DataSource, ...]:
-    """Whose frames an archive holds, as far as their products tell; by product and what else it is called."""
+    """The sources of an archive's frames, as far as their products are known; given as product and name."""
     unknown = {"owner": "as the archive's operator knows", "licence": "as its owner says"}
     sources = [
         DataSource(name=owner.data, owner=owner.owner, licence=owner.licence)

@@ -12,7 +12,7 @@ _PACKAGES = ("torch", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy")
 
 
 def code_commit() -> str:
-    """The code's commit: as git knows it, else RAINCELL_COMMIT, which the images carry; empty if nobody knows."""
+    """The code's commit: from git, else from RAINCELL_COMMIT, which the images set; empty if unknown."""
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty"],  # noqa: S607
@@ -27,7 +27,7 @@ def code_commit() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Versions by name: python, and the packages that are installed of those that train and export."""
+    """Versions by name: python, and the installed packages that train and export."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

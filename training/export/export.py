@@ -1,4 +1,4 @@
-"""From a checkpoint to one self-describing ONNX file in a model repository."""
+"""Export of a checkpoint as one self-describing ONNX file in a model repository."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ def export(
     Parameters
     ----------
     description : str
-        By default that of the configuration, or what the network is and was trained for.
+        By default that of the configuration, or a sentence about the network and its training.
     origin : Origin
     alias : "champion", "challenger" or "none", optional
         The version's role. By default the first version of a model is its champion and others have none.
     longest_lead_minutes : int, optional
-        How far it may be asked to forecast; by default as far as it was trained for.
+        The longest lead time of requests; by default that of the training.
 
     Returns
     -------
     Path
-        Its model.onnx.
+        The version's model.onnx.
 
     Raises
     ------
     FileExistsError
-        That version is there already: versions never change.
+        That version exists already: versions never change.
     ArtifactRejected
-        ONNX Runtime forecasts otherwise than torch does; nothing is left behind.
+        The forecasts of ONNX Runtime and torch differ; no files are left behind.
     """
     network, config, notes = load_checkpoint(checkpoint)
     target = repository / check_name(config.name) / check_name(version)
@@ -94,7 +94,7 @@ def export(
 
 
 def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
-    """The checkpoint's own events, where the origin tells of no data."""
+    """The origin with the checkpoint's own events, if it has no data."""
     if not events or origin.records:
         return origin
     digest = origin.data_sha256 or joint_sha256(event["sha256"] for event in events if "sha256" in event)
@@ -102,7 +102,7 @@ def _with_events(origin: Origin, events: list[dict[str, Any]]) -> Origin:
 
 
 class _Steps:
-    """Progress of an export, of a known number of steps; nothing where nobody watches."""
+    """Progress of an export with a known number of steps; hidden unless on a terminal."""
 
     def __init__(self, total: int, title: str) -> None:
         self._bar = tqdm(total=total, desc=title, unit=" steps", disable=None, leave=False)
@@ -112,7 +112,7 @@ class _Steps:
         return None
 
     def begin(self, what: str) -> None:
-        """The step before is done, and another begins."""
+        """End the previous step and begin another."""
         self._bar.update(int(self._begun))
         self._bar.set_postfix_str(what)
         self._begun = True
@@ -132,7 +132,7 @@ def _give_role(repository: Path, name: str, version: str, alias: Alias | None) -
 
 @contextlib.contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """A folder that becomes `target` when all went well, and otherwise leaves nothing behind."""
+    """A folder that becomes `target` on success, and is removed otherwise."""
     made = [folder for folder in (target.parent, target.parent.parent) if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -143,7 +143,7 @@ def _staged(target: Path) -> Iterator[Path]:
             place_folder(staged, target)
     except BaseException:
         for folder_made in made:
-            with contextlib.suppress(OSError):  # somebody else's by now
+            with contextlib.suppress(OSError):  # another process may use it by now
                 folder_made.rmdir()
         raise
 
@@ -183,7 +183,7 @@ def _parity_entry(parity: Parity) -> dict[str, Any]:
 
 
 def golden_case(network: Network, card: ModelCard) -> GoldenCase:
-    """Three frames of a storm and two predictions, 32 x 32 pixels (or the next size that the pyramid divides)."""
+    """Three frames of a storm and two predictions, 32 x 32 pixels (or the next size that the pyramid can divide)."""
     edge = -(-32 // card.pad_multiple) * card.pad_multiple
     rates = storm(card, (edge, edge), 3).rain_rate
     frames, base = read_inputs(card, [rates], 2)

@@ -48,7 +48,7 @@ def one_step_graph(network: Network) -> onnx.ModelProto:
 
 def _grid_sample(array: Any, grid: Any) -> Any:  # noqa: ANN401
     """ONNX's own operator for `models.cells.warp.sampled`."""
-    from onnxscript import opset18  # takes a second, which whoever exports nothing need not wait
+    from onnxscript import opset18  # takes a second, so only exports import it
 
     return opset18.GridSample(array, grid, mode="bilinear", padding_mode="zeros", align_corners=0)
 
@@ -56,13 +56,13 @@ def _grid_sample(array: Any, grid: Any) -> Any:  # noqa: ANN401
 def _check_sizes(graph: onnx.ModelProto) -> None:
     """Refuse a graph with a fixed batch, rows or columns.
 
-    Where a network's code asks something of a size that only holds for the example, the exporter says nothing and
-    writes a graph for that size alone.
+    If a network's code checks a size in a way that holds only for the example, the exporter silently writes a graph for
+    that size.
 
     Raises
     ------
     ValueError
-        Says which input.
+        A size is fixed; the error names the input.
     """
     for value in graph.graph.input:
         dims = value.type.tensor_type.shape.dim
@@ -76,7 +76,7 @@ def _check_sizes(graph: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's own deprecations, and without its lines about torchvision, which nothing here uses."""
+    """Suppress the exporter's own deprecation warnings, and its lines about torchvision, which is not used here."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -89,7 +89,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without the exporter's notes, which hold file paths of the machine that exported it."""
+    """The model without the exporter's notes, which contain file paths of the exporting machine."""
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         part.doc_string = ""
         del part.metadata_props[:]

@@ -1,4 +1,4 @@
-"""Proof that an exported graph forecasts as its network does."""
+"""Check that an exported graph forecasts like its network."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NETWORK_UNITS = 1e-5
 LOG_ODDS = 1e-3
 """The same of log-odds: a probability differs by 0.00025 at most."""
 MM_PER_HOUR = 0.01
-"""Largest difference allowed in forecasts: near 150 mm/h, 1e-5 network units are about 0.007 mm/h."""
+"""Largest allowed difference of forecasts: near 150 mm/h, 1e-5 network units are about 0.007 mm/h."""
 _LEADS = 12
-"""Of the roll-outs, also where a model is served for less."""
+"""Lead times of the roll-outs, also for models that are served for fewer."""
 _SHAPES = ((1, 37, 59), (2, 61, 22))
-"""Batch, rows and columns of the roll-outs, which no pyramid divides."""
+"""Batch, rows and columns of the roll-outs; no pyramid can divide them."""
 
 
 class Parity(NamedTuple):
@@ -46,7 +46,7 @@ def check_parity(path: Path, network: Network, card: ModelCard) -> Parity:
     Raises
     ------
     ArtifactRejected
-        A difference beyond `NETWORK_UNITS` or `MM_PER_HOUR`, or other pixels missing.
+        A difference exceeds `NETWORK_UNITS` or `MM_PER_HOUR`, or other pixels are missing.
     """
     exported, original = load_forecaster(path, "cpu"), torch_forecaster(card, network)
     units = max(network_difference(exported.step, TorchStep(network), card, shape) for shape in _SHAPES)
@@ -62,7 +62,7 @@ def check_parity(path: Path, network: Network, card: ModelCard) -> Parity:
 
 
 def parity_steps(card: ModelCard) -> int:
-    """Steps over which half precision is compared: twelve, or as many as the model reaches."""
+    """Steps of the comparison with half precision: twelve, or as many as the model reaches."""
     return min(_LEADS, card.longest_lead_minutes // card.timestep_minutes)
 
 
@@ -113,7 +113,7 @@ def storm(card: ModelCard, shape: tuple[int, int], frames: int, *, seed: int = 7
 
 
 def _forecast_difference(one: RecurrentForecaster, other: RecurrentForecaster) -> float:
-    """The largest difference of two forecasts in mm/h; infinite where they miss different pixels."""
+    """The largest difference of two forecasts in mm/h; infinite if different pixels are missing."""
     card = one.card.model_copy(update={"longest_lead_minutes": _LEADS * one.card.timestep_minutes})
     history = storm(card, (93, 118), card.input_length)
     a, b = (_amounts(forecaster_of(card, each.step), history) for each in (one, other))

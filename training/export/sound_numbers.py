@@ -17,18 +17,18 @@ _ROUNDING = 1e-5
 
 
 def check_sound_numbers(forecaster: RecurrentForecaster) -> dict[str, float]:
-    """Forecast a dry field, fields that are wet alike everywhere, and a single covered pixel.
+    """Forecast a dry field, uniformly wet fields, and a single covered pixel.
 
     Returns
     -------
     dict
-        By field, the largest rate of the forecast in parts of the rate that was read; of the dry field in mm/h.
+        By field, the largest forecast rate divided by the input rate; for the dry field in mm/h.
 
     Raises
     ------
     ArtifactRejected
-        The dry field does not stay dry to the last bit, another grows beyond `models.recurrent.MOST_GROWTH`, or a
-        forecast has values where nothing was covered, or none where it was.
+        The dry field does not stay exactly dry, another grows beyond `models.recurrent.MOST_GROWTH`, or a forecast has
+        values outside the coverage, or lacks values within it.
     """
     least = max(forecaster.card.scaling.dry_below, 0.05)
     largest = {"dry": _largest(forecaster, _field(0.0))}
@@ -44,13 +44,13 @@ def check_sound_numbers(forecaster: RecurrentForecaster) -> dict[str, float]:
         raise ArtifactRejected(
             expected=f"a dry field to stay dry and rain to grow to {MOST_GROWTH:g} of itself at most",
             got=", ".join(wrong),
-            remedy="report this: the roll-out does not hold what it should",
+            remedy="report this: the roll-out is faulty",
         )
     return {field: round(value, 6) for field, value in largest.items()}
 
 
 def _field(rate: float, *, one_pixel: bool = False) -> Float32:
-    """One frame (H, W) of a rate, covered everywhere or in one pixel alone."""
+    """One frame (H, W) of one rate, covered everywhere or only in one pixel."""
     if not one_pixel:
         return np.full((_ROWS, _COLUMNS), rate, np.float32)
     frame = np.full((_ROWS, _COLUMNS), np.nan, np.float32)
@@ -59,7 +59,7 @@ def _field(rate: float, *, one_pixel: bool = False) -> Float32:
 
 
 def _largest(forecaster: RecurrentForecaster, frame: Float32) -> float:
-    """The largest rate of the forecast from frames that are all alike; infinite where it covers other pixels."""
+    """The largest rate of the forecast from equal frames; infinite if it covers other pixels."""
     card = forecaster.card
     longest = card.longest_lead_minutes // card.timestep_minutes
     times = times_after(datetime(2000, 1, 1, tzinfo=UTC), card.input_length, card.timestep_minutes)

@@ -1,4 +1,4 @@
-"""A trained network as a forecaster, without an export in between."""
+"""A trained network as a forecaster, without an export."""
 
 from __future__ import annotations
 

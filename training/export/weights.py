@@ -1,4 +1,4 @@
-"""The weights of an exported model as a network that can be trained on: the way back from ONNX to torch."""
+"""Conversion of an exported model back to a torch network for further training."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from training.export.parity import check_parity
 
 
 def network_of(path: Path) -> Network:
-    """The network that a float32 model file holds, which forecasts as the file does: that is checked.
+    """The network of a float32 model file; its forecasts are checked against the file's.
 
-    An export keeps the names of all weights, but leaves out biases that are zero and what no forecast needs (the
-    adapter of PredRNN-V2's decoupling loss), which is drawn anew.
+    An export keeps the names of all weights, but leaves out zero biases and parts that no forecast needs (the adapter
+    of PredRNN-V2's decoupling loss), which are initialised at random.
 
     Raises
     ------
     ArtifactRejected
-        The file is no model, is not in float32, or the network forecasts otherwise than it does.
+        The file is not a model, is not in float32, or the network's forecasts differ from the file's.
     """
     card = read_card_of(path)
     if card.precision != "float32":

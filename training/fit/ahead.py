@@ -1,4 +1,4 @@
-"""Work that is done while its result is waited for."""
+"""Work that is prepared one step ahead in a thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
-    """make(number) for each, one ahead of who asks."""
+    """Yield make(number) for each number; the next result is computed while the consumer works."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
         for number in numbers:

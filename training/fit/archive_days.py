@@ -1,4 +1,4 @@
-"""The days of an archive that a run learns from. An archive grows; a run goes on with the days that it began with."""
+"""The days of an archive that a run learns from. An archive grows, but a resumed run keeps its original days."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _COMPARED = ("part", "product", "first", "last", "frames")
 
 @dataclass(frozen=True)
 class ArchiveDays:
-    """Days by part, and what a manifest says of them."""
+    """Days by part, and their records in a manifest."""
 
     days: Days
     records: tuple[dict[str, Any], ...]
 
 
 def archive_days(config: FitConfig, data: Path, before: ArchiveDays | None = None) -> ArchiveDays:
-    """The days that a configuration means in the archive at `data`, or again those of a run `before`.
+    """The days that a configuration selects in the archive at `data`, or those of the run `before`.
 
     Raises
     ------
     ValueError
         The frames do not fit the framing, an option is wrong, or the days of `before` have other frames now.
     FileNotFoundError, RaincellError
-        As `training.data.archive.open_archive`.
+        As in `training.data.archive.open_archive`.
     """
     options = config.data.options
     check_options(config.data.dataset, open_archive, options)
@@ -52,7 +52,7 @@ def archive_days(config: FitConfig, data: Path, before: ArchiveDays | None = Non
 
 
 def options_of(config: FitConfig, days: ArchiveDays) -> dict[str, Any]:
-    """All options of the data set: frames as the configuration has them, unless it says otherwise, and its days."""
+    """All options of the data set: by default frames from the configuration, and its days."""
     frames = {"input_length": config.framing.input_length, "leads": config.leads}
     named = {f"{part}_days": stretches for part, stretches in days.days.items()}
     return frames | config.data.options | named
@@ -87,7 +87,7 @@ def _check_same(before: ArchiveDays, now: ArchiveDays) -> None:
 
 
 def read_archive_days(out: Path) -> ArchiveDays | None:
-    """What the run in `out` began with; None where it does not say."""
+    """The days that the run in `out` began with; None if they are not recorded."""
     if not (out / _FILE).is_file():
         return None
     try:

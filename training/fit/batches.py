@@ -19,26 +19,26 @@ Reads = npt.NDArray[np.bool_]
 
 _CANDIDATES = 4
 _DRY_WEIGHT = 0.03
-"""Four places are drawn for each crop, and one is kept with odds by its wet fraction plus this."""
+"""Four places are drawn for each crop; one is kept with a probability proportional to its wet fraction plus this."""
 
 
 class Batch(NamedTuple):
-    """What a network is trained on, in network units.
+    """A batch of training data in network units.
 
     Parameters
     ----------
     frames : Tensor (T, B, inputs, H, W)
-    seen : Tensor, bool (T, B, 1, H, W)
+    frames_known : Tensor, bool (T, B, 1, H, W)
         Where the frames are known.
     base, targets : Tensor (K, B, 1, H, W)
     known : Tensor, bool (K, B, 1, H, W)
-        Where base and targets are.
+        Where base and targets are known.
     reads : Tensor, bool (T + K - 1, B)
-        Which frames the network reads true.
+        Whether the network reads the true frame.
     """
 
     frames: Tensor
-    seen: Tensor
+    frames_known: Tensor
     base: Tensor
     targets: Tensor
     known: Tensor
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 def draw_sample(
     real: Sequence[Example], synthetic: Sequence[Example], data: DataConfig, crop: int, draw: np.random.Generator
 ) -> Example:
-    """A crop of at most crop x crop pixels, turned and damaged as `data` says."""
+    """A crop of at most crop x crop pixels, turned and damaged by the settings in `data`."""
     pool = synthetic if synthetic and (not real or draw.random() < data.synthetic_share) else real
     sample = _draw_crop(pool[int(draw.integers(len(pool)))], crop, draw)
     if data.symmetries:
@@ -64,7 +64,7 @@ def draw_sample(
         frames = drop_sector(frames, draw)
     if draw.random() < data.lost_frames:
         frames = drop_frame(frames, draw)
-    # A forecast is NaN where the last frame is, and so is what it is judged by.
+    # A forecast is NaN where the last frame is NaN, so the base, and with it the loss, leaves these pixels out.
     base = np.where(np.isnan(frames[-1]), np.float16(np.nan), sample.base)
     return Example(frames, sample.targets, base)
 
@@ -78,8 +78,8 @@ def to_batch(examples: Sequence[Example], inputs: Sequence[str], reads: Sequence
         np.stack([getattr(example, name) for example in examples], axis=1).astype(np.float32)
         for name in ("frames", "targets", "base")
     )
-    seen = np.isfinite(frames)
-    parts = {"rain": frames, "coverage": seen.astype(np.float32), "phase": np.zeros_like(frames)}
+    frames_known = np.isfinite(frames)
+    parts = {"rain": frames, "coverage": frames_known.astype(np.float32), "phase": np.zeros_like(frames)}
     parts["last"] = np.broadcast_to(frames[-1:], frames.shape)
     channels = [parts[name] for name in inputs]
     known = np.isfinite(targets) & np.isfinite(base)
@@ -88,7 +88,7 @@ def to_batch(examples: Sequence[Example], inputs: Sequence[str], reads: Sequence
         reads = [steps < len(frames)] * len(examples)
     return Batch(
         frames=torch.from_numpy(np.nan_to_num(np.stack(channels, axis=2), nan=0.0)),
-        seen=torch.from_numpy(seen[:, :, None]),
+        frames_known=torch.from_numpy(frames_known[:, :, None]),
         base=_filled(base),
         targets=_filled(targets),
         known=torch.from_numpy(known[:, :, None]),
@@ -119,12 +119,12 @@ def _cut(example: Example, row: int, column: int, crop: int) -> Example:
 
 def _wet_fraction(example: Example) -> float:
     middle = example.targets[len(example.targets) // 2]
-    # All missing counts as nothing to learn: not even the odds of a dry crop.
+    # A crop without data is of no use: it gets a lower weight than even a dry crop.
     return float((middle > 0).mean()) if np.isfinite(middle).any() else -_DRY_WEIGHT + 1e-6
 
 
 def _shifted(example: Example, by: np.float16) -> Example:
-    """More or less rain where it rains; dry stays dry."""
+    """Change the rain rate of wet pixels; dry ones stay dry."""
 
     def shift(units: Float16) -> Float16:
         return np.where(units > 0, np.clip(units + by, np.float16(0), np.float16(1)), units)
@@ -133,7 +133,7 @@ def _shifted(example: Example, by: np.float16) -> Example:
 
 
 def _turned(example: Example, draw: np.random.Generator) -> Example:
-    """One of the eight symmetries of the square."""
+    """The example under one of the eight symmetries of the square."""
     turns, mirror = int(draw.integers(4)), bool(draw.integers(2))
 
     def turn(array: np.ndarray) -> np.ndarray:
@@ -144,7 +144,7 @@ def _turned(example: Example, draw: np.random.Generator) -> Example:
 
 
 def drop_sector(frames: Float16, draw: np.random.Generator) -> Float16:
-    """Frames (T, H, W) without a sector of random place, bearing and width (30 to 120 degrees) as seen from a radar."""
+    """Frames (T, H, W) without a sector of random centre, bearing and width (30 to 120 degrees), as of one radar."""
     rows, columns = frames.shape[1:]
     row, column = draw.uniform(0, rows), draw.uniform(0, columns)
     bearing, width = draw.uniform(-np.pi, np.pi), draw.uniform(np.pi / 6, 2 * np.pi / 3)
@@ -154,7 +154,7 @@ def drop_sector(frames: Float16, draw: np.random.Generator) -> Float16:
 
 
 def drop_frame(frames: Float16, draw: np.random.Generator) -> Float16:
-    """Frames (T, H, W) with one before the last missing altogether; unchanged where there is only one."""
+    """Frames (T, H, W) without one of the frames before the last; a single frame stays unchanged."""
     if len(frames) == 1:
         return frames
     dropped = frames.copy()

@@ -1,4 +1,4 @@
-"""Checkpoints: weights with the configuration they were trained by; read without unpickling code."""
+"""Checkpoints: weights with their training configuration; they are read without unpickling code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
     Raises
     ------
     ValueError
-        No such file, or one that `fit` and `import-checkpoint` do not write; says which command brings it.
+        The file does not exist, or is not from `fit` or `import-checkpoint`; the error names the command to use.
     """
     content = _content(path)
     about = json.loads(content["about"])
@@ -44,7 +44,7 @@ def load_checkpoint(path: Path) -> tuple[Network, FitConfig, dict[str, Any]]:
 def _content(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ValueError(f"expected a checkpoint, got no file {path}; check the name")
-    content = read_tensors(path, f"expected a checkpoint that fit wrote, got {path}, which is none; check the name")
+    content = read_tensors(path, f"expected a checkpoint that fit wrote, got {path}, which is not one; check the name")
     if not isinstance(content, Mapping) or not {"about", "weights"} <= set(content):
         kind = "the state of a run" if isinstance(content, Mapping) and "digest" in content else "other tensors"
         remedy = "take model.pt beside it" if kind == "the state of a run" else "bring it with import-checkpoint"

@@ -1,4 +1,4 @@
-"""The events that a run is to learn from: whether it can, checked file by file before anything is made of them."""
+"""Checks of a run's events, file by file, before the training examples are made."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _NAMED = 6
 
 @dataclass(frozen=True)
 class Event:
-    """An event as a run records it.
+    """A run's record of an event.
 
     Parameters
     ----------
     name : str
-        Of its file.
+        Name of its file.
     part : "train" or "validation"
     sha256 : str
-        Of its file.
+        Digest of its file.
     product : str
         Empty where unknown.
     first, last : str
@@ -40,7 +40,7 @@ class Event:
     shape : tuple of int
         Rows and columns.
     windows : int
-        Windows that are cut from it.
+        Number of windows that are cut from it.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Event:
     windows: int
 
     def record(self) -> dict[str, Any]:
-        """What a manifest says of it, as JSON values."""
+        """The event's record in a manifest, as JSON values."""
         kept = ("name", "part", "sha256", "product", "first", "last")
         return {key: value for key, value in asdict(self).items() if key in kept}
 
 
 def check_event_files(config: FitConfig, data: Path) -> None:
-    """Raise FileNotFoundError, naming all events that are not in `data`, or ValueError where none is named."""
+    """Raise FileNotFoundError, with the names of all events missing in `data`, or ValueError if none is configured."""
     if not data.is_dir():
         raise FileNotFoundError(f"expected a folder of data, got no {data}; give --data its folder")
     if config.data.dataset != "events":
@@ -83,8 +83,8 @@ def check_events(config: FitConfig, data: Path, *, show: bool = True) -> list[Ev
     Raises
     ------
     UnreadableFile
-        Events without a known pixel, shorter than a window, in another timestep or pixel size, or on frames that a
-        batch cannot hold together; names every one, and why.
+        Events have no known pixel, are shorter than a window, have another timestep or pixel size, or frames that do
+        not fit into one batch; the error names each event and its fault.
     """
     parts: dict[Part, tuple[str, ...]] = {"train": config.data.train, "validation": config.data.validation}
     named = [(part, name) for part, names in parts.items() for name in names]
@@ -125,7 +125,7 @@ def _length(config: FitConfig) -> int:
 
 
 def _fault(sequence: FrameSequence, config: FitConfig) -> str | None:
-    """Why nothing can be learnt from an event; None if it can."""
+    """Why an event cannot be used for training; None if it can."""
     framing = config.framing
     if sequence.timestep_minutes != framing.timestep_minutes:
         return f"{sequence.timestep_minutes} min apart"
@@ -147,7 +147,7 @@ def _teaches(known: npt.NDArray[np.bool_], read: int) -> bool:
 
 
 def _odd_shapes(events: Sequence[Event], config: FitConfig) -> list[str]:
-    """Events that are smaller than a crop: a batch holds crops of one size, and turned ones only if they are square."""
+    """Events that are smaller than a crop: all crops of a batch have one size, and turned ones have to be square."""
     crop = config.optimiser.crop
     cut = {event.name: (min(event.shape[0], crop), min(event.shape[1], crop)) for event in events}
     sizes = {*cut.values(), *([(crop, crop)] if config.data.synthetic and events and events[0].part == "train" else [])}
@@ -159,7 +159,7 @@ def _odd_shapes(events: Sequence[Event], config: FitConfig) -> list[str]:
 
 
 def _twins(events: Sequence[Event]) -> list[str]:
-    """Events to validate by whose very file is trained on under another name."""
+    """Validation events whose file is also a training event under another name."""
     trained = {event.sha256: event.name for event in events if event.part == "train"}
     twins = [event for event in events if event.part == "validation" and event.sha256 in trained]
     return [f"{event.name} (the same file as {trained[event.sha256]}, which is trained on)" for event in twins]

@@ -1,4 +1,4 @@
-"""Windows cut from events and storms, brought into the network's coordinates once, before training."""
+"""Windows cut from events and storms, converted to the network's coordinates once, before training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Example:
 
 
 def window_starts(sequence: FrameSequence, length: int, stride: int) -> range:
-    """First frames of all windows of `length` frames; a FrameSequence has no gaps, so none is cut across one."""
+    """First frames of all windows of `length` frames; a FrameSequence has no gaps, so no window spans one."""
     return range(0, len(sequence) - length + 1, stride)
 
 
@@ -52,7 +52,7 @@ def cut_windows(sequence: FrameSequence, length: int, stride: int) -> Iterator[F
 
 
 def make_example(window: Float32, framing: Framing) -> Example:
-    """An example from a window (T + K, H, W) in mm/h; only its first T frames decide its motion and base."""
+    """An example from a window (T + K, H, W) in mm/h; only its first T frames determine its motion and base."""
     observed, later = window[: framing.input_length], window[framing.input_length :]
     motion = framing.motion(observed)
     seen = framing.inputs(observed, motion)
@@ -84,7 +84,7 @@ def event_examples(events: Iterable[FrameSequence], framing: Framing, leads: int
 
 
 class ExamplesOnDemand(Sequence[Example]):
-    """Examples of which each is loaded or made when it is asked for, by `_example`."""
+    """Examples that are loaded or made on demand, by `_example`."""
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -104,10 +104,10 @@ class ExamplesOnDemand(Sequence[Example]):
 
 
 class SequenceExamples(ExamplesOnDemand):
-    """A data set's sequences (T + K, 1, H, W) in [0, 1] as examples, each loaded when it is asked for.
+    """A data set's sequences (T + K, 1, H, W) in [0, 1] as examples, each loaded on demand.
 
-    Rain, which data sets of radar give in mm/h as `rain_rate`, is brought into the framing's coordinates; all else
-    stays Eulerian, with the base "none" or "persistence".
+    Rain, which data sets of radar have in mm/h as `rain_rate`, is converted to the framing's coordinates; all other
+    data stay Eulerian, with the base "none" or "persistence".
     """
 
     def __init__(self, dataset: SequenceDataset, framing: Framing, leads: int) -> None:
@@ -118,7 +118,7 @@ class SequenceExamples(ExamplesOnDemand):
             )
         self._needs_rain = framing.coordinates != "eulerian" or framing.base in ("smoothed", "sprog")
         if self._needs_rain and not isinstance(dataset, RainDataset):
-            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for what is no rain')
+            raise ValueError('expected coordinates "eulerian" and base "none" or "persistence" for data without rain')
         self._dataset = dataset.scaled(framing.scaling) if isinstance(dataset, RainDataset) else dataset
         self._framing = framing
 
@@ -160,7 +160,7 @@ class StoredExamples(ExamplesOnDemand):
     Raises
     ------
     FileNotFoundError
-        There are none.
+        The folder has no examples.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -176,9 +176,9 @@ class StoredExamples(ExamplesOnDemand):
 
 
 class KeptExamples(ExamplesOnDemand):
-    """Examples of which each is made when it is first asked for, and kept in a folder for the next time.
+    """Examples that are made on first use, and then kept in a folder.
 
-    Several processes may keep theirs in one folder.
+    Several processes may share one folder.
     """
 
     def __init__(self, examples: Sequence[Example], folder: Path) -> None:
@@ -197,7 +197,7 @@ class KeptExamples(ExamplesOnDemand):
 
 
 def store_example(folder: Path, number: int, example: Example) -> None:
-    """Write one example as <number>-<frames>-<leads>.npy, which appears whole."""
+    """Write one example as <number>-<frames>-<leads>.npy, by a rename."""
     folder.mkdir(exist_ok=True)
     name = f"{number:06d}-{len(example.frames)}-{len(example.targets)}.npy"
     making = folder / f".{name}.{os.getpid()}"
@@ -210,6 +210,6 @@ def store_example(folder: Path, number: int, example: Example) -> None:
 
 
 def _read(path: Path) -> Example:
-    """Where the frames end and the targets, which are as many as the base's, is in the file's name."""
+    """Read an example; its file name holds the numbers of frames and of targets, which equals that of base frames."""
     frames, leads = (int(number) for number in path.stem.split("-")[1:])
     return Example(*np.split(np.load(path, mmap_mode="r"), [frames, frames + leads]))

@@ -8,9 +8,9 @@ from training.config.config import FitConfig
 
 
 def learning_rate(step: int, config: FitConfig) -> float:
-    """A warm-up, then a cosine down to a hundredth; as a share of the configuration's.
+    """A warm-up, then a cosine down to a hundredth, as a share of the configuration's rate.
 
-    It depends on the run's length: one that is lengthened goes on as a run that was as long from the first.
+    It depends on the run's length: a lengthened run continues like one that was as long from the beginning.
     """
     settings = config.optimiser
     if step < settings.warm_up:

@@ -1,6 +1,6 @@
 """Losses over frames in network units or over log-odds, as sums over known pixels and what to divide them by.
 
-Sums, so that parts of a batch on several workers add up to the loss of the whole.
+Sums let parts of a batch on several workers add up to the loss of the whole batch.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ROUNDING = 1e-3
 
 
 def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
-    """The sum of the loss `config.name` over pixels that are known; all arguments (K, B, 1, H, W).
+    """The sum of the loss `config.name` over known pixels; all arguments are (K, B, 1, H, W).
 
-    - "pinball" (Koenker and Bassett, 1978, doi:10.2307/1913643): a quantile above 0.5 makes dimming the rain dearer
-      than brightening it; pixels weigh 1 + rain_weight x observed.
+    - "pinball" (Koenker and Bassett, 1978, doi:10.2307/1913643): with a quantile above 0.5 underestimated rain costs
+      more than overestimated rain; pixels weigh 1 + rain_weight x observed.
     - "mse+mae": squared plus absolute error, as in the MS-RNN paper.
     - "balanced": the same, weighted by the rain rate (Shi et al., 2017, arXiv:1706.03458).
     """
@@ -43,14 +43,14 @@ def loss_sum(predicted: Tensor, observed: Tensor, known: Tensor, config: LossCon
 
 
 def loss_divisor(known: Tensor, config: LossConfig) -> float:
-    """What the sum is divided by: known pixels; for "mse+mae", as its authors do, frames of the batch."""
+    """The divisor of the sum: known pixels; for "mse+mae", like its authors, the frames of the batch."""
     if config.name == "mse+mae":
         return float(known.shape[0] * known.shape[1])
     return float(known.sum())
 
 
 def mean_loss(predicted: Tensor, observed: Tensor, known: Tensor, config: LossConfig, scaling: RainScaling) -> Tensor:
-    """The loss of a whole batch; 0 where nothing is known."""
+    """The loss of a whole batch; 0 without known pixels."""
     return loss_sum(predicted, observed, known, config, scaling) / max(1.0, loss_divisor(known, config))
 
 
@@ -63,11 +63,11 @@ def decoupling(penalties: Tensor) -> Tensor:
 
 
 def _error(predicted: Tensor, observed: Tensor, scaling: RainScaling, dry_slack: float) -> Tensor:
-    """How much more was observed, where dry is dry: nothing that a forecast would not show counts against it.
+    """Observation minus prediction, where outputs that a forecast would not show as rain count as dry.
 
-    Most pixels are dry. If what a network says of them had to be 0, and not just too little to count, it would learn
-    little else. A slack below 1 keeps it at some distance from what would be shown: a network comes to rest where
-    dry pixels begin to cost, and with a slack of 1 the least it moves from there is rain all over the picture.
+    Most pixels are dry. If a network's output for them had to be exactly 0, and not just too small to count, it would
+    learn little else. A slack below 1 keeps outputs away from the limit of visible rain: training settles where dry
+    pixels begin to cost, and with a slack of 1 the smallest change from there shows rain everywhere.
     """
     shown = float(scaling.to_network(scaling.dry_below))
     free = torch.where(observed < shown, dry_slack * shown, -math.inf)
@@ -84,7 +84,7 @@ def _balanced_weight(observed: Tensor, scaling: RainScaling) -> Tensor:
 
 
 def batch_divisor(batch: Batch, config: FitConfig) -> float:
-    """What `batch_loss_sum` is to be divided by, the divisors of all parts of a batch added up."""
+    """The divisor of `batch_loss_sum`; the divisors of all parts of a batch add up."""
     return loss_divisor(_judged_by(batch, config)[1], config.loss)
 
 
@@ -185,7 +185,7 @@ def batch_loss_sum(network: Network, batch: Batch, config: FitConfig) -> tuple[T
 
 
 def _judged_by(batch: Batch, config: FitConfig) -> tuple[Tensor, Tensor]:
-    """Frames that predictions are compared with, and where they are known."""
+    """The frames that predictions are compared with, and where they are known."""
     if config.loss.frames == "forecast":
         return batch.targets, batch.known
-    return torch.cat([batch.frames[1:, :, :1], batch.targets]), torch.cat([batch.seen[1:], batch.known])
+    return torch.cat([batch.frames[1:, :, :1], batch.targets]), torch.cat([batch.frames_known[1:], batch.known])

@@ -1,4 +1,4 @@
-"""The state of a training run, with which it continues exactly."""
+"""The state of a training run, from which it continues exactly."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from training.config.resume import check_goes_on
 class RunState(NamedTuple):
     """Everything that changes from iteration to iteration.
 
-    All draws (crops, turns, outages, true frames read) are seeded by the iteration and the sample, so that there is no
-    generator to be kept.
+    All draws (crops, turns, outages, true frames read) are seeded by the iteration and the sample, so that no generator
+    has to be kept.
     """
 
     network: nn.Module
@@ -33,7 +33,7 @@ class RunState(NamedTuple):
 
 
 class Lengthened(NamedTuple):
-    """A run that was given more iterations: after which one, how many it had, and how many it has."""
+    """A lengthening of a run: the last iteration before it, and the numbers of iterations before and after."""
 
     after: int
     before: int
@@ -41,7 +41,7 @@ class Lengthened(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a run is: the last iteration that is done, the best validation so far, and how it was lengthened."""
+    """The progress of a run: the last finished iteration, the best validation so far, and its lengthenings."""
 
     iteration: int
     best: dict[str, float]
@@ -64,12 +64,12 @@ def save_state(path: Path, state: RunState, progress: Progress, config: FitConfi
 
 
 def load_state(path: Path, state: RunState, config: FitConfig) -> Progress:
-    """Put a saved state in place; `config` may have more iterations than the run began with.
+    """Restore a saved state; `config` may have more iterations than the run began with.
 
     Raises
     ------
     ValueError
-        The file is no such state, or that of another configuration: says of which settings.
+        The file is not such a state, or has another configuration; the error names the settings.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -88,7 +88,7 @@ def load_state(path: Path, state: RunState, config: FitConfig) -> Progress:
 
 
 def _config_of(content: dict[str, Any]) -> FitConfig:
-    """What the run began with; states of earlier versions of this program do not say."""
+    """The configuration that the run began with; states of earlier versions of this program lack it."""
     if "config" not in content:
         raise ValueError(
             "expected the configuration that the run began with, got another, of a run that an earlier version of this "
@@ -98,10 +98,10 @@ def _config_of(content: dict[str, Any]) -> FitConfig:
 
 
 def read_tensors(path: Path, otherwise: str) -> Any:  # noqa: ANN401
-    """torch.load of tensors alone, without running code; raises OSError, or ValueError that says `otherwise`."""
+    """torch.load of tensors only, without running code; raises OSError, or ValueError with the text `otherwise`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
+            warnings.simplefilter("ignore")  # torch warns about pickles that it then refuses
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -110,7 +110,7 @@ def read_tensors(path: Path, otherwise: str) -> Any:  # noqa: ANN401
 
 
 def write_atomically(path: Path, content: Any) -> None:  # noqa: ANN401
-    """torch.save, so that a reader, or a run after a crash, sees the old file or the new one; OSError."""
+    """torch.save by a rename: readers, also after a crash, see the old file or the new one; raises OSError."""
     serialized = io.BytesIO()
     torch.save(content, serialized)  # into memory: on a full disk torch raises RuntimeErrors of its own
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -137,7 +137,7 @@ def without_wrappers(parameters: Mapping[str, T]) -> dict[str, T]:
     Raises
     ------
     ValueError
-        Two have one bare name, as where a wrapped and a plain network were saved together.
+        Two have one bare name, e.g. if a wrapped and a plain network were saved together.
     """
     bare: dict[str, T] = {}
     for name, value in parameters.items():

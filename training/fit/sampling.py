@@ -1,4 +1,4 @@
-"""The frames that a network reads in training: true ones, or its own predictions of them."""
+"""The frames that a network reads in training: true ones, or its own predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEDULES = ("none", "scheduled", "reverse")
 
 
 def truth_odds(schedule: Reads, progress: float) -> tuple[float, float]:
-    """Odds of reading the true frame in the input part (from its second frame on) and after it.
+    """Probabilities of reading the true frame in the input part (from its second frame on) and after it.
 
     Parameters
     ----------

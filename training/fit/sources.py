@@ -30,67 +30,69 @@ _VALIDATION_BATCHES = 8
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Examples to draw crops from, the batches of crops that every validation sees, and their records."""
+class TrainingExamples:
+    """Examples to draw crops from, the fixed batches of crops for validation, and the records of the data."""
 
     real: Sequence[Example]
     synthetic: Sequence[Example]
     held_out: Sequence[Sequence[Example]]
     records: Sequence[dict[str, Any]] = ()
     days: ArchiveDays | None = None
-    """Of an archive."""
+    """The days of an archive; None for other data."""
 
-    def kept_in(self, folder: Path) -> Sources:
-        """The same, the windows of an archive as files in a folder from when they are first drawn."""
+    def kept_in(self, folder: Path) -> TrainingExamples:
+        """The same examples; windows of an archive are kept as files in a folder once they are drawn."""
         return self if self.days is None else replace(self, real=KeptExamples(self.real, folder))
 
 
-def open_sources(config: FitConfig, data: Path, *, show: bool = True, began_with: ArchiveDays | None = None) -> Sources:
-    """Open what the configuration names, with progress where `show`.
+def open_examples(
+    config: FitConfig, data: Path, *, show: bool = True, began_with: ArchiveDays | None = None
+) -> TrainingExamples:
+    """Open the data of a configuration, with progress if `show` is set.
 
-    `began_with` are the days of an archive that the run to go on with has.
+    `began_with` holds the archive's days of a run that is resumed.
 
     Raises
     ------
     FileNotFoundError
-        An event is not in `data`, or the data set is not; says what to put there.
+        An event, or the data set, is missing in `data`; the error names the files to put there.
     UnreadableFile
-        Events that nothing can be learnt from, each by its file: `training.fit.events`.
+        Events cannot be used for training; the error names their files: see `training.fit.events`.
     """
     check_event_files(config, data)
     if config.data.dataset == "events":
         return _from_events(config, data, show)
     if config.data.dataset == "archive":
-        stored = "sha256" in config.data.options  # of a retraining, which names its data set by this digest
+        stored = "sha256" in config.data.options  # a retraining names its data set by this digest
         return _from_stored(config, data) if stored else _from_archive(config, data, began_with)
     real, validation = _of_data_set(config, data, config.data.options)
     records = data_set_records(config.data.dataset, data, show=show)
-    return Sources(real, [], _held_out(config, validation), records)
+    return TrainingExamples(real, [], _held_out(config, validation), records)
 
 
 def _of_data_set(config: FitConfig, data: Path, options: dict[str, Any]) -> list[SequenceExamples]:
-    """Those to train on and those to validate by."""
+    """The examples for training and for validation."""
     parts: tuple[Part, ...] = ("train", "validation")
     datasets = (open_dataset(config.data.dataset, data, part, **options) for part in parts)
     return [SequenceExamples(each, config.framing, config.leads) for each in datasets]
 
 
-def _from_stored(config: FitConfig, data: Path) -> Sources:
+def _from_stored(config: FitConfig, data: Path) -> TrainingExamples:
     real, validation = (StoredExamples(data / part) for part in ("training", "validation"))
-    return Sources(real, [], _held_out(config, validation))
+    return TrainingExamples(real, [], _held_out(config, validation))
 
 
-def _from_archive(config: FitConfig, data: Path, began_with: ArchiveDays | None) -> Sources:
+def _from_archive(config: FitConfig, data: Path, began_with: ArchiveDays | None) -> TrainingExamples:
     days = archive_days(config, data, began_with)
     real, validation = _of_data_set(config, data, options_of(config, days))
-    return Sources(real, [], _held_out(config, validation), days.records, days)
+    return TrainingExamples(real, [], _held_out(config, validation), days.records, days)
 
 
-def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
+def _from_events(config: FitConfig, data: Path, show: bool) -> TrainingExamples:
     events = check_events(config, data, show=show)
     seed = config.optimiser.seed
     storms = storm_examples(config.data.synthetic, config.framing, config.leads, seed)
-    return Sources(
+    return TrainingExamples(
         real=_examples(config, data, events, "train", show),
         synthetic=list(tqdm(storms, "storms", total=config.data.synthetic, disable=not show)),
         held_out=_held_out(config, _examples(config, data, events, "validation", show)),
@@ -99,7 +101,7 @@ def _from_events(config: FitConfig, data: Path, show: bool) -> Sources:
 
 
 def _examples(config: FitConfig, data: Path, events: Sequence[Event], part: Part, show: bool) -> list[Example]:
-    """Those of one part; most of the time before training goes into these."""
+    """The examples of one part; they take most of the time before training."""
     chosen = [event for event in events if event.part == part]
     sequences = (open_sequence([data / event.name], observations_only=True) for event in chosen)
     examples = event_examples(sequences, config.framing, config.leads, config.data.stride)
@@ -108,7 +110,7 @@ def _examples(config: FitConfig, data: Path, events: Sequence[Event], part: Part
 
 
 def _held_out(config: FitConfig, examples: Sequence[Example]) -> list[list[Example]]:
-    """The same crops whatever the seed of the run, turned but whole."""
+    """Crops that do not depend on the run's seed, turned but not damaged."""
     settings = config.optimiser
     whole = DataConfig(synthetic_share=0.0, symmetries=config.data.symmetries)
     return [

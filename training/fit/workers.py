@@ -1,4 +1,4 @@
-"""One worker of several that train together, as `torchrun` starts them; or the only one."""
+"""One of several workers that train together, started by `torchrun`; or the only one."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Worker:
-    """A process among `count` that train together; number 0 alone writes files and shows progress."""
+class Rank:
+    """A process among `count` that train together; only number 0 writes files and shows progress."""
 
     number: int = 0
     count: int = 1
     device: torch.device = torch.device("cpu")
     restarts: int = 0
-    """How often torchrun has started workers anew after one died: the most that any of its nodes counts."""
+    """How often torchrun has restarted workers after one died: the highest count among its nodes."""
     job: str = ""
-    """What torchrun calls all its workers and all their restarts; "" without it."""
+    """torchrun's name for all its workers and their restarts; "" without torchrun."""
 
     @property
     def leads(self) -> bool:
-        """Whether this is the worker that writes."""
+        """Whether this worker writes files."""
         return self.number == 0
 
     def share(self, size: int) -> range:
-        """Which of `size` samples or batches are this worker's."""
+        """The worker's share of `size` samples or batches."""
         return range(self.number, size, self.count)
 
     def total(self, value: float) -> float:
@@ -49,15 +49,15 @@ class Worker:
         return float(number)
 
     def gathered(self, values: dict[int, float]) -> dict[int, float]:
-        """The values of all workers, by number and in its order, so that they add up alike however they were shared."""
+        """The values of all workers, in order of their numbers, so that their sum does not depend on the sharing."""
         if self.count > 1:
             parts: list[dict[int, float]] = [{} for _ in range(self.count)]
             distributed.all_gather_object(parts, values)
             values = {key: value for part in parts for key, value in part.items()}
         return dict(sorted(values.items()))
 
-    def told(self, value: T) -> T:
-        """What the first worker says, told to all."""
+    def broadcast(self, value: T) -> T:
+        """The first worker's value, sent to all workers."""
         if self.count == 1:
             return value
         words: list[T] = [value]
@@ -79,27 +79,27 @@ class Worker:
             gradient.copy_(total.view_as(gradient))
 
     def wait(self) -> None:
-        """Until all workers are here."""
+        """Wait until all workers have reached this point."""
         if self.count > 1:
             distributed.barrier()
 
 
 @contextmanager
-def joined() -> Iterator[Worker]:
-    """The worker that this process is, by torchrun's environment; NCCL on GPUs, gloo without.
+def joined() -> Iterator[Rank]:
+    """The rank of this process, from torchrun's environment; workers communicate by NCCL on GPUs, else by gloo.
 
-    Inside another `joined` it is the same worker.
+    A nested `joined` yields the same rank.
     """
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else _CPU
     if "RANK" not in os.environ:
-        yield Worker(device=device)
+        yield Rank(device=device)
         return
     if distributed.is_initialized():
-        yield _this_worker(device)
+        yield _this_rank(device)
         return
     _begin_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield _this_worker(device)
+        yield _this_rank(device)
     finally:
         distributed.destroy_process_group()
 
@@ -107,9 +107,9 @@ def joined() -> Iterator[Worker]:
 def _begin_group(backend: str) -> None:
     """Join the others.
 
-    torchrun keeps one store for all its restarts, and with it the addresses of workers that are dead by now: read
-    from there they end in a refused connection, or in one that both sides wait for. So those who are alive agree on a
-    part of the store that nobody has used before.
+    torchrun keeps one store for all its restarts, including the addresses of workers that are dead by now. Using these
+    would end in a refused connection, or in a deadlock. The living workers therefore agree on a part of the store that
+    was not used before.
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         distributed.init_process_group(backend, timeout=_PATIENCE)
@@ -122,10 +122,10 @@ def _begin_group(backend: str) -> None:
 
 
 def agreed_name(store: Store, number: int, count: int) -> str:
-    """A name that all workers alive give to the same meeting, whatever dead ones have left in the store.
+    """A name that all living workers agree on, independent of entries that dead ones have left in the store.
 
-    Each puts down a new word under its number and signs the list of all words, as often as it reads another list.
-    The list that all have signed has nobody's old word, for the dead sign nothing.
+    Each worker stores a new word under its number, reads the list of all words, and signs every new list that it reads.
+    A list that all have signed contains no old word, since dead workers sign nothing.
     """
     store.set(f"worker {number}", secrets.token_hex(16))
     signed = set()
@@ -140,16 +140,16 @@ def agreed_name(store: Store, number: int, count: int) -> str:
         time.sleep(_MEETING_SECONDS)
 
 
-def _this_worker(device: torch.device) -> Worker:
-    # Nodes count apart: one whose workers were only asked to begin again counts no restart.
+def _this_rank(device: torch.device) -> Rank:
+    # Each node counts its own restarts: a node whose workers only restart along with others counts none.
     restarts = torch.tensor(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")), device=device)
     distributed.all_reduce(restarts, distributed.ReduceOp.MAX)
     job = os.environ.get("TORCHELASTIC_RUN_ID", "")
-    return Worker(distributed.get_rank(), distributed.get_world_size(), device, int(restarts), job)
+    return Rank(distributed.get_rank(), distributed.get_world_size(), device, int(restarts), job)
 
 
 _CPU = torch.device("cpu")
 _PATIENCE = timedelta(hours=6)
-"""Of workers that wait while the first one makes a data set."""
+"""Time-out of workers, which wait while the first one makes a data set."""
 _MEETING_SECONDS = 0.1
-"""Between two looks at who has come."""
+"""Seconds between two reads of the store."""

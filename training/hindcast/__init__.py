@@ -1,1 +1,1 @@
-"""Forecasts from every start of an archive, in parallel, kept and scored. Its workers need no torch."""
+"""Forecasts from every start of an archive, in parallel, stored and scored. The workers do not need torch."""

@@ -1,4 +1,4 @@
-"""Forecasts from every start of an archive, in parallel, kept and scored; what is done is not done again."""
+"""Forecasts from every start of an archive, in parallel, stored and scored; finished starts are not repeated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Start = tuple[int, datetime]
 
 @dataclass(frozen=True)
 class Failure:
-    """A start that could not be done, and why."""
+    """A failed start, and its error."""
 
     start: datetime
     error: str
@@ -41,16 +41,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Hindcast:
-    """What a run did, and the scores of all starts that are whole.
+    """The result of a run, and the scores of all complete starts.
 
     Parameters
     ----------
     plan : HindcastPlan
     made, done_before : int
-        Starts forecast now, and those that were there.
+        Numbers of starts that were forecast now, and before.
     failed : tuple of Failure
     rows : list
-        One for each forecaster, lead time and threshold: `training.hindcast.scores.score_rows`.
+        One row for each forecaster, lead time and threshold: `training.hindcast.scores.score_rows`.
     """
 
     plan: HindcastPlan
@@ -69,26 +69,26 @@ def hindcast(
     client: Client | None = None,
     show: bool = True,
 ) -> Hindcast:
-    """Forecast every start of an archive whose input frames are there, and write the scores beside the store.
+    """Forecast every start of an archive with complete input frames, and write the scores beside the store.
 
-    A start that is whole in the store is not done again. One that fails does not end the run.
+    A start that is complete in the store is not repeated. A failed start does not end the run.
 
     Parameters
     ----------
     model : Path
-        An .onnx file, or a model's folder or a version's in a repository.
+        An .onnx file, or the folder of a model or a version in a repository.
     archive, out : Path
-        The folder of the archive, and the store's: new, or that of the same hindcast.
+        The folder of the archive, and of the store: a new one, or that of the same hindcast.
     question : HindcastQuestion or None
     client : distributed.Client or None
-        Whose workers do the work, and see the same paths; None works in this process.
+        Its workers do the work, and see the same paths; with None this process does it.
     show : bool
-        Progress on standard error.
+        Show progress on standard error.
 
     Raises
     ------
     RaincellError
-        No such model or frames, a model for other frames, or an `out` of something else.
+        The model or the frames do not exist, the model is for other frames, or `out` holds something else.
     """
     file = model_file(model)
     sha256 = sha256_of(file)
@@ -112,14 +112,14 @@ def hindcast(
 
 
 def model_file(path: Path) -> Path:
-    """The file of a model: an .onnx file itself, of a model's folder its champion's, or that of a version's folder.
+    """The file of a model: an .onnx file itself, the champion's in a model's folder, or that in a version's folder.
 
     Raises
     ------
     UnreadableFile
-        None of these.
+        The path is none of these.
     ArtifactRejected, UnknownModel
-        The champion is not there, or not as its manifest says.
+        The champion is missing, or contradicts its manifest.
     """
     path = path.absolute()
     if path.is_file():
@@ -136,12 +136,12 @@ def model_file(path: Path) -> Path:
 
 
 def scores_file(out: Path) -> Path:
-    """Where the scores of a store are written."""
+    """The file of a store's scores."""
     return out.with_name(f"{out.name}.scores.json")
 
 
 def _failures(job: HindcastJob, starts: Sequence[_Start], client: Client | None, bar: tqdm[Any]) -> Iterator[Failure]:
-    """Do all starts; those that failed."""
+    """Do all starts; yields the failed ones."""
     failed = 0
     for (_, time), error in run_all(partial(_attempt, job), starts, client):
         if error is None:
@@ -153,7 +153,7 @@ def _failures(job: HindcastJob, starts: Sequence[_Start], client: Client | None,
 
 
 def _attempt(job: HindcastJob, start: _Start) -> RaincellError | OSError | None:
-    """Do a start; what cannot be helped here comes as a value, so that the others go on."""
+    """Do a start; returns an error instead of raising it, so that the others continue."""
     try:
         run_start(job, start)
     except (RaincellError, OSError) as error:
@@ -176,7 +176,7 @@ def _finish(store: HindcastStore, plan: HindcastPlan, done_before: int, failed: 
 
 
 def _report(done: Hindcast, scored: int) -> dict[str, Any]:
-    """The scores file: what was forecast, what was not, and the scores; the same whoever did it, and how often."""
+    """The content of the scores file: the starts, those left out, and the scores; it does not depend on the workers."""
     plan = done.plan
     return {
         **plan.description(),

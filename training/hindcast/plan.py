@@ -1,4 +1,4 @@
-"""The plan of a hindcast: one series of an archive, and every start whose input frames are there."""
+"""The plan of a hindcast: one series of an archive, and every start with complete input frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.evaluate.leads import steps_to
 
 
 class LeftOut(NamedTuple):
-    """Consecutive starts without their input frames: the first, the last, and how many."""
+    """Consecutive starts without their input frames: the first, the last, and their number."""
 
     first: datetime
     last: datetime
@@ -31,7 +31,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class HindcastQuestion:
-    """What is asked of the archive.
+    """The selection of starts, leads and scores of a hindcast.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class HindcastQuestion:
     thresholds : tuple of float
         mm/h.
     product, grid : str or None
-        May be left out where the archive has one series only.
+        May be left out if the archive has only one series.
     """
 
     lead_minutes: int = 60
@@ -56,30 +56,30 @@ class HindcastQuestion:
             raise _invalid("a stride of 1 timestep or more", str(self.stride), "leave --stride out for every start")
         low = not self.thresholds or min(self.thresholds) <= 0
         if low or list(self.thresholds) != sorted(set(self.thresholds)):
-            said = ", ".join(f"{threshold:g}" for threshold in self.thresholds) or "none"
-            raise _invalid("thresholds above 0 mm/h, each once, in order", said, "name such, as 0.1,1,5,10")
+            given = ", ".join(f"{threshold:g}" for threshold in self.thresholds) or "none"
+            raise _invalid("thresholds above 0 mm/h, each once, in order", given, "name them like 0.1,1,5,10")
 
 
 @dataclass(frozen=True)
 class HindcastPlan:
-    """All starts of a hindcast, and what there is to know of them beforehand.
+    """All starts of a hindcast, with everything that is known before the work.
 
     Parameters
     ----------
     model : str
         Name and version.
     sha256 : str
-        Of the model's file.
+        Digest of the model's file.
     series : Series
     input_length : int
-        Frames before a start that the model or a baseline reads.
+        The most frames before a start that the model or a baseline reads.
     steps : int
-        Lead times.
+        Number of lead times.
     stride : int
     thresholds : tuple of float
         mm/h.
     starts : tuple of datetime
-        UTC, the last input frame of each, in order.
+        Times of the last input frames, UTC, in order.
     left_out : tuple of LeftOut
     """
 
@@ -95,16 +95,16 @@ class HindcastPlan:
 
     @property
     def forecasters(self) -> tuple[str, ...]:
-        """The model and the baselines by name, in the order of their scores."""
+        """Names of the model and the baselines, in the order of their scores."""
         return (self.model, *(baseline.name for baseline in beside_every_model()))
 
     @property
     def lead_minutes(self) -> tuple[int, ...]:
-        """Of each step."""
+        """The lead time of each step."""
         return tuple(self.series.timestep_minutes * step for step in range(1, self.steps + 1))
 
     def description(self) -> Mapping[str, Any]:
-        """What must be equal for a store to be gone on with, as JSON values."""
+        """The properties that have to be equal to resume a store, as JSON values."""
         return {
             "model": self.model,
             "model_sha256": self.sha256,
@@ -124,8 +124,8 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Hindcast
     Raises
     ------
     InvalidRequest, GridMismatch, IncompleteHistory
-        The model was made for other frames or shorter lead times, no start has its input frames, or the question does
-        not say which of several series.
+        The model is for other frames or shorter lead times, no start has its input frames, or the question does not
+        name one of several series.
     UnknownProduct
         The archive is empty, or has no such series.
     """
@@ -157,13 +157,13 @@ def make_plan(archive: Archive, card: ModelCard, sha256: str, question: Hindcast
 
 
 def possible_starts(times: Sequence[datetime], step: timedelta, length: int, stride: int) -> list[datetime]:
-    """Times that end `length` consecutive ones, every `stride`-th step counted from the first of all."""
+    """Times that end `length` consecutive ones, at every `stride`-th step from the first time."""
     ends = (time for run in runs(times, step) for time in run[length - 1 :])
     return [time for time in ends if (time - times[0]) % (stride * step) == timedelta() or stride == 1]
 
 
 def _left_out(times: Sequence[datetime], starts: Sequence[datetime], spacing: timedelta) -> list[LeftOut]:
-    """The starts that are not among `starts`, first frame to last; those that follow each other together."""
+    """The starts from first to last frame that are not in `starts`; consecutive ones are grouped."""
     there = set(starts)
     every = (times[0] + k * spacing for k in range((times[-1] - times[0]) // spacing + 1))
     missing = (time for time in every if time not in there)

@@ -1,4 +1,4 @@
-"""The sums of each start of a hindcast, and the scores read from them."""
+"""The sums of each start of a hindcast, and the scores from them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from training.evaluate.markdown import cell, markdown_table
 from training.evaluate.table import null_if_nan
 
 FSS_KM = 10.0
-"""Width of the neighbourhoods of FSS."""
+"""Width of the neighbourhoods of the FSS."""
 
 
 def sum_names(thresholds: Sequence[float]) -> list[str]:
-    """What the sums are, in their order, the first before those of `Measure`; those of thresholds as "hits_0.1"."""
+    """The names of the sums in order: the saturated pixels, then those of `Measure`, e.g. "hits_0.1"."""
     return ["saturated_pixels", *_measure(thresholds).columns]
 
 
@@ -38,11 +38,11 @@ def start_sums(
     Parameters
     ----------
     forecasts : uint16 (leads, H, W), of each forecaster
-        `radar.counts`; only pixels count that all of them and the observation know.
+        Counts of `radar.counts`; only pixels count that all forecasters and the observation know.
     saturated : int (leads,), of each forecaster
-        Pixels that were above the range of the counts.
+        Pixels above the range of the counts.
     observed : float32 (H, W) or None for each lead
-        Zeros are what a lead adds that nobody observed.
+        A lead without an observation adds zeros.
     thresholds : sequence of float
         mm/h.
     pixel_size_km : float
@@ -56,11 +56,11 @@ def start_sums(
     measure = _measure(thresholds)
     sums = np.zeros((len(each), len(observed), 1 + measure.size))
     sums[..., 0] = list(saturated)
-    for lead, seen in enumerate(observed):
-        if seen is None:
+    for lead, observation in enumerate(observed):
+        if observation is None:
             continue
-        known = np.logical_and.reduce([np.isfinite(seen), *(np.isfinite(rain[lead]) for rain in each)])
-        truth = Field(np.where(known, seen, np.float32(np.nan)))
+        known = np.logical_and.reduce([np.isfinite(observation), *(np.isfinite(rain[lead]) for rain in each)])
+        truth = Field(np.where(known, observation, np.float32(np.nan)))
         for index, rain in enumerate(each):
             forecast = Field(np.where(known, rain[lead], np.float32(np.nan)))
             sums[index, lead, 1:] = measure.sums(Comparison(forecast, truth, pixel_size_km))
@@ -68,7 +68,7 @@ def start_sums(
 
 
 def read_scores(sums: Float64, thresholds: Sequence[float]) -> dict[str, Float64]:
-    """Scores of sums (..., sums), (..., thresholds) each; undefined = NaN, those without a threshold repeated."""
+    """Scores (..., thresholds) from sums (..., sums); undefined = NaN, scores without a threshold are repeated."""
     measure = _measure(thresholds)
     scores = measure.read_all(sums[..., 1:])
     return {score.name: scores[score.name] for score in measure.scores}
@@ -79,8 +79,8 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """A row of JSON values for each forecaster, lead and threshold; undefined scores are None.
 
-    `total` is float64 (forecasters, leads, sums), `frames` how many forecasts were compared, `pixels` their pixels,
-    and `saturated_pixels` those of all forecasts that were above the range in which they are kept.
+    `total` is float64 (forecasters, leads, sums). In a row, `frames` counts the compared forecasts, `pixels` their
+    pixels, and `saturated_pixels` the pixels of all forecasts above the range of the stored counts.
     """
     scores, pixels = read_scores(total, thresholds), _measure(thresholds).part(ERRORS, total[..., 1:])[..., -1]
     return [
@@ -100,7 +100,7 @@ def score_rows(
 
 
 def score_tables(rows: Sequence[Mapping[str, Any]]) -> str:
-    """For each threshold a Markdown table of the main scores by lead time, forecaster beside forecaster."""
+    """For each threshold a Markdown table of the main scores by lead time, with a column for each forecaster."""
     forecasters = dict.fromkeys(row["forecaster"] for row in rows)
     scores = shown_in("headline", place="hindcast")
     titles = (f"{each.title} {FSS_KM:g} km" if each.axis == "neighbourhood" else each.title for each in scores)

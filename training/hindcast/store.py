@@ -1,10 +1,10 @@
-"""The Zarr store of a hindcast: the forecast and the sums of each start, in a chunk each.
+"""The Zarr store of a hindcast: the forecast and the sums of each start, one chunk each.
 
     OUT/rainfall_rate/<index>.0.0.0    forecast of a start, written first
-    OUT/sums/<index>.0.0.0             its sums: where they are, the start is whole
+    OUT/sums/<index>.0.0.0             its sums: once they exist, the start is complete
 
-Chunks are put in place by a rename. What is killed when, a start is there whole or is made again; the same start again
-writes the same bytes.
+Chunks are moved into place by a rename. After a kill a start is complete or is made again; a repeated start writes the
+same bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _FORECASTS, _SUMS = "rainfall_rate", "sums"
 _DESCRIPTION = "raincell_hindcast"
 _FORMAT: Literal[2] = 2
-"""Of Zarr: every library reads it."""
+"""The format version of Zarr: every library reads it."""
 _STARTS_AT_ONCE = 1024
 
 
@@ -44,22 +44,22 @@ class HindcastStore:
         self.path = path
 
     def write(self, index: int, counts: Counts, sums: Float64) -> None:
-        """Keep the start of that number: counts (leads, H, W) and sums (forecasters, leads, sums); raises OSError."""
+        """Write the start of that number: counts (leads, H, W) and sums (forecasters, leads, sums); raises OSError."""
         self._put(_FORECASTS, index, counts)
         self._put(_SUMS, index, sums)
 
     def whole(self) -> set[int]:
-        """The numbers of the starts that are there."""
+        """The numbers of the complete starts."""
         names = (re.fullmatch(r"(\d+)\.0\.0\.0", path.name) for path in (self.path / _SUMS).iterdir())
         return {int(match[1]) for match in names if match}
 
     def total(self, starts: set[int]) -> Float64:
-        """The sums (forecasters, leads, sums) of starts, added in their order, whoever made them.
+        """The sums (forecasters, leads, sums) of starts, added in order of the starts.
 
         Raises
         ------
         UnreadableFile
-            A damaged chunk.
+            A chunk is damaged.
         """
         array, numbers = _array(self.path, _SUMS), sorted(starts)
         total = np.zeros(array.shape[1:])
@@ -69,7 +69,7 @@ class HindcastStore:
         return total
 
     def forget_unfinished(self) -> None:
-        """Remove what killed writers left; for when nobody writes."""
+        """Remove leftovers of killed writers; call it while no process writes."""
         for name in (_FORECASTS, _SUMS):
             for path in (self.path / name).glob("*.partial"):
                 path.unlink(missing_ok=True)
@@ -82,12 +82,12 @@ class HindcastStore:
 
 
 def open_store(path: Path, plan: HindcastPlan) -> HindcastStore:
-    """The store of a plan, made if there is none.
+    """The store of a plan, created if missing.
 
     Raises
     ------
     InvalidRequest
-        There is something else, or the store of another plan.
+        The path holds something else, or the store of another plan.
     """
     if not path.parent.is_dir():
         raise _refused(f"a folder for {path.name}", "none", "make it first")
@@ -99,7 +99,7 @@ def open_store(path: Path, plan: HindcastPlan) -> HindcastStore:
 
 
 def _make(path: Path, plan: HindcastPlan) -> None:
-    """Put an empty store in place at once, so that a kill leaves none or a whole one."""
+    """Create an empty store by a rename, so that a kill leaves none or a whole one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     encoding: dict[str, dict[str, Any]] = {
         "start": {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "dtype": "int64"},
@@ -111,7 +111,7 @@ def _make(path: Path, plan: HindcastPlan) -> None:
         temporary.rename(path)
         sync(path.parent)
     except OSError:
-        if not path.exists():  # else another run was faster, and its store is checked as any other
+        if not path.exists():  # else another run was faster, and its store is checked like any other
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -192,17 +192,17 @@ def _place(plan: HindcastPlan) -> dict[str, Any]:
 def _array(path: Path, name: str) -> Any:  # noqa: ANN401
     import zarr
 
-    # A chunk is written even if all of it is missing: what is whole is known by its files.
+    # A chunk is written even if all of it is missing: complete starts are recognised by their files.
     return zarr.open_array(path / name, mode="r+", zarr_format=_FORMAT).with_config({"write_empty_chunks": True})
 
 
 def _rows(array: Any, numbers: Sequence[int]) -> list[Float64]:  # noqa: ANN401
-    """Of starts in order; read at once, which is faster, unless one is damaged and has to be named."""
+    """The rows of starts in order; they are read at once, which is faster, unless a damaged one has to be named."""
     first = numbers[0]
     try:
         block = np.asarray(array[first : numbers[-1] + 1], np.float64)
         return [block[number - first] for number in numbers]
-    except Exception:  # codecs raise what they like for damaged bytes
+    except Exception:  # codecs raise many types of errors on damaged bytes
         return [_read(array, number) for number in numbers]
 
 
@@ -219,27 +219,27 @@ def _read(array: Any, number: int) -> Float64:  # noqa: ANN401
 
 def _description(path: Path) -> Mapping[str, Any]:
     try:
-        said = json.loads(json.loads((path / ".zattrs").read_text())[_DESCRIPTION])
+        description = json.loads(json.loads((path / ".zattrs").read_text())[_DESCRIPTION])
     except (OSError, ValueError, KeyError, TypeError):
-        said = None
-    if isinstance(said, dict):
-        return said
+        description = None
+    if isinstance(description, dict):
+        return description
     raise _refused("the store of a hindcast, or nothing yet", f"something else at {path.name}", "name another --out")
 
 
 def _check(there: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> None:
-    """Whether a store is gone on with: a store is of one model and of the starts that the archive had."""
+    """Raise InvalidRequest unless a store can be resumed: it belongs to one model and to the archive's starts."""
     differing = [key for key in wanted if there.get(key) != wanted[key]]
     if differing:
         raise _refused(
             f"{name} of this hindcast: " + ", ".join(f"{key} {wanted[key]}" for key in differing),
             ", ".join(f"{key} {there.get(key)}" for key in differing),
-            "name another --out, or ask as the store was made",
+            "name another --out, or use the store's options",
         )
 
 
 def _check_sums(path: Path, plan: HindcastPlan) -> None:
-    """Whether a store has room for the forecasters and scores of this version."""
+    """Raise InvalidRequest unless a store fits the forecasters and scores of this version."""
     wanted = (len(plan.starts), len(plan.forecasters), plan.steps, len(sum_names(plan.thresholds)))
     there = _array(path, _SUMS).shape
     if there != wanted:

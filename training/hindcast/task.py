@@ -1,4 +1,4 @@
-"""One start of a hindcast, done in any process that sees the archive and the store; needs no torch."""
+"""One start of a hindcast, done in any process that sees the archive and the store; torch is not needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from training.hindcast.store import HindcastStore
 
 @dataclass(frozen=True)
 class HindcastJob:
-    """What all starts of a hindcast have in common; paths are those of the workers, too."""
+    """The common parts of all starts of a hindcast; its paths are valid on all workers."""
 
     archive: str
     store: str
@@ -40,9 +40,9 @@ class HindcastJob:
 
 
 def run_start(job: HindcastJob, start: tuple[int, datetime]) -> None:
-    """Forecast from a start, by number and time, score it on what was observed, and keep both.
+    """Forecast from a start, given by number and time, score the forecast, and store both.
 
-    Every forecast is scored as it is kept: in counts.
+    Every forecast is scored in its stored form: in counts.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def run_start(job: HindcastJob, start: tuple[int, datetime]) -> None:
     ArtifactRejected
         This worker sees another model.
     OSError
-        The disk.
+        The disk fails.
     """
     index, time = start
     observed = _observed(job, time)
@@ -66,13 +66,13 @@ def run_start(job: HindcastJob, start: tuple[int, datetime]) -> None:
 
 
 def kept_as(rain_rate: Float32) -> tuple[Counts, npt.NDArray[np.int64]]:
-    """A forecast (K, H, W) in mm/h as counts, and how many pixels of each frame were above the range."""
+    """A forecast (K, H, W) in mm/h as counts, and the number of pixels of each frame above the range."""
     counts, above = STORED.to_counts(rain_rate.astype(np.float64))
     return counts, np.count_nonzero(above, axis=(-2, -1))
 
 
 def _observed(job: HindcastJob, time: datetime) -> dict[datetime, Float32]:
-    """The frames that there are from a start's first input frame to its last lead time."""
+    """The archived frames from a start's first input frame to its last lead time."""
     step = timedelta(minutes=job.series.timestep_minutes)
     first, last = time - (job.input_length - 1) * step, time + job.steps * step
     days = Archive(job.archive).days(job.series.product, job.series.grid.key, first, last)
@@ -101,7 +101,7 @@ def _forecasters(job: HindcastJob) -> tuple[Forecaster, ...]:
 
 @lru_cache(maxsize=1)
 def _model(path: str, sha256: str) -> Forecaster:
-    """On one thread: it is starts that run at once, and sums do not depend on the number of cores."""
+    """The model on one thread: starts run in parallel, and sums must not depend on the number of cores."""
     if sha256_of(Path(path)) != sha256:
         raise ArtifactRejected(
             expected=f"the model with sha256 {sha256[:12]}",
@@ -112,10 +112,10 @@ def _model(path: str, sha256: str) -> Forecaster:
 
 
 class _OneThread:
-    """OpenCV on one thread while any start is being done.
+    """Keeps OpenCV on one thread while any start is being done.
 
-    Its motion search divides a frame by threads, and finds other motions with another number of them. The number is
-    the whole process's, where a worker may do several starts at once.
+    Its motion search divides a frame among threads, and its result depends on their number. The setting applies to the
+    whole process, in which a worker may do several starts at once.
     """
 
     def __init__(self) -> None:

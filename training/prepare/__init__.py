@@ -1,1 +1,1 @@
-"""Radar files into the archive, in parallel processes. The archive itself is in radar/archive."""
+"""Conversion of radar files to the archive, in parallel processes. The archive itself is in radar/archive."""

@@ -1,4 +1,4 @@
-"""The plan of a preparation: files cut into pieces of work that fit into memory, without those that are done."""
+"""The plan of a preparation: files divided into pieces of work that fit into memory, without finished ones."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from radar.system.regular_file import is_regular
 
 _TIME_IN_NAME = re.compile(r"(?<!\d)(?:20|19)?(\d{6})[_T-]?(\d{4})(?!\d)")
 _FILES_AT_ONCE = 288
-"""A day of frames, which are kept compressed: 100 MB at most where it rains everywhere."""
+"""The most frames of a piece: a day, kept compressed in at most 100 MB if it rains everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file, or the days from `start` to `end` of a file that holds years."""
+    """A file, or the days from `start` to `end` of a file with years of frames."""
 
     path: str
     size: int
@@ -35,7 +35,7 @@ class Piece:
 
     @property
     def key(self) -> str:
-        """What the journal calls it."""
+        """The name in the journal."""
         part = f"@{self.start:%Y-%m-%d}" if self.start else ""
         return f"{self.path}{part}|{self.size}|{self.modified_ns}"
 
@@ -44,12 +44,12 @@ Task = tuple[Piece, ...]
 
 
 def find_files(sources: Iterable[Path]) -> list[Path]:
-    """All files of the sources, folders gone through, in order and each once; hidden files are left out.
+    """All files of the sources, including those in folders, in order and each once; hidden files are left out.
 
     Raises
     ------
     FileNotFoundError
-        A source that does not exist.
+        A source does not exist.
     """
     found: dict[Path, None] = {}
     for source in sources:
@@ -60,9 +60,9 @@ def find_files(sources: Iterable[Path]) -> list[Path]:
 
 
 def plan(files: Sequence[Path], done: Iterable[str], variable: str | None = None) -> list[Task]:
-    """Tasks of at most a day of files each; files whose names say one day go together, so that it is written once.
+    """Tasks of at most a day of files each; files with the same day in their names form one task.
 
-    A name only groups; what a frame is, the file says.
+    Each day is then written once. Names are used only for grouping; the frames' times come from the files.
     """
     left_out = set(done)
     groups: dict[str, list[Piece]] = defaultdict(list)
@@ -75,7 +75,7 @@ def plan(files: Sequence[Path], done: Iterable[str], variable: str | None = None
 
 
 def _piece(path: Path) -> Piece:
-    """A file; a link to nothing, or one that goes away, fails when its turn comes, as does what is no file."""
+    """The piece of a file; a broken link, a removed file or anything but a file fails when its turn comes."""
     try:
         status = path.stat()
     except OSError:
@@ -90,7 +90,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _day_in_name(path: Path) -> str:
-    """YYMMDD of the end of the interval that a name says; midnight ends the day before, but only names the group."""
+    """YYMMDD in a name, for grouping only: midnight, the end of an interval, would belong to the previous day."""
     match = _TIME_IN_NAME.search(path.name)
     return match[1] if match else ""
 
@@ -110,11 +110,11 @@ def _holds_sequence(path: Path) -> bool:
     try:
         return is_regular(path) and holds_sequence(path)
     except (RaincellError, OSError):
-        return False  # it will be named as unreadable when its turn comes
+        return False  # its error is reported when its turn comes
 
 
 def _days(piece: Piece, variable: str | None) -> Iterator[Piece]:
-    """A file of years, day by day; one that cannot be opened stays whole, and fails when its turn comes."""
+    """A file of years as pieces of one day; one that cannot be opened stays whole, and fails when its turn comes."""
     path = Path(piece.path)
     try:
         times = sorted(rydl_times(path) if is_rydl_file(path) else netcdf_times(path, variable))

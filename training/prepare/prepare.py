@@ -1,4 +1,4 @@
-"""Years of radar files into the archive, day by day, in bounded memory; what is done is not done again."""
+"""Conversion of years of radar files to the archive, day by day, in bounded memory; finished files are skipped."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _JOURNAL = "sources.jsonl"
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: files read now, those done before, frames and forecasts in files of now, and all bad files.
+    """The result of a run: files read now, files done before, frames and forecasts in the files of this run, bad files.
 
-    `found` counts the frames in files of now by what became of them; see SourceRecord. `kept_before` are frames that
-    the archive has from files which were done before.
+    `found` counts the frames in the files of this run by outcome; see SourceRecord. `kept_before` counts the archive's
+    frames from files that were done before.
     """
 
     files: int
@@ -51,28 +51,28 @@ def prepare(
 ) -> Summary:
     """Put the observed frames of all sources into the archive at `root`, and write its manifest.
 
-    What is in the archive stays. A file that was done before, by its path, size and time of change, is not opened. Of
-    forecasts only lead 0, which is observed, is taken. A bad file is recorded and does not end the run.
+    Archived frames stay. A file that was done before, by its path, size and time of change, is not opened. Of forecasts
+    only lead 0, which is observed, is taken. A bad file is recorded and does not end the run.
 
     Parameters
     ----------
     sources : iterable of Path
         Files and folders.
     root : Path
-        Of the archive.
+        Folder of the archive.
     product : str or None
-        Take this product only.
+        The only product to take.
     variable : str or None
         The variable of rain in NetCDF files that have several.
     client : distributed.Client or None
-        Whose workers do the work, and see the same paths; None works in this process.
+        Its workers do the work, and see the same paths; with None this process does it.
     show : bool
-        Progress on standard error.
+        Show progress on standard error.
 
     Raises
     ------
     FileNotFoundError
-        A source that does not exist.
+        A source does not exist.
     """
     files = find_files(sources)
     root.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def prepare(
 
 
 def read_journal(root: Path) -> dict[str, SourceRecord]:
-    """What became of each file so far; a last line that a kill cut short is passed over."""
+    """The outcome of each file so far; an unfinished last line, left by a kill, is skipped."""
     records: dict[str, SourceRecord] = {}
     for line in journal_lines(root / _JOURNAL):
         try:
@@ -108,13 +108,13 @@ def read_journal(root: Path) -> dict[str, SourceRecord]:
             continue
         if not _is_sound(record):
             continue
-        records.pop(record.key, None)  # to the end
+        records.pop(record.key, None)  # so that the new record moves to the end
         records[record.key] = record
     return _of_last_variable(records)
 
 
 def _is_sound(record: SourceRecord) -> bool:
-    """Whether a line of the journal says of a file what `prepare` writes; its file is read again if not."""
+    """Whether a line of the journal is a valid record; otherwise its file is read again."""
     texts = (record.key, record.path, record.sha256, record.error)
     counts = (record.frames, record.forecasts, record.others)
     return (
@@ -128,15 +128,15 @@ def _is_sound(record: SourceRecord) -> bool:
 
 
 def _of_last_variable(records: dict[str, SourceRecord]) -> dict[str, SourceRecord]:
-    """Without what was said of a file before another of its variables was named; later records come last."""
+    """The records without those of a file's earlier variables; later records come last."""
     last = {record.path: record.variable for record in records.values()}
     return {key: record for key, record in records.items() if record.variable == last[record.path]}
 
 
 def _asked_alike(record: SourceRecord, product: str | None, variable: str | None) -> bool:
-    """Whether a file was done for this question: one of which frames were left out is read again for all products.
+    """Whether a file was done for the same options: one with frames left out is read again for all products.
 
-    One that was refused for its several variables is read again once one is named.
+    A file that was refused for having several variables is read again once one is named.
     """
     return record.product in (None, product) and record.variable == variable
 
@@ -149,13 +149,13 @@ def _results(
 
 
 def _failed(task: Task, error: BaseException) -> list[SourceRecord]:
-    """A worker that was killed, or ran out of memory: its files are tried again next time."""
+    """Records for a worker that was killed, or ran out of memory: its files are tried again next time."""
     text = f"expected a worker to finish, got {type(error).__name__}: {str(error)[:200]}; run the command again"
     return [SourceRecord(piece.key, piece.path, error=text, settled=False) for piece in task]
 
 
 def _sources(records: dict[str, SourceRecord]) -> dict[str, Any]:
-    """For the manifest; every file with its digest is in the journal."""
+    """A summary for the manifest; the journal lists every file with its digest."""
     bad = sorted((record.path, record.error) for record in records.values() if record.error)
     return {
         "journal": _JOURNAL,

@@ -1,4 +1,4 @@
-"""One piece of work of `prepare`, done in any process: files in, packed days out, and a record of each file."""
+"""One piece of work of `prepare`, done in any process: it turns files into packed days, and records each file."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from training.prepare.plan import Piece, Task
 _FRAMES_AT_ONCE = 12
 _PROBLEMS_NAMED = 5
 _FRAMES_KEPT = 288
-"""Compressed frames that wait for their day to be written."""
+"""The most compressed frames that wait for their day to be written."""
 
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """What became of a file, or of a day of it.
+    """The outcome of a file, or of one of its days.
 
     Parameters
     ----------
     key, path : str
     sha256 : str
-        Of the whole file; empty for days of a file of years but the first.
+        Digest of the whole file; for a file of years only with its first day.
     frames, forecasts, others : int
-        Observed frames that are in the archive now, forecasts that were left out, frames of products not asked for.
+        Numbers of archived observed frames, of forecasts left out, and of frames of unwanted products.
     error : str
-        Why nothing of it, or not all, was taken; empty if all was.
+        Why not all of it was taken; empty without an error.
     settled : bool
-        Whether the same file need not be read again: done, or bad in itself.
+        Whether the same file need not be read again: it is done, or is itself bad.
     product : str or None
-        The only product that was asked for.
+        The only wanted product.
     variable : str or None
-        The variable of NetCDF files that was named.
+        The named variable of NetCDF files.
     found : dict of str to int
-        Frames by what became of them: "kept RY", "product RW, not asked for", "forecasts of RV".
+        Frames by outcome: "kept RY", "product RW, not asked for", "forecasts of RV".
     """
 
     key: str
@@ -83,7 +83,7 @@ def _one(writer: _Writer, piece: Piece, variable: str | None) -> SourceRecord:
             record = replace(record, sha256=sha256_of(Path(piece.path)))
     except RaincellError as error:
         problems.append(_named(error))
-    except OSError as error:  # the disk, not the file: worth another try
+    except OSError as error:  # the disk fails, not the file: a later try may succeed
         problems.append(_named(error))
         record = replace(record, settled=False)
     frames, forecasts, others = (now - then for now, then in zip(writer.counts(), before, strict=True))
@@ -103,7 +103,7 @@ def _shortened(problems: list[str]) -> str:
 
 
 def _frames(piece: Piece, problems: list[str], variable: str | None) -> Iterator[Frame]:
-    """The frames of a file, one by one, whatever it is."""
+    """The frames of a file of any kind, one by one."""
     path = Path(piece.path)
     if path.exists() and not is_regular(path):
         raise UnreadableFile(
@@ -112,15 +112,15 @@ def _frames(piece: Piece, problems: list[str], variable: str | None) -> Iterator
     if piece.start is not None and piece.end is not None:
         for sequence in _sequences(path, piece.start, piece.end, variable):
             yield from frames_of(sequence)
-    elif holds_sequence(path):  # one that could not be opened when the work was planned
+    elif holds_sequence(path):  # a file that could not be opened when the work was planned
         yield from frames_of(open_sequence([path], variable=variable))
     else:
-        # Bad files in an archive are named, and passed by.
+        # Bad files in an archive are named, and skipped.
         yield from own_frames(path, lambda error: problems.append(str(error)))
 
 
 def _sequences(path: Path, start: datetime, end: datetime, variable: str | None) -> Iterator[FrameSequence]:
-    """Pieces of a file of years that fit into memory; its gaps are no error."""
+    """Pieces of a file of years that fit into memory; gaps are allowed."""
     if is_rydl_file(path):
         yield from rydl_sequences(path, start=start, end=end, longest=_FRAMES_AT_ONCE)
         return
@@ -132,7 +132,7 @@ def _sequences(path: Path, start: datetime, end: datetime, variable: str | None)
 
 
 class _Writer:
-    """Frames on their way into the archive: compressed as they come, written when a day of them has come."""
+    """Collects compressed frames, and writes them to the archive once there are a day of them."""
 
     def __init__(self, archive: Archive, product: str | None) -> None:
         self._archive, self.product = archive, product
@@ -161,10 +161,10 @@ class _Writer:
     def write(self) -> None:
         for series in list(self._waiting):
             self._archive.add_days(series, self._waiting[series])
-            del self._waiting[series]  # not before they are there: they are other files', too
+            del self._waiting[series]  # only after they are written, since other files' frames are among them
 
     def flush(self) -> str:
-        """Write what waits; why not all could be, or an empty text."""
+        """Write the waiting frames; returns the error if some could not be written, else an empty text."""
         try:
             self.write()
         except RaincellError as error:

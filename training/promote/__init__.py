@@ -1,4 +1,4 @@
-"""Promotion: which version of a model serves, the guard that rolls back, and the schedule of both.
+"""Promotion: the choice of the served version, the guard that rolls back, and the schedule of both.
 
 Versions are made in training/export and training/retrain.
 """

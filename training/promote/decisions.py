@@ -11,7 +11,7 @@ from radar.system.journal import append_lines, journal_lines
 
 
 def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) -> None:
-    """Append a decision, on the disk when this returns; one whose "id" was recorded before counts once."""
+    """Append a decision; it is on disk when this returns. Decisions with the same "id" count once."""
     path = repository / check_name(name) / "decisions.jsonl"
     with one_writer(path):
         if any(known.get("id") == decision["id"] for known in read_decisions(repository, name)):
@@ -20,5 +20,5 @@ def record_decision(repository: Path, name: str, decision: Mapping[str, Any]) ->
 
 
 def read_decisions(repository: Path, name: str) -> Iterator[dict[str, Any]]:
-    """All decisions of a model; lines that a killed process left unfinished are passed over."""
+    """All decisions of a model; unfinished lines of a killed process are skipped."""
     return journal_lines(repository / check_name(name) / "decisions.jsonl")

@@ -1,10 +1,11 @@
-"""The guard: what live skill, kept by the service in its ledger, says of a challenger and of a new champion.
+"""The guard: decisions about a challenger and a new champion by live skill, from the service's ledger.
 
-A challenger that has forecast beside the champion for long enough is promoted where it is better on the same runs, and
-dropped where it is not; a champion on probation is rolled back where the one before it is better. Better always means
-that the interval of the difference leaves out zero. Whoever looks every ten minutes finds such an interval soon, even
-of equals: so a champion is judged when its independent blocks of runs have doubled, and each time has to be surer.
-Needs no torch.
+A challenger that has forecast beside the champion for long enough is promoted if it is better on the same runs, and
+dropped otherwise; a champion on probation is rolled back if the previous one is better. Better always means that the
+interval of the difference excludes zero. With a look every ten minutes such an interval occurs soon even between equal
+models. A champion is therefore judged each time its independent blocks of runs have doubled, with higher confidence
+each time.
+The guard does not need torch.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ Act = Literal["promoted", "dropped", "rolled back", "waiting", "nothing to do"]
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """What decides.
+    """The settings of the guard.
 
     Parameters
     ----------
     hours : float
         How long a challenger has to forecast beside the champion.
     margin : float
-        By how much one has to be better, beyond its interval.
+        By how much the better one has to exceed the other, beyond the interval.
     threshold : float
-        mm/h, one of `radar.scores.sums.THRESHOLDS`: CSI there, of all lead times together, is compared.
+        mm/h, one of `radar.scores.sums.THRESHOLDS`; CSI at it, of all lead times together, is compared.
     probation_hours : float
-        Of a challenger that is promoted.
+        Probation of a promoted challenger.
     fewest_blocks : float
-        Independent blocks of runs, 4 or more, below which nothing is proved. A challenger then waits, for twice `hours`
-        at most; a champion on probation is judged with so many, twice, four times as many and so on.
+        The least independent blocks of runs for a decision, 4 or more. With fewer a challenger waits, for at most twice
+        `hours`; a champion on probation is judged at this number, at twice and four times this number, and so on.
     """
 
     hours: float = 48.0
@@ -66,7 +67,7 @@ class GuardConfig:
 
 @dataclass(frozen=True)
 class LiveGain:
-    """By how much one model's CSI is above another's on the same runs; NaN where there is no telling."""
+    """By how much one model's CSI exceeds another's on the same runs; NaN if unknown."""
 
     value: float
     low: float
@@ -76,14 +77,14 @@ class LiveGain:
 
     def __str__(self) -> str:
         if np.isnan(self.value):
-            return f"not to be told, {self.runs} runs of both and no such rain" if self.runs else "no run of both"
+            return f"unknown, {self.runs} runs of both without such rain" if self.runs else "no run of both"
         bounds = "no interval" if np.isnan(self.low) else f"{self.low:+.4f} to {self.high:+.4f}"
         return f"{self.value:+.4f} ({bounds}) in {self.runs} runs, {self.blocks:.1f} blocks"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was done, about which version, and why."""
+    """An action, its version, and its reason."""
 
     act: Act
     version: str | None
@@ -91,17 +92,17 @@ class Decision:
 
 
 def guard(repository: Path, verification: Path, name: str, config: GuardConfig, now: datetime) -> list[Decision]:
-    """Look at the live skill of a model's versions once, and do what follows from it.
+    """Check the live skill of a model's versions once, and carry out the decisions.
 
-    What changes a role is recorded in decisions.jsonl before it is done: after a kill between both, the next look
-    does it and records nothing twice.
+    A change of a role is recorded in decisions.jsonl before it is made: after a kill in between, the next look makes
+    the change without a second record.
 
     Raises
     ------
     InvalidRequest
-        There is no ledger, or somebody changed the roles while it decided: nothing was done.
+        There is no ledger, or the roles changed during the decision: nothing was done.
     UnknownModel, ArtifactRejected
-        The version that would serve is not there, or is damaged.
+        The version to serve is missing or damaged.
     """
     found = [
         decision
@@ -151,7 +152,7 @@ def _shadow(repository: Path, verification: Path, name: str, config: GuardConfig
 
 
 def _pairs(verification: Path, name: str, mine: str, theirs: str, since: datetime | None) -> list[Pair]:
-    if not verification.is_dir():  # else a name that is misspelt would look like a challenger that never forecast
+    if not verification.is_dir():  # else a misspelt name would look like a challenger without forecasts
         raise InvalidRequest(
             expected="the folder that the service keeps scores in, its RAINCELL_VERIFICATION",
             got=f"none at {verification}",
@@ -162,10 +163,10 @@ def _pairs(verification: Path, name: str, mine: str, theirs: str, since: datetim
 
 
 def judged_gain(pairs: Sequence[Pair], config: GuardConfig) -> LiveGain:
-    """The gain of a champion on probation when it was last judged; too few blocks until then: that of all its runs.
+    """The gain of a champion on probation at its last judgement; with too few blocks for one, that of all its runs.
 
-    It is judged over its first `fewest_blocks` blocks, then over twice as many and so on. At judgement k the interval
-    holds 1 - 0.05 / 2^k, so that all of them together are wrong of equals no more often than one of 95 % would be.
+    It is judged over its first `fewest_blocks` blocks, then over twice as many, and so on. At judgement k the interval
+    has confidence 1 - 0.05 / 2^k, so that for equal models all judgements together err no more often than one at 95 %.
     """
     runs = sorted({_run(pair) for pair in pairs})
     if not runs or len(runs) < config.fewest_blocks * (block := _block(pairs)):
@@ -181,7 +182,7 @@ def _run(pair: Pair) -> tuple[datetime, str, str]:
 
 
 def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFIDENCE) -> LiveGain:
-    """The gain of `mine` over `theirs` in CSI of all lead times together, runs resampled in blocks of a forecast."""
+    """The gain of `mine` over `theirs` in CSI of all lead times; runs are resampled in blocks as long as a forecast."""
     mine, theirs = paired_by_reference_time(pairs)
     if not len(mine):
         return LiveGain(np.nan, np.nan, np.nan, 0, 0.0)
@@ -195,7 +196,7 @@ def live_gain(pairs: Sequence[Pair], threshold: float, confidence: float = CONFI
 
 
 def _block(pairs: Sequence[Pair]) -> int:
-    """Consecutive runs, of all series, that start while one forecast lasts."""
+    """The number of consecutive runs, of all series, that start within one forecast."""
     series = len({(pair.product, pair.grid) for pair in pairs})
     times = sorted({pair.reference_time for pair in pairs})
     longest = timedelta(minutes=max(pair.lead_minutes for pair in pairs))
@@ -204,7 +205,7 @@ def _block(pairs: Sequence[Pair]) -> int:
 
 
 def _recording(repository: Path, name: str, decision: Decision, decided_on: Aliases, now: datetime) -> First:
-    """Records a decision if the roles still are those that it was made on: reading the ledger takes a while."""
+    """A function that records a decision if its roles are unchanged, since reading the ledger takes a while."""
 
     def record(there: Aliases) -> None:
         if there != decided_on:

@@ -1,4 +1,4 @@
-"""Proof that a version of a repository is what its folder says, before anybody serves it."""
+"""Check of a repository's version before it is served."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from radar.errors import ArtifactRejected
 
 
 def prove(repository: Path, name: str, version: str) -> RecurrentForecaster:
-    """A version that its manifest vouches for, that answers its golden case, and whose card names it.
+    """Load a version that matches its manifest, its golden case and its card.
 
     Raises
     ------
     UnknownModel, ArtifactRejected
-        It is not there, or is something else: a service would refuse it.
+        The version is missing, or does not match: a service would refuse it.
     """
     forecaster = load_forecaster(version_file(repository, name, version), "cpu")
     card = forecaster.card

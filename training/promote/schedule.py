@@ -1,4 +1,4 @@
-"""The schedule of jobs by moments of the clock: no state to lose, and one process for each job."""
+"""The schedule of jobs by the clock: it keeps no state, and starts one process for each job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """A command that is started at `offset` after Monday 00:00 UTC, and every so often before and after."""
+    """A command that is started at `offset` after Monday 00:00 UTC, and at every period before and after."""
 
     name: str
     command: tuple[str, ...]
@@ -29,7 +29,7 @@ class ScheduledJob:
             raise ValueError(f"expected a time above 0 between two turns of {self.name}, got {self.every}; correct it")
 
     def turn(self, now: datetime) -> int:
-        """The number of the moment that was the last before `now`."""
+        """The number of the last moment before `now`."""
         return (now - _MONDAY - self.offset) // self.every
 
 
@@ -46,37 +46,37 @@ def moment(text: str) -> tuple[timedelta, timedelta]:
 
 
 class Process(Protocol):
-    """What `subprocess.Popen` has of this."""
+    """The used part of `subprocess.Popen`."""
 
     def poll(self) -> int | None:
-        """The exit status, None while it runs."""
+        """The exit status; None while it runs."""
 
     def terminate(self) -> None:
         """Ask it to end."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Until it ends."""
+        """Wait until it ends."""
 
 
 def start_process(job: ScheduledJob) -> Process:
-    """The job's command, with the output of this process."""
+    """Start the job's command, which shares this process's output."""
     return subprocess.Popen(job.command)  # noqa: S603 - the operator's own command line
 
 
 class Schedule:
-    """Starts jobs when their moment comes; one that still runs then is not started twice.
+    """Starts jobs at their moments; a job that still runs is not started twice.
 
     Parameters
     ----------
     jobs : sequence of ScheduledJob
     clock : callable
-        The time, UTC.
+        Returns the time, UTC.
     log : callable
-        Told of every start and end.
+        Called at every start and end.
     start : callable
         Makes a job's process.
     at_once : set of str
-        Jobs by name that are due at the first look, such as one that was cut off.
+        Names of jobs that are due at the first look, such as an interrupted one.
     """
 
     def __init__(
@@ -93,19 +93,19 @@ class Schedule:
         self._running: dict[str, Process] = {}
 
     def look(self) -> None:
-        """Note what has ended, and start what is due."""
+        """Note ended jobs, and start due ones."""
         now = self._clock()
         for job in self._jobs:
             self._note_end(job)
             turn, before = job.turn(now), self._turns[job.name]
             self._turns[job.name] = (
-                turn  # an earlier one, too, where the clock was set back: it must not wait for years
+                turn  # possibly an earlier one, if the clock was set back: the job must not wait for years
             )
             if turn > before:
                 self._begin(job)
 
     def stop(self) -> None:
-        """Ask what runs to end, and wait for it; a retraining goes on at the next start."""
+        """Terminate running jobs, and wait for them; a retraining resumes at the next start."""
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():

@@ -1,4 +1,4 @@
-"""The versions in a model repository, from its manifests and aliases alone."""
+"""The versions in a model repository, from its manifests and aliases only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _THRESHOLD = 1.0
 
 
 def version_rows(repository: Path, name: str) -> list[dict[str, Any]]:
-    """A row of JSON values for each version: `aliases` are its roles, `gate` what retraining decided of it.
+    """A row of JSON values for each version: `aliases` lists its roles, `gate` holds the decision of retraining.
 
     `csi_1_mm_per_hour` is its mean over lead times and the events of its last recorded evaluation; None without one.
     """

@@ -1,4 +1,4 @@
-"""The batch job that trains a challenger on an archive and promotes it only on proof (docs/background/retraining.md).
+"""The batch job that trains a challenger on an archive and promotes a better one (docs/background/retraining.md).
 
 The training loop is in training/fit.
 """

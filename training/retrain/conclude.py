@@ -19,7 +19,7 @@ from training.retrain.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: "promoted", "challenger" or "kept" (the champion), with its decision.json and gate.json."""
+    """The outcome of a run: "promoted", "challenger" or "kept" (the champion), with its decision.json and gate.json."""
 
     decision: str
     run: Path
@@ -28,7 +28,7 @@ class Outcome:
 
 
 def conclude(run: RunFolder, repository: Path, config: RetrainConfig, now: datetime) -> Outcome:
-    """Carry out the verdict of gate.json and write decision.json; the same again when it was interrupted."""
+    """Carry out the verdict of gate.json and write decision.json; it can be repeated after an interruption."""
     gate = run.read("gate")
     assert gate is not None  # noqa: S101
     other = _other_champion(run, repository)
@@ -46,13 +46,13 @@ def conclude(run: RunFolder, repository: Path, config: RetrainConfig, now: datet
 
 
 def _other_champion(run: RunFolder, repository: Path) -> str | None:
-    """The champion, if somebody promoted one while the run was at work."""
+    """The champion, if another one was promoted during the run."""
     champion = read_aliases(repository, run.about["model"]).champion
     return None if champion in (run.about["parent"], run.version) else champion
 
 
 def _decided(gate: dict[str, Any], config: RetrainConfig, other: str | None) -> str:
-    """One that was not compared with the champion can be tried beside it at most."""
+    """The decision; a version that was not compared with the current champion can at most become a challenger."""
     if not gate["passed"]:
         return "kept"
     return "promoted" if config.accept == "promote" and other is None else "challenger"
@@ -60,14 +60,14 @@ def _decided(gate: dict[str, Any], config: RetrainConfig, other: str | None) -> 
 
 def _content(run: RunFolder, gate: dict[str, Any], decision: str, now: datetime) -> dict[str, Any]:
     about = run.about
-    told = [rule for rule in gate["rules"] if not rule["holds"]] if decision == "kept" else gate["rules"]
+    rules = [rule for rule in gate["rules"] if not rule["holds"]] if decision == "kept" else gate["rules"]
     return {
         "decision": decision,
         "model": about["model"],
         "version": run.version,
         "parent": about["parent"],
         "made": iso(now),
-        "reasons": [f"{rule['name']}: {rule['says']}" for rule in told],
+        "reasons": [f"{rule['name']}: {rule['says']}" for rule in rules],
     }
 
 
@@ -79,7 +79,7 @@ def _let_in(
     gate: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Its manifest with scores and verdict, then its folder, then its role: at every moment the repository loads."""
+    """Write the version's manifest, then its folder, then its role, so that the repository is valid at every moment."""
     name = content["model"]
     manifest = read_manifest(run.export, name, run.version)
     entry = {**content, "run": run.version, "rules": gate["rules"], "numbers": gate["numbers"]}

@@ -33,26 +33,26 @@ _FIT_SETTINGS: dict[str, type[Any] | None] = {
     "data": DataConfig,
     **dict.fromkeys(("leads", "zero_head", "sampling", "description")),
 }
-"""What is taken of a configuration of `fit`: tables with their dataclass, and settings in front of all tables."""
+"""The allowed parts of a configuration of `fit`: tables with their dataclass, and settings in front of all tables."""
 ARCHIVE_DECIDES = ("train", "validation", "kept_out", "stride", "synthetic", "synthetic_share", "dataset", "options")
-"""Settings of [data] that are not: the archive decides them."""
+"""Settings of [data] that are not allowed: the archive determines them."""
 
 
 @dataclass(frozen=True)
 class PartsConfig:
-    """How an archive becomes a training, a validation and a test part, each a stretch of time, the newest last."""
+    """The split of an archive into training, validation and test, each a stretch of time, in this order."""
 
     products: tuple[str, ...] = ()
-    """Take these only; all that fit the model by default."""
+    """The products to take; by default all that fit the model."""
     newest_days: int = 90
-    """Of each product, before the archive's newest frame of all; 0 for all."""
+    """The days to take, before the newest frame of the archive; 0 for all."""
     block_hours: float = 6.0
-    """Frames are kept together in blocks of this length at most; no window crosses from one to the next."""
+    """The longest block of consecutive frames, in hours; a window lies within one block."""
     separation_hours: float = 6.0
-    """Blocks that end so shortly before the next part begins are left out: they see its weather."""
+    """Blocks that end less than this before the next part are left out, since they show its weather."""
     test_share: float = 0.2
     validation_share: float = 0.15
-    """Of the frames."""
+    """Share of the frames."""
     windows: int = 400
     """Training windows, drawn towards rain."""
     validation_windows: int = 64
@@ -72,22 +72,22 @@ class PartsConfig:
 
 @dataclass(frozen=True)
 class RetrainConfig:
-    """All that decides the outcome of a retraining.
+    """Everything that determines the outcome of a retraining.
 
     Parameters
     ----------
     start : "champion" or "anew"
-        Fine-tune the champion's weights, or train fresh ones of the tables [network] and [framing].
+        Fine-tune the champion's weights, or train a new network by the tables [network] and [framing].
     accept : "challenger" or "promote"
-        What becomes of a version that passes the gate: a challenger in shadow, or champion at once.
+        The role of a version that passes the gate: a challenger in shadow, or champion at once.
     probation_hours : float
         After "promote": how long live skill may roll it back.
     lead_minutes : int
         The longest lead time that is scored; the model's training length by default (0).
     test_starts : int
-        Forecasts of the test part that are scored at most, evenly spaced.
+        The most forecasts of the test part that are scored, evenly spaced.
     keep_versions, keep_runs : int
-        How many are kept beside champion, previous and challenger, and beside the run itself.
+        How many versions are kept in addition to champion, previous and challenger, and how many other runs.
     fit : dict
         Tables and settings of a configuration of `fit`, as in training/configs.
     """
@@ -124,7 +124,7 @@ def load_retrain_config(path: Path | None) -> RetrainConfig:
     Raises
     ------
     ValueError
-        Names the file and the setting: one that is unknown, absent, of another type or out of range.
+        A setting is unknown, missing, of another type or out of range; the error names the file and the setting.
     """
     if path is None:
         return RetrainConfig()
@@ -138,7 +138,7 @@ def load_retrain_config(path: Path | None) -> RetrainConfig:
 
 
 def _check_fit(fit: dict[str, Any]) -> None:
-    """What `fit` will be told, as far as it is known before the champion is."""
+    """Check the settings of `fit`, as far as possible without the champion."""
     tables = {key: kind for key, kind in _FIT_SETTINGS.items() if kind is not None and key in fit}
     check_settings(FitConfig, {key: value for key, value in fit.items() if key not in tables})
     made = {key: make_table(kind, fit[key], key) for key, kind in tables.items()}

@@ -1,9 +1,9 @@
-"""The data set of one retraining: frozen files, three parts of them in time, and windows to train on.
+"""The data set of one retraining: frozen files, their three parts in time, and training windows.
 
 DATA/archive/       the frozen days, an archive (training/retrain/snapshot.py)
-DATA/training/      examples, a file each (training/fit/examples.py)
+DATA/training/      examples, one file each (training/fit/examples.py)
 DATA/validation/
-DATA/manifest.json  files with checksums, blocks by part, what was left out and why
+DATA/manifest.json  files with checksums, blocks by part, left out blocks with reasons
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from training.retrain.snapshot import Snapshot, Wanted, freeze
 
 @dataclass(frozen=True)
 class Need:
-    """What a model needs of a data set.
+    """A model's requirements of a data set.
 
     Parameters
     ----------
     framing : Framing
     leads : int
-        Frames to learn to forecast.
+        The number of forecast frames in training.
     crop : int
-        Edge of what it is trained on, in pixels.
+        Edge of the training crops, in pixels.
     tested : int
-        Frames of one forecast of the test part, read and forecast.
+        Frames of one forecast of the test part, both read and forecast.
     seed : int
     """
 
@@ -67,20 +67,20 @@ class Need:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that is there whole."""
+    """A complete data set."""
 
     folder: Path
     manifest: dict[str, Any]
 
     @property
     def sha256(self) -> str:
-        """Digest of what the data set is, whenever it was made."""
+        """Digest of the content, independent of the time of making."""
         content = {key: value for key, value in self.manifest.items() if key != "made"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
     def test_blocks(self) -> list[Block]:
-        """In order of time."""
+        """The blocks of the test part, in order of time."""
         return [_block_of(entry) for entry in self.manifest["parts"][TEST]["blocks"]]
 
     def read(self, block: Block) -> FrameSequence:
@@ -88,7 +88,7 @@ class DataSet:
         return Archive(self.folder / "archive").read(block.product, block.grid, block.first, block.last)
 
     def records(self) -> list[dict[str, Any]]:
-        """What was trained on and validated by, a stretch of time of each product and part, as JSON values."""
+        """Records of the training and validation data, one for each product and part, as JSON values."""
         stretches: dict[tuple[str, str, str], list[str]] = {}
         for part, name in ((TRAINING, "train"), (VALIDATION, "validation")):
             for block in self.manifest["parts"][part]["blocks"]:
@@ -100,19 +100,19 @@ class DataSet:
         ]
 
     def sources(self) -> list[tuple[str, str]]:
-        """Product and grid of all frames that it was made from."""
+        """Product and grid of all frames in it."""
         return [(series["product"], series["grid"]) for series in self.manifest["series"]]
 
 
 def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfig) -> DataSet:
-    """Make `folder`, which appears when it is whole; what an interrupted attempt left is begun anew.
+    """Make `folder`, which appears once it is complete; an interrupted attempt is begun again.
 
     Raises
     ------
     IncompleteHistory
-        Nothing fits the model, or too little for three parts.
+        No frames fit the model, or too few for three parts.
     UnreadableFile
-        A damaged frame, by its file.
+        A frame is damaged; the error names its file.
     """
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
@@ -133,7 +133,7 @@ def make_data_set(archive: Archive, folder: Path, need: Need, config: PartsConfi
 
 
 def open_data_set(folder: Path) -> DataSet | None:
-    """The data set of an earlier attempt; None if it never was whole."""
+    """The data set of an earlier attempt; None if it was never complete."""
     path = folder / "manifest.json"
     return DataSet(folder, json.loads(path.read_text())) if path.exists() else None
 

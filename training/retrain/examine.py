@@ -1,4 +1,4 @@
-"""From trained weights to a verdict: export, scores of all on the test part, report, gate."""
+"""The examination of trained weights: export, scores of all forecasters on the test part, report, and gate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.retrain.trial import in_order_of_time, measure_of, score_test_part
 
 
 def examine(run: RunFolder, plan: RetrainPlan) -> None:
-    """Write gate.json, and before it the export and the report."""
+    """Write the export, the report, and then gate.json."""
     checks: dict[str, str | None] = {"parity": None, "golden": None}
     try:
         challenger = _exported(run, plan)
@@ -48,11 +48,11 @@ def examine(run: RunFolder, plan: RetrainPlan) -> None:
 
 
 def _exported(run: RunFolder, plan: RetrainPlan) -> RecurrentForecaster:
-    """The challenger, exported with the parity check, and loaded with the golden case's."""
+    """The challenger, exported with the parity check, and loaded with the golden check."""
     name, target = plan.card.name, run.export / plan.card.name / run.version
     if not target.exists():
         run.log("exports the challenger")
-        shutil.rmtree(run.export, ignore_errors=True)  # what an interrupted attempt left
+        shutil.rmtree(run.export, ignore_errors=True)  # leftovers of an interrupted attempt
         export(
             run.fit / "model.pt",
             run.export,
@@ -65,14 +65,14 @@ def _exported(run: RunFolder, plan: RetrainPlan) -> RecurrentForecaster:
 
 
 def _description(plan: RetrainPlan) -> str:
-    """What the configuration says, or the champion's; not what was made up for the champion's own data."""
+    """The description in the configuration, or the champion's; not the champion's default one, which names its data."""
     made_up = described(make_config(plan.trained_by), plan.card.data) if plan.trained_by else ""
     inherited = "" if plan.card.description == made_up else plan.card.description
     return str(plan.config.fit.get("description", inherited))
 
 
 def _origin(plan: RetrainPlan) -> Origin:
-    """The lineage: fine-tuned weights have a parent, and its data with those of the archive."""
+    """The lineage: fine-tuned weights have a parent, and the parent's data in addition to the archive's."""
     data = plan.data_set()
     tuned = plan.config.start == "champion"
     return Origin(
@@ -91,7 +91,7 @@ def _means(scored: list[EventScores]) -> list[dict[str, Any]]:
 
 
 def _write(run: RunFolder, verdict: Verdict, means: list[dict[str, Any]]) -> None:
-    """The verdict, with the means over lead times."""
+    """Write the verdict, with the means over lead times."""
     run.write(
         "gate",
         {

@@ -1,6 +1,6 @@
-"""The gate: whether a challenger may take the champion's place. A pure function of sums of scores; decides, never acts.
+"""The gate: whether a challenger may replace the champion. A pure function of sums of scores, without actions.
 
-All rules have to hold, and what cannot be told does not hold: too few starts, rain that did not fall.
+All rules have to hold. A rule that cannot be evaluated does not hold: with too few starts, or without such rain.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from training.evaluate.table import null_if_nan
 CHALLENGER, CHAMPION = "challenger", "champion"
 _BEST = {score.name: score.best for score in kept_in("evaluation") if not score.ensembles_only}
 SCORES = tuple(name for name, best in _BEST.items() if best != "near 1")
-"""What a challenger can be judged by."""
+"""The scores that can decide."""
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a challenger has to show on the test part."""
+    """The requirements for a challenger on the test part."""
 
     score: str = "csi"
     """One of `SCORES`: means over the lead times are compared."""
     threshold: float = 1.0
-    """mm/h, for scores that have one."""
+    """mm/h, for scores with a threshold."""
     heavy_threshold: float = 5.0
-    """mm/h, from where rain is heavy."""
+    """mm/h, the threshold of heavy rain."""
     heavy_margin: float = 0.01
-    """How much worse the score may be there."""
+    """How much worse the score may be in heavy rain."""
     latency_ratio: float = 1.25
-    """How many times as long as the champion's its forecast may take."""
+    """The largest ratio of the challenger's to the champion's forecast time."""
     fewest_blocks: float = 5.0
     """Independent blocks of starts below which an interval is too rough to prove anything."""
     must_beat: tuple[str, ...] = ("persistence", "extrapolation")
@@ -61,20 +61,20 @@ class GateConfig:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of a challenger.
+    """The evidence about a challenger.
 
     Parameters
     ----------
     sums : mapping
-        (starts, leads, sums) as `measure` has them, of `CHALLENGER`, `CHAMPION` and each baseline by its name, on the
+        (starts, leads, sums), laid out by `measure`, of `CHALLENGER`, `CHAMPION` and each baseline by its name, on the
         same pixels.
     measure : Measure
     block : int
-        Consecutive starts that are resampled together.
+        The number of consecutive starts that are resampled together.
     seconds : mapping
-        What one forecast takes of `CHALLENGER` and `CHAMPION`, on the same machine at the same time.
+        Time of one forecast of `CHALLENGER` and `CHAMPION`, on the same machine at the same time.
     checks : mapping
-        By name ("golden", "parity"): None where it passed, or what is wrong.
+        By name ("golden", "parity"): None if it passed, else the fault.
     """
 
     sums: Mapping[str, Float64]
@@ -86,7 +86,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better, and its 95 % interval; NaN where there is no telling."""
+    """A gain, and its 95 % interval; NaN if unknown."""
 
     value: float
     low: float
@@ -95,7 +95,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, whether it holds, and the numbers in a sentence."""
+    """One rule, whether it holds, and a sentence with its numbers."""
 
     name: str
     holds: bool
@@ -104,7 +104,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Every rule, and the numbers behind them as JSON values."""
+    """Every rule, and the numbers behind the rules as JSON values."""
 
     rules: tuple[Rule, ...]
     numbers: Mapping[str, Any]
@@ -116,7 +116,7 @@ class Verdict:
 
 
 def judge(evidence: Evidence, config: GateConfig) -> Verdict:
-    """Whether the challenger may take the champion's place."""
+    """Whether the challenger may replace the champion."""
     sampled = {name: sample(sums, evidence.measure, evidence.block) for name, sums in evidence.sums.items()}
     judged = _Judged(sampled, evidence, config)
     baselines = [name for name in sampled if name not in (CHALLENGER, CHAMPION)]
@@ -132,7 +132,7 @@ def judge(evidence: Evidence, config: GateConfig) -> Verdict:
 
 
 class _Judged:
-    """The challenger's scores beside the others'."""
+    """The challenger's scores compared with the others'."""
 
     def __init__(self, sampled: Mapping[str, Sampled], evidence: Evidence, config: GateConfig) -> None:
         self._sampled, self._config = sampled, config
@@ -145,7 +145,7 @@ class _Judged:
         return float(self._means[name].scores[self._config.score][self._at[threshold]])
 
     def gain(self, over: str, threshold: float) -> Gain:
-        """How much better the challenger is at the leads where both have a score: positive, whichever way it points."""
+        """The challenger's gain at the leads where both have a score; positive is better for every score."""
         difference = self._sampled[CHALLENGER].minus(self._sampled[over]).over_leads()
         at, score = self._at[threshold], self._config.score
         low, high = (float(bound[at]) for bound in difference.intervals()[score])
@@ -159,25 +159,25 @@ class _Judged:
 
     def better(self) -> Rule:
         gain = self.gain(CHAMPION, self._config.threshold)
-        holds = bool(gain.low > 0)  # NaN is not
-        return Rule("better than the champion", holds, f"{self._named(self._config.threshold)} {_told(gain)}")
+        holds = bool(gain.low > 0)  # False for NaN
+        return Rule("better than the champion", holds, f"{self._named(self._config.threshold)} {_described(gain)}")
 
     def heavy(self) -> Rule:
         limit, margin = self._config.heavy_threshold, self._config.heavy_margin
         gain = self.gain(CHAMPION, limit)
         if math.isnan(gain.value):
             return Rule("not worse in heavy rain", False, f"no rain of {limit:g} mm/h in the test part: not shown")
-        says = f"{self._named(limit)} {_told(gain)}, {-margin:+g} allowed"
+        says = f"{self._named(limit)} {_described(gain)}, {-margin:+g} allowed"
         return Rule("not worse in heavy rain", bool(gain.value >= -margin), says)
 
     def beats(self, baseline: str) -> Rule:
         gain = self.gain(baseline, self._config.threshold)
         return Rule(
-            f"better than {baseline}", bool(gain.value > 0), f"{self._named(self._config.threshold)} {_told(gain)}"
+            f"better than {baseline}", bool(gain.value > 0), f"{self._named(self._config.threshold)} {_described(gain)}"
         )
 
     def numbers(self, baselines: list[str]) -> dict[str, Any]:
-        """Scores of all and gains over all, at both thresholds."""
+        """Scores of all, and gains over all, at both thresholds."""
         config = self._config
         return {
             "score": config.score,
@@ -209,7 +209,7 @@ def _fast(seconds: Mapping[str, float], config: GateConfig) -> Rule:
     return Rule("not slower", ratio <= config.latency_ratio, says)
 
 
-def _told(gain: Gain) -> str:
+def _described(gain: Gain) -> str:
     if math.isnan(gain.value):
         return "undefined"
     bounds = "no interval" if math.isnan(gain.low) else f"{gain.low:+.4f} to {gain.high:+.4f}"

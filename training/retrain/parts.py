@@ -1,4 +1,4 @@
-"""Stretches of time to train on, to validate on and to test on: the newest to test, so that a test is a forecast."""
+"""Stretches of time for training, validation and test: the newest are for the test, so that it tests the future."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 @dataclass(frozen=True)
 class DataParts:
-    """Blocks by part, in order of time, and those in none with the reason."""
+    """Blocks by part, in order of time, and left out blocks with the reason."""
 
     blocks: dict[str, list[Block]]
     left_out: list[tuple[Block, str]]
 
 
 def cut_blocks(product: str, grid: str, times: Sequence[datetime], timestep_minutes: int, hours: float) -> list[Block]:
-    """Blocks of `hours` at most: the runs between gaps, each cut into as few equal pieces as that takes."""
+    """Blocks of `hours` at most: runs between gaps, each cut into as few equal pieces as possible."""
     longest = max(1, int(hours * 60 // timestep_minutes))
     return [
         Block(piece[0], piece[-1], product, grid, len(piece))
@@ -52,7 +52,7 @@ def divide(blocks: Iterable[Block], needed: int, config: PartsConfig) -> DataPar
     Raises
     ------
     IncompleteHistory
-        Too few blocks for three parts.
+        There are too few blocks for three parts.
     """
     left_out = [(block, f"fewer than {needed} frames") for block in blocks if block.frames < needed]
     rest = sorted(block for block in blocks if block.frames >= needed)
@@ -68,7 +68,7 @@ def divide(blocks: Iterable[Block], needed: int, config: PartsConfig) -> DataPar
 
 
 def _newest(blocks: list[Block], frames: float, separation: timedelta) -> tuple[list[Block], list[Block], list[Block]]:
-    """The newest blocks with `frames` together, those well before them, and those between."""
+    """The newest blocks with `frames` together, those at least `separation` before them, and those between."""
     count, begins = 0, None
     for block in reversed(blocks):
         begins = block.first

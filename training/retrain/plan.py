@@ -1,4 +1,4 @@
-"""The plan of a retraining, read from its folder: the same however often it is begun."""
+"""The plan of a retraining, read from its folder, so that a resumed run has the same plan."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from training.retrain.trial import frames_tested
 
 @dataclass(frozen=True)
 class RetrainPlan:
-    """The champion, as the run's parent, and what is to be done.
+    """The champion, as the run's parent, and the work to do.
 
     Parameters
     ----------
     run : RunFolder
     champion : Path
-        Its float32 file.
+        The champion's float32 file.
     card : ModelCard
-        The champion's.
+        The champion's card.
     trained_by : dict
-        What the champion was trained by; empty where its manifest is older than that it tells.
+        The champion's training configuration; empty if its manifest is too old to have it.
     config : RetrainConfig
     """
 
@@ -42,7 +42,7 @@ class RetrainPlan:
 
     @property
     def steps(self) -> int:
-        """Lead times that are scored: as many as both models reach, those trained for by default."""
+        """The number of scored lead times: as many as both models reach, by default those of the training."""
         config = self.trained
         minutes = self.config.lead_minutes or config.leads * config.framing.timestep_minutes
         reached = min(self.card.longest_lead_minutes, self.longest_lead_minutes)
@@ -50,7 +50,7 @@ class RetrainPlan:
 
     @property
     def longest_lead_minutes(self) -> int:
-        """Of the challenger: at least the champion's, which clients may ask for."""
+        """The challenger's longest lead time: at least the champion's, which clients may request."""
         config, step = self.trained, self.trained.framing.timestep_minutes
         return max(config.leads, -(-self.card.longest_lead_minutes // step)) * step
 
@@ -61,7 +61,7 @@ class RetrainPlan:
         return frames_tested(max(lengths), self.steps)
 
     def data_set(self) -> DataSet:
-        """The run's data set, which must be there."""
+        """The run's data set; raises IncompleteHistory if it is missing."""
         there = open_data_set(self.run.data)
         if there is None:
             raise IncompleteHistory(expected="the data set of the run", got="none", remedy="begin a new run")
@@ -69,16 +69,16 @@ class RetrainPlan:
 
     @property
     def trained(self) -> FitConfig:
-        """What is trained, whatever the data set will be."""
+        """The training configuration, without the data set."""
         return fit_config(self.config, self.card, self.trained_by)
 
     def fit_config(self) -> FitConfig:
-        """What is trained, on the run's data set."""
+        """The training configuration, with the run's data set."""
         return fit_config(self.config, self.card, self.trained_by, self.data_set().sha256)
 
 
 def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> RetrainPlan:
-    """The plan of a run; raises ArtifactRejected where its parent is damaged, UnknownModel where it is gone."""
+    """The plan of a run; raises ArtifactRejected if its parent is damaged, UnknownModel if it is gone."""
     about = run.about
     champion = version_file(repository, about["model"], about["parent"])
     trained_by = read_manifest(repository, about["model"], about["parent"]).get("configuration", {})
@@ -86,15 +86,15 @@ def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> RetrainP
 
 
 _FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}
-"""Of the optimiser, where the configuration says nothing: weights that are good already move in small steps."""
+"""Default settings of the optimiser: good weights are fine-tuned in small steps."""
 _LOSS = {"dry_slack": 0.5}
-"""Of the loss, likewise: retrained by the clock, nobody looks whether it drizzles where it is dry."""
+"""Default settings of the loss: nobody inspects a scheduled retraining for drizzle in dry areas."""
 
 
 def fit_config(
     config: RetrainConfig, card: ModelCard, trained_by: Mapping[str, Any], data_sha256: str = ""
 ) -> FitConfig:
-    """What `fit` is to do, on the data set of that digest.
+    """The configuration of `fit`, on the data set with that digest.
 
     Parameters
     ----------
@@ -102,15 +102,15 @@ def fit_config(
     card : ModelCard
         The champion's.
     trained_by : mapping
-        The configuration that the champion was trained by, for its leads and loss; empty where nobody knows.
+        The champion's training configuration, for its leads and loss; empty if unknown.
     data_sha256 : str
 
     Raises
     ------
     ValueError
-        Names that a table does not know, or values out of range.
+        A table has unknown names, or values out of range.
     """
-    said = config.fit
+    settings = config.fit
     usual = _FINE_TUNING if config.start == "champion" else {}
     own: dict[str, Any] = {
         "name": card.name,
@@ -121,13 +121,13 @@ def fit_config(
     }
     tables: dict[str, Any] = {
         **own,
-        **said,
-        "framing": {**own["framing"], **said.get("framing", {})},
-        "network": said.get("network", own["network"]),
-        "loss": {**trained_by.get("loss", {}), **_LOSS, **said.get("loss", {})},
-        "optimiser": {**usual, **said.get("optimiser", {})},
+        **settings,
+        "framing": {**own["framing"], **settings.get("framing", {})},
+        "network": settings.get("network", own["network"]),
+        "loss": {**trained_by.get("loss", {}), **_LOSS, **settings.get("loss", {})},
+        "optimiser": {**usual, **settings.get("optimiser", {})},
         "data": {
-            **{key: value for key, value in said.get("data", {}).items() if key not in ARCHIVE_DECIDES},
+            **{key: value for key, value in settings.get("data", {}).items() if key not in ARCHIVE_DECIDES},
             "dataset": "archive",
             "options": {"sha256": data_sha256},
         },
@@ -136,5 +136,5 @@ def fit_config(
 
 
 def _leads_of(card: ModelCard) -> int:
-    """Of a version without a configuration: it was exported for twice the leads that it was trained for."""
+    """The training leads of a version without a configuration, which was exported for twice as many."""
     return max(1, card.longest_lead_minutes // card.timestep_minutes // 2)

@@ -15,7 +15,7 @@ _REMOVING = ".remove-"
 
 
 def publish(version_folder: Path, repository: Path, name: str) -> None:
-    """Copy a version's folder into a repository, where it appears whole; nothing if it is there."""
+    """Copy a version's folder into a repository by a rename; does nothing if it exists."""
     target = repository / name / version_folder.name
     if target.exists():
         return
@@ -26,7 +26,7 @@ def publish(version_folder: Path, repository: Path, name: str) -> None:
 
 
 def give_role(repository: Path, name: str, version: str, *, at_once: bool, now: datetime, probation: timedelta) -> None:
-    """Make a version champion `at_once`, or challenger; nothing if it has a role."""
+    """Make a version champion (`at_once`) or challenger; does nothing if it has a role."""
     if version in read_aliases(repository, name).versions:
         return
     if at_once:
@@ -36,24 +36,24 @@ def give_role(repository: Path, name: str, version: str, *, at_once: bool, now: 
 
 
 def prune_versions(repository: Path, name: str, keep: int) -> list[str]:
-    """Remove all but the newest `keep` of the versions that retraining made and that have no role; which they were.
+    """Remove all but the newest `keep` of retraining's versions without a role; returns the removed ones.
 
     Versions that were exported by hand stay.
     """
-    with one_writer(repository / name / "aliases.json"):  # nobody gives one a role meanwhile
+    with one_writer(repository / name / "aliases.json"):  # so that none gets a role meanwhile
         roles = read_aliases(repository, name).versions
         made = [version for version in versions_of(repository, name) if _retrained(repository, name, version)]
         old = [version for version in made if version not in roles]
         old = old[: max(0, len(old) - keep)]
         for version in old:
-            # Gone at once, and not by and by: a version is there whole or not at all.
+            # A rename removes it at once: a version exists whole or not at all.
             (repository / name / version).rename(repository / name / (_REMOVING + version))
     sweep(repository, name)
     return old
 
 
 def sweep(repository: Path, name: str) -> None:
-    """Remove what an interrupted `publish` or `prune_versions` left."""
+    """Remove leftovers of an interrupted `publish` or `prune_versions`."""
     for beginning in (_STAGING, _REMOVING):
         for folder in (repository / name).glob(f"{beginning}*"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The batch job, step by step. Each step leaves a file that appears whole, so that a killed job goes on behind it."""
+"""The batch job, step by step. Each step leaves a complete file, so that a killed job resumes after it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from radar.system.locks import locked
 from training.export.environment import code_commit, environment
 from training.export.weights import network_of
 from training.fit.loop import fit
-from training.fit.workers import Worker, joined
+from training.fit.workers import Rank, joined
 from training.retrain.conclude import Outcome, conclude
 from training.retrain.config import RetrainConfig
 from training.retrain.data_set import DataSet, Need, make_data_set, open_data_set
@@ -35,7 +35,7 @@ from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 
 @dataclass(frozen=True)
 class RetrainJob:
-    """What is asked for.
+    """The inputs of a retraining.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class RetrainJob:
         Folder of run folders.
     config : RetrainConfig
     now : function
-        The time, UTC.
+        Returns the time, UTC.
     """
 
     archive: Path
@@ -57,34 +57,34 @@ class RetrainJob:
 
 
 def retrain(job: RetrainJob) -> Outcome | None:
-    """Make a challenger and let it in if it is better; None in workers that only help to train.
+    """Make a challenger and accept it if it is better; returns None in workers that only help to train.
 
     Raises
     ------
     InvalidRequest
-        Another retraining of this repository is at work.
+        Another retraining of this repository is running.
     RaincellError, ValueError, OSError
-        It cannot be done; the run's decision says "failed" and why.
+        The retraining fails; the run's decision is "failed" with the reason.
     """
-    with joined() as worker, _only_one(job.repository, worker):
-        run = RunFolder(Path(worker.told(str(_begun(job).path) if worker.leads else "")))
+    with joined() as rank, _only_one(job.repository, rank):
+        run = RunFolder(Path(rank.broadcast(str(_begun(job).path) if rank.leads else "")))
         try:
-            return _carried_out(job, run, worker)
+            return _carried_out(job, run, rank)
         except Exception as error:
-            if worker.leads:
+            if rank.leads:
                 _tell_failure(job, run, error)
             raise
 
 
-def _carried_out(job: RetrainJob, run: RunFolder, worker: Worker) -> Outcome | None:
+def _carried_out(job: RetrainJob, run: RunFolder, rank: Rank) -> Outcome | None:
     plan = plan_of(run, job.repository, job.config)
-    judged = worker.told(run.read("gate") is not None)
+    judged = rank.broadcast(run.read("gate") is not None)
     if not judged:
-        if worker.leads:
+        if rank.leads:
             _data_set(job, run, plan)
-        worker.wait()
-        _fit(run, plan, worker)
-    if not worker.leads:
+        rank.wait()
+        _fit(run, plan, rank)
+    if not rank.leads:
         return None
     if not judged:
         examine(run, plan)
@@ -94,7 +94,7 @@ def _carried_out(job: RetrainJob, run: RunFolder, worker: Worker) -> Outcome | N
 
 
 def _tell_failure(job: RetrainJob, run: RunFolder, error: Exception) -> None:
-    """Say in the run's folder why it failed; where nothing can be written there, the first error is the one to tell."""
+    """Record the failure in the run's folder; if that fails too, the first error is still the one reported."""
     try:
         run.write("decision", _failed(job, run, f"{type(error).__name__}: {error}"))
         run.log(f"failed: {error}")
@@ -103,9 +103,9 @@ def _tell_failure(job: RetrainJob, run: RunFolder, error: Exception) -> None:
 
 
 @contextmanager
-def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
-    """Refuse a second job on a repository; the lock goes with its process."""
-    if not worker.leads:
+def _only_one(repository: Path, rank: Rank) -> Iterator[None]:
+    """Refuse a second job on a repository; the lock ends with its process."""
+    if not rank.leads:
         yield
         return
     path = repository / ".retrain.lock"
@@ -122,7 +122,7 @@ def _only_one(repository: Path, worker: Worker) -> Iterator[None]:
 
 
 def _begun(job: RetrainJob) -> RunFolder:
-    """The unfinished run, if it still is about the same, or a new one."""
+    """The unfinished run, if its champion and configuration are unchanged, or a new one."""
     sweep(job.repository, job.model)
     prune_runs(job.out, job.config.keep_runs)
     about = _about(job)
@@ -146,7 +146,7 @@ def _still_holds(job: RetrainJob, run: RunFolder, about: dict[str, Any]) -> bool
 
 
 def _about(job: RetrainJob) -> dict[str, Any]:
-    """What a run begins with."""
+    """The initial description of a run."""
     champion = read_aliases(job.repository, job.model).champion
     path = version_file(job.repository, job.model, champion)
     return {
@@ -173,12 +173,12 @@ def _data_set(job: RetrainJob, run: RunFolder, plan: RetrainPlan) -> DataSet:
     return make_data_set(Archive(job.archive), run.data, need, job.config.parts)
 
 
-def _fit(run: RunFolder, plan: RetrainPlan, worker: Worker) -> None:
+def _fit(run: RunFolder, plan: RetrainPlan, rank: Rank) -> None:
     config = plan.fit_config()
-    if worker.leads:
+    if rank.leads:
         run.log(f"trains, {config.optimiser.iterations} iterations")
     start = network_of(plan.champion) if plan.config.start == "champion" else None
-    resume = worker.told(run.fit.is_dir())
+    resume = rank.broadcast(run.fit.is_dir())
     fit(config, run.data, run.fit, resume=resume, start=start)
 
 

@@ -1,13 +1,13 @@
-"""The folder of one retraining: everything that went in, what it did, and its decision, which ends it.
+"""The folder of one retraining: its inputs, its steps, and the decision that ends it.
 
-OUT/<version>/run.json       model, parent, configuration, seeds, versions: what it began with
-OUT/<version>/data/          training/retrain/data_set.py; its frames go when the run ends
+OUT/<version>/run.json       its inputs: model, parent, configuration, seeds, versions
+OUT/<version>/data/          training/retrain/data_set.py; its frames are removed when the run ends
 OUT/<version>/fit/           training/fit/loop.py
 OUT/<version>/export/        the challenger, as a model repository of its own
 OUT/<version>/log.jsonl      a line for each step
 OUT/<version>/report.html    all scores, and report.json
-OUT/<version>/gate.json      the verdict, before anything follows from it
-OUT/<version>/decision.json  what became of it; a run without is unfinished
+OUT/<version>/gate.json      the verdict, written before it is carried out
+OUT/<version>/decision.json  the outcome; a run without it is unfinished
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class RunFolder:
 
     @property
     def version(self) -> str:
-        """Of the challenger."""
+        """The challenger's version."""
         return self.path.name
 
     @property
     def about(self) -> dict[str, Any]:
-        """What it began with."""
+        """The run's inputs."""
         return _read(self.path / "run.json")
 
     @property
     def decision(self) -> dict[str, Any] | None:
-        """What became of it; None for an unfinished run."""
+        """The outcome; None for an unfinished run."""
         return self.read("decision")
 
     @property
@@ -68,7 +68,7 @@ class RunFolder:
         return self.path / "export"
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """<name>.json; None if it is not there."""
+        """The content of <name>.json; None if it is missing."""
         path = self.path / f"{name}.json"
         return _read(path) if os.path.lexists(path) else None
 
@@ -77,13 +77,13 @@ class RunFolder:
         write_text(self.path / f"{name}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def log(self, step: str) -> None:
-        """Tell a step, here and in the log."""
+        """Report a step, on the terminal and in the log."""
         tqdm.write(f"{self.version}: {step}", file=sys.stderr)
         append_lines(self.path / "log.jsonl", [{"time": iso(datetime.now(UTC)), "step": step}])
 
 
 def new_run(out: Path, about: Mapping[str, Any], now: datetime) -> RunFolder:
-    """A run that begins now, with run.json in it; never one that exists."""
+    """A new run, with its run.json; never an existing one."""
     out.mkdir(parents=True, exist_ok=True)
     stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     names = (stamp if number == 1 else f"{stamp}-{number}" for number in range(1, 1000))
@@ -97,7 +97,7 @@ def new_run(out: Path, about: Mapping[str, Any], now: datetime) -> RunFolder:
 
 
 def runs_of(out: Path) -> list[RunFolder]:
-    """All runs whose run.json and decision.json can be read, oldest first; others are named, and passed over."""
+    """All runs whose run.json and decision.json can be read, oldest first; others are reported, and skipped."""
     folders = sorted(path for path in out.glob("[!.]*") if os.path.lexists(path / "run.json"))
     return [run for run in map(RunFolder, folders) if _is_sound(run)]
 
@@ -106,7 +106,7 @@ _ABOUT = ("model", "parent", "parent_sha256", "configuration_sha256")
 
 
 def _is_sound(run: RunFolder) -> bool:
-    """Whether later runs can go by this one: one damaged folder must not end them all."""
+    """Whether later runs can use this one: one damaged folder must not stop them all."""
     try:
         about, decision = run.about, run.decision
         if lacking := [key for key in _ABOUT if not isinstance(about.get(key), str)]:
@@ -120,7 +120,7 @@ def _is_sound(run: RunFolder) -> bool:
 
 
 def prune_runs(out: Path, keep: int) -> None:
-    """Remove the frames of finished runs, all but the newest `keep` finished runs, and what never became one."""
+    """Remove the frames of finished runs, all but the newest `keep` finished runs, and folders that are not runs."""
     for path in out.glob(".[0-9]*"):
         shutil.rmtree(path, ignore_errors=True)
     finished = [run for run in runs_of(out) if run.decision is not None]

@@ -1,7 +1,7 @@
-"""A frozen copy of the newest days of an archive, which takes no room: files of an archive never change, so links do.
+"""A frozen copy of the newest days of an archive, made of hard links, since an archive's files never change.
 
-A link keeps what it names when the archive packs, corrects or forgets that day. Where there can be none, as on another
-disk, files are copied.
+A link keeps its content when the archive packs, corrects or removes that day. Where links are impossible, e.g. on
+another disk, files are copied.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What fits the model.
+    """The frames that fit the model.
 
     Parameters
     ----------
     timestep_minutes : int
     pixel_size_km : float
-        Within 2 %.
+        The frames' pixel size may differ by 2 %.
     smallest : int
-        Pixels in rows and in columns, of a crop to train on.
+        The least rows and columns, those of a training crop.
     products : tuple of str
-        These only; all if empty.
+        The wanted products; all if empty.
     newest_days : int
         0 for all.
     """
@@ -65,7 +65,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was frozen, and what was not with the reason."""
+    """The frozen days, and the left out ones with the reason."""
 
     archive: Archive
     series: list[Series]
@@ -84,7 +84,7 @@ def freeze(archive: Archive, folder: Path, wanted: Wanted) -> Snapshot:
     Raises
     ------
     IncompleteHistory
-        Nothing fits; says why.
+        No frames fit; the error names the reasons.
     """
     fitting: list[Pair] = []
     left_out: list[tuple[str, str]] = []
@@ -106,15 +106,15 @@ def freeze(archive: Archive, folder: Path, wanted: Wanted) -> Snapshot:
 
 
 def _refused(archive: Archive, pair: Pair, wanted: Wanted) -> str | None:
-    """Why a series cannot be used, by the first of its days that can be read; None if it can."""
+    """Why a series cannot be used, from its first readable day; None if it can."""
     for day in archive.days(*pair):
         with suppress(UnreadableFile):
             return wanted.refuses(day.series())
-    return "no day that can be read"
+    return "no readable day"
 
 
 def _start(archive: Archive, pairs: list[Pair], wanted: Wanted) -> datetime | None:
-    """From which day on; None for all."""
+    """The first day to take; None for all."""
     newest = [times[-1] for pair in pairs if (times := _newest_times(archive, pair))]
     if not newest:
         there = ", ".join(" on ".join(pair) for pair in archive.products())
@@ -127,7 +127,7 @@ def _start(archive: Archive, pairs: list[Pair], wanted: Wanted) -> datetime | No
 
 
 def _newest_times(archive: Archive, pair: Pair) -> list[datetime]:
-    """Of the newest day that can be read."""
+    """The times of the newest readable day."""
     for day in reversed(list(archive.days(*pair))):
         with suppress(UnreadableFile):
             return day.times()
@@ -135,7 +135,7 @@ def _newest_times(archive: Archive, pair: Pair) -> list[datetime]:
 
 
 def _link_day(day: StoredDay, root: Path, folder: Path) -> None:
-    """Link a day as it is at one moment; raises UnreadableFile, before it links anything, for a damaged one."""
+    """Link a consistent state of a day; raises UnreadableFile, before any link, for a damaged one."""
 
     def link() -> None:
         day.frames(pixels=False)
@@ -149,10 +149,10 @@ def _link(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(path, target)
-    except FileExistsError:  # tried again while the day was packed
+    except FileExistsError:  # linked by an earlier try, while the day was packed
         target.unlink()
         _link(path, target)
     except FileNotFoundError:
         raise
-    except OSError:  # another disk, or none that links
+    except OSError:  # another disk, or one without links
         shutil.copy2(path, target)

@@ -1,4 +1,4 @@
-"""The end of a run in text, for a terminal or a mail: the table, the rules, the decision."""
+"""The result of a run as text, for a terminal or a mail: the table, the rules, the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trial of a challenger: the test part forecast by all, and what one forecast costs."""
+"""The trial of a challenger: scores of all forecasters on the test part, and the time of one forecast."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from training.retrain.gate import CHALLENGER, CHAMPION, GateConfig
 _THRESHOLDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _FSS_KM = (10.0, 5.0, 20.0)
 _ROUNDS = (5, 20)
-"""Fewest and most forecasts of each, of which the fastest counts: other work only ever slows one down."""
+"""Least and most timed forecasts of each, of which the fastest counts: other work can only slow one down."""
 Seconds = dict[str, float]
 
 
 def measure_of(gate: GateConfig) -> Measure:
-    """What is measured: the usual thresholds and those of the gate."""
+    """The measured scores: at the usual thresholds and those of the gate."""
     return Measure(tuple(sorted({*_THRESHOLDS, *gate.thresholds})), _FSS_KM)
 
 
 def frames_tested(input_length: int, steps: int) -> int:
-    """Frames of one forecast: those that the longest memory among models and baselines reads, and those ahead."""
+    """Frames of one forecast: the input of the model or baseline that reads most, and the lead times."""
     return max(input_length, *(baseline.input_length for baseline in beside_every_model())) + steps
 
 
 def score_test_part(
     challenger: Forecaster, champion: Forecaster, data: DataSet, steps: int, measure: Measure, most_starts: int
 ) -> list[EventScores]:
-    """Score both and the baselines on the same pixels of `most_starts` forecasts at most; one result for a series."""
+    """Score both models and the baselines on the same pixels, at most `most_starts` starts; one result per series."""
     named = {CHALLENGER: challenger, CHAMPION: champion, **{each.name: each for each in beside_every_model()}}
     needed = frames_tested(max(challenger.input_length, champion.input_length), steps)
     blocks = data.test_blocks
@@ -65,7 +65,7 @@ def _score(
 
 
 def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
-    """The scores of several stretches of one series as those of one; the picture is of the rainiest."""
+    """The scores of several stretches of one series as one; the picture shows the rainiest."""
     first = parts[0]
     leads = range(len(first.lead_minutes))
     thresholds = range(len(first.measure.thresholds))
@@ -85,9 +85,10 @@ def pooled(event: str, parts: Sequence[EventScores]) -> EventScores:
 
 
 def in_order_of_time(scored: Sequence[EventScores]) -> tuple[dict[str, Float64], int]:
-    """The sums of all series (starts, leads, sums) in order of time, and how many of these starts one forecast spans.
+    """The sums of all series (starts, leads, sums) in order of time, and the number of these starts in one forecast.
 
-    Series of one time see the same weather: drawn one by one, as if they were independent, they would prove too much.
+    Series of one time show the same weather: resampled as if they were independent, they would give too narrow
+    intervals.
     """
     times = np.array([time.timestamp() for one in scored for time in one.reference_times])
     order = np.argsort(times, kind="stable")
@@ -102,9 +103,9 @@ def _rain(strip: Strip) -> float:
 
 
 def seconds_of_both(challenger: Forecaster, champion: Forecaster, data: DataSet, steps: int, ratio: float) -> Seconds:
-    """Seconds of one forecast of `steps` frames on the newest test frames, the fastest of some taken in turns.
+    """Seconds of one forecast of `steps` frames on the newest test frames, the fastest of several taken in turns.
 
-    On a busy machine both are tried more often while the challenger seems to take more than `ratio` times as long.
+    More forecasts are timed while the challenger seems to take more than `ratio` times as long, as on a busy machine.
     """
     history = data.read(data.test_blocks[-1])
     both = {CHALLENGER: challenger, CHAMPION: champion}

@@ -1,4 +1,4 @@
 """Rain as CF NetCDF: the reader, the writer, and the conventions that both follow.
 
-HDF5 of ODIM and RYDL is read in radar/files.
+ODIM and RYDL, which are HDF5 too, are read in radar/files.
 """

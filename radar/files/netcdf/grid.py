@@ -1,4 +1,4 @@
-"""The grid of a NetCDF file, by its axes, its grid mapping or its two-dimensional latitudes and longitudes."""
+"""The grid of a NetCDF file, from its axes, its grid mapping or its two-dimensional latitudes and longitudes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NEAR_DEGREES = 0.01
-"""Of latitude: one pixel, whether a file gives pixels' centres or corners."""
+"""Degrees of latitude: about one pixel, so that a file may give the pixels' centres or corners."""
 _NEAR_METRES = 100.0
 _ROUNDING_METRES = 0.002
 _SMALLEST_PIXEL_METRES = 10.0
-"""Smaller steps of axes without a unit are pixel numbers, or km."""
+"""Smaller steps of an axis without a unit are pixel numbers or km, not metres."""
 
 
 class Placed(NamedTuple):
-    """A grid, and whether row 0 of the file is north and column 0 west."""
+    """A grid, and whether row 0 of the file is in the north and column 0 in the west."""
 
     grid: Grid
     north_up: bool
@@ -38,7 +38,7 @@ def find_grid(dataset: xr.Dataset, rain: RainVariable) -> Placed:
     Raises
     ------
     NotRead
-        Axes in another unit than of length, uneven or oblong pixels, or a projection that is not known.
+        The axes have a unit other than length, the pixels are uneven or oblong, or the projection is unknown.
     """
     projection = _projection(dataset, rain.values)
     if projection is None and (known := _known_by_places(dataset)) is not None:
@@ -56,9 +56,9 @@ def find_grid(dataset: xr.Dataset, rain: RainVariable) -> Placed:
 
 
 def _recognised(grid: Grid) -> Grid:
-    """DWD's grid of these places, else the grid itself.
+    """DWD's grid at this place, or else the grid itself.
 
-    radolan_to_netcdf gives the lower left corners of pixels as x and y, and wradlib no projection at all.
+    radolan_to_netcdf writes the lower left corners of pixels as x and y, and wradlib writes no projection.
     """
     half = 500 * grid.pixel_size_km
     x, y = grid.north_west
@@ -93,7 +93,7 @@ def _even_step(centres: npt.NDArray[np.float64]) -> float:
     mean = float(steps.mean())
     if not mean > 0 or np.abs(steps - mean).max() > 0.001 * mean:
         raise NotRead("evenly spaced pixels, x growing", f"steps of {steps.min():g} to {steps.max():g} m")
-    # float32 in km tells half a metre, and a mean of 1000 steps of it half a millimetre.
+    # float32 in km resolves half a metre, and a mean of 1000 such steps half a millimetre.
     return float(round(mean)) if abs(mean - round(mean)) < _ROUNDING_METRES else round(mean, 6)
 
 
@@ -111,21 +111,21 @@ def _known_by_places(dataset: xr.Dataset) -> Placed | None:
     degrees = [float(np.abs((grid.corners() - turned) * (1, 0.5)).max()) for grid in candidates]
     if not candidates or not min(degrees) < _NEAR_DEGREES:
         return None
-    # The 900x900 grids of the two earths lie one and a half pixels apart, hence the nearest.
+    # The 900x900 grids on the sphere and on WGS84 lie one and a half pixels apart, hence the nearest.
     return Placed(candidates[degrees.index(min(degrees))], north_up, west_first)
 
 
 def _places(dataset: xr.Dataset, kind: str) -> xr.DataArray | None:
     """The two-dimensional latitudes or longitudes."""
     for name, variable in dataset.variables.items():
-        told = variable.attrs.get("standard_name") == kind or str(name) in (kind, f"{kind}s", kind[:3])
-        if told and variable.ndim == 2:
+        is_kind = variable.attrs.get("standard_name") == kind or str(name) in (kind, f"{kind}s", kind[:3])
+        if is_kind and variable.ndim == 2:
             return dataset[name]
     return None
 
 
 def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
-    """The projection of the grid mapping that the rain names, or of the only one that is there, as WKT."""
+    """The projection of the grid mapping that the rain variable names, or of the file's only one, as WKT."""
     mapping = _mapping(dataset, str(rain.attrs.get("grid_mapping", "")))
     if mapping is None:
         return None
@@ -134,7 +134,7 @@ def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
     from pyproj.exceptions import CRSError
 
     if attributes.get("semi_major_axis") and not {"semi_minor_axis", "inverse_flattening", "crs_wkt"} & set(attributes):
-        # pyproj takes an earth of one axis for WGS84, and the places are 13 km off.
+        # pyproj reads an earth given by one axis as WGS84, which moves every place by 13 km.
         attributes.setdefault("earth_radius", attributes.pop("semi_major_axis"))
     wkt = attributes.get("crs_wkt", attributes.get("spatial_ref"))
     try:
@@ -146,9 +146,9 @@ def _projection(dataset: xr.Dataset, rain: xr.DataArray) -> str | None:
     return str(wkt) if wkt else str(crs.to_wkt())
 
 
-def _mapping(dataset: xr.Dataset, said: str) -> str | None:
-    """The variable; `crs: x y` is CF's long form, and radolan_to_netcdf's RADOLAN_grid is called radolan_grid."""
-    name = said.split(":")[0].strip()
+def _mapping(dataset: xr.Dataset, grid_mapping: str) -> str | None:
+    """The grid mapping's variable; `crs: x y` is CF's long form, and radolan_to_netcdf's names differ in case."""
+    name = grid_mapping.split(":")[0].strip()
     if name in dataset.variables:
         return name
     mappings = [str(n) for n, v in dataset.variables.items() if {"grid_mapping_name", "crs_wkt"} & set(v.attrs)]

@@ -35,7 +35,7 @@ def is_netcdf(beginning: bytes) -> bool:
 
 
 def netcdf_refused(name: str) -> UnreadableFile:
-    """The error of NetCDF that came as bytes: only files that an operator put somewhere are trusted so far."""
+    """The error for NetCDF that comes as bytes: only files on an operator's disk are trusted."""
     return UnreadableFile(
         expected=f"a radar composite in {name}",
         got="NetCDF, which is read from a path only",
@@ -48,33 +48,34 @@ def read_netcdf(
 ) -> FrameSequence:
     """Read a sequence of rain from one CF NetCDF file.
 
-    docs/reference/radar-files.md says what is read: the one variable of rain, a rate or an amount between two times, in
-    any order of its dimensions; on x and y in metres or km, or by the latitudes and longitudes of a known grid. Rows
-    are turned north up, and what the file says is missing becomes NaN. Times are ends of intervals: the upper bounds,
-    where the file has bounds, else its times as they are. The file is trusted to be what an operator put there: uploads
-    of NetCDF are not read.
+    docs/reference/radar-files.md lists the accepted files: one variable of rain, a rate or an amount between two times,
+    in any order of its dimensions; on x and y in metres or km, or on the latitudes and longitudes of a known grid. Rows
+    are turned north up, and missing values become NaN. Times are ends of intervals: the upper bounds where the file has
+    bounds, else its times as they are. The file is trusted, since an operator put it there: uploads of NetCDF are not
+    read.
 
     Parameters
     ----------
     path : str or Path
     start, end : datetime or None
-        Read frames from `start` to `end` only, both included: a month of RADKLIM does not fit into memory.
+        Frames outside `start` to `end` (both included) are not read: a month of RADKLIM does not fit into memory.
     variable : str or None
-        The variable of rain, where there are several.
+        The name of the rain variable, needed where there are several.
 
     Raises
     ------
     UnreadableFile
-        No such variable, other units, times or axes that are not read, values that are no rain, or a damaged file.
+        The variable does not exist, its units, times or axes are not supported, its values are not rain, or the file is
+        damaged.
     IncompleteHistory
-        Times that are not evenly spaced, or none between `start` and `end`.
+        The times are not evenly spaced, or none lies between `start` and `end`.
     """
     with _opened(path) as dataset:
         return _sequence(dataset, start, end, file_label(Path(path).name), variable)
 
 
 def netcdf_times(path: str | Path, variable: str | None = None) -> tuple[datetime, ...]:
-    """The times of all frames in a file, as `read_netcdf` gives them; no pixel is read, and gaps are no error.
+    """The times of all frames in a file, as `read_netcdf` gives them; no pixel is read, and gaps are allowed.
 
     Raises
     ------
@@ -87,9 +88,9 @@ def netcdf_times(path: str | Path, variable: str | None = None) -> tuple[datetim
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[xr.Dataset]:
-    """The file as it is, nothing decoded: xarray leaves limits, other calendars and coarse times as they come."""
+    """The file without any decoding: xarray does not handle limits, other calendars and coarse times."""
     name = file_label(Path(path).name)
-    # xarray takes most of a second to import; a service that reads uploads never needs it, and its images have none.
+    # xarray takes most of a second to import; the service reads no NetCDF, and its images do not contain xarray.
     try:
         import netCDF4  # noqa: F401  (xarray's engine)
         import xarray as xr
@@ -141,9 +142,9 @@ def _sequence(
 
 
 def _product(dataset: xr.Dataset, rain: RainVariable) -> str:
-    """What the file says: by itself, as radolan_to_netcdf has it, or by the variable's name, as wradlib has it."""
-    said = str(dataset.attrs.get("product", dataset.attrs.get("producttype", "")))
-    return said or (rain.name if amount_minutes(rain.name) else "")
+    """The product named by a global attribute, as in radolan_to_netcdf, or by the variable's name, as in wradlib."""
+    declared = str(dataset.attrs.get("product", dataset.attrs.get("producttype", "")))
+    return declared or (rain.name if amount_minutes(rain.name) else "")
 
 
 def _radklim_product(grid: Grid, minutes: int, is_amount: bool) -> str:
@@ -152,7 +153,7 @@ def _radklim_product(grid: Grid, minutes: int, is_amount: bool) -> str:
 
 
 def _frames(rain: RainVariable, chosen: list[int], factor: float, placed: Placed) -> Float32:
-    """The frames in mm/h, unpacked one by one: as float64 a long event would take twice the memory at once."""
+    """The frames in mm/h, unpacked one by one: a whole long event in float64 would take twice the memory."""
     packing = packing_of(rain.values.dtype, rain.values.attrs)
     frames = np.empty((len(chosen), *placed.grid.shape), np.float32)
     for place, index in enumerate(chosen):
@@ -164,7 +165,7 @@ def _frames(rain: RainVariable, chosen: list[int], factor: float, placed: Placed
 
 
 def _check_rates(rates: npt.NDArray[np.float64]) -> None:
-    """Raise NotRead for what fell nowhere: -999 and the like mean something that the file does not say."""
+    """Raise NotRead for impossible rates: -999 and the like have a meaning that the file does not declare."""
     wanted = f"rain rates of 0 to {HEAVIEST_MM_PER_HOUR:g} mm/h, NaN where there is no data"
     remedy = "name what marks a missing value in _FillValue, missing_value or valid_range, or correct the units"
     if (rates < 0).any() or np.isinf(rates).any():
@@ -175,7 +176,7 @@ def _check_rates(rates: npt.NDArray[np.float64]) -> None:
 
 
 def _intervals(dataset: xr.Dataset, rain: RainVariable) -> list[tuple[datetime | None, datetime]]:
-    """Beginning, where the file has bounds, and end of each frame's interval, UTC."""
+    """Beginning (None without bounds) and end of each frame's interval, UTC."""
     times = dataset[rain.time]
     bounds = str(times.attrs.get("bounds", ""))
     if bounds not in dataset.variables:
@@ -186,12 +187,14 @@ def _intervals(dataset: xr.Dataset, rain: RainVariable) -> list[tuple[datetime |
     return [(min(pair), max(pair)) for pair in zip(*both, strict=True)]
 
 
-def _decoded(variable: xr.DataArray, said: Mapping[str, Any]) -> list[datetime]:
+def _decoded(variable: xr.DataArray, attributes: Mapping[str, Any]) -> list[datetime]:
     raw = np.atleast_1d(variable.values)
-    packing = packing_of(raw.dtype, said)
+    packing = packing_of(raw.dtype, attributes)
     coarse = raw.dtype == np.float32 and len(raw) and np.isfinite(raw).all()
     resolution = float(np.spacing(np.abs(raw).max())) * packing.scale if coarse else 0.0
-    return cf_times(packing.unpack(raw), str(said.get("units", "")), str(said.get("calendar", "standard")), resolution)
+    return cf_times(
+        packing.unpack(raw), str(attributes.get("units", "")), str(attributes.get("calendar", "standard")), resolution
+    )
 
 
 def _reference_time(dataset: xr.Dataset) -> datetime | None:
@@ -209,7 +212,7 @@ def _reference_time(dataset: xr.Dataset) -> datetime | None:
 def _timestep_minutes(
     dataset: xr.Dataset, intervals: list[tuple[datetime | None, datetime]], is_amount: bool, product: str
 ) -> int:
-    """Minutes between two frames: the least, so that a gap is found as one."""
+    """Minutes between two frames: the smallest distance, so that a gap is recognised as a gap."""
     times = sorted(time for _, time in intervals)
     steps = [step for before, after in pairwise(times) if (step := (after - before).total_seconds())]
     widths = {(end - start).total_seconds() for start, end in intervals if start is not None}
@@ -227,10 +230,10 @@ def _timestep_minutes(
 
 
 def _check_interval(seconds: float, intervals: set[float], product: str) -> None:
-    """Amounts become rates by the time in which they fell, which is not always that between two frames."""
+    """Raise NotRead unless amounts fell in the time between two frames: the rate is computed from that time."""
     if intervals != {seconds}:
-        said = " and ".join(f"{interval / 60:g}" for interval in sorted(intervals))
-        got = f"{product or 'amounts'} of {said} minutes, {seconds / 60:g} minutes apart"
+        widths = " and ".join(f"{interval / 60:g}" for interval in sorted(intervals))
+        got = f"{product or 'amounts'} of {widths} minutes, {seconds / 60:g} minutes apart"
         raise NotRead("amounts of rain between one frame and the next", got)
 
 

@@ -1,4 +1,4 @@
-"""Times as CF writes them, `UNIT since EPOCH` in a calendar, to UTC."""
+"""Conversion of CF times, `UNIT since EPOCH` in a calendar, to UTC."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_GREGORIAN_DAY, _LAST_JULIAN_DAY = (1582, 10, 15), (1582, 10, 4)
 _COARSE_SECONDS = 1.0
 _EXACT_ANYWAY_SECONDS = 900
-"""Coarse numbers that all fall on quarters of an hour are believed to be exact."""
+"""Coarse numbers that all fall on quarters of an hour are taken as exact."""
 
 
 class NotRead(Exception):
-    """Something in a file that is not read; what reads the file adds the file's name.
+    """A file has something that is not supported; the reader adds the file's name.
 
     Parameters
     ----------
     expected, got : str
     remedy : str
-        If it is another than to write the file as docs/reference/radar-files.md says.
+        Empty for the usual one: write the file as docs/reference/radar-files.md describes.
     """
 
     def __init__(self, expected: str, got: str, remedy: str = "") -> None:
@@ -51,7 +51,7 @@ class NotRead(Exception):
 
 
 def is_time_unit(units: object) -> bool:
-    """Whether an attribute `units` says that a variable holds times."""
+    """Whether the attribute `units` is that of times."""
     return isinstance(units, str) and _SINCE.fullmatch(units) is not None
 
 
@@ -61,18 +61,19 @@ def cf_times(values: Float64, units: str, calendar: str, resolution: float = 0.0
     Parameters
     ----------
     values : float64 (T,)
-        NaN where the file has no time.
+        NaN where a time is missing.
     units : str
-        E.g. "minutes since 2024-06-01 00:00:00 +01:00". Without a zone it is UTC.
+        E.g. "minutes since 2024-06-01 00:00:00 +01:00". An epoch without a zone is UTC.
     calendar : str
         standard, gregorian or proleptic_gregorian; the first two are Julian before 15 October 1582.
     resolution : float
-        The distance between neighbouring numbers of the type that the file has, in its unit; float32 may be coarse.
+        The distance between neighbouring numbers of the file's type, in its unit; float32 may be coarse.
 
     Raises
     ------
     NotRead
-        Another calendar or unit, an epoch that is no date, a missing time, or numbers too coarse to tell a second.
+        The calendar or unit is not supported, the epoch is not a date, a time is missing, or the numbers are too coarse
+        to resolve a second.
     """
     seconds_of_unit, epoch = _epoch(units, calendar)
     missing = np.flatnonzero(~np.isfinite(values))
@@ -91,10 +92,10 @@ def _rounded(seconds: float) -> int:
 
 
 def _check_resolution(seconds: Sequence[int], resolution_seconds: float, units: str) -> None:
-    """A float32 holds days since 1900 to 5 minutes only: what was written cannot be told from it."""
+    """Raise NotRead for coarse numbers: float32 holds days since 1900 to 5 minutes only, so the exact time is lost."""
     if resolution_seconds <= _COARSE_SECONDS or not any(second % _EXACT_ANYWAY_SECONDS for second in seconds):
         return
-    steps = f"float32 in {units!r}, which tells times in steps of {resolution_seconds:.0f} s"
+    steps = f"float32 in {units!r}, which resolves times in steps of {resolution_seconds:.0f} s"
     raise NotRead("times to the second (as integers or float64)", steps)
 
 
@@ -124,7 +125,7 @@ def _zone_seconds(zone: str | None) -> int:
 
 
 def _ordinal(written: tuple[int, int, int], calendar: str) -> int | None:
-    """The number of a day (year, month, day) in Python's calendar, proleptic Gregorian; None if there is none."""
+    """The ordinal of a day (year, month, day) in Python's proleptic Gregorian calendar; None for an impossible date."""
     try:
         if calendar == "proleptic_gregorian" or written >= _FIRST_GREGORIAN_DAY:
             return date(*written).toordinal()

@@ -44,11 +44,11 @@ class RainUnit:
     Parameters
     ----------
     factor : float
-        What a number is multiplied by.
+        The factor that numbers are multiplied by.
     is_amount : bool
         The result is mm in an interval, not mm/h.
     is_telling : bool
-        Nothing but rain is commonly given in it: wind is in m s-1, a height in m, but neither in mm.
+        Whether only rain commonly has this unit: wind is in m s-1 and a height in m, but neither is in mm.
     """
 
     factor: float
@@ -57,9 +57,9 @@ class RainUnit:
 
 
 def rain_unit(text: str) -> RainUnit | None:
-    """What a unit says of rain: a rate, or an amount; None if it is neither, or cannot be read.
+    """The unit of a rain rate or amount; None if it is neither, or cannot be parsed.
 
-    A mass on an area is water, 1 kg m-2 being 1 mm. `kg` is taken as kg m-2: radolan_to_netcdf writes it so.
+    A mass on an area is water: 1 kg m-2 is 1 mm. `kg` is read as kg m-2, because radolan_to_netcdf writes it so.
     """
     if text.strip() == "kg":
         return RainUnit(1.0, is_amount=True, is_telling=False)
@@ -78,13 +78,13 @@ def rain_unit(text: str) -> RainUnit | None:
 
 
 def metres(text: str) -> float | None:
-    """How many metres a unit of length is; None if it is none."""
+    """How many metres a unit of length is; None if it is not a length."""
     parsed = _parse(text)
     return parsed[0] if parsed and parsed[1] == _LENGTH else None
 
 
 def _rounded(factor: float) -> float:
-    """Without the last digits, so that mm h-1 is exactly 1."""
+    """The factor without its last digits, so that mm h-1 is exactly 1."""
     return float(f"{factor:.12g}")
 
 
@@ -106,7 +106,7 @@ def _parse(text: str) -> Parsed | None:
 
 
 def _product(tokens: list[re.Match[str]]) -> tuple[Parsed, list[re.Match[str]]]:
-    """Factors up to a closing bracket, and what comes after."""
+    """The product of the factors up to a closing bracket, and the remaining tokens."""
     result, sign = _ONE, 1
     while tokens and tokens[0]["sign"] != ")":
         if tokens[0]["sign"] in ("*", ".", "/"):

@@ -33,10 +33,10 @@ class RainVariable:
     ----------
     name : str
     values : xarray.DataArray
-        (time, y, x), or (y, x) of one time; packed as in the file. Other dimensions of one element are gone.
+        (time, y, x), or (y, x) of one time; packed as in the file. Other dimensions of one element are removed.
     unit : RainUnit
     time : str
-        The variable that holds the times.
+        Name of the variable that holds the times.
     rows, columns : str
         The dimensions; their variables are the axes, where there are any.
     """
@@ -50,12 +50,12 @@ class RainVariable:
 
 
 def find_rain(dataset: xr.Dataset, wanted: str | None = None) -> RainVariable:
-    """The variable that is named, or the one variable of rain: by its standard_name or name, else by its unit.
+    """The wanted variable, or the only variable of rain: by its standard_name or name, else by its unit.
 
     Raises
     ------
     NotRead
-        None, several, another unit, or dimensions that are no frames on a map.
+        No variable or several match, the unit is not one of rain, or the dimensions are not those of frames on a map.
     """
     name = _named(dataset, wanted) if wanted is not None else _found(dataset)
     values = dataset[name]
@@ -71,13 +71,13 @@ def _named(dataset: xr.Dataset, wanted: str) -> str:
 
 def _found(dataset: xr.Dataset) -> str:
     for kinds in (RATES, AMOUNTS):
-        said = [str(n) for n, v in dataset.data_vars.items() if v.attrs.get("standard_name") in kinds and v.ndim > 1]
-        found = said or [str(n) for n in dataset.data_vars if n in kinds]
+        named = [str(n) for n, v in dataset.data_vars.items() if v.attrs.get("standard_name") in kinds and v.ndim > 1]
+        found = named or [str(n) for n in dataset.data_vars if n in kinds]
         if found:
             return _only(found)
-    # What has another standard_name says that it is no rain.
-    untold = [str(n) for n, v in dataset.data_vars.items() if v.ndim > 1 and "standard_name" not in v.attrs]
-    units = {name: rain_unit(units_of(dataset[name])) for name in untold}
+    # A variable with another standard_name is not rain.
+    unnamed = [str(n) for n, v in dataset.data_vars.items() if v.ndim > 1 and "standard_name" not in v.attrs]
+    units = {name: rain_unit(units_of(dataset[name])) for name in unnamed}
     for is_amount in (False, True):
         found = [name for name, unit in units.items() if unit and unit.is_telling and unit.is_amount == is_amount]
         if found:
@@ -93,18 +93,18 @@ def _only(names: list[str]) -> str:
 
 
 def units_of(variable: xr.DataArray) -> str:
-    """The attribute `units`; `unit`, as wradlib writes it for RADOLAN, where there is none."""
+    """The attribute `units`, or `unit`, which wradlib writes for RADOLAN."""
     return str(variable.attrs.get("units", variable.attrs.get("unit", "")))
 
 
 def _unit(dataset: xr.Dataset, name: str) -> RainUnit:
-    """The unit of a variable, which has to agree with what its name says; raises NotRead."""
+    """The unit of a variable; raises NotRead where it contradicts the variable's name."""
     variable = dataset[name]
     text = units_of(variable)
     unit = rain_unit(text)
     is_rate = variable.attrs.get("standard_name", name) in RATES
     if unit is None or (is_rate and unit.is_amount):
-        # A rate in mm may be that of an hour, or the amount of a timestep.
+        # A rate in mm may be the rate of an hour, or the amount of a timestep.
         amount = not is_rate and variable.attrs.get("standard_name", name) in AMOUNTS
         wanted = "amounts of rain in mm or kg m-2" if amount else "rain in mm h-1"
         raise NotRead(wanted, f"units {text!r}" if text else "units 'missing'")
@@ -126,11 +126,11 @@ def _shaped(dataset: xr.Dataset, name: str, values: xr.DataArray, unit: RainUnit
 
 
 def _time(dataset: xr.Dataset, values: xr.DataArray) -> str:
-    """The variable of the times: that of a dimension, else the one of a single time."""
+    """The variable of the times: the coordinate of a dimension, else the one that holds a single time."""
     timed = [str(n) for n, v in dataset.variables.items() if is_time_unit(v.attrs.get("units")) and v.ndim < 2]
     along = [name for name in timed if name in values.dims]
     if not along:
-        # GRIB's converters name the dimension "step" or "record", and its times "valid_time" or "time".
+        # Converters from GRIB name the dimension "step" or "record", and its times "valid_time" or "time".
         by_dimension = [name for name in timed if dataset[name].ndim and dataset[name].dims[0] in values.dims]
         single = [name for name in timed if dataset[name].size == 1 and not by_dimension]
         along = [n for n in by_dimension or single if n in ("time", "valid_time")] or by_dimension
@@ -149,7 +149,7 @@ def _is_place(dim: object) -> bool:
 
 
 def _rows_and_columns(dataset: xr.Dataset, places: list[str]) -> tuple[str | None, str | None]:
-    """The dimensions of y and x, by axis, standard_name or name; else those of two-dimensional latitudes."""
+    """The dimensions of y and x, found by axis, standard_name or name; else those of two-dimensional latitudes."""
     rows, columns = (
         next((dim for dim in places if _is_axis(dataset, dim, letter, names)), None)
         for letter, names in (("Y", _ROWS), ("X", _COLUMNS))
@@ -164,12 +164,12 @@ def _rows_and_columns(dataset: xr.Dataset, places: list[str]) -> tuple[str | Non
 
 
 def _is_axis(dataset: xr.Dataset, dim: str, letter: str, names: tuple[str, ...]) -> bool:
-    said = dataset[dim].attrs if dim in dataset.variables else {}
-    return said.get("axis") == letter or said.get("standard_name") in names or dim.lower() in names
+    attributes = dataset[dim].attrs if dim in dataset.variables else {}
+    return attributes.get("axis") == letter or attributes.get("standard_name") in names or dim.lower() in names
 
 
 def _refuse_degrees(dataset: xr.Dataset, name: str, places: list[str]) -> None:
-    """A grid of latitudes and longitudes has no square pixels, whatever it is called."""
+    """Raise NotRead for a grid of latitudes and longitudes, under any name: its pixels are not square."""
     degrees = [dim for dim in places if dim in dataset.variables and _is_in_degrees(dataset[dim])]
     if degrees:
         kind = "rotated" if any("rlat" in d or "grid_lat" in d for d in degrees) else "regular"

@@ -24,7 +24,7 @@ _EPOCH = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"}
 
 @dataclass(frozen=True)
 class Quantity:
-    """What the numbers of a field are: a variable's name and its attributes."""
+    """The quantity in a field: a variable's name and its attributes."""
 
     name: str
     attributes: tuple[tuple[str, str], ...]
@@ -48,23 +48,23 @@ def to_netcdf(
 
     It holds rainfall_rate(time, y, x), float32 in mm h-1 with NaN for no data, on the grid's x and y, with
     two-dimensional lat and lon and the projection in `crs`; a grid of unknown place has x and y only. Times are the
-    ends of the intervals in `time_bnds`. Forecasts have forecast_reference_time and lead_time besides.
+    ends of the intervals in `time_bnds`. Forecasts also have forecast_reference_time and lead_time.
 
     Parameters
     ----------
     sequence : FrameSequence
     attributes : mapping of str to str
-        Global attributes to add, e.g. the model's name, or to say otherwise: `title`, `history`.
+        Global attributes to add, e.g. the model's name, or to replace: `title`, `history`.
     quantity : Quantity
-        What `rain_rate` holds, if it is something else.
+        What `rain_rate` holds; rain rates by default.
 
     Returns
     -------
     bytes
-        NetCDF-4 is HDF5 with dimension scales; written as that, a frame's bytes are copied half as often.
+        A NetCDF-4 file, written as HDF5 with dimension scales: this copies a frame's bytes half as often.
     """
     stream = io.BytesIO()
-    # netCDF's libraries open a file whose links are in no order for reading only: ncatted and append fail.
+    # Without an order of links netCDF's libraries open the file for reading only: ncatted and append fail.
     with h5py.File(stream, "w", track_order=True) as file:
         write_dimensions(file, sequence.grid, sequence.valid_times)
         _write_intervals(file, sequence)
@@ -73,7 +73,7 @@ def to_netcdf(
         if coordinates:
             rain["coordinates"] = " ".join(coordinates)
         if "crs" in file:
-            # xarray leaves grid_mapping's variable behind when one variable is taken; rioxarray finds `crs` there.
+            # xarray drops grid_mapping's variable when one variable is selected; rioxarray finds `crs` there.
             rain |= {"grid_mapping": "crs", "crs": mapping_attributes(str(sequence.grid.projection))["crs_wkt"]}
         described = {**dict(quantity.attributes), **rain}
         _write_frames(file, quantity.name, sequence.rain_rate, described)
@@ -84,7 +84,7 @@ def to_netcdf(
 
 
 def _about(sequence: FrameSequence, quantity: Quantity) -> dict[str, str]:
-    """Title and history, as CF recommends them; whoever knows more says it instead."""
+    """Title and history, as CF recommends them; the caller's attributes replace them."""
     start = f" from {iso(sequence.reference_time)}" if sequence.reference_time else ""
     what = dict(quantity.attributes).get("long_name", quantity.name)
     title = f"{what}, {sequence.product or 'radar'} on {sequence.grid.name}{start}"
@@ -92,7 +92,7 @@ def _about(sequence: FrameSequence, quantity: Quantity) -> dict[str, str]:
 
 
 def _write_frames(file: h5py.File, name: str, frames: Float32, attributes: Mapping[str, Attribute]) -> None:
-    """Frames (T, H, W), each a chunk."""
+    """Write frames (T, H, W), each as one chunk."""
     shape = (1, *frames.shape[1:])
     rain = file.create_dataset(name, frames.shape, "<f4", chunks=shape, **_FILTERS, fillvalue=np.float32(np.nan))
     for index, frame in enumerate(frames):
@@ -101,7 +101,7 @@ def _write_frames(file: h5py.File, name: str, frames: Float32, attributes: Mappi
 
 
 def _write_intervals(file: h5py.File, sequence: FrameSequence) -> None:
-    """Beginning and end of what each frame is the mean of."""
+    """Write the beginning and the end of each frame's interval."""
     ends = np.array([int(time.timestamp()) for time in sequence.valid_times])
     bounds = file.create_dataset("bnds", data=np.zeros(2, ">f4"))
     bounds.make_scale(f"This is a netCDF dimension but not a netCDF variable. {2:10d}")
@@ -115,7 +115,7 @@ def write_dimensions(file: h5py.File, grid: Grid, valid_times: Sequence[datetime
     times = [int(time.timestamp()) for time in valid_times]
     centre = {"units": "m", "long_name": "pixel centre"}
     for axis, values in (("y", grid.y_metres), ("x", grid.x_metres)):
-        # Of an unknown projection, too: an axis Y without a standard_name is taken for a latitude.
+        # Also for an unknown projection: an axis Y without a standard_name is read as a latitude.
         named = {"standard_name": f"projection_{axis}_coordinate", "axis": axis.upper()}
         write_variable(file, axis, values, (), {**centre, **named})
     write_variable(
@@ -130,7 +130,7 @@ def write_dimensions(file: h5py.File, grid: Grid, valid_times: Sequence[datetime
 
 
 def _write_place(file: h5py.File, grid: Grid) -> list[str]:
-    """Projection, latitudes and longitudes, as far as the grid has a place; the names of the coordinates."""
+    """Write projection, latitudes and longitudes if the grid has a place; returns the names of the coordinates."""
     if grid.projection is None:
         return []
     write_variable(file, "crs", np.int32(0), (), mapping_attributes(grid.projection))
@@ -156,7 +156,7 @@ def _write_lead_times(file: h5py.File, sequence: FrameSequence) -> list[str]:
 def write_variable(
     file: h5py.File, name: str, values: npt.ArrayLike, dimensions: tuple[str, ...], attributes: Mapping[str, Attribute]
 ) -> None:
-    """One variable with the scales of its dimensions."""
+    """Write one variable with the scales of its dimensions."""
     _describe(file, file.create_dataset(name, data=values), dimensions, attributes)
 
 
@@ -169,18 +169,18 @@ def _describe(
 
 
 def set_attributes(target: h5py.HLObject, attributes: Mapping[str, Attribute]) -> None:
-    """Attributes as every NetCDF library reads them; empty texts are left out."""
+    """Set attributes in the form that every NetCDF library reads; empty texts are left out."""
     for key, value in attributes.items():
         if value == "":  # HDF5 has no empty fixed-length strings
             continue
-        # ASCII as fixed-length text is NetCDF's char, which every reader knows; str becomes its newer string.
+        # ASCII of fixed length is NetCDF's char, which every reader knows; str would become its newer string type.
         plain = isinstance(value, str) and value.isascii()
         target.attrs[key] = np.bytes_(str(value).encode()) if plain else value
 
 
 @lru_cache(maxsize=4)
 def _lat_lon(grid: Grid) -> tuple[bytes, bytes]:
-    """As chunks of float32, which is exact to half a metre."""
+    """Latitudes and longitudes as chunks of float32, which is exact to half a metre."""
     lat, lon = grid.lat_lon()
     return deflated(lat.astype("<f4")), deflated(lon.astype("<f4"))
 

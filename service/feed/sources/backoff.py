@@ -1,4 +1,4 @@
-"""The pause before a source that failed is asked again."""
+"""The pause before the next request to a failed source."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 
 class BackOff:
-    """Twice as long after each failure, up to a bound, and spread at random so that followers do not march in step.
+    """The pause doubles with each failure, up to a bound; it is random, so that followers do not act in step.
 
     Parameters
     ----------
     interval_seconds : float
-        Between two looks while all goes well.
+        Pause between two successful looks.
     longest_seconds : float
-        The most to wait, whatever fails, and whatever Retry-After says.
+        The longest pause after any failure and any Retry-After.
     draw : callable
-        A random number of 0 to 1.
+        Returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -26,12 +26,12 @@ class BackOff:
         self._failures = 0
 
     def succeeded(self) -> float:
-        """Seconds to wait after a look at which all went well."""
+        """Seconds to wait after a successful look."""
         self._failures = 0
         return self._interval
 
     def failed(self, retry_after_seconds: float | None = None) -> float:
-        """Seconds to wait after a failure: half to all of a span that doubles each time."""
+        """Seconds to wait after a failure: at random half to all of a span that doubles each time."""
         self._failures = min(self._failures + 1, 32)
         span = min(self._longest, self._interval * 2.0**self._failures)
         waited = span * (0.5 + 0.5 * self._draw())

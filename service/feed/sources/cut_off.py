@@ -12,7 +12,7 @@ _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete"
 
 
 class CutOff:
-    """Shuts the connection of a client that asks one thing at a time.
+    """Closes the connection of a client that makes one request at a time.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class CutOff:
         return self._over.is_set()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """To be the request's extension `trace`: learns of the connection, which later requests may use again."""
+        """The request's extension `trace`: notes the connection, which later requests may reuse."""
         if event in _CONNECTED:
             self._socket = info["return_value"].get_extra_info("socket")
             if self.over:
@@ -54,7 +54,7 @@ class CutOff:
         self._shut()
 
     def _shut(self) -> None:
-        # Not close, which does not wake who waits for a byte.
+        # Not close, which does not wake a reader that waits for a byte.
         with contextlib.suppress(OSError):
             if self._socket:
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -19,7 +19,7 @@ from service.feed.sources.source import (
 
 
 class FolderSource:
-    """The files of a product in a folder, not in folders below it; links are not followed.
+    """The files of a product in a folder, without subfolders; links are not followed.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class FolderSource:
         return None if version == tag else Fetched(data, version)
 
     def close(self) -> None:
-        """See Source; there is nothing to let go of."""
+        """See Source; there is nothing to close."""
 
     def _listed(self, entry: os.DirEntry[str]) -> Listed | None:
         file = listed(self.naming, entry.name, "")
@@ -69,7 +69,7 @@ class FolderSource:
             if file is None or not entry.is_file(follow_symlinks=False):
                 return None
             return file._replace(version=_version(entry.stat(follow_symlinks=False)))
-        except FileNotFoundError:  # moved away a moment ago
+        except FileNotFoundError:  # moved away meanwhile
             return None
 
 

@@ -1,4 +1,4 @@
-"""A web directory as a source, in the manner of DWD's open-data server."""
+"""A web directory as a source, such as DWD's open-data server."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ LARGEST_LISTING = 2 * 2**20
 class HttpSource:
     """The files of a product in a directory that a web server lists.
 
-    Every request is conditional where the server gave an ETag or a date before. Where it lists nothing, the name of
-    the newest file is asked for instead. Redirects are not followed, and no address but the directory's own is ever
-    asked, whatever the listing says.
+    A request is conditional if the server gave an ETag or a date before. If the server lists nothing, the fixed name of
+    the newest file is requested instead. Redirects are not followed, and no address outside the directory is ever
+    requested, even if the listing links to one.
 
     Parameters
     ----------
     url : str
-        http or https, of the directory.
+        Address of the directory, http or https.
     product : str
         One of `service.feed.sources.names.NAMINGS`.
     timeout : httpx.Timeout
@@ -77,7 +77,7 @@ class HttpSource:
         tag, known = self._index
         try:
             fetched = self._get("", LARGEST_LISTING, tag)
-        except FileGone:  # a server that lists nothing may still hand out the newest file
+        except FileGone:  # a server without a listing may still have the newest file
             return [Listed(self.naming.latest[0], None, "")]
         except UnreadableFile as error:
             raise SourceUnavailable(expected=error.expected, got=error.got, remedy=error.remedy) from None
@@ -124,7 +124,7 @@ class HttpSource:
 
     @contextmanager
     def _transport_errors(self, label: str) -> Iterator[None]:
-        """Httpx's errors as SourceUnavailable, without the address, which may hold a password."""
+        """Raise SourceUnavailable for httpx's errors, without the address, which may hold a password."""
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -134,7 +134,7 @@ class HttpSource:
 
 
 def address(url: str, option: str) -> str:
-    """An http or https address with a slash at its end; raises InvalidRequest, naming the option, for others."""
+    """An http or https address with a slash at its end; for others raises InvalidRequest, which names the option."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):

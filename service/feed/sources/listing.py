@@ -1,4 +1,4 @@
-"""Names out of the pages in which web servers list a directory ("Index of"), as nginx, Apache, IIS and S3 do."""
+"""Names from the pages in which web servers list a directory ("Index of"), such as nginx, Apache, IIS and S3."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ _ABSOLUTE = re.compile(r"^(?:(?:[a-z][a-z0-9+.-]*:)?//[^/]*/(?:.*/)?|/(?:.*/)?)"
 
 
 def read_index(html: str) -> list[tuple[str, str]]:
-    """The linked names and what stands after each link, e.g. date and size; folders and links elsewhere left out.
+    """The linked names, each with the text after its link, e.g. date and size; links to folders are left out.
 
-    A name is the link's own text, not what is shown, which servers cut off. Some servers write absolute paths or whole
-    addresses: of these the last part counts, since nothing but a name within the directory is ever asked for. A
-    relative link into another folder is left out. A name may still be anything without a slash: callers take only names
-    they know.
+    A name comes from the link's target, since servers shorten the displayed text. Some servers write absolute paths or
+    whole addresses: only their last part counts, since only names within the directory are ever requested. A relative
+    link into another folder is left out. A name may still be anything without a slash: callers take only known names.
     """
     if "<ListBucketResult" in html[:1000]:
         return [(name, "") for key in _S3_KEY.findall(html) if (name := unescape(key).rsplit("/", 1)[-1])]
@@ -52,7 +51,7 @@ class _Index(HTMLParser):
             self._inside = False
 
     def handle_data(self, data: str) -> None:
-        """What a server says about the file."""
+        """Collect the server's text about the file."""
         if self._named and not self._inside and len(self.found[-1][1]) < 4 * _LONGEST_VERSION:
             name, after = self.found[-1]
             self.found[-1] = (name, after + data)

@@ -1,4 +1,4 @@
-"""Names of files of a product in a directory, with the time in each; other names are never asked for."""
+"""Names of files of a product in a directory, with the time in each; other names are never requested."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from radar.errors import InvalidRequest
 from radar.products import PRODUCTS
 
 _TIMES = {10: "%y%m%d%H%M", 12: "%Y%m%d%H%M", 13: "%Y%m%d_%H%M"}
-"""strptime's format by the length of the stamp."""
+"""strptime's format, by the length of the time stamp."""
 
 
 class Naming(NamedTuple):
-    """How DWD names the files of a product; case does not count.
+    """DWD's names of a product's files; case does not matter.
 
     Parameters
     ----------
     dated : tuple of pattern
         One group: the time.
     latest : tuple of str
-        Names under which the newest file is to be had as well, the usual one first.
+        Fixed names of the newest file, the usual one first.
     shown : str
-        The same names for people.
+        The same names for messages.
     """
 
     dated: tuple[re.Pattern[str], ...]
@@ -37,7 +37,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _of_minutes(product: str) -> Naming:
-    """RADOLAN binaries and RADKLIM's, with its version after the product, and the same as ODIM HDF5."""
+    """Names of RADOLAN and RADKLIM binaries, RADKLIM with a version after the product, and of ODIM HDF5."""
     dated = (
         _pattern(rf"raa01-{product}[0-9.]{{0,12}}_10000-(\d{{10}}|\d{{12}})-dwd---bin(?:\.gz|\.bz2|\.hdf5|\.h5)?"),
         _pattern(rf"composite_{product}_(\d{{8}}_\d{{4}})(?:-hd5|\.hdf5|\.h5)"),
@@ -60,7 +60,7 @@ NAMINGS = {
     "RY": _of_minutes("ry"),
     "YW": _of_minutes("yw"),
 }
-"""By product; of these the feed can follow."""
+"""The names by product, for the products that the feed can follow."""
 
 
 class Listed(NamedTuple):
@@ -71,9 +71,9 @@ class Listed(NamedTuple):
     name : str
         A plain name, of one of the patterns.
     time : datetime or None
-        UTC, as the name says; None for the newest file's other name.
+        The time in the name, UTC; None for the fixed name of the newest file.
     version : str
-        Another text when the file was changed, as far as the source tells; of the source's own making.
+        A text of the source's choice, which changes with the file as far as the source can detect.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Listed(NamedTuple):
 
 
 def naming_of(product: str) -> Naming:
-    """How files of a product are named; raises InvalidRequest for one that cannot be followed."""
+    """The names of a product's files; raises InvalidRequest for a product that cannot be followed."""
     if product not in NAMINGS:
         raise InvalidRequest(
             expected=f"a product of {', '.join(NAMINGS)}",
@@ -93,7 +93,7 @@ def naming_of(product: str) -> Naming:
 
 
 def listed(naming: Naming, name: str, version: str) -> Listed | None:
-    """The file of that name; None if it is none of the product's, or says a time that is none."""
+    """The file of that name; None if the name is not one of the product's, or has an impossible time."""
     if name.lower() in (latest.lower() for latest in naming.latest):
         return Listed(name, None, version)
     for pattern in naming.dated:
@@ -107,9 +107,9 @@ def listed(naming: Naming, name: str, version: str) -> Listed | None:
 
 
 def dated_or_latest(naming: Naming, files: list[Listed]) -> list[Listed]:
-    """The files with a time, oldest first; where there is none, the newest file's other name.
+    """The files with a time, oldest first; without any, the newest file's fixed name.
 
-    Of one time in several forms the binary comes first: its grid is that of the files before.
+    Of several forms for one time the binary comes first: its grid is that of the previous files.
     """
     dated = sorted((file for file in files if file.time), key=lambda f: (str(f.time), is_hdf5_name(f.name), f.name))
     usual = [name.lower() for name in naming.latest]
@@ -117,19 +117,19 @@ def dated_or_latest(naming: Naming, files: list[Listed]) -> list[Listed]:
 
 
 def is_hdf5_name(name: str) -> bool:
-    """Whether a name says ODIM HDF5."""
+    """Whether a name is that of ODIM HDF5."""
     return name.lower().endswith(("hd5", ".hdf5", ".h5"))
 
 
 def one_of_each_time(files: list[Listed], spoilt: Container[str]) -> list[Listed]:
-    """Of the files of one time the first, unless that one is spoilt and another is not; order stays.
+    """The first file for each time, unless that one is spoilt and another is not; the order stays.
 
     Parameters
     ----------
     files : list of Listed
-        Files of one time follow each other, the best form first.
+        Files of one time are consecutive, the best form first.
     spoilt : container of str
-        Names of files that were tried, and are bad.
+        Names of files that proved bad.
     """
     chosen: dict[object, Listed] = {}
     for file in files:
@@ -140,10 +140,10 @@ def one_of_each_time(files: list[Listed], spoilt: Container[str]) -> list[Listed
 
 
 def why_not(name: str) -> str:
-    """Why a name is none of those looked for, as far as it says: which product it is, or that it says none."""
+    """Why a name does not match, as far as it shows: the product in it, or that it has none."""
     found = re.match(r"(?:raa\d\d-|composite_|DE1200_)?([a-z%][a-z0-9])(?=[0-9._-])", name, re.IGNORECASE)
     code = found[1].upper() if found else ""
     known = PRODUCTS.get(code)
     if known is None:
-        return f"{name}: its name says no product that is known"
+        return f"{name}: its name has no known product"
     return f"{name}: product {code} by its name, {known.name}"

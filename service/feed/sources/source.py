@@ -1,4 +1,4 @@
-"""The protocol of a source of radar files: it lists names and gives bytes."""
+"""The protocol of a source of radar files: it lists names and returns bytes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from radar.products import is_forecast
 from service.feed.sources.names import Listed, Naming
 
 MOST_FILES = 5000
-"""Of one listing; DWD keeps two days, 576 files of five minutes."""
+"""Limit of one listing; DWD keeps two days, 576 files of five minutes."""
 
 
 class SourceUnavailable(RaincellError):
-    """The source does not answer, or not with what was asked for; worth asking again.
+    """The source does not answer, or not with the requested file; a later request may succeed.
 
     Parameters
     ----------
     retry_after_seconds : float or None
-        When the source wants to be asked again, if it says so.
+        The pause that the source requests, if any.
     """
 
     def __init__(self, *, expected: str, got: str, remedy: str, retry_after_seconds: float | None = None) -> None:
@@ -29,29 +29,29 @@ class SourceUnavailable(RaincellError):
 
 
 class FileGone(SourceUnavailable):
-    """A file that is not there, though it was listed: not yet, or no longer."""
+    """A listed file does not exist yet, or no longer."""
 
 
 class Fetched(NamedTuple):
-    """The bytes of a file, and what the source wants to be told to say that they are still the same."""
+    """The bytes of a file, and the tag with which the source can state later that they are unchanged."""
 
     data: bytes
     tag: str
 
 
 class Others(NamedTuple):
-    """What a source lists besides the files of the product: how many names, and the first of them."""
+    """Listed names that are not files of the product: their number, and the first of them."""
 
     total: int = 0
     names: tuple[str, ...] = ()
 
 
 MOST_OTHERS = 20
-"""Names that are kept to be told."""
+"""The most names kept for messages."""
 
 
 def others_of(names: Iterable[str]) -> Others:
-    """The names that are no files of the product, for messages."""
+    """The names that are not files of the product, for messages."""
     listed = sorted(set(names))
     return Others(len(listed), tuple(listed[:MOST_OTHERS]))
 
@@ -63,14 +63,14 @@ class Source(Protocol):
     others: Others
 
     def files(self) -> list[Listed]:
-        """All files of the product, oldest first; the newest file's other name alone if there is no other.
+        """All files of the product, oldest first; only the newest file's fixed name if there is no other.
 
-        What else was listed is in `others` then. A time may come in several forms, one after the other.
+        Afterwards `others` holds the other listed names. A time may have several forms, one after the other.
 
         Raises
         ------
         SourceUnavailable
-            It does not answer.
+            The source does not answer.
         """
 
     def fetch(self, file: Listed, tag: str = "") -> Fetched | None:
@@ -79,13 +79,13 @@ class Source(Protocol):
         Raises
         ------
         SourceUnavailable, FileGone
-            Worth another try.
+            The file cannot be fetched now.
         UnreadableFile
-            More bytes than such a file may have.
+            The file has more bytes than such a file may have.
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 def largest(product: str) -> int:
@@ -94,7 +94,7 @@ def largest(product: str) -> int:
 
 
 def too_large(name: str, limit: int) -> UnreadableFile:
-    """The error of a file with more bytes than it may have."""
+    """The error for a file with too many bytes."""
     return UnreadableFile(
         expected=f"at most {limit:,} bytes in {name}", got="more", remedy="see whether the source is the right one"
     )

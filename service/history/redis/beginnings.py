@@ -1,6 +1,6 @@
-"""Who began the stored series, in Redis, the same for all replicas.
+"""The callers that began the stored series, in Redis, shared by all replicas.
 
-Key: raincell:begun, a hash: "product|grid" -> seconds since 1970, a space, and who.
+Key: raincell:begun, a hash: "product|grid" -> seconds since 1970, a space, and the caller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST = 200
 
 
 class RedisBeginnings:
-    """See service.history.beginnings.Beginnings. What Redis loses is given back from what this process saw last.
+    """See service.history.beginnings.Beginnings. Records that Redis loses are restored from this process's copy.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ class RedisBeginnings:
     def __init__(self, client: Any, damage: Damage) -> None:  # noqa: ANN401 - redis has no type for it
         self._redis = client
         self._damage = damage
-        self._seen: dict[SeriesKey, Beginning] = {}
+        self._copy: dict[SeriesKey, Beginning] = {}
 
     def begin(self, series: SeriesKey, who: str, stored: Collection[SeriesKey], most: int, now: float) -> None:
-        """See Beginnings; begun again when another replica changes them meanwhile."""
+        """See Beginnings; repeated if another replica changes the records meanwhile."""
 
         def publish(pipe: Any) -> dict[SeriesKey, Beginning]:  # noqa: ANN401 - redis has no type for it
             read = pipe.hgetall(_KEY)
@@ -50,7 +50,7 @@ class RedisBeginnings:
             done: dict[SeriesKey, Beginning] = self._redis.transaction(publish, _KEY, value_from_callable=True)
             return done
 
-        self._seen = healed(self._redis, self._damage, {_KEY: "hash"}, transact)
+        self._copy = healed(self._redis, self._damage, {_KEY: "hash"}, transact)
 
     def forget(self, series: SeriesKey) -> None:
         """See Beginnings."""
@@ -63,10 +63,10 @@ class RedisBeginnings:
     def agree(self) -> None:
         """See Beginnings."""
         known = self._all()
-        if not known and self._seen:
-            given = _written(self._seen)
+        if not known and self._copy:
+            given = _written(self._copy)
             healed(self._redis, self._damage, {_KEY: "hash"}, lambda: self._redis.hset(_KEY, mapping=given))
-        self._seen = known or self._seen
+        self._copy = known or self._copy
 
     def _all(self) -> dict[SeriesKey, Beginning]:
         return self._read(healed(self._redis, self._damage, {_KEY: "hash"}, lambda: self._redis.hgetall(_KEY)))

@@ -1,7 +1,7 @@
-"""Which series the feed brings, in Redis.
+"""The series that the feed brings, in Redis.
 
-Key: raincell:fed, a sorted set: "product|grid" by when the feed last brought frames of it. It does not expire, so that
-no full Redis evicts it.
+Key: raincell:fed, a sorted set: "product|grid" by the time when the feed last brought frames of it. It does not expire,
+so that a full Redis does not evict it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RedisFedMarks:
         self._damage = damage
 
     def mark(self, series: SeriesKey, now: float) -> None:
-        """Mark a series, and forget the marks that no longer count."""
+        """Mark a series, and remove the marks that no longer count."""
         known = self.all()
         kept = marked(known, series, now)
         with store_errors(), self._redis.pipeline(transaction=True) as writing:
@@ -43,7 +43,7 @@ class RedisFedMarks:
             writing.execute()
 
     def all(self) -> dict[SeriesKey, float]:
-        """Every mark, and when it was made in seconds since 1970."""
+        """Every mark, with its time in seconds since 1970."""
         found = healed(
             self._redis, self._damage, {_KEY: "zset"}, lambda: self._redis.zrange(_KEY, 0, -1, withscores=True)
         )

@@ -1,4 +1,4 @@
-"""Keys of the history in Redis, and times as they stand in them.
+"""Keys of the history in Redis, and the form of times in them.
 
 The keys of a series have its product and grid in braces, so that a cluster keeps them together.
 """
@@ -26,5 +26,5 @@ def frame_key(series: SeriesKey, time: datetime) -> str:
 
 
 def seconds_of(time: datetime) -> int:
-    """Whole seconds since 1970, as times stand in Redis."""
+    """Whole seconds since 1970, the form of times in Redis."""
     return round(time.timestamp())

@@ -1,4 +1,4 @@
-"""The list of quarantined frames in Redis, where the feed writes it and every replica of the service reads it.
+"""The list of quarantined frames in Redis: the feed writes it, and every replica of the service reads it.
 
 Key: raincell:{quarantine}:entries, a hash of JSON by product and time.
 """
@@ -22,7 +22,7 @@ _IDLE = timedelta(days=7)
 
 
 class RedisQuarantine:
-    """A QuarantineList in Redis; raises StoreUnavailable whenever it does not answer.
+    """A QuarantineList in Redis; raises StoreUnavailable whenever Redis does not answer.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ class RedisQuarantine:
         self._damage = damage or Damage()
 
     def put(self, entry: QuarantineEntry) -> None:
-        """See QuarantineList; entries that cannot be read go."""
+        """See QuarantineList; unreadable entries are removed."""
 
         def write() -> None:
-            # Not after Redis's clock: entries of a replica whose own is ahead would stand before all others.
+            # Not later than Redis's clock: entries of a replica whose clock is ahead would precede all others.
             now = datetime.fromtimestamp(self._redis.time()[0], UTC)
             dated = entry.model_copy(update={"noted_at": min(entry.noted_at, now)})
             self._redis.hset(_KEY, dated.key, dated.model_dump_json())
@@ -52,7 +52,7 @@ class RedisQuarantine:
             self._healed(lambda: self._redis.hdel(_KEY, *gone))
 
     def entries(self) -> list[QuarantineEntry]:
-        """See QuarantineList; what cannot be read is passed by."""
+        """See QuarantineList; unreadable entries are skipped."""
         return newest_first(read for read in self._stored().values() if read)
 
     def clear(self, product: str, times: Iterable[datetime]) -> None:
@@ -60,12 +60,12 @@ class RedisQuarantine:
         self._healed(lambda: self._redis.hdel(_KEY, *(frame_key(product, time) for time in times)))
 
     def _stored(self) -> dict[bytes, QuarantineEntry | None]:
-        """All entries by name, None for one that does not fit."""
+        """All entries by name, None for an invalid one."""
         stored = self._healed(lambda: self._redis.hgetall(_KEY))
         found = {name: _read(text, name) for name, text in stored.items()}
         for name, entry in found.items():
             if entry is None:
-                self._damage.drop("quarantine", name, "no entry that its name fits")
+                self._damage.drop("quarantine", name, "not an entry that fits its name")
         return found
 
     def _healed(self, work: Callable[[], T]) -> T:

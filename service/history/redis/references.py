@@ -19,11 +19,11 @@ from service.history.reference_forecasts import REFERENCE_RETENTION, ReferenceFo
 from service.redis.client import store_errors
 
 _IDLE = timedelta(days=2)
-"""Series to which nothing was added for this long go: each forecast takes megabytes."""
+"""Seconds after the last addition when a series is removed: each forecast takes megabytes."""
 
 
 class RedisReferences(ReferenceForecasts):
-    """Forecasts in Redis; raises StoreUnavailable whenever it does not answer.
+    """Forecasts in Redis; raises StoreUnavailable whenever Redis does not answer.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class RedisReferences(ReferenceForecasts):
             publish.execute()
 
     def stored(self, series: SeriesKey, reference_time: datetime) -> list[StoredFrame]:
-        """See ReferenceForecasts; none where one of its frames is damaged."""
+        """See ReferenceForecasts; empty if one of its frames is damaged."""
         key = _key(series, f"run:{_seconds(reference_time)}")
         fields = healed(self._redis, self._damage, {key: "hash"}, lambda: self._redis.hgetall(key))
         parts = [

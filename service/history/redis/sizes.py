@@ -1,4 +1,4 @@
-"""How many bytes of frames stand in Redis, counted there."""
+"""Bytes of frames in Redis, counted by Redis."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ for _, seconds in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if type(size) == 'number' then total = total + size end
 end
 return total"""
-"""Of the frames that an index lists; a script, since there may be thousands."""
+"""Bytes of the frames that an index lists; a script, since there may be thousands."""
 
 
 def listed_bytes(redis: Any, damage: Damage, indexes: Sequence[tuple[str, str]]) -> list[int]:  # noqa: ANN401 - untyped
-    """Of all frames of each index, given by its key and what the keys of its frames begin with."""
+    """Bytes of all frames of each index, given by its key and the prefix of its frames' keys."""
 
     def read() -> list[int]:
         with redis.pipeline(transaction=False) as reading:
@@ -31,7 +31,7 @@ def listed_bytes(redis: Any, damage: Damage, indexes: Sequence[tuple[str, str]])
 
 
 def frame_bytes(redis: Any, damage: Damage, keys: Sequence[str]) -> int:  # noqa: ANN401 - untyped
-    """Of the frames of these keys together."""
+    """Bytes of the frames with these keys together."""
 
     def read() -> int:
         with redis.pipeline(transaction=False) as reading:

@@ -7,11 +7,11 @@ Keys, hash-tagged so that one series lies on one node of a cluster:
     raincell:{product|grid}:frame:<seconds>     hash: header (JSON), data (zstd of byte-shuffled uint16)
     raincell:{product|grid}:withdrawn           hash: seconds since 1970 of a withdrawn frame -> when it was withdrawn
     raincell:epoch                              random text, gone when Redis has lost its data
-    raincell:withdrawals                        how many there were, so that others learn that there was one
-    raincell:begun                              who began the series, see service.history.redis.beginnings
-    raincell:fed                                which series the feed brings, see service.history.redis.fed_marks
+    raincell:withdrawals                        count of withdrawals, so that other processes notice a new one
+    raincell:begun                              the callers that began series, see service.history.redis.beginnings
+    raincell:fed                                the series that the feed brings, see service.history.redis.fed_marks
 
-What was stored and withdrawn first is told by Redis's own clock, since those of replicas may differ.
+Redis's own clock orders storage and withdrawals, since the clocks of replicas may differ.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ from service.redis.client import store_errors
 T = TypeVar("T")
 
 _IDLE = timedelta(days=7)
-"""Series to which nothing was added for this long go; everything else goes by the retention."""
+"""Time after the last addition when a series is removed; everything else follows the retention."""
 _EPOCH = "raincell:epoch"
 _SERIES = "raincell:series"
 _MOST_EMPTY = 256
-"""Listed series of which there may be no frames: those that were withdrawn, and many more."""
+"""The most listed series that may be without frames: those of withdrawn frames, and many more."""
 _FORGET = "if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end return 1"
 _WITHDRAWALS = "raincell:withdrawals"
 _EPOCH_TYPES = {_EPOCH: "string", _WITHDRAWALS: "string"}
 
 
 class RedisHistory(EncodedHistory):
-    """Frames in Redis; raises StoreUnavailable whenever it does not answer within its time-outs.
+    """Frames in Redis; raises StoreUnavailable whenever Redis does not answer within its time-outs.
 
-    A value that no version writes is as if it were not there, and noted in `damage`.
+    A value that no version writes counts as missing, and is noted in `damage`.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class RedisHistory(EncodedHistory):
             with self._redis.pipeline(transaction=True) as pipe:
                 self._publish(pipe, series, frames)
                 pipe.execute()
-            self._redis.sadd(_SERIES, "|".join(series))  # `_prune` may have come in between
+            self._redis.sadd(_SERIES, "|".join(series))  # `_prune` may have removed it meanwhile
 
         self._healed(series, publish, [frame.valid_time for frame in frames])
 
@@ -100,7 +100,7 @@ class RedisHistory(EncodedHistory):
             if lost := lost_of(frames, self.times(*series), self.withdrawn(series)):
                 self._publish(pipe, series, lost)
 
-        # Begun again when somebody changes either meanwhile.
+        # Repeated if another process changes either meanwhile.
         self._healed(
             series,
             lambda: self._redis.transaction(publish, index_key(series), series_key(series, "withdrawn")),
@@ -108,7 +108,7 @@ class RedisHistory(EncodedHistory):
         )
 
     def _publish(self, pipe: Any, series: SeriesKey, frames: Sequence[StoredFrame]) -> None:  # noqa: ANN401
-        """Read what has to be known, then begin the transaction and put into it what is to be written."""
+        """Read the current values, then begin the transaction and add its writes."""
         index, withdrawn = index_key(series), series_key(series, "withdrawn")
         newest = max([frame.valid_time for frame in frames] + self.times(*series)[-1:])
         oldest = newest - self.retention
@@ -134,7 +134,7 @@ class RedisHistory(EncodedHistory):
                     reading.hmget(frame_key(series, time), "header", "data")
                 return list(reading.execute())
 
-        found = zip(times, self._healed(series, read, times), strict=True)  # what is evicted or damaged is a gap
+        found = zip(times, self._healed(series, read, times), strict=True)  # an evicted or damaged frame is a gap
         frames = [self._frame(series, time, header, data) for time, (header, data) in found if header and data]
         return [frame for frame in frames if frame]
 
@@ -189,7 +189,7 @@ class RedisHistory(EncodedHistory):
         return sorted(series for series, size in sizes_of.items() if size)
 
     def _prune(self, empty: Sequence[SeriesKey]) -> None:
-        """Take series without frames from the list, which every request would go through."""
+        """Remove series without frames from the list, which every request reads."""
         self._damage.drop("series", _SERIES, f"{len(empty)} series without any frame; taken from the list")
         with store_errors(), self._redis.pipeline(transaction=False) as pruning:
             for series in empty:
@@ -223,11 +223,11 @@ class RedisHistory(EncodedHistory):
 
         found, is_new = self._healed(series, transact, [time])
         if is_new:
-            self._tell_of_withdrawal()
+            self._count_withdrawal()
         return found
 
-    def _tell_of_withdrawal(self) -> None:
-        """Count it. What is no count becomes one that was not there before: others only look for changes."""
+    def _count_withdrawal(self) -> None:
+        """Count the withdrawal. An invalid count is replaced by a new one: other processes only look for changes."""
         counted = _WITHDRAWALS, "not an integer that can grow"
 
         def count() -> None:
@@ -266,11 +266,11 @@ class RedisHistory(EncodedHistory):
         return float(seconds + microseconds / 1e6)
 
     def epoch(self) -> str:
-        """A text that stays the same for as long as Redis keeps its data and nobody withdraws a frame."""
+        """A text that stays the same while Redis keeps its data and no frame is withdrawn."""
 
         def read() -> str:
             epoch, withdrawals = self._redis.get(_EPOCH), self._redis.get(_WITHDRAWALS)
-            if epoch is None:  # not set without need: a Redis without memory refuses that, and can be read still
+            if epoch is None:  # set only if needed: a Redis without memory refuses writes, but can still be read
                 self._redis.set(_EPOCH, secrets.token_hex(8), nx=True)
                 epoch = self._redis.get(_EPOCH)
             return f"{epoch} {withdrawals}"
@@ -278,7 +278,7 @@ class RedisHistory(EncodedHistory):
         return healed(self._redis, self._damage, _EPOCH_TYPES, read)
 
     def _healed(self, series: SeriesKey, work: Callable[[], T], frames: Sequence[datetime] = ()) -> T:
-        """What `work` returns, which touches keys of one series: its index, its withdrawals, and these frames."""
+        """The result of `work`, which uses keys of one series: its index, its withdrawals, and these frames."""
         types = {_SERIES: "set", index_key(series): "zset", series_key(series, "withdrawn"): "hash"}
         types |= {frame_key(series, time): "hash" for time in frames}
         return healed(self._redis, self._damage, types, work)

@@ -1,4 +1,4 @@
-"""Careful reading of values from Redis: others can write there, versions differ, and disks fail."""
+"""Validation of values from Redis: other programs can write there, versions differ, and disks fail."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ T = TypeVar("T")
 
 _INTEGER = re.compile(rb"-?[0-9]{1,12}")
 _MOST_SOUND = 4096
-"""Digests of frames that were decompressed once and are not again."""
+"""The most digests of frames that were decompressed once and need no second check."""
 _sound: OrderedDict[bytes, None] = OrderedDict()
 
 
 def healed(redis: Any, damage: Damage, types: Mapping[str, str], work: Callable[[], T]) -> T:  # noqa: ANN401 - untyped
-    """What `work` returns; if a key is of another type it is deleted, and the work is done once more.
+    """The result of `work`; a key of another type is deleted, and the work is done once more.
 
     Parameters
     ----------
     redis : redis.Redis
     types : mapping of str to str
-        The type of each key that the work touches: "string", "hash", "set", "zset".
+        The type of each key that the work uses: "string", "hash", "set", "zset".
     work : callable
 
     Raises
     ------
     StoreUnavailable, StoreFull
-        As `service.redis.client.store_errors`.
+        As in `service.redis.client.store_errors`.
     """
     try:
         with store_errors():
@@ -62,7 +62,7 @@ def time_of(member: bytes) -> datetime | None:
 
 
 def moment_of(text: bytes) -> float | None:
-    """Seconds since 1970 as a withdrawal has them, or None."""
+    """The time of a withdrawal in seconds since 1970, or None."""
     try:
         seconds = float(text)
     except ValueError:
@@ -71,7 +71,7 @@ def moment_of(text: bytes) -> float | None:
 
 
 def times_of(members: Iterable[tuple[bytes, float]], key: str, damage: Damage) -> list[datetime]:
-    """The times of an index, oldest first; a member must say the time that it is sorted by."""
+    """The times of an index, oldest first; a member must equal its score."""
     found = []
     for member, score in members:
         time = time_of(member)
@@ -94,7 +94,7 @@ def series_of_member(member: bytes, key: str, kind: Kind, damage: Damage) -> Ser
 def frame_of(
     header: bytes, data: bytes, name: str, kind: Kind, damage: Damage, fits: Callable[[StoredFrame], bool]
 ) -> StoredFrame | None:
-    """A frame that can be decoded and that `fits` where it stands, or None."""
+    """A frame that can be decoded and that `fits` its key, or None."""
     try:
         frame = StoredFrame(read_header(header), data)
         if not fits(frame):
@@ -130,7 +130,7 @@ def _check_data(frame: StoredFrame) -> None:
 
 
 def read_or_none(read: Callable[[], T], kind: Kind, name: str, damage: Damage) -> T | None:
-    """What is read, or None where it is damaged."""
+    """The result of `read`, or None if the value is damaged."""
     try:
         return read()
     except StoredValueDamaged as error:

@@ -8,22 +8,22 @@ from collections.abc import Callable
 from typing import Protocol
 
 LEASE_SECONDS = 60.0
-"""How long a replica that died at its work keeps the others from it."""
+"""How long the lease of a dead replica blocks the others."""
 DONE_SECONDS = 24 * 3600.0
-"""How long it is remembered that work was done; that it counts once does not depend on this."""
+"""How long finished work stays claimed; that it counts once does not depend on this."""
 
 
 class Leases(Protocol):
     """Leases by name; a name starts with a run's id or a series' tag, and a dot or colon. Raises StoreUnavailable."""
 
     def claim(self, name: str, seconds: float = LEASE_SECONDS) -> bool:
-        """Claim for that long; False where somebody has."""
+        """Claim for some seconds; False if another holds the lease."""
 
     def keep(self, name: str, seconds: float = DONE_SECONDS) -> None:
-        """Hold for that long what was claimed: it is done."""
+        """Extend a claim after its work is done."""
 
     def release(self, name: str) -> None:
-        """Let others claim it."""
+        """Give up a claim."""
 
 
 class MemoryLeases:

@@ -1,4 +1,4 @@
-"""Leases in Redis, among all replicas.
+"""Leases in Redis, shared by all replicas.
 
 Keys: raincell:{<product.grid>}:claim:<name>    "1", with expiry; the tag is the first two parts of the name
 """

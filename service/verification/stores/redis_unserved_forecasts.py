@@ -2,7 +2,7 @@
 
 Keys, hash-tagged as the runs':
 
-    raincell:{product.grid}:beside:<run id>            set: who made forecasts beside the run
+    raincell:{product.grid}:beside:<run id>            set: the makers of forecasts beside the run
     raincell:{product.grid}:beside:<run id>:<maker>    hash: for each lead minutes m header:m (JSON) and data:m
 """
 
@@ -30,7 +30,7 @@ class RedisUnservedForecasts:
     client : redis.Redis
         See `service.redis.client.connect`.
     kept : timedelta
-        How long, by the wall clock.
+        How long they are kept, by the wall clock.
     damage : Damage, optional
     """
 

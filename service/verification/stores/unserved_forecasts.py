@@ -1,4 +1,4 @@
-"""Forecasts that were made beside a run, from the same frames, only to be scored: by shadow models and baselines."""
+"""Forecasts of shadow models and baselines beside a run, from the same frames, made only to be scored."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from service.history.codec import StoredFrame
 from service.runs.run import tag_of
 
 MOST_RUNS = 48
-"""Runs of one series beside which a process without Redis keeps forecasts."""
+"""Runs of one series whose unserved forecasts a process without Redis keeps."""
 
 
 class UnservedForecasts(Protocol):
-    """Forecasts by run and by who made them. Raises StoreUnavailable."""
+    """Forecasts by run and maker. Raises StoreUnavailable."""
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
         """Keep a forecast, by lead minutes; another of the same maker is replaced."""
 
     def at(self, run_id: str, minutes: int) -> dict[str, StoredFrame]:
-        """What was forecast beside a run for one lead time, by maker."""
+        """The forecasts beside a run for one lead time, by maker."""
 
 
 class MemoryUnservedForecasts:

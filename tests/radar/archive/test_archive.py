@@ -170,7 +170,7 @@ def test_other_libraries_read_a_day(archive: Archive) -> None:
 
 def test_forecasts_strange_names_and_other_timesteps_are_refused(archive: Archive) -> None:
     rain = _rain(2)
-    with pytest.raises(InvalidRequest, match="a forecast is no history"):
+    with pytest.raises(InvalidRequest, match="a forecast is not history"):
         archive.append(replace(rain, reference_time=_START))
     for name in ("", "../RY", ".hidden", "a/b"):
         with pytest.raises(InvalidRequest, match="give the frames a product name"):

@@ -124,7 +124,7 @@ def test_a_composite_that_calls_itself_simulated_is_a_forecast(where: str, said:
     read = read_odim(changed(change), "x.h5")
     assert read.reference_time == (read.valid_time if ahead else None)
     if ahead:
-        with pytest.raises(InvalidRequest, match="a forecast is no history"):
+        with pytest.raises(InvalidRequest, match="a forecast is not history"):
             next(observed([read]))
 
 

@@ -148,7 +148,7 @@ def test_unknown_products_are_read_if_their_header_says_amounts_in_5_minutes() -
 
 @pytest.mark.parametrize(("old", "new"), [(b"PR E-02", b"PR E+00"), (b"PR E-02", b"PR E+01"), (b"INT   5", b"INT  60")])
 def test_unknown_products_of_other_units_are_refused(old: bytes, new: bytes) -> None:
-    with pytest.raises(UnreadableFile, match=r"got product XY; nothing says that these are rain rates .* send RY or"):
+    with pytest.raises(UnreadableFile, match=r"got product XY; its header does not declare rain rates .* send RY or"):
         read_radolan(b"XY" + RY_2014[2:].replace(old, new) + SMALL_BODY, "f")
 
 

@@ -84,7 +84,7 @@ def test_forecasts_are_refused_as_history(form: ArchiveForm) -> None:
     with pytest.raises(InvalidRequest) as caught:
         open_sequence([source], observations_only=True)
     assert "expected observed frames, got a forecast made at 2025-04-15T09:15:00Z, 0 minutes ahead" in str(caught.value)
-    assert "a forecast is no history" in caught.value.remedy
+    assert "a forecast is not history" in caught.value.remedy
 
 
 def test_a_part_of_a_forecast_can_be_asked_for() -> None:

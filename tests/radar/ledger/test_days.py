@@ -13,7 +13,7 @@ import pytest
 from radar.errors import UnreadableFile
 from radar.ledger.append_log import QUIET_DAYS
 from radar.ledger.days import read_day, settle, settled_days
-from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record, read_scores
+from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, ScoreRecord, read_scores
 from tests.radar.ledger.test_ledger import BASE, record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_who_finds_records_gone_does_not_replace_the_totals(tmp_path: Path, monk
     read = LedgerFollower.read
     raced: list[int] = []
 
-    def read_late(follower: LedgerFollower) -> Iterator[Record]:
+    def read_late(follower: LedgerFollower) -> Iterator[ScoreRecord]:
         if not raced:  # another settles the day between the look for its totals and the reading of its records
             raced.append(1)
             settle(tmp_path, 10, NOW)

@@ -17,7 +17,7 @@ from radar.ledger.ledger import (
     Key,
     LedgerFollower,
     LedgerWriter,
-    Record,
+    ScoreRecord,
     paired_by_reference_time,
     read_pairs,
     read_records,
@@ -29,12 +29,12 @@ BASE = datetime(2017, 8, 16, 23, 50, tzinfo=UTC)
 MODEL = "still/1"
 
 
-def record(minutes: int = 0, lead: int = 5, *, seed: int = 0, digest: str = "0", models: int = 2) -> Record:
+def record(minutes: int = 0, lead: int = 5, *, seed: int = 0, digest: str = "0", models: int = 2) -> ScoreRecord:
     draw = np.random.default_rng(seed + minutes)
     observed, *forecasts = draw.gamma(0.3, 4, (3, 8, 8)).astype(np.float32)
     base = BASE + timedelta(minutes=minutes)
     names = (MODEL, PERSISTENCE)[:models]
-    return Record(
+    return ScoreRecord(
         run=f"RY.small.{base:%Y%m%dT%H%MZ}.still-1.{digest}",
         product="RY",
         grid="small",

@@ -13,7 +13,7 @@ def test_hand_worked_bins() -> None:
     rain = np.array([0.0, 2.0, 1.0, 0.9, 5.0, NAN, 5.0], np.float32)
     sums = reliability_sum(said, rain, 1.0)
     assert sums.count.tolist() == [2, 0, 2, 0, 0, 0, 0, 0, 0, 1]
-    assert sums.happened.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert sums.events.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
     assert mean_probability(sums)[[0, 2, 9]].tolist() == pytest.approx([0.025, 0.25, 1])
     assert observed_frequency(sums)[[0, 2, 9]].tolist() == [0.5, 0.5, 1]
     assert np.isnan(observed_frequency(sums)[1])
@@ -32,5 +32,5 @@ def test_adding_sums_is_sorting_everything_at_once() -> None:
     said, rain = draw.uniform(size=(2, 50)).astype(np.float32)
     parts = reliability_sum(said[:20], rain[:20], 0.5) + reliability_sum(said[20:], rain[20:], 0.5)
     whole = reliability_sum(said, rain, 0.5) + no_reliability()
-    assert parts.happened.tolist() == whole.happened.tolist()
-    assert parts.said == pytest.approx(whole.said)
+    assert parts.events.tolist() == whole.events.tolist()
+    assert parts.probability == pytest.approx(whole.probability)

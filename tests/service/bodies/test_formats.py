@@ -132,7 +132,7 @@ def test_archives_of_forecasts_are_refused_as_history(kind: str, route: str, cli
     assert text.startswith(
         "expected observed frames, got a forecast made at 2022-10-18T07:00:00Z, 0 minutes ahead, in "
     )
-    assert text.endswith("a forecast is no history")
+    assert text.endswith("a forecast is not history")
     assert client.get("/frames").json()["series"] == []
 
 

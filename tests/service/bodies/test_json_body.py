@@ -90,7 +90,7 @@ def rows(last: bytes) -> bytes:
         (rows(b"[0, 1]"), InvalidRain, "ragged"),
         (rows(b"[0, 1, 2]], [[0, 1, 2]"), InvalidRain, "ragged"),
         (rows(b"[0, 1, true]"), InvalidRequest, f"frames.0.{MANY}.2 to be a valid number, got a bool"),
-        (rows(b"[0, , 1]"), InvalidRequest, "no JSON"),
+        (rows(b"[0, , 1]"), InvalidRequest, "not JSON"),
         (rows(b"[0, 1, 2,]"), InvalidRain, "ragged"),
         (rows(b"[0, 1, 2],"), InvalidRequest, "other lists"),
         (rows(b"null"), InvalidRequest, "other lists"),

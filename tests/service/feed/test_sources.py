@@ -156,7 +156,7 @@ def test_what_is_left_out_is_kept_to_be_told(tmp_path: Path) -> None:
     assert [file.name for file in source.files()] == [NAME]
     assert (source.others.total, source.others.names) == (2, ("notes.txt", "raa01-rw_10000-1708160150-dwd---bin.gz"))
     assert "product RW by its name, the sum of an hour" in why_not(source.others.names[1])
-    assert why_not("notes.txt") == "notes.txt: its name says no product that is known"
+    assert why_not("notes.txt") == "notes.txt: its name has no known product"
 
 
 @given(text())

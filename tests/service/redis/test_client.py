@@ -147,7 +147,7 @@ def test_while_nobody_takes_writes_it_is_an_error_that_says_so_soon_and_it_ends_
     history = History(RedisHistory(connect(url), HOURS), clock=lambda: now[0])
     before = time.monotonic()
     for write in (command(url), count(url), script(url), watched(url), lambda: history.append(sequence(1, end=END))):
-        with pytest.raises(StoreUnavailable, match=r"no primary that takes writes \(READONLY\)"), store_errors():
+        with pytest.raises(StoreUnavailable, match=r"not a primary that takes writes \(READONLY\)"), store_errors():
             write()
     assert time.monotonic() - before < 10
     front.target = port_of(new)
@@ -306,7 +306,7 @@ def test_what_does_not_connect_says_why(servers: tuple[RedisServer, RedisServer]
         (
             "ERR Error running script (call to f_1): @user_script:4: @user_script: 4: -READONLY You can't write against"
             " a read only replica.",
-            r"no primary that takes writes \(READONLY\)",
+            r"not a primary that takes writes \(READONLY\)",
         ),
         ("UNBLOCKED force unblock, instance state changed (master -> replica?)", r"\(UNBLOCKED\)"),
         ("MISCONF Redis is configured to save RDB snapshots, but cannot", r"an error \(MISCONF\)"),

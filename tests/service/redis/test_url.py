@@ -55,10 +55,10 @@ BAD: dict[str, str] = {
     "redis:///0": "no host",
     "redis://:geheim@/0": "no host",
     "redis://:geheim@:6379/0": "no host",
-    "redis://cache:port/0": "a port that is no number",
-    "redis://cache:/0": "a port that is no number",
-    "redis://cache:0/0": "a port that is no number",
-    "redis://cache:65536/0": "a port that is no number",
+    "redis://cache:port/0": "a port that is not a number",
+    "redis://cache:/0": "a port that is not a number",
+    "redis://cache:0/0": "a port that is not a number",
+    "redis://cache:65536/0": "a port that is not a number",
     "redis://:ge/heim@cache:6379/0": "%2F for /",
     "redis://:ge?heim@cache:6379/0": "percent-encoded",
     "redis://:ge#heim@cache:6379/0": "a #.*%23 for #",
@@ -66,9 +66,9 @@ BAD: dict[str, str] = {
     "redis://user:12/geheim@cache:6379/0": "percent-encoded",
     "redis://user:12?geheim@cache:6379/0": "percent-encoded",
     "redis://[::1:6379/0": "brackets",
-    "redis://cache/zero": "a database that is no number",
-    "redis://cache/-1": "a database that is no number",
-    "redis://cache/0/1": "a database that is no number",
+    "redis://cache/zero": "a database that is not a number",
+    "redis://cache/-1": "a database that is not a number",
+    "redis://cache/0/1": "a database that is not a number",
     "redis://cache?db=zero": "db that is not a whole number",
     "redis://cache/1?db=2": "two databases",
     "redis://cache?db=1&db=2": "db twice",
@@ -85,7 +85,7 @@ BAD: dict[str, str] = {
     "rediss://cache?ssl_ca_certs=/no/such/file.pem": "ssl_ca_certs that is not a file that can be read",
     "rediss://cache?ssl_ca_path=/no/such/folder": "ssl_ca_path that is not a folder",
     f"rediss://cache?ssl_ca_certs={quote(__file__)}": "ssl_ca_certs that holds no certificate",
-    f"rediss://cache?ssl_certfile={quote(__file__)}": "no certificate and its key",
+    f"rediss://cache?ssl_certfile={quote(__file__)}": "not a certificate and its key",
     f"rediss://cache?ssl_keyfile={quote(__file__)}": "ssl_keyfile without ssl_certfile",
     "unix://run/redis.sock": "three slashes",
     "unix://": "three slashes",
@@ -107,7 +107,7 @@ def test_certificates_of_a_client_are_looked_at(tmp_path: Path) -> None:
     _, other = make_certificate(tmp_path, "other")
     pair = f"rediss://cache?ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile="
     assert check_redis_url(f"{pair}{key}")
-    with pytest.raises(InvalidRequest, match="no certificate and its key"):
+    with pytest.raises(InvalidRequest, match="not a certificate and its key"):
         check_redis_url(f"{pair}{other}")
 
 
@@ -126,7 +126,7 @@ def test_no_command_starts_with_a_bad_one(
     monkeypatch.setenv("RAINCELL_SECRETS", str(tmp_path))
     assert main(command) == 1
     told += capsys.readouterr().err
-    assert "a database that is no number" in told
+    assert "a database that is not a number" in told
     if command[0] == "ingest":
         assert main([*command, "--redis-url", "http://:geheim@cache"]) == 1
         told += capsys.readouterr().err

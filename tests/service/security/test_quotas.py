@@ -148,5 +148,5 @@ def test_a_counter_that_is_none_costs_its_own_quota_alone(
         assert 60 < redis.ttl(key) <= 120
     assert [spend(other, "a", 2).used, spend(one, "a").used] == [3, 4]
     assert dropped == ["quota"]
-    assert "in this process alone" not in caplog.text
+    assert "only in this process" not in caplog.text
     assert f"quota {key}" in caplog.text

@@ -52,7 +52,7 @@ class Replica:
     runs: Runs
     unserved: UnservedForecasts
     leases: Leases
-    tally: LedgerTotals
+    ledger: LedgerTotals
     scorer: Scorer
     shadows: Shadows
     runner: Runner
@@ -102,7 +102,7 @@ def make_replica(
         runs=runs,
         unserved=unserved,
         leases=leases,
-        tally=tally,
+        ledger=tally,
         scorer=Scorer(history, sources, LedgerWriter(ledger), tally, leases, on_score=outcomes.append),
         shadows=Shadows(repository, catalogue, load, worker, unserved, lambda: now, on_shadow=outcomes.append),
         runner=Runner(history, runs, worker, catalogue, lead_minutes, _ticking(now), follow=published.append),

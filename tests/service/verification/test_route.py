@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from radar.ledger.inputs import InputRecord, InputWriter
-from radar.ledger.ledger import PERSISTENCE, LedgerWriter, Record
+from radar.ledger.ledger import PERSISTENCE, LedgerWriter, ScoreRecord
 from radar.scores.sums import sums_of
 from tests.service.conftest import Client, npy, wait_until
 from tests.service.routes.test_predict import check_problem
@@ -22,10 +22,10 @@ OBSERVED = np.array([[2.0, 2.0, 0.0, 0.0]], np.float32)
 GOOD, STILL = np.array([[2.0, 2.0, 2.0, 0.0]], np.float32), np.array([[2.0, 0.0, 2.0, 2.0]], np.float32)
 
 
-def record(valid: datetime, lead: int = 30, *, product: str = "RY", width: int = 100, good: bool = True) -> Record:
+def record(valid: datetime, lead: int = 30, *, product: str = "RY", width: int = 100, good: bool = True) -> ScoreRecord:
     base = valid - timedelta(minutes=lead)
     observed, said, still = (np.repeat(frame, width, axis=1) for frame in (OBSERVED, GOOD if good else STILL, STILL))
-    return Record(
+    return ScoreRecord(
         run=f"{product}.small.{base:%Y%m%dT%H%MZ}.still-1.0",
         product=product,
         grid="small",
@@ -152,12 +152,12 @@ def test_before_any_score(make_client: Callable[..., Client], tmp_path: Path) ->
 def test_a_ledger_that_is_still_being_read_is_told(make_client: Callable[..., Client], tmp_path: Path) -> None:
     client = make_client(verification=tmp_path)
     verification = client.app.state.service.verification
-    wait_until(lambda: verification.tally.complete, "the first look")
+    wait_until(lambda: verification.ledger.complete, "the first look")
     LedgerWriter(tmp_path).append(record(NOON))
     verification.verifier.look()
     assert client.get("/verification").json()["degraded"] is None
-    verification.tally.refresh = lambda: None  # so that the next look in the background does not complete it
-    verification.tally.complete = False
+    verification.ledger.refresh = lambda: None  # so that the next look in the background does not complete it
+    verification.ledger.complete = False
     answer = client.get("/verification").json()
     assert (answer["degraded"], answer["alerts"]) == ("the ledger is still being read", [])
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from radar.ledger.days import settle
-from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, Record
+from radar.ledger.ledger import PERSISTENCE, LedgerFollower, LedgerWriter, ScoreRecord
 from radar.scores.sums import sums_of
 from service.damage import Damage
 from service.history.codec import SeriesKey
@@ -22,10 +22,12 @@ MODEL = "still/1"
 NOON = datetime(2017, 8, 16, 12, tzinfo=UTC)
 
 
-def record(valid: datetime, *, lead: int = 5, model: str = MODEL, value: float = 1.0, observed: float = 0.0) -> Record:
+def record(
+    valid: datetime, *, lead: int = 5, model: str = MODEL, value: float = 1.0, observed: float = 0.0
+) -> ScoreRecord:
     base = valid - timedelta(minutes=lead)
     seen, said, still = (np.full((2, 2), rate, np.float32) for rate in (observed, value, 3.0))
-    return Record(
+    return ScoreRecord(
         run=f"RY.small.{base:%Y%m%dT%H%MZ}.{model.replace('/', '-')}.0",
         product="RY",
         grid="small",
@@ -37,7 +39,7 @@ def record(valid: datetime, *, lead: int = 5, model: str = MODEL, value: float =
     )
 
 
-def tally_of(folder: Path, *records: Record) -> LedgerTotals:
+def tally_of(folder: Path, *records: ScoreRecord) -> LedgerTotals:
     writer = LedgerWriter(folder)
     for each in records:
         writer.append(each)

@@ -176,7 +176,7 @@ def test_radar_data_sets_can_be_learnt_in_lagrangian_coordinates(folder: Path, t
     changes = {"data": {"dataset": "germany"}, "framing": framing, "leads": 12, "loss": {}, "sampling": "none"}
     assert fit(make_config(CONFIG | changes), folder / "germany", tmp_path / "run").is_file()
     changes |= {"data": {"dataset": "kth"}, "framing": framing | {"input_length": 10}, "leads": 10}
-    with pytest.raises(ValueError, match="what is no rain"):
+    with pytest.raises(ValueError, match="data without rain"):
         fit(make_config(CONFIG | changes), folder / "kth", tmp_path / "other")
 
 

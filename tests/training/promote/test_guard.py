@@ -14,7 +14,7 @@ import pytest
 from models.aliases import Aliases, promote, read_aliases, rollback, set_challenger
 from models.repository import set_alias, write_json
 from radar.errors import ArtifactRejected, InvalidRequest
-from radar.ledger.ledger import LedgerWriter, Pair, Record, read_pairs
+from radar.ledger.ledger import LedgerWriter, Pair, ScoreRecord, read_pairs
 from radar.scores.sums import ScoreSums, sums_of
 from radar.system.digest import sha256_of
 from tests.exported import exported
@@ -62,7 +62,7 @@ def write_ledger(folder: Path, hits: Mapping[str, int], *, runs: int = 24, since
         base = since + timedelta(minutes=5 * number)
         for lead in (5, 10):
             writer.append(
-                Record(
+                ScoreRecord(
                     run=f"RY.small.{base:%Y%m%dT%H%MZ}.x.0",
                     product="RY",
                     grid="small",
@@ -235,7 +235,7 @@ def test_a_gain_by_hand() -> None:
     assert str(live_gain([], 1.0)) == "no run of both"
     assert "(no interval) in 1 runs" in str(live_gain(pairs[:2], 1.0))
     assert "(no interval) in 7 runs" in str(live_gain(pairs[:14], 1.0))
-    assert str(live_gain(pairs, 5.0)).startswith("not to be told, 8 runs")
+    assert str(live_gain(pairs, 5.0)).startswith("unknown, 8 runs")
 
 
 def test_between_two_judgements_what_comes_in_changes_nothing() -> None:

@@ -22,7 +22,7 @@ from radar.scores.table import Score, shown_in
 from training.evaluate.report.numbers import OBSERVED, Row
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6f4e37", "#999999")
-"""Okabe and Ito's, which the colour-blind tell apart."""
+"""Okabe and Ito's colours, which colour-blind readers can distinguish."""
 _STYLE: Any = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -36,18 +36,18 @@ _STYLE: Any = {
     "svg.hashsalt": "raincell",
 }
 styled = matplotlib.rc_context(_STYLE)
-"""Decorates what draws."""
+"""Decorates functions that draw."""
 _IN_A_ROW = 3
 """Plots of scores without a threshold."""
 _LONGEST_WAVE_KM = 256.0
 
 _AS_THEY_ARE = " '/=;,<>"
-"""What a quoted data URI may hold besides letters and digits."""
+"""Characters of a quoted data URI that need no escape, in addition to letters and digits."""
 _WIDTH, _MARGINS, _LEFT, _RIGHT = 11.0, 1.05, 0.6, 0.1
-"""Inches of a figure, of what is above and below its plots, and of what is beside them."""
+"""Inches of a figure's width, of the margins above and below its plots, and of the plots' total width."""
 _INSIDE = _WIDTH - _LEFT - _RIGHT
 _GAP = 0.3
-"""Between plots, in their mean width or height."""
+"""Space between plots, in their mean width or height."""
 
 Grid = npt.NDArray[np.object_]
 """Rows and columns of `Axes`."""
@@ -60,7 +60,7 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
 
 @styled
 def score_figure(rows: Sequence[Row], event: Row) -> str:
-    """CSI, FSS, bias and Brier score by lead time: a row of plots for each threshold that any rain reached."""
+    """CSI, FSS, bias and Brier score by lead time: a row of plots for each threshold that rain reached."""
     thresholds = [limit for limit in event["thresholds"] if _ever(rows, limit)] or event["thresholds"][:1]
     scores = [score for score in shown_in("plots") if score.axis != "frame"]
     figure = _figure(_WIDTH, _MARGINS + 2.0 * len(thresholds))
@@ -117,7 +117,7 @@ def spectrum_figure(rows: Sequence[Row], event: Row, leads: Sequence[int]) -> st
 
 @styled
 def reliability_figure(rows: Sequence[Row], event: Row) -> str:
-    """Observed frequency by probability, all lead times together, above how often each probability was said."""
+    """Observed frequency by forecast probability, all lead times together, above the pixels of each probability."""
     thresholds = [limit for limit in event["thresholds"] if _ever_happened(rows, limit)] or event["thresholds"][:1]
     columns = max(len(thresholds), 4)
     width = _INSIDE / (columns + _GAP * (columns - 1))
@@ -129,11 +129,13 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
     for (diagram, histogram), threshold in zip(grid.T, thresholds, strict=True):
         diagram.plot([0, 1], [0, 1], color="#888888", lw=1, ls="--")
         for model in event["models"]:
-            said, seen, count = _pooled(row for row in rows if (row["model"], row["threshold"]) == (model, threshold))
+            probability, frequency, count = _pooled(
+                row for row in rows if (row["model"], row["threshold"]) == (model, threshold)
+            )
             colour = colours_of(event["models"])[model]
             enough = count >= 1
-            diagram.plot(said[enough], seen[enough], color=colour, marker="o", ms=3, lw=1.2)
-            histogram.plot(said[enough], count[enough], color=colour, marker="o", ms=2, lw=1)
+            diagram.plot(probability[enough], frequency[enough], color=colour, marker="o", ms=3, lw=1.2)
+            histogram.plot(probability[enough], count[enough], color=colour, marker="o", ms=2, lw=1)
         ticks = (0, 0.5, 1)
         diagram.set(xlim=(0, 1), ylim=(0, 1), xticks=ticks, yticks=ticks, title=f"{threshold:g} mm/h")
         diagram.xaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -143,11 +145,11 @@ def reliability_figure(rows: Sequence[Row], event: Row) -> str:
             histogram.yaxis.set_minor_locator(NullLocator())
     grid[0, 0].set_ylabel("observed frequency")
     grid[1, 0].set_ylabel("pixels")
-    return _finish(figure, grid, event["models"], xlabel="probability said")
+    return _finish(figure, grid, event["models"], xlabel="forecast probability")
 
 
 def data_uri(figure: Figure, kind: Literal["svg", "png"], dpi: float = 100) -> str:
-    """A figure as a picture inside the page; SVG stays text, which archives and git compress to a tenth."""
+    """A figure as an inline picture; SVG stays text, which archives and git compress to a tenth."""
     buffer = BytesIO()
     figure.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
     if kind == "svg":
@@ -156,7 +158,7 @@ def data_uri(figure: Figure, kind: Literal["svg", "png"], dpi: float = 100) -> s
 
 
 def _figure(width: float, height: float) -> Figure:
-    """Of inches, with margins for a legend above and labels below; laying out by text would take most of the time."""
+    """A figure in inches, with margins for a legend above and labels below; a layout by text would be slow."""
     figure = Figure(figsize=(width, height))
     above, below = (inches / height for inches in (0.55, _MARGINS - 0.55))
     sides = {"left": _LEFT / width, "right": 1 - _RIGHT / width, "top": 1 - above, "bottom": below}
@@ -191,7 +193,7 @@ def _by_lead(axes: Axes, rows: Sequence[Row], score: Score, models: Sequence[str
 
 
 def _drawn(axes: Axes) -> bool:
-    """Whether a line has any point: a logarithmic axis of nothing is an error."""
+    """Whether a line has any point: a logarithmic axis without points is an error."""
     return any(len(np.asarray(line.get_xdata())) for line in axes.get_lines())
 
 
@@ -213,10 +215,12 @@ def _pooled(rows: Iterable[Row]) -> tuple[Float64, Float64, Float64]:
     """Reliability of several lead times together: mean probability, frequency and count of each bin."""
     chosen = list(rows)
     count = np.array([row["count"] for row in chosen], np.float64)
-    said, seen = (np.nan_to_num([_numbers(row[key]) for row in chosen]) for key in ("probability", "frequency"))
+    probability, frequency = (
+        np.nan_to_num([_numbers(row[key]) for row in chosen]) for key in ("probability", "frequency")
+    )
     total = count.sum(axis=0)
     safe = np.maximum(total, 1)
-    return (said * count).sum(axis=0) / safe, (seen * count).sum(axis=0) / safe, total
+    return (probability * count).sum(axis=0) / safe, (frequency * count).sum(axis=0) / safe, total
 
 
 def _numbers(values: Sequence[float | None]) -> Float64:

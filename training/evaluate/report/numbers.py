@@ -1,4 +1,4 @@
-"""Every number of a report, as JSON values; the page shows these and no others.
+"""Every number of a report, as JSON values; the page shows only these.
 
 `scores` has the rows of `evaluate --json`. Undefined is null. docs/reference/scores.md describes the file.
 """
@@ -24,13 +24,13 @@ from training.evaluate.seen import UNSEEN
 from training.evaluate.table import ENDS, json_row, null_if_nan
 
 OBSERVED = "observed"
-"""The model of a spectrum of the observations."""
+"""The "model" in the spectrum of the observations."""
 
 Row = dict[str, Any]
 
 
 def report_numbers(scored: Sequence[EventScores], origins: Mapping[str, Origin]) -> dict[str, Any]:
-    """All numbers of a report, as `json.dumps` takes them; `origins` says whose data each event is.
+    """All numbers of a report, as `json.dumps` takes them; `origins` holds the owner of each event's data.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _by_threshold(event: EventScores, means: Sampled) -> Iterator[tuple[float, R
 
 
 def _spectra(event: EventScores) -> Iterator[Row]:
-    """Power at each of the event's wavelengths; the mean of a field, which has none, is left out."""
+    """Power at each of the event's wavelengths; the mean of a field, which has no wavelength, is left out."""
     for model, spectra in {OBSERVED: event.observed_spectra, **event.spectra}.items():
         for minutes, spectrum in zip(event.lead_minutes, spectra, strict=True):
             power = _list(rapsd(spectrum)[1:])
@@ -126,5 +126,5 @@ def _reliability(event: EventScores) -> Iterator[Row]:
 
 
 def _list(values: Float64) -> list[float | None]:
-    """To seven figures, which a page does not show and a file need not hold more of."""
+    """Values rounded to seven figures, more than the page shows."""
     return [None if np.isnan(value) else float(f"{value:.7g}") for value in values]

@@ -47,12 +47,12 @@ _KEY_THRESHOLD = 1.0
 _PROBABILITIES = {
     "neighbourhood": "the share of a neighbourhood of the forecast, wider with lead time, that reaches it",
     "ensemble": "the share of the members that reach it",
-    "model": "what the model says itself",
+    "model": "the model's own output",
 }
 
 
 def report_page(numbers: dict[str, Any], strips: Mapping[str, Strip], title: str) -> str:
-    """The whole page; `strips` by event, where frames are to be shown, everything else from `numbers`."""
+    """The whole page: frames from `strips` by event, and everything else from `numbers`."""
     events = "\n".join(_event(numbers, event, strips.get(event["event"])) for event in numbers["events"])
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -76,7 +76,7 @@ time, is in the JSON file beside this page.</p>
 
 
 def _summary(numbers: dict[str, Any]) -> str:
-    """What was scored, and the scores at one threshold of all events."""
+    """The events, and their scores at one threshold."""
     about = [
         [
             f'<th><a href="#{_anchor(event)}">{escape(event["event"])}</a></th>',
@@ -90,7 +90,7 @@ def _summary(numbers: dict[str, Any]) -> str:
         for event in numbers["events"]
     ]
     head = ["event", "starts", "first and last (UTC)", "lead times", "grid", "pixel", "independent blocks"]
-    return f"<h2>What was scored</h2>\n{html_table(head, about)}\n{_headline(numbers)}"
+    return f"<h2>Events</h2>\n{html_table(head, about)}\n{_headline(numbers)}"
 
 
 def _headline(numbers: dict[str, Any]) -> str:
@@ -103,26 +103,26 @@ def _headline(numbers: dict[str, Any]) -> str:
     parts = [f"<h3>Means over lead times{_at(set(key.values()))}</h3>"]
     for event in events:
         rows = [means[model, event["event"]] for model in models if (model, event["event"]) in means]
-        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, shown)}{_seen(event)}")
+        parts.append(f"<p><b>{escape(event['event'])}</b></p>{score_table(rows, shown)}{_learnt_note(event)}")
     return "\n".join(parts)
 
 
 def _how_to_read(numbers: dict[str, Any]) -> str:
     about = numbers["about"]
     return f"""<p class="note">Small figures and bands are {about["confidence"]:.0%} intervals: {about["resamples"]}
-resamples of the starts in blocks as long as a forecast, as starts soon after each other see the same rain. With fewer
-than about ten independent blocks they are rough, rather too narrow though widened as Student's; with fewer than two
-there are none. They say how sure a score is <em>for such weather</em>, not for other days. Bold is the best of a
-column. A dash is undefined: no such rain was observed or forecast.</p>"""
+resamples of the starts in blocks as long as a forecast, since consecutive starts see the same rain. With fewer than
+about ten independent blocks they are rough, and rather too narrow although widened like Student's; with fewer than two
+there are none. They show the uncertainty of a score <em>for such weather</em>, not for other days. Bold is the best of
+a column. A dash is undefined: no such rain was observed or forecast.</p>"""
 
 
 def _origin(event: Row) -> str:
-    said = [event[key] for key in ("institution", "licence") if key in event]
-    return f'<p class="note">Data: {escape(". ".join(said))}</p>\n' if said else ""
+    source = [event[key] for key in ("institution", "licence") if key in event]
+    return f'<p class="note">Data: {escape(". ".join(source))}</p>\n' if source else ""
 
 
-def _seen(event: Row) -> str:
-    """Which models have learnt from the event: their scores there are no proof."""
+def _learnt_note(event: Row) -> str:
+    """A note on models that have learnt from the event: their scores there prove nothing."""
     return "".join(f'<p class="note">{escape(remark)}.</p>\n' for remark in remarks(event["seen"]))
 
 
@@ -141,30 +141,30 @@ def _event(numbers: dict[str, Any], event: Row, strip: Strip | None) -> str:
     )
     all_rain = _at_threshold(means, event["thresholds"][0])
     methods = dict.fromkeys(event["probabilities"].values())
-    said = "; ".join(_PROBABILITIES[method] for method in methods)
+    methods_text = "; ".join(_PROBABILITIES[method] for method in methods)
     return f"""<h2 id="{_anchor(event)}">{escape(name)}</h2>
-{_origin(event)}{_seen(event)}{_frames(name, strip)}
+{_origin(event)}{_learnt_note(event)}{_frames(name, strip)}
 <h3>Scores by lead time</h3>
 {_image(score_figure(rows, event), f"CSI, FSS, bias and Brier score by lead time, {name}")}
 {_image(error_figure(rows, event), f"errors and picture scores by lead time, {name}")}
 <h3>Means over lead times</h3>
 {_threshold_tables(means, event)}
-<p class="note">Of all rain, wet or dry: MAE and RMSE in mm/h; balanced errors, SSIM and PSNR (dB) in network units, dBZ
-from -10 to 60 as 0 to 1; small-scale power is below 8 km, forecast / observed. The CRPS of a deterministic forecast is
-its MAE and not shown again.</p>
+<p class="note">Scores of all pixels, wet or dry: MAE and RMSE are in mm/h; balanced errors, SSIM and PSNR (dB) are in
+network units, dBZ from -10 to 60 as 0 to 1; small-scale power is below 8 km, forecast / observed. The CRPS of a
+deterministic forecast equals its MAE and is not repeated.</p>
 {score_table(all_rain, all_rain_columns(all_rain))}
 {_difference(differences, event)}
 <h3>Spectra</h3>
 <p class="note">Power at each wavelength: below the black line a forecast has too little detail, above it too much.</p>
 {_image(spectrum_figure(spectra, event, shown_leads(event["lead_minutes"])), f"power spectra, {name}")}
 <h3>Reliability of probabilities</h3>
-<p class="note">The probability of rain at or above a threshold is here {said}. On the diagonal it rains as often as was
-said; below it, less often. All lead times together; the lower plots count pixels.</p>
+<p class="note">The probability of rain at or above a threshold is here {methods_text}. On the diagonal it rains as
+often as forecast; below it, less often. All lead times are pooled; the lower plots count pixels.</p>
 {_image(reliability_figure(reliability, event), f"reliability, {name}")}"""
 
 
 def _threshold_tables(means: Sequence[Row], event: Row) -> str:
-    """One table for each threshold, of which one is open."""
+    """One table for each threshold; one of them is open."""
     shown = threshold_columns(event)
     return "\n".join(
         f"<details{' open' if threshold == _key_threshold(event) else ''}><summary>{threshold:g} mm/h</summary>"
@@ -183,9 +183,9 @@ def _difference(rows: Sequence[Row], event: Row) -> str:
         for threshold in event["thresholds"]
     )
     return f"""<h3>Difference from {escape(reference)}</h3>
-<p class="note">Of means over lead times, on the same starts in every resample. Better or worse is said only where the
-interval leaves 0 out and there are {FEWEST_BLOCKS} independent blocks of starts or more; here there are
-{_blocks(event):.1f}.</p>
+<p class="note">Differences of means over lead times, on the same starts in every resample. A difference is marked
+better or worse only if its interval excludes 0 and there are {FEWEST_BLOCKS} independent blocks of starts or more; here
+there are {_blocks(event):.1f}.</p>
 {tables}"""
 
 

@@ -19,13 +19,13 @@ from training.evaluate.report.numbers import OBSERVED
 
 _DRY = "#ffffff"
 _WIDTH, _TALLEST = 11.0, 4.0
-"""Inches of the whole, and of one picture."""
+"""Inches of the whole figure, and of one picture."""
 
 
 def strip_figure(strip: Strip) -> str:
-    """A row for the observations and one for each forecaster, a column for each lead time, as a data URI."""
-    seen = _seen(strip.observed)
-    frames = {name: pictures[:, *seen] for name, pictures in {OBSERVED: strip.observed, **strip.forecasts}.items()}
+    """A figure as data URI: a row for the observations and one for each forecaster, a column for each lead time."""
+    covered = _covered(strip.observed)
+    frames = {name: pictures[:, *covered] for name, pictures in {OBSERVED: strip.observed, **strip.forecasts}.items()}
     columns = len(strip.lead_minutes)
     rows, wide = frames[OBSERVED].shape[1:]
     height = min((_WIDTH - 0.5) / columns * rows / wide, _TALLEST)
@@ -42,8 +42,8 @@ def strip_figure(strip: Strip) -> str:
         return data_uri(figure, "png", dpi=110)
 
 
-def _seen(observed: Float32) -> tuple[slice, slice]:
-    """Rows and columns (T, H, W) that radar sees; all where it sees none."""
+def _covered(observed: Float32) -> tuple[slice, slice]:
+    """The rows and columns with radar data; all if there is no data."""
     known = np.isfinite(observed)
     if not known.any():
         return slice(None), slice(None)

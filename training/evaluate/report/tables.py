@@ -27,7 +27,7 @@ def columns(scores: Iterable[Score]) -> list[Column]:
 
 
 def threshold_columns(event: Row) -> list[Column]:
-    """The scores that have a threshold; last those of neighbourhoods, of every width, narrow to wide."""
+    """The scores with a threshold; last those of neighbourhoods, of every width, narrow to wide."""
     scores = kept_in("evaluation", *_FIRST)
     return columns(score for score in scores if score.axis == "threshold") + [
         Column(at_width(score.name, km), f"{score.title} {km:g} km", score.best)
@@ -38,7 +38,7 @@ def threshold_columns(event: Row) -> list[Column]:
 
 
 def all_rain_columns(rows: Sequence[Row]) -> list[Column]:
-    """The scores that have no threshold; those of ensembles only where there is one."""
+    """The scores without a threshold; those of ensembles only if there is one."""
     scores = [score for score in kept_in("evaluation") if score.axis == "frame"]
     return columns(
         each for each in scores if not each.ensembles_only or any(row[each.name] is not None for row in rows)
@@ -59,13 +59,13 @@ def score_table(rows: Sequence[Row], shown: Sequence[Column]) -> str:
 
 
 FEWEST_BLOCKS = 5
-"""Independent blocks of starts below which an interval is too rough to call a difference better or worse."""
+"""The least independent blocks of starts for marking a difference as better or worse."""
 
 
 def difference_table(rows: Sequence[Row], blocks: float) -> str:
-    """A row for each model; a difference is marked better or worse where its interval leaves 0 out.
+    """A row for each model; a difference is marked better or worse where its interval excludes 0.
 
-    Not so where there are less than `FEWEST_BLOCKS` independent `blocks` of starts.
+    With fewer than `FEWEST_BLOCKS` independent `blocks` of starts nothing is marked.
     """
     judged, compared = blocks >= FEWEST_BLOCKS, shown_in("differences")
     body = [[_named(row["model"]), *(_verdict(row, score, judged) for score in compared)] for row in rows]
@@ -80,7 +80,7 @@ def html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float | None, signed: bool = False) -> str:
-    """Three decimals, or three figures where that says too little."""
+    """Three decimals, or three significant figures for small numbers."""
     if value is None:
         return "–"
     sign = "+" if signed else ""
@@ -105,9 +105,9 @@ def _bounds(row: Row, name: str, signed: bool = False) -> str:
 def _verdict(row: Row, score: Score, judged: bool) -> str:
     name = score.name
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    told = judged and low is not None and (low > 0 or high < 0)
-    better = told and (low > 0) == (score.best == "highest")
-    kind = ("better" if better else "worse") if told else ""
+    clear = judged and low is not None and (low > 0 or high < 0)
+    better = clear and (low > 0) == (score.best == "highest")
+    kind = ("better" if better else "worse") if clear else ""
     word = f" {kind}" if kind else ""
     return f'<td class="{kind}">{number(row[name], signed=True)}{word}{_bounds(row, name, signed=True)}</td>'
 

@@ -1,4 +1,4 @@
-"""Write a report: the page, and beside it the numbers."""
+"""Writing of a report: the page, and its numbers in a file beside it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from training.evaluate.report.page import report_page
 def write_report(
     path: Path, scored: Sequence[EventScores], origins: Mapping[str, Origin] | None = None, *, strips: bool = True
 ) -> None:
-    """Write the page to `path`, and every number to the file of that name that ends in .json.
+    """Write the page to `path`, and every number to the file of the same name with the suffix .json.
 
     Parameters
     ----------
     path : Path
     scored : sequence of EventScores
     origins : mapping, optional
-        Whose data each event is; named beside its scores.
+        The owner of each event's data, shown beside its scores.
     strips : bool
         Show observed and forecast frames.
     """
