@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         Where the feed answers GET /metrics; None for nowhere.
     feed_metrics_host : str
         On which address it does.
+    feed_answer_seconds : float
+        How long a source may keep the feed waiting for an answer; see service.feed.sources.cut_off.
+    feed_transfer_seconds : float
+        The same however fast it comes.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     history_mb : int or None
@@ -89,6 +93,8 @@ class Settings(BaseSettings):
         Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
         How long a caller may let a body, or an answer to him, wait; see service.connections.time_limits.
+    transfer_seconds : float
+        How long a body or an answer may take in all, however steadily it moves.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float
@@ -146,6 +152,8 @@ class Settings(BaseSettings):
     feed_quiet_minutes: float = Field(default=30, gt=0, le=7 * 24 * 60)
     feed_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     feed_metrics_host: str = "127.0.0.1"
+    feed_answer_seconds: float = Field(default=20, gt=0, le=3600)
+    feed_transfer_seconds: float = Field(default=120, gt=0, le=86400)
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     history_mb: int | None = Field(default=None, ge=16, le=2**20)
     series_per_caller: int = Field(default=4, ge=1, le=32)
@@ -154,6 +162,7 @@ class Settings(BaseSettings):
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
     connections_per_address: int = Field(default=256, ge=0, le=10**6)
     client_seconds: float = Field(default=30, gt=0, le=3600)
+    transfer_seconds: float = Field(default=900, gt=0, le=86400)
     shutdown_seconds: float = Field(default=30, ge=2, le=3600)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
     runs: bool = True

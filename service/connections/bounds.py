@@ -23,4 +23,5 @@ def connection_limits(settings: Settings, most: int) -> ConnectionLimits:
     """Of `most` connections; what frames the chunks of a body may be a quarter of it."""
     on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
     addresses = Addresses(settings.connections_per_address, settings.trusted_proxies)
-    return ConnectionLimits(most, on_the_wire, settings.client_seconds, addresses=addresses)
+    seconds = settings.client_seconds, settings.transfer_seconds
+    return ConnectionLimits(most, on_the_wire, *seconds, addresses=addresses)
