@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 _SIGNALS = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "ended (SIGTERM)"}
+
+_LOOK_SECONDS = 0.1
+_SHARE = 0.95
+"""Of the seconds that a process may take: the rest is for its end itself."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -44,3 +51,26 @@ def run_command(command: Callable[[], int]) -> int:
         sys.stderr.write(f"{_SIGNALS[signal.Signals(asked)]}; what was finished stays\n")
         sys.stderr.flush()
         return 128 + asked
+
+
+def end_in_time(asked_at: Callable[[], float | None], seconds: float) -> None:
+    """From now on, end this process with status 0 if it has not ended so long after it was asked to.
+
+    For commands with an end of their own, whatever that waits for: a thread in C++ code, a caller, another server.
+
+    Parameters
+    ----------
+    asked_at : callable
+        When it was asked to end, by `time.monotonic`; None until then. A signal handler may note it: no lock is taken.
+    seconds : float
+    """
+
+    def watch() -> None:
+        while (asked := asked_at()) is None or time.monotonic() < asked + _SHARE * seconds:
+            time.sleep(_LOOK_SECONDS)
+        sys.stderr.write(f"ended after {seconds:g} seconds, with work that nobody waits for any more\n")
+        sys.stderr.flush()
+        logging.shutdown()
+        os._exit(0)
+
+    threading.Thread(target=watch, name="end in time", daemon=True).start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -85,13 +84,14 @@ def ingest(settings: Settings, options: Options) -> int:
     warn_of_unknown_settings(os.environ)
     stop, decoders = Stop(), Decoders(size=1)
     follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read, limits=FOLLOWED))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.ask())
     with closing(decoders), closing(follower.source):
         if options.once:
-            return look_once(follower)
+            return look_once(follower)  # cut short by a signal, it has a signal's status
+        stop.interrupt = follower.source.interrupt
+        stop.on_signals(settings.shutdown_seconds)
         note = _watched(settings, follower)
         follow(follower, BackOff(options.interval_seconds), beating(stop.wait, options.heartbeat), note)
+        stop.tell()
         return ALL_TAKEN
 
 

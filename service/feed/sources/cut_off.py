@@ -50,16 +50,12 @@ class CutOff:
     def __init__(self, times: AnswerTimes) -> None:
         self._times = times
         self._socket: socket.socket | None = None
-        self._over = threading.Event()
+        self.over = False
+        """Whether the last answer, or the one that is awaited, was cut off."""
         self._timer: threading.Timer | None = None
         self._guard = threading.Lock()
         self._began = 0.0
         self._size = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether the last answer, or the one that is awaited, was cut off."""
-        return self._over.is_set()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """To be the request's extension `trace`: learns of the connection, which later requests may use again."""
@@ -71,7 +67,7 @@ class CutOff:
     @contextlib.contextmanager
     def armed(self, sent: int = 0) -> Iterator[None]:
         """While this lasts, the answer to a request of so many bytes is awaited."""
-        self._over.clear()
+        self.over = False
         self._began, self._size = time.monotonic(), sent
         self._look_after(self._left())
         try:
@@ -81,6 +77,11 @@ class CutOff:
                 if self._timer:
                     self._timer.cancel()
                 self._timer = None
+
+    def end(self) -> None:
+        """Cut the awaited answer off now. Takes no lock: a signal handler may call it."""
+        self.over = True
+        self._shut()
 
     def count(self, size: int) -> None:
         """Note bytes of the answer's body, which give it more time."""
@@ -103,8 +104,7 @@ class CutOff:
             if (left := self._left()) > 0:
                 self._look_after(left)
                 return
-            self._over.set()
-        self._shut()
+        self.end()
 
     def _shut(self) -> None:
         # Not close, which does not wake who waits for a byte.

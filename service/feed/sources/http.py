@@ -88,6 +88,10 @@ class HttpSource:
         """See Source."""
         return self._get(file.name, self._largest, tag)
 
+    def interrupt(self) -> None:
+        """See Source."""
+        self._cut_off.end()
+
     def close(self) -> None:
         """See Source."""
         self._client.close()
