@@ -105,6 +105,8 @@ class Settings(BaseSettings):
         How far runs reach; bounded by the model's longest lead time.
     run_minutes : int
         How long runs are kept, counted from a product's newest run.
+    runs_mb : int or None
+        Stored runs in MiB, and as much for forecasts beside them; 512 for 150 minutes, and in proportion for more.
     cache_mb : int
         Decoded and encoded runs that are kept in this process, in MiB.
     verification : Path or None
@@ -168,6 +170,7 @@ class Settings(BaseSettings):
     runs: bool = True
     run_lead_minutes: int = Field(default=120, ge=5, le=1440)
     run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
+    runs_mb: int | None = Field(default=None, ge=16, le=2**20)
     cache_mb: int = Field(default=512, ge=16, le=65536)
     verification: Path | None = None
     verification_days: int = Field(default=14, ge=10, le=3660)
@@ -251,6 +254,11 @@ def history_shares(settings: Settings) -> Shares:
     hours = max(1.0, settings.history_minutes / 360)
     mebibytes = settings.history_mb or round(512 * hours)
     return Shares(settings.series_per_caller, mebibytes * MEBIBYTE)
+
+
+def run_bytes(settings: Settings) -> int:
+    """What may be stored of runs, and again of forecasts beside them."""
+    return (settings.runs_mb or round(512 * max(1.0, settings.run_minutes / 150))) * MEBIBYTE
 
 
 class Exposed(RaincellError):

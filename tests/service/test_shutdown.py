@@ -80,7 +80,7 @@ def test_neither_who_never_finishes_nor_a_long_forecast_keeps_it(service_process
         begun = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(DEADLINE_SECONDS) == 0
-        assert time.monotonic() - begun < 4  # a second for a busy machine
+        assert time.monotonic() - begun < 6  # as long again for a busy machine; a minute without a bound
 
 
 def test_a_run_that_is_being_made_does_not_turn_the_end_into_a_crash(service_process: START) -> None:
