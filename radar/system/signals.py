@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 _SIGNALS = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "ended (SIGTERM)"}
 
@@ -27,7 +28,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """The status of `command`, or 130 after SIGINT and 143 after SIGTERM, told in one line on stderr.
+    """The status of `command`; after SIGINT the process ends with 130, after SIGTERM with 143, and one line on stderr.
 
     To be called by the main thread. A second signal ends the process at once. Commands that have an end of their own
     for a signal, as servers do, put their handlers in the place of these.
@@ -49,8 +50,18 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt as error:
         asked = error.number if isinstance(error, Stopped) else signal.SIGINT
         sys.stderr.write(f"{_SIGNALS[signal.Signals(asked)]}; what was finished stays\n")
-        sys.stderr.flush()
-        return 128 + asked
+        _leave(128 + asked)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: what libraries do at the end, or threads that they left, would fail and say so."""
+    if "multiprocessing" in sys.modules:
+        for child in sys.modules["multiprocessing"].active_children():
+            child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(status)
 
 
 def end_in_time(asked_at: Callable[[], float | None], seconds: float) -> None:

@@ -91,3 +91,32 @@ time.sleep(60)
     assert time.monotonic() - began < 5
     assert process.returncode == 0
     assert err.decode().splitlines() == ["ended after 0.5 seconds, with work that nobody waits for any more"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("working", [True, False], ids=["at work", "starting"])
+def test_a_command_with_a_pool_of_processes_ends_so_too_and_leaves_none(number: signal.Signals, working: bool) -> None:
+    code = """
+import sys, time
+from radar.system.signals import run_command
+from training.dask_pool import pool, run_all
+def work():
+    print("begins", flush=True)
+    with pool(None, 2) as client:
+        print("at work", flush=True)
+        list(run_all(time.sleep, [60] * 8, client))
+    return 0
+sys.exit(run_command(work))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != ("at work\n" if working else "begins\n"):
+            pass
+        time.sleep(0.5)
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=60)  # until the last of its processes has closed the pipe
+    assert process.returncode == 128 + number
+    assert err.splitlines() == [f"{_LINES[number]}; what was finished stays"]

@@ -128,7 +128,7 @@ def test_a_source_that_drips_does_not_keep_it(
     server.put(ry_name(START), bytes(10_000))
     server.faults[ry_name(START)] = ["slow"]
     process = start_feed("--source", server.url, "--product", "RY", "--redis-url", redis_server.url, *how)
-    wait_until(lambda: server.fetched(ry_name(START)), "the request for the file")
+    wait_until(lambda: bool(server.fetched(ry_name(START))), "the request for the file")
     began = time.monotonic()
     process.send_signal(number)
     status, errors = finished(process)
