@@ -79,8 +79,6 @@ _FEED = ("quiet_minutes", "metrics_port", "metrics_host")
 
 
 def _demo(options: argparse.Namespace) -> int:
-    import signal
-
     from service.context import now_utc
     from service.feed.demo_feed import feed_storms
     from service.feed.follow import Stop
@@ -91,9 +89,9 @@ def _demo(options: argparse.Namespace) -> int:
     settings, stop = _settings(options), Stop()
     log.set_up(settings.log_format, sys.stderr)
     warn_of_unknown_settings(os.environ)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.ask())
+    stop.on_signals(settings.shutdown_seconds)
     feed_storms(settings, options.hours, now_utc, beating(stop.wait, options.heartbeat))
+    stop.tell()
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
+import sys
 from asyncio import create_task, wait
 from collections.abc import AsyncIterator
 from functools import partial
@@ -57,6 +59,9 @@ from service.verification.make import ServiceParts, make_verification
 from service.verification.schema import VerificationAnswer
 from service.verification.verification import Verification
 
+_SWITCH_SECONDS = 0.001
+"""How long a thread may keep the others waiting for the interpreter: the event loop asks for it after each system call,
+and with Python's 5 ms a hundred calls beside busy threads take half a second."""
 _LAST_SECONDS = 5.0
 """Seconds that shutdown waits for background work."""
 _DESCRIPTION = "Rain nowcasts from weather radar. Rates are mm/h, times UTC; missing is null or NaN, never 0."
@@ -194,9 +199,17 @@ def serve(settings: Settings) -> None:
         ws="none",
         backlog=at_once,
     )
+    _keep_loop_quick()
     ShutdownServer(config, service.shutdown, service.worker, settings.shutdown_seconds).run()
     if service.worker.alive:
         _leave()
+
+
+def _keep_loop_quick() -> None:
+    """What would stop the event loop for long: a look at all that the start left, and threads that do not let go."""
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def _leave() -> None:

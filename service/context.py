@@ -12,6 +12,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from radar.system.cpus import usable_cpus
 from service.bodies.deadline import Decoding
 from service.bodies.hdf5_pool import Decoders
 from service.bodies.read import MULTIPART, Body
@@ -32,6 +33,9 @@ from service.security.quotas import Quotas
 from service.shutdown import ShutdownState
 from service.verification.verification import Verification
 
+_MOST_AT_WORK = min(4, max(2, usable_cpus()))
+"""Threads at a kind of answer: more than there are processors only keep each other, and the event loop, waiting."""
+
 
 def now_utc() -> datetime:
     """The wall clock."""
@@ -50,6 +54,8 @@ class Service:
         Encoded answers by their entity tags.
     encoders : Semaphore
         How many answers of runs may be made at a time; each takes memory until it is sent.
+    place_readers : Semaphore
+        The same of forecasts at places, which take milliseconds and wait for no large answer.
     clock : callable
         Returns the current time, UTC.
     quarantine : QuarantineList
@@ -89,7 +95,8 @@ class Service:
     quarantined: Counts = field(default_factory=Counts)
     metrics: Metrics = field(default_factory=Metrics)
     decoders: Decoders = field(default_factory=Decoders)
-    encoders: Semaphore = field(default_factory=lambda: Semaphore(4))
+    encoders: Semaphore = field(default_factory=lambda: Semaphore(_MOST_AT_WORK))
+    place_readers: Semaphore = field(default_factory=lambda: Semaphore(_MOST_AT_WORK))
     shutdown: ShutdownState = field(default_factory=ShutdownState)
     file_places: Semaphore = field(default_factory=lambda: Semaphore(3))
     verification: Verification | None = None

@@ -18,6 +18,7 @@ RaincellError
 ├── VerificationOff        a request for scores while verification is off
 ├── DefaultModelGone       no model is named, and the default one has left the repository
 ├── DiskFull               no room, or no right, to write on a disk of the service
+├── NoRoomForRun           runs of its owner take all that they may
 ├── NoRunYet               frames of that product are there, but no run was made from them yet
 ├── StoreUnavailable
 │   ├── StoreFull          the history store answers, but has no room
@@ -129,6 +130,10 @@ class DefaultModelGone(RaincellError):
 
 class VerificationOff(RaincellError):
     """A request for scores while verification is off."""
+
+
+class NoRoomForRun(RaincellError):
+    """A run, or a forecast beside one, that is not kept: those of its owner take all that they may."""
 
 
 class StoreFull(StoreUnavailable):

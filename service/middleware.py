@@ -42,7 +42,7 @@ def add_middleware(app: FastAPI, settings: Settings, service: Service) -> None:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(ShutdownMiddleware, state=service.shutdown)
-    app.add_middleware(TimeLimits, seconds=settings.client_seconds)
+    app.add_middleware(TimeLimits, seconds=settings.client_seconds, longest_seconds=settings.transfer_seconds)
     _add_proxies(app, settings)
     app.add_middleware(RequestLog, metrics=service.metrics)
 

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         The port of the feed's GET /metrics; None for none.
     feed_metrics_host : str
         On which address it does.
+    feed_answer_seconds : float
+        How long a source may keep the feed waiting for an answer; see service.feed.sources.cut_off.
+    feed_transfer_seconds : float
+        The same however fast it comes.
     history_minutes : int
         How long frames are kept, counted from a product's newest frame.
     history_mb : int or None
@@ -90,6 +94,8 @@ class Settings(BaseSettings):
         Connections that one address may have at a time, trusted proxies excepted; 0 for any number.
     client_seconds : float
         How long a caller may let a body, or an answer to him, wait; see service.connections.time_limits.
+    transfer_seconds : float
+        How long a body or an answer may take in all, however steadily it moves.
     shutdown_seconds : float
         How long stopping may take.
     watch_seconds : float
@@ -100,6 +106,8 @@ class Settings(BaseSettings):
         How far runs reach; bounded by the model's longest lead time.
     run_minutes : int
         How long runs are kept, counted from a product's newest run.
+    runs_mb : int or None
+        Stored runs in MiB, and as much for forecasts beside them; 512 for 150 minutes, and in proportion for more.
     cache_mb : int
         Decoded and encoded runs that are kept in this process, in MiB.
     verification : Path or None
@@ -147,6 +155,8 @@ class Settings(BaseSettings):
     feed_quiet_minutes: float = Field(default=30, gt=0, le=7 * 24 * 60)
     feed_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     feed_metrics_host: str = "127.0.0.1"
+    feed_answer_seconds: float = Field(default=20, gt=0, le=3600)
+    feed_transfer_seconds: float = Field(default=120, gt=0, le=86400)
     history_minutes: int = Field(default=360, ge=90, le=7 * 24 * 60)
     history_mb: int | None = Field(default=None, ge=16, le=2**20)
     series_per_caller: int = Field(default=4, ge=1, le=32)
@@ -155,11 +165,13 @@ class Settings(BaseSettings):
     batch_wait_ms: float = Field(default=5, ge=0, le=1000)
     connections_per_address: int = Field(default=256, ge=0, le=10**6)
     client_seconds: float = Field(default=30, gt=0, le=3600)
+    transfer_seconds: float = Field(default=900, gt=0, le=86400)
     shutdown_seconds: float = Field(default=30, ge=2, le=3600)
     watch_seconds: float = Field(default=10, ge=0, le=86400)
     runs: bool = True
     run_lead_minutes: int = Field(default=120, ge=5, le=1440)
     run_minutes: int = Field(default=150, ge=15, le=7 * 24 * 60)
+    runs_mb: int | None = Field(default=None, ge=16, le=2**20)
     cache_mb: int = Field(default=512, ge=16, le=65536)
     verification: Path | None = None
     verification_days: int = Field(default=14, ge=10, le=3660)
@@ -244,6 +256,11 @@ def history_shares(settings: Settings) -> Shares:
     hours = max(1.0, settings.history_minutes / 360)
     mebibytes = settings.history_mb or round(512 * hours)
     return Shares(settings.series_per_caller, mebibytes * MEBIBYTE)
+
+
+def run_bytes(settings: Settings) -> int:
+    """What may be stored of runs, and again of forecasts beside them."""
+    return (settings.runs_mb or round(512 * max(1.0, settings.run_minutes / 150))) * MEBIBYTE
 
 
 class Exposed(RaincellError):

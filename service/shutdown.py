@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 import time
 from types import FrameType
@@ -12,6 +11,7 @@ import uvicorn
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from radar.system.signals import end_in_time
 from service.connections.connection import end_overdue
 from service.forecasting.worker import ForecastThread
 
@@ -20,8 +20,8 @@ _LOOK_EVERY = 5
 """Ticks, ten of which are in a second, between two looks for connections whose time is up."""
 _NOTICE_SECONDS = 0.5
 """How long it goes on listening at least: who keeps a connection open learns from an answer that it ends."""
-_SHARE_FOR_WAITING = 0.8
-"""Of the time that there is; then who still waits is told to go elsewhere, and what runs is finished and sent."""
+_SHARE_FOR_WAITING, _SHARE_FOR_SENDING = 0.7, 0.15
+"""Of the time that there is; first who still waits is told to go elsewhere, then what runs is finished and sent."""
 
 
 class ShutdownState:
@@ -64,19 +64,21 @@ class ShutdownServer(uvicorn.Server):
     Parameters
     ----------
     seconds : float
-        All that it may take. A second signal ends it at once.
+        All that it may take: then the process ends, whatever is still at work. A second signal ends it at once.
     """
 
     def __init__(self, config: uvicorn.Config, state: ShutdownState, worker: ForecastThread, seconds: float) -> None:
         super().__init__(config)
-        config.timeout_graceful_shutdown = math.ceil(seconds * (1 - _SHARE_FOR_WAITING))
+        # uvicorn gives it to asyncio as it is, which takes fractions.
+        config.timeout_graceful_shutdown = seconds * _SHARE_FOR_SENDING  # type: ignore[assignment]
         self._state = state
         self._worker = worker
-        self._patience_seconds = seconds * _SHARE_FOR_WAITING
-        self._asked_at = 0.0
+        self._seconds = seconds
+        self._asked_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen; more callers may wait to be accepted than asyncio accepts in one turn."""
+        end_in_time(lambda: self._asked_at, self._seconds)
         await super().startup(sockets)
         for listening in [listening for server in self.servers for listening in server.sockets]:
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
@@ -98,8 +100,8 @@ class ShutdownServer(uvicorn.Server):
         return await super().on_tick(counter) or (self._state.stopping and self._answered())
 
     def _answered(self) -> bool:
-        waited = time.monotonic() - self._asked_at
-        if waited < self._patience_seconds:
+        waited = time.monotonic() - (self._asked_at or 0.0)
+        if waited < self._seconds * _SHARE_FOR_WAITING:
             return self._state.owed == 0 and waited >= _NOTICE_SECONDS
         self._worker.refuse_waiting()
         return True

@@ -20,10 +20,11 @@ from service.history.store import EncodedHistory, MemoryHistory
 from service.redis.client import connect
 from service.runs.redis_store import RedisRuns
 from service.runs.runs import Runs
+from service.runs.shares.run_shares import RunShares, owners_in
 from service.runs.store import MemoryRuns
 from service.security.quotas import Quotas
 from service.security.redis_quotas import RedisRateLimits
-from service.settings import Settings, history_shares
+from service.settings import Settings, history_shares, run_bytes
 from service.verification.stores.leases import Leases, MemoryLeases
 from service.verification.stores.redis_leases import RedisLeases
 from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
@@ -83,30 +84,32 @@ def open_stores(settings: Settings, damage: Damage | None = None) -> Stores:
 
 def _in_memory(settings: Settings) -> Stores:
     frames = MemoryHistory(timedelta(minutes=settings.history_minutes), history_shares(settings))
+    shares = RunShares(run_bytes(settings), owners_in(frames))
     return Stores(
         kind="memory",
         frames=frames,
         history=History(frames),
-        runs=Runs(MemoryRuns(timedelta(minutes=settings.run_minutes))),
+        runs=Runs(MemoryRuns(timedelta(minutes=settings.run_minutes), shares=shares)),
         quarantine=MemoryQuarantine(),
         quotas=Quotas(),
         leases=MemoryLeases(),
-        unserved=MemoryUnservedForecasts(),
+        unserved=MemoryUnservedForecasts(shares=shares),
     )
 
 
 def _in_redis(redis: object, settings: Settings, damage: Damage) -> Stores:
     kept, kept_runs = timedelta(minutes=settings.history_minutes), timedelta(minutes=settings.run_minutes)
     frames = RedisHistory(redis, kept, damage, history_shares(settings))
-    runs = RedisRuns(redis, kept_runs, damage=damage)
+    shares = RunShares(run_bytes(settings), owners_in(frames))
+    runs = RedisRuns(redis, kept_runs, damage=damage, shares=shares)
     return Stores(
         kind="redis",
         frames=frames,
         history=History(frames, last_good=MemoryHistory(kept)),
-        runs=Runs(runs, last_good=MemoryRuns(kept_runs, most=_REMEMBERED_RUNS)),
+        runs=Runs(runs, last_good=MemoryRuns(kept_runs, most=_REMEMBERED_RUNS, shares=shares)),
         quarantine=RedisQuarantine(redis, damage),
         quotas=Quotas(RedisRateLimits(redis, damage)),
         leases=RedisLeases(redis),
-        unserved=RedisUnservedForecasts(redis, kept_runs + _UNSERVED_LONGER, damage),
+        unserved=RedisUnservedForecasts(redis, kept_runs + _UNSERVED_LONGER, damage, shares),
         references=RedisReferences(redis, damage=damage),
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from radar.errors import StoreUnavailable
 from radar.system.cpus import usable_cpus
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _TASKS_AHEAD = 4
 """Tasks submitted per worker: enough to keep it busy, few enough that the scheduler does not hold years of tasks."""
@@ -43,16 +47,61 @@ def pool(address: str | None, workers: int | None) -> Iterator[Client | None]:
     if workers == 0:
         yield None
     elif address is None:
-        # Dask takes a second to import, and the other commands do without it.
-        from distributed import Client, LocalCluster
-
-        count = usable_cpus() if workers is None else workers
-        local = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
-        with local, Client(local) as client:
+        with _local_processes(usable_cpus() if workers is None else workers) as client:
             yield client
     else:
         with _connected(address) as client:
             yield client
+
+
+@contextmanager
+def _local_processes(count: int) -> Iterator[Client]:
+    """The client of so many processes, which a Ctrl-C at the terminal does not reach: they end with this one."""
+    # Dask takes a second to import, and the other commands do without it.
+    from distributed import Client, LocalCluster
+
+    _start_tracker()
+    with _told_nothing_if_interrupted():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # is inherited, and here it is only late
+        try:
+            local = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        client = Client(local)
+        try:
+            yield client
+        except KeyboardInterrupt:
+            raise  # no farewell, at which Dask would fail: the processes watch this one, and end with it
+        except BaseException:
+            _close(client, local)
+            raise
+        _close(client, local)
+
+
+def _start_tracker() -> None:
+    """Start Python's tracker of semaphores now: later it would let signals through, and tell of those that are left."""
+    quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
+    sys.warnoptions.append(quiet)  # which its process is started with
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(quiet)
+
+
+@contextmanager
+def _told_nothing_if_interrupted() -> Iterator[None]:
+    """Dask's tasks that are cut off complain in the log; the command has a line of its own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for name in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        raise
+
+
+def _close(client: Client, local: LocalCluster) -> None:
+    client.close()
+    local.close()
 
 
 def run_all(

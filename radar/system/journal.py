@@ -61,3 +61,13 @@ def parse_line(text: bytes) -> Line | None:
 def journal_lines(path: Path) -> Iterator[Line]:
     """The objects of a file, oldest first; none if the file is missing. Raises OSError for anything but a file."""
     return (line for text in read_lines(path) if (line := parse_line(text)) is not None)
+
+
+def lines_and_damage(path: Path) -> tuple[list[Line], list[int]]:
+    """The objects of a file, oldest first, and the numbers, from 1, of lines that hold none; raises as `journal_lines`.
+
+    Empty lines are no damage.
+    """
+    parsed = {number: parse_line(text) for number, text in enumerate(read_lines(path), 1) if text.strip()}
+    damaged = [number for number, line in parsed.items() if line is None]
+    return [line for line in parsed.values() if line is not None], damaged

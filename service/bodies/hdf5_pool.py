@@ -129,7 +129,10 @@ class Decoders:
     def close(self) -> None:
         """End the idle children; busy ones end after their file."""
         self._closed = True
-        resting = [self._places.get() for _ in range(self._places.qsize())]
+        resting = []
+        with contextlib.suppress(queue.Empty):  # another may take one meanwhile
+            while True:
+                resting.append(self._places.get_nowait())
         for child in resting:
             if child:
                 child.end()

@@ -23,4 +23,5 @@ def connection_limits(settings: Settings, most: int) -> ConnectionLimits:
     """The limits for `most` connections; the framing of chunks may add a quarter to a body's bytes."""
     on_the_wire = 5 * settings.max_body_mb * MEBIBYTE // 4 + MEBIBYTE
     addresses = Addresses(settings.connections_per_address, settings.trusted_proxies)
-    return ConnectionLimits(most, on_the_wire, settings.client_seconds, addresses=addresses)
+    seconds = settings.client_seconds, settings.transfer_seconds
+    return ConnectionLimits(most, on_the_wire, *seconds, addresses=addresses)

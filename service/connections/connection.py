@@ -69,6 +69,7 @@ class Connection(H11Protocol):
         self.caller: str | None = None
         self._is_turned_away = False
         self._idle_since: float | None = None
+        self._answering_since: float | None = None
         self.stalled_since: float | None = None
 
     # --- asyncio.Protocol ---
@@ -151,8 +152,11 @@ class Connection(H11Protocol):
     def end_if_overdue(self, now: float) -> None:
         """End it if its request, or its reading of an answer, takes too long; `now` is the event loop's time."""
         since = self._idle_since if self.stalled_since is None else self.stalled_since
+        begun = self._answering_since
         if since is not None and now - since > self._limits.seconds:
             self.end()
+        elif begun is not None and now - begun > self._limits.longest_seconds:
+            self.end()  # read on bit by bit, it would never be overdue
 
     def end(self) -> None:
         """End it at once, also with bytes left to send."""
@@ -161,6 +165,7 @@ class Connection(H11Protocol):
 
     def _rest(self) -> None:
         self._idle_since = self.loop.time()
+        self._answering_since = None
         self._limits.idle[self] = None
 
     # --- reading ---
@@ -246,6 +251,8 @@ class Connection(H11Protocol):
             return message
 
         async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._answering_since = self.loop.time()
             if message["type"] == "http.response.start" and self.conn.their_state is h11.SEND_BODY:
                 headers = [header for header in message.get("headers", []) if header[0].lower() != b"connection"]
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,14 @@ class ConnectionLimits:
         The most bytes of a body on the wire, including the framing of chunks.
     seconds : float
         For a request's head to come, and for each piece of an answer to be taken.
+    longest_seconds : float
+        For an answer to be taken as a whole.
     """
 
     most: int
     most_body_bytes: int
     seconds: float
+    longest_seconds: float = math.inf
     idle: dict[Connection, None] = field(default_factory=dict)
     """Connections without a request, the longest idle first."""
     turns: Turns = field(default_factory=Turns)

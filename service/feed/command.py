@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -26,8 +25,9 @@ from service.feed.follower import Follower, Look
 from service.feed.intake import Intake
 from service.feed.metrics import FeedMetrics, QuietWatch
 from service.feed.reading import Reader
-from service.feed.remote import ServiceHistory
+from service.feed.remote import ANSWER_TIMES, ServiceHistory
 from service.feed.sources.backoff import BackOff
+from service.feed.sources.cut_off import AnswerTimes
 from service.feed.sources.folder import FolderSource
 from service.feed.sources.http import HttpSource
 from service.feed.sources.source import Source
@@ -84,13 +84,14 @@ def ingest(settings: Settings, options: Options) -> int:
     warn_of_unknown_settings(os.environ)
     stop, decoders = Stop(), Decoders(size=1)
     follower = make_follower(settings, options, stop, partial(iter_frames, read_hdf5=decoders.read, limits=FOLLOWED))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.ask())
     with closing(decoders), closing(follower.source):
         if options.once:
-            return look_once(follower)
+            return look_once(follower)  # cut short by a signal, it has a signal's status
+        stop.interrupt = follower.source.interrupt
+        stop.on_signals(settings.shutdown_seconds)
         note = _watched(settings, follower)
         follow(follower, BackOff(options.interval_seconds), beating(stop.wait, options.heartbeat), note)
+        stop.tell()
         return ALL_TAKEN
 
 
@@ -111,7 +112,7 @@ def _watched(settings: Settings, follower: Follower) -> Callable[[Look, bool], N
 
 def make_follower(settings: Settings, options: Options, stop: Stop, read: Reader = iter_frames) -> Follower:
     """A follower that fills Redis, or sends to a service, and the archive if one is named; `read` opens files."""
-    source = _source(options)
+    source = _source(options, _answer_times(settings))
     kept = _in_service(settings, options) if options.service else _in_redis(settings)
     intake = Intake(
         options.product,
@@ -155,11 +156,16 @@ def _in_service(settings: Settings, options: Options) -> _Kept:
         timedelta(minutes=settings.history_minutes),
         key=settings.feed_key.get_secret_value() if settings.feed_key else None,
         force=options.force,
+        times=_answer_times(settings, least_seconds=ANSWER_TIMES.seconds),
     )
     return _Kept(history, MemoryQuarantine())
 
 
-def _source(options: Options) -> Source:
+def _answer_times(settings: Settings, least_seconds: float = 0.0) -> AnswerTimes:
+    return AnswerTimes(max(least_seconds, settings.feed_answer_seconds), settings.feed_transfer_seconds)
+
+
+def _source(options: Options, times: AnswerTimes) -> Source:
     if "://" in options.source:
-        return HttpSource(options.source, options.product)
+        return HttpSource(options.source, options.product, times=times)
     return FolderSource(Path(options.source), options.product)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from radar.errors import RaincellError
+from radar.system.signals import end_in_time
 from service.feed.follower import Follower, Look
 from service.feed.sources.backoff import BackOff
 from service.feed.sources.source import SourceUnavailable
@@ -15,6 +18,7 @@ ALL_TAKEN, UNAVAILABLE, SOME_BAD, NOTHING_THERE = 0, 1, 3, 4
 """Exit statuses of one look; 3 and 4 as of `python -m training prepare`."""
 
 _REACTION_SECONDS = 0.2
+_SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 
 _logger = logging.getLogger("raincell")
 
@@ -23,11 +27,41 @@ class Stop:
     """A request to end. Not a threading.Event: its lock could be held when a signal handler needs it."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked_at: float | None = None
+        self.name = "no signal"
+        self.interrupt: Callable[[], object] = lambda: None
+        """Called when it is asked for, to end what is waited for. Must take no lock."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether to end."""
+        return self.asked_at is not None
 
     def ask(self) -> None:
         """To end; may be called by a signal handler."""
-        self.asked = True
+        self.asked_at = time.monotonic()
+        self.interrupt()
+
+    def on_signals(self, seconds: float) -> None:
+        """Take SIGTERM and SIGINT for a demand to end, within so many seconds; a second one ends at once.
+
+        To be called by the main thread.
+        """
+
+        def ask(number: int, _: FrameType | None) -> None:
+            for each, name in _SIGNALS.items():
+                signal.signal(each, signal.SIG_DFL)
+                if each == number:
+                    self.name = name
+            self.ask()
+
+        for number in _SIGNALS:
+            signal.signal(number, ask)
+        end_in_time(lambda: self.asked_at, seconds)
+
+    def tell(self) -> None:
+        """One line in the log about the end."""
+        _logger.info("ended as asked (%s)", self.name)
 
     def wait(self, seconds: float) -> bool:
         """Wait some seconds, or until the end is requested; returns whether it is requested."""
@@ -80,7 +114,8 @@ def follow(
             seconds = back_off.succeeded()
         else:
             seconds = back_off.failed(error.retry_after_seconds if isinstance(error, SourceUnavailable) else None)
-            _logger.warning("asked again in %.0f seconds: %s", seconds, error)
+            if not follower.stopping():
+                _logger.warning("asked again in %.0f seconds: %s", seconds, error)
         if wait(seconds):
             return
 
@@ -90,7 +125,8 @@ def _look(follower: Follower) -> tuple[Look, RaincellError | None]:
     try:
         look = follower.look()
     except RaincellError as error:
-        _logger.warning("looked in vain: %s", error)
+        if not follower.stopping():  # then it was interrupted
+            _logger.warning("looked in vain: %s", error)
         return Look(), error
     if look.taken or look.quarantined:
         _logger.info("took %d of %d files, quarantined %d", look.taken, look.listed, look.quarantined)

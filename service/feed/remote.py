@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast, get_args
 
@@ -16,11 +16,15 @@ from radar.errors import InvalidRain, StoreUnavailable
 from radar.quality import Flaw, Reason
 from radar.sequence import FrameSequence, iso
 from service.errors import FrameQuarantined
+from service.feed.sources.cut_off import AnswerTimes, CutOff
 from service.feed.sources.http import address
 from service.history.codec import SeriesKey, StoredFrame
 from service.http.own_headers import FROM_FEED
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+ANSWER_TIMES = AnswerTimes(60.0)
+_LARGEST_ANSWER = 16 * 2**20
+"""All series and their times take less."""
 _QUARANTINED = "urn:raincell:problem:frame-quarantined"
 
 
@@ -39,15 +43,25 @@ class ServiceHistory:
         An API key with the scopes read and ingest.
     force : bool
         Have frames stored that the service does not believe.
+    times : AnswerTimes
+        For each answer as a whole; a service that checks and stores frames answers within a minute.
     """
 
     def __init__(
-        self, url: str, product: str, retention: timedelta, *, key: str | None = None, force: bool = False
+        self,
+        url: str,
+        product: str,
+        retention: timedelta,
+        *,
+        key: str | None = None,
+        force: bool = False,
+        times: AnswerTimes = ANSWER_TIMES,
     ) -> None:
         self.retention = retention
         self._url, self._product, self._force = address(url, "--service"), product, force
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
+        self._cut_off = CutOff(times)
 
     def epoch(self) -> str:
         """See FeedHistory: a restarted service without Redis has no frames."""
@@ -78,13 +92,8 @@ class ServiceHistory:
         }
         content = io.BytesIO()
         np.save(content, frames.rain_rate)
-        with _service_errors():
-            answer = self._client.post(
-                f"{self._url}frames",
-                params=query,
-                content=content.getvalue(),
-                headers={"Content-Type": "application/x-npy", FROM_FEED: "1"},
-            )
+        headers = {"Content-Type": "application/x-npy", FROM_FEED: "1"}
+        answer = self._ask("POST", params=query, content=content.getvalue(), headers=headers)
         if answer.status_code != httpx.codes.CREATED:
             raise _refusal(answer, frames.valid_times[-1])
 
@@ -97,12 +106,34 @@ class ServiceHistory:
 
     def _series(self) -> list[dict[str, Any]]:
         """What GET /frames lists of the product."""
+        answer = self._ask("GET")
+        if answer.status_code != httpx.codes.OK:
+            raise _refusal(answer, None)
         with _service_errors():
-            answer = self._client.get(f"{self._url}frames")
-            if answer.status_code == httpx.codes.OK:
-                listed = cast(list[dict[str, Any]], answer.json()["series"])
-                return [entry for entry in listed if entry["product"] == self._product]
-        raise _refusal(answer, None)
+            listed = cast(list[dict[str, Any]], answer.json()["series"])
+            return [entry for entry in listed if entry["product"] == self._product]
+
+    def _ask(self, method: str, *, content: bytes = b"", **said: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
+        """The whole answer of the service's list of frames, within bounds of bytes and of time."""
+        request = self._client.build_request(method, f"{self._url}frames", content=content, **said)
+        request.extensions["trace"] = self._cut_off.trace
+        with _service_errors(), self._cut_off.armed(len(content)):
+            answer = self._client.send(request, stream=True)
+            with closing(answer):
+                whole = bytearray()
+                for piece in answer.iter_bytes():
+                    whole += piece
+                    self._cut_off.count(len(piece))
+                    if len(whole) > _LARGEST_ANSWER:
+                        raise ValueError("an answer without end")
+            if self._cut_off.over:
+                raise TimeoutError
+        return httpx.Response(answer.status_code, headers=_plain(answer.headers), content=bytes(whole))
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """Those of an answer whose content was decoded already."""
+    return {name: value for name, value in headers.items() if name not in ("content-encoding", "content-length")}
 
 
 def _refusal(answer: httpx.Response, time: datetime | None) -> InvalidRain | StoreUnavailable:
@@ -124,7 +155,7 @@ def _service_errors() -> Iterator[None]:
     """Raise StoreUnavailable, without the address, for errors of the connection."""
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreUnavailable(
             expected="an answer of the service",
             got=type(error).__name__,

@@ -101,7 +101,7 @@ async def point(
     key = (found.run.id, "place", lat, lon, minutes_ago)
     kept = service.answers.find(key)
     if kept is None:
-        async with service.encoders:
+        async with service.place_readers:
             kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago)
         service.answers.keep(key, kept, 2 * len(kept))
     return _json(found, kept)
@@ -121,7 +121,7 @@ async def points(
     body = await read_whole(request, _MOST_BYTES)
     places = _read(body) if len(body) < _AT_ONCE_BYTES else await run_sync(_read, body)
     found = await latest(service, product, grid)
-    async with service.encoders:
+    async with service.place_readers:
         return await run_sync(_many, service, found, places)
 
 

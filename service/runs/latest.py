@@ -68,7 +68,7 @@ class Latest:
         if run is None:
             raise NoRunYet(
                 expected=f"a run of {series.product} on {series.grid}",
-                got="frames, of which the first run is still being made",
+                got="frames, of which the first run is still being made, or has no room (RAINCELL_RUNS_MB)",
                 remedy="ask again in a few seconds",
             )
         return Reading(run, degraded)

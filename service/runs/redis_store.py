@@ -7,6 +7,7 @@ Keys, hash-tagged with product and grid as they stand in the ids of runs:
     raincell:{product.grid}:latest       id of the latest run
     raincell:{product.grid}:expired      sorted set: ids of removed runs, by time of removal
     raincell:{product.grid}:lock         token of the replica that makes a run, with expiry
+    raincell:runs:bytes                  hash: bytes of each run of all series
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from service.history.redis.values import frame_of, healed
 from service.redis.client import store_errors
 from service.runs.coverage import unpack
 from service.runs.run import Run, WholeRun, series_tag, tag_of
+from service.runs.shares.redis_sizes import RedisSizes
+from service.runs.shares.run_shares import RunShares
 from service.runs.store import MOST_EXPIRED, MOST_RUNS, expired, newest_first, outdated, unknown
 
 T = TypeVar("T")
@@ -63,6 +66,8 @@ class RedisRuns:
     most : int
         Runs of a series.
     damage : Damage, optional
+    shares : RunShares, optional
+        Bytes of all of them.
     """
 
     def __init__(
@@ -71,11 +76,15 @@ class RedisRuns:
         retention: timedelta,
         most: int = MOST_RUNS,
         damage: Damage | None = None,
+        shares: RunShares | None = None,
     ) -> None:
         self._redis = client
         self._retention = retention
         self._most = most
         self._damage = damage or Damage()
+        self._sizes = RedisSizes(
+            client, "raincell:runs:bytes", "run", shares or RunShares(), _place, _IDLE, self._damage
+        )
 
     def put(self, whole: WholeRun) -> None:
         """See RunStore."""
@@ -89,6 +98,7 @@ class RedisRuns:
         def write() -> None:
             if self._redis.exists(key):
                 return
+            self._make_room(whole)
             others = [other for other in self.runs(run.series) if other.id != run.id]
             gone = outdated(run, newest_first([run, *others]), self._retention, self._most)
             with self._redis.pipeline(transaction=True) as publish:
@@ -98,6 +108,7 @@ class RedisRuns:
                 publish.expire(_key(tag, "runs"), _IDLE)
                 self._let_go(publish, tag, gone)
                 publish.execute()
+            self._sizes.forget(gone)
 
         self._healed(tag, write, run.id)
 
@@ -223,13 +234,23 @@ class RedisRuns:
         """Delete a damaged run; its id stays in the index, so that later requests are answered with RunExpired."""
         self._damage.drop("run", run_id, why)
         with store_errors():
-            self._redis.delete(_key(tag_of(run_id) or "", f"run:{run_id}"))
+            self._redis.delete(_place(run_id))
+        self._sizes.forget([run_id])
 
     def _healed(self, tag: str, work: Callable[[], T], *run_ids: str) -> T:
         types = {_key(tag, "runs"): "zset", _key(tag, "expired"): "zset"}
         types |= {_key(tag, name): "string" for name in ("latest", "lock")}
         types |= {_key(tag, f"run:{run_id}"): "hash" for run_id in run_ids}
         return healed(self._redis, self._damage, types, work)
+
+    def _make_room(self, whole: WholeRun) -> None:
+        """Count a run, after others have gone for it; each series is a change of its own."""
+        gone = self._sizes.to_let_go(whole.run.id, whole.size)
+        for tag in {tag_of(run_id) or "" for run_id in gone}:
+            with self._redis.pipeline(transaction=True) as publish:
+                self._let_go(publish, tag, [run_id for run_id in gone if tag_of(run_id) == tag])
+                publish.execute()
+        self._sizes.forget(gone)
 
     def _let_go(self, publish: Any, tag: str, run_ids: Sequence[str]) -> None:  # noqa: ANN401 - redis has no type
         for run_id in run_ids:
@@ -242,3 +263,7 @@ class RedisRuns:
 
 def _key(tag: str, what: str) -> str:
     return f"raincell:{{{tag}}}:{what}"
+
+
+def _place(run_id: str) -> str:
+    return _key(tag_of(run_id) or "", f"run:{run_id}")

@@ -101,6 +101,11 @@ class WholeRun:
     frames: Mapping[int, StoredFrame]
     covered: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes of its frames and its mask."""
+        return len(self.covered) + sum(len(frame.data) for frame in self.frames.values())
+
 
 def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interim: bool = False) -> str:
     """The id of the run that starts from these frames: the same inputs and model give the same id on any replica.

@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 
 from radar.errors import Overloaded, RaincellError, StoreUnavailable
 from radar.sequence import iso
-from service.errors import DefaultModelGone, RunExpired, UnknownRun
+from service.errors import DefaultModelGone, NoRoomForRun, RunExpired, UnknownRun
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.worker import ForecastThread
 from service.history.codec import SeriesKey
@@ -37,6 +37,8 @@ INTERIM_SECONDS = 1.5
 """How long the first run of a series may take before a quicker one is served meanwhile."""
 RETRY_SECONDS = 60.0
 """How long a run that failed is not tried again."""
+FULL_SECONDS = 600.0
+"""How long a run for which there was no room is not: it would be computed in vain."""
 _logger = logging.getLogger("raincell")
 
 
@@ -181,7 +183,8 @@ class Runner:
         except Exception as error:
             now = time.monotonic()
             waiting = {run_id: until for run_id, until in self._failed.items() if until > now}
-            self._failed = {**waiting, wanted.id: now + RETRY_SECONDS}
+            seconds = FULL_SECONDS if isinstance(error, NoRoomForRun) else RETRY_SECONDS
+            self._failed = {**waiting, wanted.id: now + seconds}
             _logger.warning("no run could be made of %s: %s", "|".join(series), error, exc_info=_unexpected(error))
 
     def _point_to(self, run_id: str, token: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from radar.errors import StoreUnavailable
 from service.breaker import Breaker
-from service.errors import RunExpired, UnknownRun
+from service.errors import NoRoomForRun, RunExpired, UnknownRun
 from service.history.codec import SeriesKey, StoredFrame
 from service.history.history import Reading
 from service.runs.run import Run, WholeRun
@@ -44,6 +44,7 @@ class Runs:
         self._last_good = last_good
         self._clock = clock
         self._breaker = Breaker("the run store", clock)
+        self._too_large: dict[SeriesKey, str] = {}
         self._fresh: dict[SeriesKey, tuple[float, Reading[Run | None]]] = {}
 
     def fresh(self, series: SeriesKey) -> Reading[Run | None] | None:
@@ -118,7 +119,7 @@ class Runs:
         if self._last_good is None:
             return
         remembered = self._last_good.latest(run.series)
-        if remembered is None or remembered.id != run.id:
+        if run.id not in (remembered and remembered.id, self._too_large.get(run.series)):
             minutes = [*run.observed_minutes, *run.lead_minutes]
             frames = self.ask(lambda store: store.frames(run.id, minutes))
             covered = self.ask(lambda store: store.covered(run.id))
@@ -148,6 +149,11 @@ class Runs:
             raise
 
     def _remember(self, whole: WholeRun) -> None:
-        if self._last_good:
+        if not self._last_good:
+            return
+        try:
             self._last_good.put(whole)
-            self._last_good.point(whole.run.series, whole.run.id)
+        except NoRoomForRun:  # in the memory of this process
+            self._too_large[whole.run.series] = whole.run.id
+            return
+        self._last_good.point(whole.run.series, whole.run.id)

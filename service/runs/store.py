@@ -11,6 +11,7 @@ from typing import Protocol
 from service.errors import RunExpired, UnknownRun
 from service.history.codec import SeriesKey, StoredFrame
 from service.runs.run import Run, WholeRun
+from service.runs.shares.run_shares import RunShares
 
 MOST_RUNS = 48
 """The most runs of one series, with any number of corrections."""
@@ -25,7 +26,13 @@ class RunStore(Protocol):
     """
 
     def put(self, whole: WholeRun) -> None:
-        """Keep a run, and let those go that are beyond the retention; the same run again changes nothing."""
+        """Keep a run, and let those go that are beyond the retention; the same run again changes nothing.
+
+        Raises
+        ------
+        NoRoomForRun
+            See `service.runs.shares.run_shares.RunShares`; nothing has changed.
+        """
 
     def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """Make a run the latest of its series, unless a given token no longer holds the lock."""
@@ -62,14 +69,22 @@ class MemoryRuns:
         Runs of a series.
     clock : callable
         Seconds, monotonic, by which locks expire.
+    shares : RunShares, optional
+        Bytes of all of them.
     """
 
     def __init__(
-        self, retention: timedelta, most: int = MOST_RUNS, clock: Callable[[], float] = time.monotonic
+        self,
+        retention: timedelta,
+        most: int = MOST_RUNS,
+        clock: Callable[[], float] = time.monotonic,
+        shares: RunShares | None = None,
     ) -> None:
         self._retention = retention
         self._most = most
         self._clock = clock
+        self._shares = shares or RunShares()
+        self._sizes: dict[str, int] = {}
         self._runs: dict[str, WholeRun] = {}
         self._latest: dict[SeriesKey, str] = {}
         self._expired: dict[str, None] = {}
@@ -78,13 +93,13 @@ class MemoryRuns:
 
     def put(self, whole: WholeRun) -> None:
         """See RunStore."""
+        run = whole.run
         with self._guard:
-            self._runs.setdefault(whole.run.id, whole)
-            for run_id in outdated(whole.run, self.runs(whole.run.series), self._retention, self._most):
-                del self._runs[run_id]
-                self._expired[run_id] = None
-            while len(self._expired) > MOST_EXPIRED:
-                del self._expired[next(iter(self._expired))]
+            if run.id in self._runs:
+                return
+            self._let_go(self._shares.to_let_go(run.id, whole.size, self._sizes))
+            self._runs[run.id], self._sizes[run.id] = whole, whole.size
+            self._let_go(outdated(run, self.runs(run.series), self._retention, self._most))
 
     def point(self, series: SeriesKey, run_id: str, token: str | None = None) -> bool:
         """See RunStore."""
@@ -138,6 +153,13 @@ class MemoryRuns:
         if whole is None:
             raise expired(run_id) if run_id in self._expired else unknown(run_id)
         return whole
+
+    def _let_go(self, run_ids: Sequence[str]) -> None:
+        for run_id in run_ids:
+            del self._runs[run_id], self._sizes[run_id]
+            self._expired[run_id] = None
+        while len(self._expired) > MOST_EXPIRED:
+            del self._expired[next(iter(self._expired))]
 
     def _holder(self, series: SeriesKey) -> str | None:
         token, until = self._locks.get(series, (None, 0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from models.baselines import Baseline, beside_every_model, from_frames
 from radar.ledger.ledger import DWD, PERSISTENCE, STAND_IN, model_reference
 from radar.scores.sums import THRESHOLDS, ScoreSums, sums_of
 from radar.sequence import Float32
+from service.errors import NoRoomForRun
 from service.history.codec import StoredFrame, decode_one, encode
 from service.history.reference_forecasts import ReferenceForecasts
 from service.runs.inputs import collect_inputs
@@ -80,7 +82,8 @@ def _baseline(sources: ForecastSources, run: Run, baseline: Baseline) -> dict[in
         return {}
     forecast = forecaster.forecast(frames, run.lead_minutes[-1] // run.timestep_minutes)
     made = dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
-    sources.unserved.put(run.id, baseline.name, made)
+    with contextlib.suppress(NoRoomForRun):  # it is computed again for the next lead
+        sources.unserved.put(run.id, baseline.name, made)
     return made
 
 

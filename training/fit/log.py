@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from radar.sequence import Float32
 from radar.system.durable import write_text
+from radar.system.journal import Line, append_lines, lines_and_damage
+
+_NAMED = 5
+"""Lines without sense that are named by their numbers."""
 
 
 class RunLog:
@@ -30,17 +37,32 @@ class RunLog:
         self._out = out
 
     def go_on_after(self, iteration: int) -> None:
-        """Forget what an interrupted run told of later iterations."""
+        """Forget what an interrupted run told of later iterations; name lines that cannot be read, and drop them.
+
+        Raises
+        ------
+        OSError
+            The disk, or a log that is no file.
+        """
         if not self._writes:
             return
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        kept = [line for line in lines if json.loads(line)["iteration"] <= iteration]
-        write_text(self._path, "".join(line + "\n" for line in kept))
+        kept = [line for line in self._readable() if line["iteration"] <= iteration]
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         board = _tensorboard()
         if board is not None:
             self._board = board.SummaryWriter(
                 str(self._out / "tensorboard"), purge_step=iteration + 1, filename_suffix=f".{iteration + 1}"
             )
+
+    def _readable(self) -> list[Line]:
+        lines, damaged = lines_and_damage(self._path)
+        readable = [line for line in lines if isinstance(line.get("iteration"), int)]
+        if others := len(lines) - len(readable):
+            _name(f"{others} lines of {self._path} name no iteration: they are dropped")
+        if damaged:
+            numbers = ", ".join(map(str, damaged[:_NAMED])) + (", ..." if len(damaged) > _NAMED else "")
+            _name(f"line {numbers} of {self._path} is not whole, as a kill leaves one: it is dropped")
+        return readable
 
     @property
     def draws(self) -> bool:
@@ -48,11 +70,11 @@ class RunLog:
         return self._board is not None
 
     def record(self, iteration: int, values: dict[str, float]) -> None:
-        """One line, and a scalar for each value."""
+        """One line, with null for what is no number, and a scalar for each value."""
         if not self._writes:
             return
-        with self._path.open("a") as log:
-            log.write(json.dumps({"iteration": iteration, **values}) + "\n")
+        told = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        append_lines(self._path, [{"iteration": iteration, **told}])
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, iteration)
@@ -74,6 +96,10 @@ class RunLog:
         """Write all that waits."""
         if self._board is not None:
             self._board.close()
+
+
+def _name(what: str) -> None:
+    tqdm.write(what, file=sys.stderr)
 
 
 def _tensorboard() -> ModuleType | None:

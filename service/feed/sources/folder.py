@@ -60,6 +60,9 @@ class FolderSource:
             raise too_large(file.name, self._largest)
         return None if version == tag else Fetched(data, version)
 
+    def interrupt(self) -> None:
+        """See Source: a folder keeps nobody waiting."""
+
     def close(self) -> None:
         """See Source; there is nothing to close."""
 

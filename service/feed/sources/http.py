@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from radar.errors import InvalidRequest, UnreadableFile
-from service.feed.sources.cut_off import CutOff
+from service.feed.sources.cut_off import ANSWER_TIMES, AnswerTimes, CutOff
 from service.feed.sources.listing import read_index
 from service.feed.sources.names import Listed, dated_or_latest, listed, naming_of
 from service.feed.sources.source import (
@@ -26,8 +25,6 @@ from service.feed.sources.source import (
 )
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
-LONGEST_SECONDS = 120.0
-"""For one answer as a whole: a server that sends a byte now and then keeps within every other time-out."""
 LARGEST_LISTING = 2 * 2**20
 
 
@@ -46,10 +43,8 @@ class HttpSource:
         One of `service.feed.sources.names.NAMINGS`.
     timeout : httpx.Timeout
         For connecting, and for each piece of an answer.
-    longest_seconds : float
-        For each answer as a whole.
-    clock : callable
-        Seconds, monotonic.
+    times : AnswerTimes
+        For each answer as a whole: a server that sends a byte now and then keeps within every other time-out.
     """
 
     def __init__(
@@ -58,15 +53,13 @@ class HttpSource:
         product: str,
         *,
         timeout: httpx.Timeout = TIMEOUT,
-        longest_seconds: float = LONGEST_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        times: AnswerTimes = ANSWER_TIMES,
     ) -> None:
         self._url = address(url, "--source")
         self.naming = naming_of(product)
         self.others = Others()
         self._largest = largest(product)
-        self._longest_seconds, self._clock = longest_seconds, clock
-        self._cut_off = CutOff(longest_seconds)
+        self._times, self._cut_off = times, CutOff(times)
         # Compressed answers could be bombs, and radar files are compressed already.
         headers = {"User-Agent": "raincell-ingest", "Accept-Encoding": "identity"}
         self._client = httpx.Client(timeout=timeout, headers=headers, follow_redirects=False)
@@ -95,6 +88,10 @@ class HttpSource:
         """See Source."""
         return self._get(file.name, self._largest, tag)
 
+    def interrupt(self) -> None:
+        """See Source."""
+        self._cut_off.end()
+
     def close(self) -> None:
         """See Source."""
         self._client.close()
@@ -112,14 +109,14 @@ class HttpSource:
 
     def _content(self, answer: httpx.Response, label: str, limit: int) -> bytes:
         """The body, within a bound of bytes and of time."""
-        last = self._clock() + self._longest_seconds
         content = bytearray()
         for piece in answer.iter_raw():
             content += piece
+            self._cut_off.count(len(piece))
             if len(content) > limit:
                 raise too_large(label, limit)
-            if self._clock() > last:
-                raise _unavailable(f"{label} within {self._longest_seconds:g} seconds", f"{len(content):,} bytes of it")
+        if self._cut_off.over:  # a body that ends with its connection ends like that, too
+            raise _unavailable(self._times.told(label), f"{len(content):,} bytes of it")
         return bytes(content)
 
     @contextmanager
@@ -129,7 +126,7 @@ class HttpSource:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if self._cut_off.over:
-                raise _unavailable(f"{label} within {self._longest_seconds:g} seconds", "a part of it") from None
+                raise _unavailable(self._times.told(label), "a part of it") from None
             raise _unavailable(f"{label} of the source", type(error).__name__) from None
 
 

@@ -84,6 +84,9 @@ class Source(Protocol):
             The file has more bytes than such a file may have.
         """
 
+    def interrupt(self) -> None:
+        """End what is waited for, which raises SourceUnavailable there; a signal handler may call it."""
+
     def close(self) -> None:
         """Close connections."""
 

@@ -4,6 +4,7 @@ Keys, hash-tagged as the runs':
 
     raincell:{product.grid}:beside:<run id>            set: the makers of forecasts beside the run
     raincell:{product.grid}:beside:<run id>:<maker>    hash: for each lead minutes m header:m (JSON) and data:m
+    raincell:beside:bytes                              hash: bytes of each, <run id>:<maker>, of all series
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from service.history.codec import StoredFrame
 from service.history.redis.values import frame_of, healed
 from service.redis.client import store_errors
 from service.runs.run import tag_of
+from service.runs.shares.redis_sizes import RedisSizes
+from service.runs.shares.run_shares import RunShares
 from service.runs.store import unknown
+from service.verification.stores.unserved_forecasts import bytes_of
 
 _KEPT = timedelta(hours=3)
 
@@ -32,6 +36,8 @@ class RedisUnservedForecasts:
     kept : timedelta
         How long they are kept, by the wall clock.
     damage : Damage, optional
+    shares : RunShares, optional
+        Bytes of all of them.
     """
 
     def __init__(
@@ -39,10 +45,13 @@ class RedisUnservedForecasts:
         client: Any,  # noqa: ANN401 - redis has no type for it
         kept: timedelta = _KEPT,
         damage: Damage | None = None,
+        shares: RunShares | None = None,
     ) -> None:
         self._redis = client
         self._kept = kept
         self._damage = damage or Damage()
+        counted = "raincell:beside:bytes"
+        self._sizes = RedisSizes(client, counted, "beside", shares or RunShares(), _place, kept, self._damage)
 
     def put(self, run_id: str, maker: str, frames: Mapping[int, StoredFrame]) -> None:
         """See UnservedForecasts."""
@@ -50,6 +59,11 @@ class RedisUnservedForecasts:
         for minutes, frame in frames.items():
             fields |= {f"header:{minutes}": frame.header.model_dump_json(), f"data:{minutes}": frame.data}
         makers, forecast = _key(run_id), f"{_key(run_id)}:{maker}"
+        gone = self._sizes.to_let_go(f"{run_id}:{maker}", bytes_of(frames))
+        for each in gone:
+            with store_errors():
+                self._redis.delete(_place(each))
+        self._sizes.forget(gone)
         with store_errors(), self._redis.pipeline(transaction=True) as publish:
             publish.delete(forecast)
             publish.hset(forecast, mapping=fields)
@@ -84,3 +98,9 @@ def _key(run_id: str) -> str:
     if tag is None:
         raise unknown(run_id)
     return f"raincell:{{{tag}}}:beside:{run_id}"
+
+
+def _place(forecast: str) -> str:
+    """The key of a forecast by <run id>:<maker>."""
+    run_id, _, maker = forecast.partition(":")
+    return f"{_key(run_id)}:{maker}"

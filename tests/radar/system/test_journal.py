@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from radar.system.durable import place_folder
-from radar.system.journal import append_lines, journal_lines
+from radar.system.journal import append_lines, journal_lines, lines_and_damage
 from radar.system.locks import locked
 
 
@@ -25,6 +25,8 @@ def test_lines_come_back_and_what_a_kill_left_of_one_is_passed_over(tmp_path: Pa
     with path.open("a") as file:
         file.write("\n[6]\nNaN\n")  # an empty line, as earlier versions of `prepare` wrote; no objects
     assert [line["k"] for line in journal_lines(path)] == [1, 2, 4, 5]
+    lines, damaged = lines_and_damage(path)
+    assert ([line["k"] for line in lines], damaged) == ([1, 2, 4, 5], [3, 7, 8])
 
 
 def test_nothing_is_written_of_lines_that_are_no_json(tmp_path: Path) -> None:

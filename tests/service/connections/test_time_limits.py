@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -31,8 +32,8 @@ def pieces(*waits_and_sizes: tuple[float, int]) -> Callable[[], object]:
     return receive
 
 
-def read(receive: Callable[[], object], seconds: float) -> int:
-    """How many bytes an application behind Patience gets."""
+def read(receive: Callable[[], object], seconds: float, longest_seconds: float = 60.0) -> int:
+    """How many bytes an application behind the limits gets."""
     size = 0
 
     async def app(_scope: object, receive: Callable[[], object], _send: object) -> None:
@@ -46,7 +47,7 @@ def read(receive: Callable[[], object], seconds: float) -> int:
     async def send(_message: Message) -> None:
         pass
 
-    asyncio.run(TimeLimits(app, seconds)(SCOPE, receive, send))  # type: ignore[arg-type]
+    asyncio.run(TimeLimits(app, seconds, longest_seconds)(SCOPE, receive, send))  # type: ignore[arg-type]
     return size
 
 
@@ -61,6 +62,12 @@ def test_a_body_that_does_not_come_is_given_up(body: list[tuple[float, int]]) ->
     with pytest.raises(SlowBody, match="10 kB/s"):
         read(pieces(*body), seconds=0.3)
     assert time.monotonic() - began < 3
+
+
+def test_a_body_that_moves_on_for_ever_is_given_up() -> None:
+    large = int(0.1 * SLOWEST_BYTES_PER_SECOND)
+    with pytest.raises(SlowBody, match=r"and 0\.4 in all"):
+        read(pieces(*[(0.05, large)] * 60), seconds=0.2, longest_seconds=0.4)
 
 
 def test_waiting_for_an_answer_is_no_slowness() -> None:
@@ -106,6 +113,25 @@ def test_the_real_server_gives_up_who_sends_or_reads_nothing(service_process: Ca
         reader.sendall(ask.encode() * 16)
         wait_until(lambda: in_flight(server) == 2, "the answers to fill the sockets")
         wait_until(lambda: in_flight(server) == 1, "the server to give up")
+
+
+def test_the_real_server_ends_an_answer_that_is_read_bit_by_bit(
+    service_process: Callable[..., ServiceProcess],
+) -> None:
+    server = service_process(RAINCELL_TRANSFER_SECONDS="0.5", RAINCELL_RUNS="0")
+    host, port = server.url.removeprefix("http://").split(":")
+    got = 0
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(10)
+        reader.connect((host, int(port)))
+        ask = "GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+        reader.sendall(ask.encode() * 16)
+        with contextlib.suppress(ConnectionResetError):
+            while piece := reader.recv(4096):  # a megabyte a second
+                got += len(piece)
+                time.sleep(0.004)
+    assert 0 < got < 8_000_000
 
 
 def in_flight(server: ServiceProcess) -> float:

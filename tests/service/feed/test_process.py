@@ -120,6 +120,25 @@ def test_it_follows_until_it_is_told_to_stop(redis_server: RedisServer, start_fe
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [["--interval", "0.1"], ["--once"]], ids=["follows", "once"])
+def test_a_source_that_drips_does_not_keep_it(
+    number: signal.Signals, how: list[str], server: FeedServer, redis_server: RedisServer, start_feed: START_FEED
+) -> None:
+    server.put(ry_name(START), bytes(10_000))
+    server.faults[ry_name(START)] = ["slow"]
+    process = start_feed("--source", server.url, "--product", "RY", "--redis-url", redis_server.url, *how)
+    wait_until(lambda: bool(server.fetched(ry_name(START))), "the request for the file")
+    began = time.monotonic()
+    process.send_signal(number)
+    status, errors = finished(process)
+    assert time.monotonic() - began < 5
+    assert status == (0 if how != ["--once"] else 128 + number)
+    name = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}[number]
+    assert f"({name})" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
 def test_one_look_says_that_a_file_was_bad(redis_server: RedisServer, start_feed: START_FEED, tmp_path: Path) -> None:
     (tmp_path / ry_name(START)).write_bytes(b"nonsense")
     bad = tmp_path / "bad"

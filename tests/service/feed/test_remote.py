@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -19,6 +23,7 @@ from radar.errors import InvalidRequest, StoreUnavailable
 from service.feed.follower import Follower
 from service.feed.intake import Intake
 from service.feed.remote import ServiceHistory
+from service.feed.sources.cut_off import AnswerTimes
 from service.feed.sources.folder import FolderSource
 from service.history.quarantine import MemoryQuarantine
 from tests.service.conftest import ServiceProcess, free_port, npy, rain, sequence
@@ -123,6 +128,27 @@ def test_a_service_that_is_not_there_or_does_not_answer_so(service: ServiceProce
         history.append(sequence(1))
     with pytest.raises(InvalidRequest, match="--service"):
         history_of("redis://host/")
+
+
+@pytest.mark.parametrize("piece", [b"a", b"HTTP/1.1 103 Early Hints\r\n\r\n", bytes(2**20)], ids=["byte", "103", "all"])
+def test_an_answer_of_the_service_without_end_is_cut_off(piece: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as caller:
+                caller.recv(9999)
+                caller.sendall(b"" if piece.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n\r\n")
+                while True:
+                    caller.sendall(piece)
+                    time.sleep(0.01)
+
+        threading.Thread(target=drip, daemon=True).start()
+        times = AnswerTimes(0.5) if len(piece) < 100 else AnswerTimes()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        with closing(ServiceHistory(url, "RY", SIX_HOURS, times=times)) as history, pytest.raises(StoreUnavailable):
+            history.products()
+        assert time.monotonic() - began < 3
 
 
 def test_the_command_sends_to_a_service(service: ServiceProcess, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hypothesis.strategies import text
 from radar.errors import InvalidRequest, UnreadableFile
 from radar.files.limits import FOLLOWED
 from service.feed.sources.backoff import BackOff
+from service.feed.sources.cut_off import SLOWEST_BYTES_PER_SECOND, AnswerTimes
 from service.feed.sources.folder import FolderSource
 from service.feed.sources.http import HttpSource
 from service.feed.sources.listing import read_index
@@ -209,7 +210,7 @@ def test_without_a_listing_the_newest_file_is_asked_for(server: FeedServer, http
 def test_a_server_that_fails_is_named_without_its_address(
     server: FeedServer, fault: int | str, http_source: MakeSource
 ) -> None:
-    source = http_source(server.url, "RY", timeout=httpx.Timeout(2.0), longest_seconds=2.0)
+    source = http_source(server.url, "RY", timeout=httpx.Timeout(2.0), times=AnswerTimes(2.0))
     server.put(NAME, b"x" * 1000)
     (file,) = source.files()
     server.faults[NAME] = [fault]
@@ -304,6 +305,42 @@ def test_waits_double_up_to_a_bound_and_are_spread() -> None:
     assert [least.failed() for _ in range(2000)][-1] == 150
 
 
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [(AnswerTimes(0.3, 60), "0.3 seconds later"), (AnswerTimes(60, 0.6), "0.6 in all")],
+    ids=["slow", "steady"],
+)
+def test_a_body_has_a_least_pace_and_an_end(
+    server: FeedServer, http_source: MakeSource, times: AnswerTimes, told: str
+) -> None:
+    """Of a byte every 20 ms, which keeps within the time-outs of each piece."""
+    server.put(NAME, b"x" * 1000)
+    server.faults[NAME] = ["slow"]
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match=told):
+        http_source(server.url, "RY", times=times).fetch(Listed(NAME, TIME, ""))
+    assert time.monotonic() - began < 3
+
+
+def test_a_body_that_keeps_the_pace_may_take_longer(http_source: MakeSource) -> None:
+    size = round(0.3 * SLOWEST_BYTES_PER_SECOND)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), listener.accept()[0] as caller:
+                caller.recv(9999)
+                caller.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {5 * size}\r\n\r\n".encode())
+                for _ in range(5):
+                    time.sleep(0.15)
+                    caller.sendall(bytes(size))
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        fetched = http_source(url, "RY", times=AnswerTimes(0.3)).fetch(Listed(NAME, TIME, ""))
+    assert fetched is not None
+    assert len(fetched.data) == 5 * size
+
+
 @pytest.mark.parametrize("piece", [b"a", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["byte", "103"])
 def test_a_head_that_drips_is_cut_off_and_the_next_answer_comes(
     server: FeedServer, http_source: MakeSource, piece: bytes
@@ -321,12 +358,12 @@ def test_a_head_that_drips_is_cut_off_and_the_next_answer_comes(
     dripping = threading.Thread(target=drip, daemon=True)
     dripping.start()
     with listener:
-        source = http_source(f"http://127.0.0.1:{listener.getsockname()[1]}/", "RY", longest_seconds=0.5)
+        source = http_source(f"http://127.0.0.1:{listener.getsockname()[1]}/", "RY", times=AnswerTimes(0.5))
         began = time.monotonic()
-        with pytest.raises(SourceUnavailable, match=r"the listing within 0\.5 seconds"):
+        with pytest.raises(SourceUnavailable, match=r"the listing at 10 kB/s or faster, 0\.5 seconds later"):
             source.files()
         assert time.monotonic() - began < 5
     dripping.join(10)
     assert not dripping.is_alive(), "the connection is shut"
     server.put(NAME, b"x")
-    assert http_source(server.url, "RY", longest_seconds=5.0).files()
+    assert http_source(server.url, "RY", times=AnswerTimes(5.0)).files()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.training.small_world import CONFIG
 from training.config.resume import check_goes_on, check_run_folder, write_run_config
+from training.fit.log import RunLog
 from training.fit.run_state import bare_name, without_wrappers
 
 
@@ -48,3 +51,22 @@ def test_names_of_wrapped_networks_are_those_of_the_network(name: str) -> None:
 def test_two_parameters_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match=r"module\.weight"):
         without_wrappers({"weight": 1, "module.weight": 2})
+
+
+@pytest.mark.parametrize(
+    "end", ['{"iteration": 6, "lo', '{"iteration": 6, "loss": 0.5', '{"iteration": ', '{"', "6", "\0\0\0"]
+)
+def test_a_line_that_a_kill_cut_short_is_dropped_and_named(
+    end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = RunLog(tmp_path, writes=True)
+    for iteration, loss in ((0, 1.0), (3, math.nan), (6, 0.5)):
+        log.record(iteration, {"loss": loss})
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write(end)
+    RunLog(tmp_path, writes=True).go_on_after(3)
+    told = capsys.readouterr().err
+    assert f"line 4 of {tmp_path / 'log.jsonl'}" in told
+    log.record(6, {"loss": 0.25})
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == [{"iteration": 0, "loss": 1}, {"iteration": 3, "loss": None}, {"iteration": 6, "loss": 0.25}]
