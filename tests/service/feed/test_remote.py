@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from service.feed.intake import Intake
 from service.feed.remote import ServiceHistory
 from service.feed.sources.folder import FolderSource
 from service.history.quarantine import MemoryQuarantine
-from tests.service.conftest import ServiceProcess, free_port, npy, rain, sequence
+from tests.service.conftest import ServiceProcess, free_port, npy, rain, sequence, service_program
 from tests.service.feed.feed_server import rv_file, rv_name, ry_file, ry_name
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
@@ -127,7 +127,8 @@ def test_a_service_that_is_not_there_or_does_not_answer_so(service: ServiceProce
 
 def test_the_command_sends_to_a_service(service: ServiceProcess, tmp_path: Path) -> None:
     (tmp_path / ry_name(START)).write_bytes(ry_file(START))
-    command = [sys.executable, "-m", "service", "ingest", "--source", str(tmp_path), "--product", "RY", "--once"]
-    ended = subprocess.run([*command, "--service", service.url], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    command = ["ingest", "--source", str(tmp_path), "--product", "RY", "--once", "--service", service.url]
+    with service_program(command, os.environ, stderr=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
     assert [series["product"] for series in listed(service) if series["product"] != "RV"] == ["RY"]
