@@ -39,7 +39,8 @@ def arrays(size: tuple[int, int], batch: int = 1, channels: int = 3, scale: floa
 @cache
 def looped(size: tuple[int, int], window: int) -> Tensor:
     """Pixel by pixel, which takes long: once for all forms."""
-    return looped_attention(*arrays(size, batch=2), window)
+    q, k, v = arrays(size, batch=2)
+    return looped_attention(q, k, v, window)
 
 
 @pytest.mark.parametrize("form", FORMS)
