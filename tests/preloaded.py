@@ -19,6 +19,7 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -26,9 +27,12 @@ from typing import Any
 
 SERVICE = ("service.app", "service.unknown_settings", "service.feed.command", "service.security.keys")
 """All that `python -m service run` and `ingest` import."""
+TRAINING = ("tests.training.preloaded_training",)
+"""All that `python -m training fit` and `retrain` import; exports share their graphs."""
 _LONGEST = 2**17
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _STREAMS = (0, 1, 2)
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class Preloaded:
@@ -48,12 +52,13 @@ class Preloaded:
     def start(self, request: Mapping[str, Any], streams: Sequence[int]) -> int:
         """The process of a program, a child of this one."""
         libc = ctypes.CDLL(None)
-        libc.prctl(_SUBREAPER, 1)  # whoever loses his parent meanwhile becomes a child of this process
-        try:
-            socket.send_fds(self._here, [json.dumps(request).encode()], list(streams))
-            return int(self._here.recv(_LONGEST))
-        finally:
-            libc.prctl(_SUBREAPER, 0)
+        with _ONE_AT_A_TIME:
+            libc.prctl(_SUBREAPER, 1)  # a process that loses its parent meanwhile becomes a child of this one
+            try:
+                socket.send_fds(self._here, [json.dumps(request).encode()], list(streams))
+                return int(self._here.recv(_LONGEST))
+            finally:
+                libc.prctl(_SUBREAPER, 0)
 
 
 @cache
@@ -91,7 +96,8 @@ class Program(subprocess.Popen[bytes]):
         }
         given = [own if own != -1 else default for own, default in zip((stdin, stdout, stderr), _STREAMS, strict=True)]
         try:
-            self.pid = preloaded(*self._modules).start(request, given)
+            with _ONE_AT_A_TIME:
+                self.pid = preloaded(*self._modules).start(request, given)
             self._child_created = True
         finally:
             self._close_pipe_fds(stdin, to_stdin, from_stdout, stdout, from_stderr, stderr)  # type: ignore[attr-defined]
