@@ -20,7 +20,6 @@ from torch import Tensor
 from models.network import roll_out
 from models.zoo import build
 from tests.reference import literal
-from tests.reference.operators import block_attention
 from tests.reference.parameters import random_parameters
 from training.authors.reference import reference_spec
 from training.authors.weights import convert_parameters
@@ -80,7 +79,6 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=124)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    setattr(literal, "unfold_attention", block_attention)  # noqa: B010
     print(
         f"{torch.get_num_threads()} threads, {arguments.channels} channels, {arguments.size}x{arguments.size}, batch 1"
     )

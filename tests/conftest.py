@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,18 @@ settings.register_profile("busy machine", deadline=None, suppress_health_check=[
 settings.load_profile("busy machine")
 
 
-_LONGEST = ("test_fortnight.py", "test_killed.py", "test_retrain_real_events.py")
+_LONGEST = ("test_fortnight.py", "test_killed.py", "test_retrain_real_events.py", "test_sixteen_models.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the stories that take minutes, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    """Begin with what takes longest, so that no worker is left alone with it: stories of minutes, then training."""
+    items.sort(key=lambda item: (item.path.name not in _LONGEST, "training" not in item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage pass by the million objects of modules and tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +58,7 @@ def _graphs_are_made_once(pytestconfig: pytest.Config) -> Iterator[None]:
             from tests.graphs import remembering
             from training.export.graph import one_step_graph
 
-            made = remembering(one_step_graph, pytestconfig.cache.mkdir("graphs"))
-            patch.setattr(training.export.export, "one_step_graph", made)
+            folder = pytestconfig.cache.mkdir("graphs")
+            patch.setattr(training.export.export, "one_step_graph", remembering(one_step_graph, folder))
+            patch.setenv("RAINCELL_TEST_GRAPHS", str(folder))  # for tests.training.preloaded
         yield

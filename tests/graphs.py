@@ -15,8 +15,10 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper
 
+import training.export.export
 from models.network import Network
 from radar.system.locks import locked
+from training.export.graph import one_step_graph
 
 MakeGraph = Callable[[Network], onnx.ModelProto]
 ROOT = Path(__file__).parents[1]
@@ -27,7 +29,7 @@ def remembering(make: MakeGraph, folder: Path) -> MakeGraph:
     """`make`, which is asked only for specifications that `folder` holds no graph of; shared by processes."""
     sources = _sources()
 
-    def one_step_graph(network: Network) -> onnx.ModelProto:
+    def remembered(network: Network) -> onnx.ModelProto:
         path = folder / f"{_digest(sources, repr(asdict(network.spec)))}.onnx"
         with locked(path.with_suffix(".lock")):
             if path.exists():
@@ -36,7 +38,12 @@ def remembering(make: MakeGraph, folder: Path) -> MakeGraph:
             onnx.save(graph, path)
             return graph
 
-    return one_step_graph
+    return remembered
+
+
+def share_graphs(folder: Path) -> None:
+    """Have exports of this process, to its end, take graphs from a folder and leave them there."""
+    training.export.export.one_step_graph = remembering(one_step_graph, folder)  # type: ignore[assignment, attr-defined]
 
 
 def _with_weights(graph: onnx.ModelProto, network: Network) -> onnx.ModelProto:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,26 +36,40 @@ def arrays(size: tuple[int, int], batch: int = 1, channels: int = 3, scale: floa
     return [scale * torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3)]
 
 
+@cache
+def looped(size: tuple[int, int], window: int) -> Tensor:
+    """Pixel by pixel, which takes long: once for all forms."""
+    q, k, v = arrays(size, batch=2)
+    return looped_attention(q, k, v, window)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", GRIDS)
 @pytest.mark.parametrize("window", WINDOWS)
 def test_every_form_is_exact(form: str, size: tuple[int, int], window: int) -> None:
     q, k, v = arrays(size, batch=2)
-    expected = looped_attention(q, k, v, window)
-    torch.testing.assert_close(FORMS[form](q, k, v, window), expected, rtol=0, atol=EXACT)
+    torch.testing.assert_close(FORMS[form](q, k, v, window), looped(size, window), rtol=0, atol=EXACT)
+
+
+def gradients(attention: Attention, size: tuple[int, int], window: int) -> list[Tensor]:
+    q, k, v = inputs = [array.requires_grad_() for array in arrays(size, batch=2)]
+    weight = torch.randn(inputs[0].shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    (attention(q, k, v, window) * weight).sum().backward()  # type: ignore[no-untyped-call]
+    return [array.grad for array in inputs if array.grad is not None]
+
+
+@cache
+def looped_gradients(size: tuple[int, int], window: int) -> list[Tensor]:
+    return gradients(looped_attention, size, window)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("size", "window"), [((1, 1), 3), ((5, 7), 4), ((9, 6), 3), ((4, 4), 30), ((7, 11), 6)])
 def test_gradients_are_exact(form: str, size: tuple[int, int], window: int) -> None:
-    def gradients(attention: Attention) -> list[Tensor]:
-        q, k, v = inputs = [array.requires_grad_() for array in arrays(size, batch=2)]
-        weight = torch.randn(inputs[0].shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-        (attention(q, k, v, window) * weight).sum().backward()  # type: ignore[no-untyped-call]
-        return [array.grad for array in inputs if array.grad is not None]
-
-    for ours, expected in zip(gradients(FORMS[form]), gradients(looped_attention), strict=True):
-        torch.testing.assert_close(ours, expected, rtol=0, atol=EXACT)
+    ours = gradients(FORMS[form], size, window)
+    assert len(ours) == 3
+    for gradient, expected in zip(ours, looped_gradients(size, window), strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, sigmoid, tanh
 from torch.nn import functional as F
 
-from tests.reference.operators import unfold_attention, warp
+from tests.reference.operators import block_attention, warp
 
 LINKS = 10
 MOTIONS = 9
@@ -175,7 +175,7 @@ def _motion_gru(layer: Layer, h: Tensor) -> Tensor:
 def preciplstm(layer: Layer, x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
     h, c, a, b = (layer.old(name, x) for name in ("h", "c", "a", "b"))
     queries, keys, values = (layer.conv(f"LA.conv{number}", x) for number in (1, 2, 3))
-    xa = x + layer.conv("_conv_x_x_att", unfold_attention(queries, keys, values, layer.window))
+    xa = x + layer.conv("_conv_x_x_att", block_attention(queries, keys, values, layer.window))
     i, f, g, o = (layer.conv("_conv_x2h", xa) + layer.conv("_conv_h2h", h)).chunk(4, dim=1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     m = _memory(layer, "m", xa, m)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,6 +41,7 @@ from service.history.codec import series_of
 from service.runs import latest, runs
 from service.runs import runner as runner_module
 from service.settings import Settings
+from tests.preloaded import SERVICE, Program
 
 SMALL = Grid(
     "small", (24, 20), 1.0, "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m", (0.0, -4e6)
@@ -48,7 +49,9 @@ SMALL = Grid(
 END = datetime(2017, 8, 16, 1, 15, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 DEADLINE_SECONDS = 60.0
-_SERVE = ("-m", "service", "run")
+_SERVE = ("service", "run")
+FRESH = ("-m", *_SERVE)
+"""The same in a process that imports by itself."""
 
 
 def tiny_card(**changes: Any) -> ModelCard:
@@ -323,12 +326,15 @@ def start_service(
 ) -> subprocess.Popen[bytes]:
     """`python -m service run`, or another program, with these settings and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
-    return subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        env=kept | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    streams: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    if program == FRESH:
+        return subprocess.Popen([sys.executable, *program, *arguments], env=kept | environment, **streams)
+    return Program([*program, *arguments], SERVICE, kept | environment, **streams)
+
+
+def service_program(arguments: Sequence[str], environment: Mapping[str, str], **streams: Any) -> Program:
+    """`python -m service` with these arguments, environment and streams, which needs not import first."""
+    return Program(["service", *arguments], SERVICE, environment, **streams)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import gzip
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import h5py
@@ -27,7 +27,7 @@ _SIXTY_YEARS = 60 * 24 * 365 * 60
 
 
 class Case(NamedTuple):
-    """A request, made when it is needed, and what must be answered."""
+    """A request, made when it is first needed, and what must be answered."""
 
     name: str
     make: Callable[[], Request]
@@ -37,8 +37,9 @@ class Case(NamedTuple):
 
 
 def files(*contents: bytes | Callable[[], bytes], **query: Any) -> Callable[[], Request]:
-    """A multipart form of these files."""
+    """A multipart form of these files, made once for all routes and tests."""
 
+    @cache
     def make() -> Request:
         datas = [content if isinstance(content, bytes) else content() for content in contents]
         parts = [("frames", (f"../../srv/file{number}", data)) for number, data in enumerate(datas)]
@@ -48,8 +49,9 @@ def files(*contents: bytes | Callable[[], bytes], **query: Any) -> Callable[[], 
 
 
 def array(values: Float32 | bytes | Callable[[], bytes], **query: Any) -> Callable[[], Request]:
-    """A .npy body."""
+    """A .npy body, made once for all routes and tests."""
 
+    @cache
     def make() -> Request:
         content = npy(values) if isinstance(values, np.ndarray) else values if isinstance(values, bytes) else values()
         about = {"valid_time": "2017-08-16T01:15:00Z", "product": "RY", **query}

@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from service.connections.addresses import Addresses
 from service.connections.connection import MOST_HEAD_BYTES
 from service.connections.limits import ConnectionLimits
 from service.connections.open_files import most_connections
-from tests.service.conftest import free_port, wait_until
+from tests.service.conftest import free_port, service_program, wait_until
 
 CLIENT_SECONDS = 1
 MOST_OF_ONE = 100
@@ -43,9 +41,9 @@ class Server:
             "RAINCELL_CONNECTIONS_PER_ADDRESS": str(MOST_OF_ONE),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
-        command = [sys.executable, "-m", "service", "run", "--port", str(self.port)]
+        command = ["run", "--port", str(self.port)]
         with log.open("wb") as stream:
-            self.process = subprocess.Popen(command, env=kept | environment, stdout=stream, stderr=stream)
+            self.process = service_program(command, kept | environment, stdout=stream, stderr=stream)
         self.url = f"http://127.0.0.1:{self.port}"
 
     def ready(self) -> bool:

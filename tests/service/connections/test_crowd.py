@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ import pytest
 
 from radar.sequence import iso
 from tests.peak_memory import peak_bytes
-from tests.service.conftest import free_port, npy, wait_until
+from tests.service.conftest import free_port, npy, service_program, wait_until
 
 MEGABYTE = 10**6
 IDLE, UNREAD, DRIPPING = 1000, 100, 20
@@ -39,8 +37,7 @@ def service(repository: Path, log: Path) -> Iterator[tuple[int, int]]:
     settings["RAINCELL_CONNECTIONS_PER_ADDRESS"] = "0"  # the crowd comes from everywhere
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
     with log.open("wb") as stream:
-        command = [sys.executable, "-m", "service", "run", "--port", str(port)]
-        process = subprocess.Popen(command, env=kept | settings, stdout=stream, stderr=stream)
+        process = service_program(["run", "--port", str(port)], kept | settings, stdout=stream, stderr=stream)
     try:
         wait_until(lambda: answers(port, "/readyz"), "the service")
         frames = np.random.default_rng(0).random((5, 900, 900), np.float32)

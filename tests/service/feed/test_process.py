@@ -26,7 +26,7 @@ from service.history.redis.references import RedisReferences
 from service.history.redis.store import RedisHistory
 from service.monitoring import log
 from service.redis.client import connect
-from tests.service.conftest import RedisServer, ServiceProcess, wait_until
+from tests.service.conftest import RedisServer, ServiceProcess, service_program, wait_until
 from tests.service.feed.feed_server import FeedServer, feed_server, ry_file, ry_name, shower
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
@@ -47,8 +47,8 @@ def start_feed() -> Iterator[START_FEED]:
 
     def start(*arguments: object) -> subprocess.Popen[bytes]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
-        command = [sys.executable, "-m", "service", "ingest", *map(str, arguments)]
-        started.append(subprocess.Popen(command, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+        command = ["ingest", *map(str, arguments)]
+        started.append(service_program(command, kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
         return started[-1]
 
     yield start

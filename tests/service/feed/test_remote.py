@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from service.feed.remote import ServiceHistory
 from service.feed.sources.cut_off import AnswerTimes
 from service.feed.sources.folder import FolderSource
 from service.history.quarantine import MemoryQuarantine
-from tests.service.conftest import ServiceProcess, free_port, npy, rain, sequence
+from tests.service.conftest import ServiceProcess, free_port, npy, rain, sequence, service_program
 from tests.service.feed.feed_server import rv_file, rv_name, ry_file, ry_name
 
 START = datetime(2017, 8, 16, 1, 0, tzinfo=UTC)
@@ -153,7 +153,8 @@ def test_an_answer_of_the_service_without_end_is_cut_off(piece: bytes) -> None:
 
 def test_the_command_sends_to_a_service(service: ServiceProcess, tmp_path: Path) -> None:
     (tmp_path / ry_name(START)).write_bytes(ry_file(START))
-    command = [sys.executable, "-m", "service", "ingest", "--source", str(tmp_path), "--product", "RY", "--once"]
-    ended = subprocess.run([*command, "--service", service.url], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    command = ["ingest", "--source", str(tmp_path), "--product", "RY", "--once", "--service", service.url]
+    with service_program(command, os.environ, stderr=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
     assert [series["product"] for series in listed(service) if series["product"] != "RV"] == ["RY"]

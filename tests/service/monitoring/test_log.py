@@ -6,8 +6,6 @@ import io
 import json
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +17,7 @@ import pytest
 from service.monitoring import log
 from service.monitoring.request_id import request_id
 from service.security.keys import make_key
-from tests.service.conftest import Client, free_port, npy, rain, wait_until
+from tests.service.conftest import Client, free_port, npy, rain, service_program, wait_until
 from tests.service.routes.test_predict import NPY
 from tests.service.security.test_security_headers import fail_inside
 
@@ -121,9 +119,8 @@ def test_the_server_writes_nothing_but_json(repository: Path, tmp_path: Path) ->
     port, out = free_port(), tmp_path / "log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAINCELL_")}
     settings = {"RAINCELL_MODEL_REPOSITORY": str(repository), "RAINCELL_LOG_FORMAT": "json"}
-    command = [sys.executable, "-m", "service", "run", "--port", str(port)]
     with out.open("wb") as stream:
-        process = subprocess.Popen(command, env=kept | settings, stdout=stream, stderr=subprocess.STDOUT)
+        process = service_program(["run", "--port", str(port)], kept | settings, stdout=stream, stderr=stream)
         try:
             wait_until(lambda: answers(port), "the service to answer")
             assert httpx.get(f"http://127.0.0.1:{port}/models/none").status_code == 404

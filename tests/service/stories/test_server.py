@@ -12,15 +12,15 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from tests.service.conftest import RedisServer, ServiceProcess, beside_age, free_port, npy, rain, start_service
+from tests.service.conftest import FRESH, RedisServer, ServiceProcess, beside_age, free_port, npy, rain, start_service
 
 START = Callable[..., ServiceProcess]
 NPY = {"Content-Type": "application/x-npy"}
 ABOUT = {"valid_time": "2017-08-16T01:15:00Z", "product": "RY"}
 
 
-def test_it_starts_predicts_and_ends(service_process: START) -> None:
-    server = service_process()
+def test_it_starts_predicts_and_ends(make_service_process: START) -> None:
+    server = make_service_process(FRESH)
     answer = httpx.post(
         f"{server.url}/predict", params=ABOUT, content=npy(rain()), headers={**NPY, "Accept": "application/x-npy"}
     )

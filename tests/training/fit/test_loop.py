@@ -26,6 +26,7 @@ from models.spec import NetworkSpec
 from radar.files.netcdf.writer import to_netcdf
 from radar.grid import KNOWN_GRIDS, Grid
 from radar.synthetic import Weather, storm_sequence
+from tests.preloaded import TRAINING, Program
 from training.config.config import DataConfig, FitConfig, LossConfig, OptimiserConfig
 from training.fit.checkpoint import load_checkpoint
 from training.fit.loop import fit
@@ -219,15 +220,7 @@ validation = ["second.nc"]
 
 
 def command(config: Path, events: Path, out: Path, *launcher: str) -> list[str]:
-    return [
-        sys.executable,
-        *(launcher or ("-m", "training", "fit")),
-        str(config),
-        "--data",
-        str(events),
-        "--out",
-        str(out),
-    ]
+    return [*(launcher or ("training", "fit")), str(config), "--data", str(events), "--out", str(out)]
 
 
 _STARTED: list[subprocess.Popen[bytes]] = []
@@ -235,7 +228,11 @@ _STARTED: list[subprocess.Popen[bytes]] = []
 
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
-    _STARTED.append(subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, start_new_session=True))
+    streams: Any = {"stderr": subprocess.DEVNULL, "start_new_session": True}
+    if arguments[0] == "-m":
+        _STARTED.append(subprocess.Popen([sys.executable, *arguments], env=environment, **streams))
+    else:
+        _STARTED.append(Program(arguments, TRAINING, environment, **streams))
     return _STARTED[-1]
 
 

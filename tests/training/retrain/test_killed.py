@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from models.aliases import promote, read_aliases
 from models.onnx_forecaster import load_forecaster
 from models.repository import champions, version_file, versions_of
+from tests.preloaded import TRAINING, Program
 from tests.training.small_world import NAME, NOON, make_archive, make_champion, storm, write_config
 from training.promote.decisions import read_decisions
 from training.retrain.run_folder import runs_of
@@ -28,12 +28,11 @@ WORLDS = 2
 
 def start(world: Path) -> subprocess.Popen[bytes]:
     options = {"archive": "archive", "repository": "models", "config": "config.toml"}
-    command = [sys.executable, "-m", "training", "retrain"]
+    command = ["training", "retrain"]
     command += [part for key, name in options.items() for part in (f"--{key}", str(world / name))]
     with (world / "errors.txt").open("ab") as errors:
-        return subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        return Program(command, TRAINING, environment, stdout=subprocess.DEVNULL, stderr=errors)
 
 
 def finished(world: Path) -> float:
