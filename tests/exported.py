@@ -19,12 +19,15 @@ from radar.grid import KNOWN_GRIDS, Grid
 from radar.rain import RainScaling
 from radar.synthetic import Weather, storm_sequence
 from radar.system.locks import locked
+from tests.preloaded import TRAINING, Program
 from training.config.config import DataConfig, FitConfig, OptimiserConfig
 from training.export.export import export
 from training.fit.loop import fit
 
 QUICK = ("ms-convlstm", "ms-trajgru")
 """Pooling, upsampling and sampling along a flow, in two graphs that are made soonest."""
+BY_COMMAND = "ms-convlstm"
+"""This one is exported by `python -m training export`, in a process of its own."""
 SIXTEEN = tuple(pytest.param(name, id=name, marks=() if name in QUICK else pytest.mark.slow) for name in MODELS)
 """Their names."""
 
@@ -40,6 +43,11 @@ class Exported:
     @property
     def manifest(self) -> dict[str, Any]:
         return read_manifest(self.repository, self.name, "1")
+
+    @property
+    def errors(self) -> Path:
+        """What the command wrote to stderr, if it was `BY_COMMAND`."""
+        return self.repository.with_name("errors.txt")
 
     def file(self) -> Path:
         return self.repository / self.name / "1" / MODEL_FILE
@@ -74,8 +82,20 @@ def exported(name: str, folders: pytest.TempPathFactory) -> Exported:
         if not made.file().exists():
             _write_events(folder)
             fit(tiny_config(name, tiny_spec(name)), folder, folder / "run")
-            export(made.checkpoint, made.repository, "1")
+            if name == BY_COMMAND:
+                _export_by_command(made)
+            else:
+                export(made.checkpoint, made.repository, "1")
     return made
+
+
+def _export_by_command(made: Exported) -> None:
+    arguments = ["--repository", str(made.repository), "--version", "1", "--no-float16"]
+    with (
+        made.errors.open("wb") as errors,
+        Program(["training", "export", str(made.checkpoint), *arguments], TRAINING, stderr=errors) as process,
+    ):
+        assert process.wait(timeout=280) == 0, made.errors.read_text()
 
 
 def _write_events(folder: Path) -> None:

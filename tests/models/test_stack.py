@@ -59,7 +59,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("size", [(7, 7), (7, 124), (125, 31), (124, 16), (900, 16), (16, 1100), (16, 18), (1, 1)])
+@pytest.mark.parametrize("size", [(7, 7), (7, 124), (125, 31), (124, 16), (300, 16), (16, 400), (16, 18), (1, 1)])
 def test_any_size_works_by_padding(name: str, size: tuple[int, int]) -> None:
     network = build(replace(SMALL[name], attention_window=6))
     frames, (rows, columns) = torch.rand(2, 1, 1, *size), size

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +26,7 @@ from radar.errors import ArtifactRejected
 from radar.grid import Grid
 from radar.synthetic import storm_sequence
 from radar.system.digest import sha256_of
-from tests.exported import SIXTEEN, Exported, exported, tiny_config, tiny_spec
+from tests.exported import BY_COMMAND, SIXTEEN, Exported, exported, tiny_config, tiny_spec
 from training.export.export import export, write_model
 from training.export.graph import one_step_graph
 from training.export.parity import network_difference
@@ -166,18 +163,11 @@ def test_the_authors_arithmetic_is_exported_too(name: str, tmp_path: Path) -> No
         assert network_difference(step, TorchStep(network), card, shape) <= 1e-5, shape
 
 
-def test_the_command_writes_one_model_file_and_is_quiet(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    model = exported("ms-convlstm", tmp_path_factory)
-    arguments = ["--repository", str(tmp_path), "--version", "2", "--no-float16"]
-    command = [sys.executable, "-m", "training", "export", str(model.checkpoint), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    written = tmp_path / "ms-convlstm" / "2"
-    assert sorted(path.name for path in written.iterdir()) == ["manifest.json", "model.onnx"]
-    manifest = json.loads((written / "manifest.json").read_text())
-    assert list(manifest["sha256"]) == ["model.onnx"]
-    assert done.stderr == ""
+def test_the_command_writes_one_model_file_and_is_quiet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = exported(BY_COMMAND, tmp_path_factory)
+    assert sorted(path.name for path in model.file().parent.iterdir()) == ["manifest.json", "model.onnx"]
+    assert list(model.manifest["sha256"]) == ["model.onnx"]
+    assert model.errors.read_text() == ""
 
 
 def test_a_network_that_asks_for_a_size_is_not_exported_for_that_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
