@@ -65,6 +65,7 @@ latency_ratio = 100.0
 fewest_blocks = 2.0
 score = "rmse"
 heavy_margin = 10.0
+must_beat = ["persistence"]
 """
 
 

@@ -91,7 +91,7 @@ def test_the_documentation_names_bodies_answers_and_problems(client: Client) -> 
 
 def test_the_documentation_says_what_each_route_does(client: Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    point = "The rain at a place: the past hour, the forecast, when it starts and when it ends"
+    point = "The rain at a place: the past hour, the forecast, and the times when rain starts and ends"
     assert paths["/nowcast/point"]["get"]["summary"] == point
     frames = paths["/frames"]["post"]
     assert frames["summary"].startswith("Add frames to the history")

@@ -51,6 +51,7 @@ fewest_blocks = 2.0
 threshold = 0.5
 heavy_threshold = 2.0
 heavy_margin = 10.0
+must_beat = ["persistence"]
 """
 
 

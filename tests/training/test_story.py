@@ -13,6 +13,7 @@ import onnx.numpy_helper
 import pytest
 
 from models.aliases import read_aliases
+from models.baselines import BASELINES
 from models.onnx_forecaster import load_forecaster, read_card_of
 from models.repository import champions, set_alias, version_file
 from radar.errors import ArtifactRejected, UnknownModel
@@ -237,7 +238,7 @@ def test_every_method_is_scored_on_the_same_pixels(
     assert "| lead (min) | CSI ms-convlstm † | CSI persistence |" in tables
     assert "† ms-convlstm has seen this event: chosen by it (same file)" in tables
     scores = json.loads(scores_file.read_text())
-    assert {score["model"] for score in scores} == {"ms-convlstm", "persistence", "extrapolation", "smoothed"}
+    assert {score["model"] for score in scores} == {"ms-convlstm", *BASELINES}
     assert {(score["model"], score["seen"]) for score in scores if score["seen"] != "no"} == {
         ("ms-convlstm", "chosen by it (same file)")
     }
@@ -251,7 +252,7 @@ def test_scores_can_be_recorded_beside_the_model(folder: Path, monkeypatch: pyte
     options = ("--thresholds", "0.5", "--lead-minutes", "15", "--record")
     assert run(monkeypatch, "evaluate", folder / "models", folder / "second.nc", *options) == 0
     scores = json.loads((folder / "models" / "ms-convlstm" / "1" / "manifest.json").read_text())["scores"]
-    assert [score["model"] for score in scores] == ["ms-convlstm", "persistence", "extrapolation", "smoothed"]
+    assert [score["model"] for score in scores] == ["ms-convlstm", *BASELINES]
     assert scores[0]["lead_minutes"] == [5, 10, 15]
     assert 0 < scores[0]["csi"] < 1
     assert champions(folder / "models")  # the manifest still vouches for the file

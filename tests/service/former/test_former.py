@@ -91,10 +91,20 @@ def ageless(answer: Any) -> Any:
     return [ageless(value) for value in answer] if isinstance(answer, list) else answer
 
 
+def as_before(now: Any, before: Any) -> Any:
+    """An answer without keys that it did not have before: a client of before does not read them."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {key: as_before(value, before[key]) for key, value in now.items() if key in before}
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        return [as_before(*pair) for pair in zip(now, before, strict=True)]
+    return now
+
+
 def test_a_client_gets_the_answers_of_before(service: ServiceProcess, former: dict[str, Any]) -> None:
     wait_until(lambda: httpx.get(f"{service.url}/verification?period=7d").json()["scores"] != [], "the ledger")
     for path, answer in former["answers"].items():
-        assert ageless(httpx.get(service.url + path, timeout=60).json()) == ageless(answer), path
+        now = as_before(httpx.get(service.url + path, timeout=60).json(), answer)
+        assert ageless(now) == ageless(answer), path
     assert httpx.get(f"{service.url}/nowcast", timeout=60).json()["run"] == former["run"]
 
 
