@@ -153,14 +153,14 @@ def it_is_forced_through_the_gate(there: World, learnt: str) -> str:
 
 @contextmanager
 def damaged_training() -> Iterator[pytest.MonkeyPatch]:
-    """What comes out of training has its head turned round: where rain decays, it lets rain grow."""
+    """What comes out of training has its head turned round: where rain decays, it lets rain grow twice as fast."""
 
     def fit_and_damage(*arguments: Any, **settings: Any) -> Path:
         path = fit(*arguments, **settings)
         network, config, notes = load_checkpoint(path)
         with torch.no_grad():
             for weights in network.head.parameters():
-                weights.neg_()
+                weights.mul_(-2)
         save_checkpoint(path, network, config, notes)
         return path
 
