@@ -92,8 +92,8 @@ def make_card(
 def _dressing(network: Network) -> Dressing | None:
     if network.dressing is None:
         return None
-    slopes, offsets = network.dressing.log_slopes.exp(), network.dressing.offsets
-    rows = [tuple(tuple(float(value) for value in row) for row in each) for each in (slopes, offsets)]
+    slopes, offsets = network.dressing.log_slopes.detach().exp(), network.dressing.offsets.detach()
+    rows = [tuple(tuple(float(value) for value in row) for row in each.tolist()) for each in (slopes, offsets)]
     return Dressing(slopes=rows[0], offsets=rows[1])
 
 
