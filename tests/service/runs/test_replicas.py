@@ -52,7 +52,7 @@ def test_a_replica_killed_in_mid_run_is_followed_by_another(service_process: STA
         methods.append(answer.json()["method"] if answer.status_code == 200 else "")
         assert time.monotonic() < started + 250
         time.sleep(0.2)
-    assert set(methods) <= {"", "extrapolation", "model"}
+    assert set(methods) <= {"", "sprog-cdf", "model"}
     assert httpx.get(f"{second.url}/nowcast").json()["degraded"] is None
 
 
