@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.exceedance.dressing import Dressing
 from models.framing import Framing
@@ -87,6 +87,15 @@ class ModelCard(_Frozen):
     dressing: Dressing | None = None
     lineage: Lineage = Lineage()
     graph_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _dressed_where_it_is_needed(self) -> ModelCard:
+        """The output "exceedance" has a dressing of its thresholds, and no other output has one."""
+        dressed = 0 if self.dressing is None else len(self.dressing.slopes[0])
+        expected = len(self.spec.thresholds) if self.spec.output == "exceedance" else 0
+        if dressed != expected:
+            raise ValueError(f"expected a dressing of {expected} thresholds, got one of {dressed}")
+        return self
 
     @property
     def framing(self) -> Framing:

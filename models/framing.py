@@ -63,7 +63,7 @@ class Framing:
         """Predictions (H, W), leads 1, 2, ..., converted lazily from the network's coordinates to fixed ones."""
         return iter(rain_rate) if motion is None else carried(rain_rate, motion)
 
-    def base_frame(self, last: Float32, lead: int) -> Float32:
+    def _base_frame(self, last: Float32, lead: int) -> Float32:
         """The base (H, W) of the network's output for a lead (1, 2, ...) in network units; NaN where `last` is NaN.
 
         `last` is the last observed frame in mm/h.
@@ -82,7 +82,7 @@ class Framing:
         pixels, so that dry pixels near rain differ from those far away; it may be a little below 0.
         """
         if self.base != "sprog":
-            yield from (self.base_frame(observed[-1], lead) for lead in range(1, leads + 1))
+            yield from (self._base_frame(observed[-1], lead) for lead in range(1, leads + 1))
             return
         missing = np.isnan(observed[-1])
         for field in course(decibels(observed[-FRAMES:])).matched_fields(leads):

@@ -125,7 +125,7 @@ def read_bases(network: Network, frames: Tensor, bases: Tensor) -> RollOut:
         Outputs (leads, B, thresholds, H, W) to be added to the dressed base, and penalties of all steps.
     """
     rows, columns = frames.shape[-2:]
-    padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
+    padding = _padding(network, frames)
     states = network.initial_states(F.pad(frames[0], padding))
     outputs: list[Tensor] = []
     penalties: list[Tensor] = []
@@ -167,7 +167,7 @@ def roll_out_with_penalties(
 ) -> RollOut:
     """As `roll_out`, with the cells' penalties for the training loss (PredRNN-V2, only in training mode)."""
     rows, columns = frames.shape[-2:]
-    padding = (0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple)
+    padding = _padding(network, frames)
     frames = F.pad(frames, padding)
     base = None if base is None else F.pad(base, padding)
     if teacher is not None:
@@ -182,6 +182,12 @@ def roll_out_with_penalties(
         outputs.append(output + base[lead] if base is not None and lead >= 0 else output)
         penalties += [torch.stack(step_penalties)] if step_penalties else []
     return RollOut(torch.stack(outputs)[..., :rows, :columns], torch.stack(penalties) if penalties else None)
+
+
+def _padding(network: Network, frames: Tensor) -> tuple[int, int, int, int]:
+    """Zeros after the last column and row of frames (..., H, W), up to what the network divides."""
+    rows, columns = frames.shape[-2:]
+    return 0, -columns % network.spec.pad_multiple, 0, -rows % network.spec.pad_multiple
 
 
 def _next_input(step: int, own: Tensor, frames: Tensor, teacher: Teacher | None) -> Tensor:

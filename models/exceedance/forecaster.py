@@ -11,7 +11,6 @@ from models.card import ModelCard
 from models.exceedance.rain import log_odds_at, matched, mean, probability, quantile
 from models.forecaster import forecast_after, newest_frames
 from models.recurrent import RecurrentForecaster, Step, check_fit, one_shape, read_bases
-from radar.errors import ArtifactRejected
 from radar.extrapolation.motion import hold_inflow
 from radar.extrapolation.sprog import any_decibels, drizzle_of, rates
 from radar.rain import WET_FROM
@@ -98,8 +97,7 @@ class ExceedanceForecaster(RecurrentForecaster):
     def _log_odds(self, pasts: Sequence[_Past], steps: int) -> Iterator[list[Float32]]:
         """For each lead the log-odds (K, H, W) of each past, in the network's coordinates."""
         framing, names, dressing = self.card.framing, self.card.spec.inputs, self.card.dressing
-        if dressing is None:
-            raise ArtifactRejected(expected="a card with a dressing", got="none", remedy="export the model again")
+        assert dressing is not None  # noqa: S101 - the card is checked where it is read
         units = framing.scaling.to_network(self._thresholds)
         frames = np.stack([framing.channels(past.seen, names) for past in pasts], axis=1)
         bases = list(zip(*(map(np.nan_to_num, framing.bases(past.seen, steps)) for past in pasts), strict=True))

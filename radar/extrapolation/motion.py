@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from radar.extrapolation.refine import refined
+from radar.extrapolation.refine import IMAGES, refined
 from radar.rain import RainScaling
 
 Float32 = npt.NDArray[np.float32]
@@ -84,8 +84,8 @@ def motion_field(rain_rate: Float32) -> Float32:
         weights += weight
     motion = _spread(total, weights, _SMOOTHING_SIGMA / spacing)
     if weights.any():
-        known = [_coarser(np.isfinite(frame).astype(np.float32), spacing) for frame in rain_rate[-_PAIRS - 1 :]]
-        motion = refined(motion, images, known, carried, _gaussian)
+        known = [_coarser(np.isfinite(frame).astype(np.float32), spacing) for frame in rain_rate[-IMAGES:]]
+        motion = refined(motion, images[-IMAGES:], known, carried, _gaussian)
     return motion if spacing == 1 else _enlarged(motion, shape)
 
 

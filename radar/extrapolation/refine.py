@@ -14,8 +14,8 @@ import numpy as np
 from radar.sequence import Float32
 
 _ITERATIONS = 2
-_IMAGES = 2
-"""Earlier images that are compared with the last."""
+IMAGES = 3
+"""The newest images that are read: the last, and those that are compared with it."""
 _BLUR = 1.75
 """Standard deviation in pixels of a blur of the images, so that their gradients reach as far as the errors do."""
 _WINDOW = 12.0
@@ -47,7 +47,7 @@ def refined(
     known : sequence of float32 (H, W)
         1 where an image has data, 0 where it has none: its edge does not move with the rain.
     """
-    newest = zip(images[-_IMAGES - 1 :], known[-_IMAGES - 1 :], strict=True)
+    newest = zip(images, known, strict=True)
     smooth = [_blurred(image.astype(np.float32), there) for image, there in newest]
     for _ in range(_ITERATIONS):
         motion = motion + _change(motion, smooth, carry, blur)

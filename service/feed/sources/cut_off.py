@@ -29,7 +29,7 @@ class AnswerTimes:
     seconds: float = 20.0
     longest_seconds: float = 120.0
 
-    def told(self, label: str) -> str:
+    def expected(self, label: str) -> str:
         """What is expected of an answer."""
         pace = SLOWEST_BYTES_PER_SECOND // 1000
         return f"{label} at {pace} kB/s or faster, {self.seconds:g} seconds later and {self.longest_seconds:g} in all"

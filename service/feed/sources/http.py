@@ -116,7 +116,7 @@ class HttpSource:
             if len(content) > limit:
                 raise too_large(label, limit)
         if self._cut_off.over:  # a body that ends with its connection ends like that, too
-            raise _unavailable(self._times.told(label), f"{len(content):,} bytes of it")
+            raise _unavailable(self._times.expected(label), f"{len(content):,} bytes of it")
         return bytes(content)
 
     @contextmanager
@@ -126,7 +126,7 @@ class HttpSource:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if self._cut_off.over:
-                raise _unavailable(self._times.told(label), "a part of it") from None
+                raise _unavailable(self._times.expected(label), "a part of it") from None
             raise _unavailable(f"{label} of the source", type(error).__name__) from None
 
 

@@ -10,9 +10,9 @@ from radar.errors import StoreUnavailable
 from service.errors import NoRoomForRun
 from service.history.beginnings import Beginnings, counts_as
 from service.history.codec import SeriesKey
+from service.history.frame_shares import MEBIBYTE
 from service.runs.run import series_tag
 
-MEBIBYTE = 1024 * 1024
 MOST_BYTES = 512 * MEBIBYTE
 
 

@@ -149,3 +149,10 @@ def test_it_is_one_that_says_probabilities_and_has_no_members() -> None:
 def test_a_dressing_without_a_shape_is_refused(slopes: tuple[tuple[float]], offsets: tuple[tuple[float]]) -> None:
     with pytest.raises(ValueError, match="leads by thresholds"):
         Dressing(slopes=slopes, offsets=offsets)
+
+
+@pytest.mark.parametrize("dressing", [None, {"slopes": ((1.0,),), "offsets": ((0.0,),)}])
+def test_a_card_without_the_dressing_of_its_thresholds_is_refused(dressing: dict[str, object] | None) -> None:
+    content = forecaster().card.model_dump() | {"dressing": dressing}
+    with pytest.raises(ValueError, match="expected a dressing of 5 thresholds"):
+        ModelCard.model_validate(content)

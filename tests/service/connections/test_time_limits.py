@@ -105,12 +105,7 @@ def test_the_real_server_gives_up_who_sends_or_reads_nothing(service_process: Ca
         assert b"application/problem+json" in answer
         assert b"slow-body" in answer
     with socket.socket() as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader.settimeout(30)
-        reader.connect((host, int(port)))
-        # The documentation's scripts are over a megabyte; asked for often enough, they fill what the sockets hold.
-        ask = "GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
-        reader.sendall(ask.encode() * 16)
+        ask_for_much(reader, server)
         wait_until(lambda: in_flight(server) == 2, "the answers to fill the sockets")
         wait_until(lambda: in_flight(server) == 1, "the server to give up")
 
@@ -119,19 +114,23 @@ def test_the_real_server_ends_an_answer_that_is_read_bit_by_bit(
     service_process: Callable[..., ServiceProcess],
 ) -> None:
     server = service_process(RAINCELL_TRANSFER_SECONDS="0.5", RAINCELL_RUNS="0")
-    host, port = server.url.removeprefix("http://").split(":")
     got = 0
     with socket.socket() as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader.settimeout(10)
-        reader.connect((host, int(port)))
-        ask = "GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
-        reader.sendall(ask.encode() * 16)
+        ask_for_much(reader, server)
         with contextlib.suppress(ConnectionResetError):
             while piece := reader.recv(4096):  # a megabyte a second
                 got += len(piece)
                 time.sleep(0.004)
     assert 0 < got < 8_000_000
+
+
+def ask_for_much(reader: socket.socket, server: ServiceProcess) -> None:
+    """The documentation's scripts are over a megabyte; asked for often enough, they fill what the sockets hold."""
+    host, port = server.url.removeprefix("http://").split(":")
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.settimeout(30)
+    reader.connect((host, int(port)))
+    reader.sendall(b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n" * 16)
 
 
 def in_flight(server: ServiceProcess) -> float:
