@@ -68,8 +68,8 @@ class FinePath(nn.Module):
 class Normalised(nn.Module):
     """Zero mean and unit variance of each group of channels over the whole frame, then a scale and a shift by channel.
 
-    As `nn.GroupNorm`, in two passes: a deep stack's output varies by a thousandth of its mean, of which the variance in
-    one pass, as runtimes compute it, leaves little.
+    As `nn.GroupNorm`, in two passes: the output of a deep stack varies little around its mean, and a variance in one
+    pass, as runtimes compute it, loses that to rounding.
     """
 
     def __init__(self, channels: int) -> None:

@@ -25,7 +25,7 @@ _PAIRS = 4
 _SMOOTHING_SIGMA = 20.0
 """Pixels over which the motion of rain is spread; showers a few kilometres apart move together."""
 _SEARCH_SPACING = 2
-"""The search is for the motion of means over 2 x 2 pixels: single pixels come and go, and it takes half the time."""
+"""The search is for the motion of means over 2 x 2 pixels: single pixels come and go, and there are fewer to search."""
 _BLUR = 1.0
 """Standard deviation of a blur of these means before the search."""
 _LEAST_HALVED = 64
