@@ -31,6 +31,7 @@ from service.connections.held_bytes import MEBIBYTE
 from service.connections.open_files import most_connections
 from service.context import Service, now_utc
 from service.damage import Damage
+from service.exposure import check_exposure
 from service.feed.demo import Demo
 from service.forecasting.catalogue import Catalogue
 from service.forecasting.reload import ModelWatch
@@ -50,7 +51,7 @@ from service.runs.latest import Latest
 from service.runs.reader import RunReader
 from service.runs.runner import Runner
 from service.security.openapi import add_security
-from service.settings import Settings, check_exposure
+from service.settings import Settings
 from service.shutdown import ShutdownServer
 from service.stores import open_stores
 from service.unknown_settings import warn_of_unknown_settings
@@ -174,7 +175,7 @@ def serve(settings: Settings) -> None:
     Raises
     ------
     Exposed
-        See `service.settings.check_exposure`.
+        See `service.exposure.check_exposure`.
     KeysRejected
         See `service.security.keys`.
     """

@@ -10,6 +10,7 @@ from service.connections.body_limits import BodyLimit
 from service.connections.held_bytes import MEBIBYTE
 from service.connections.time_limits import TimeLimits
 from service.context import Service
+from service.exposure import anonymous_scopes
 from service.http.compressed_answers import CompressedAnswers
 from service.http.compressed_bodies import DecompressedBodies
 from service.http.forwarded_prefix import RootPath
@@ -23,7 +24,7 @@ from service.security.hosts import KnownHosts
 from service.security.keys import KeyFile
 from service.security.quotas import Quotas
 from service.security.security_headers import SecurityHeaders
-from service.settings import Settings, anonymous_scopes
+from service.settings import Settings
 from service.shutdown import ShutdownMiddleware
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.repository import PRETRAINED
-from radar.errors import InvalidRequest, RaincellError
+from radar.errors import InvalidRequest
 from service.history.frame_shares import MEBIBYTE, Shares
 from service.http.root_path import check_prefix
 from service.monitoring.log import LogFormat
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     max_body_mb : int
         Largest request body in MiB.
     allow_anonymous : set of str
-        Scopes of callers without a key: "read,predict,ingest"; see `anonymous_scopes`.
+        Scopes of callers without a key: "read,predict,ingest"; see `service.exposure.anonymous_scopes`.
     api_keys : Path or None
         File of API keys; see service.security.keys.
     anonymous_per_minute : int or None
@@ -261,41 +261,3 @@ def history_shares(settings: Settings) -> Shares:
 def run_bytes(settings: Settings) -> int:
     """What may be stored of runs, and again of forecasts beside them."""
     return (settings.runs_mb or round(512 * max(1.0, settings.run_minutes / 150))) * MEBIBYTE
-
-
-class Exposed(RaincellError):
-    """The service would be open to everybody on the network without a setting that allows it."""
-
-
-def anonymous_scopes(settings: Settings) -> frozenset[str]:
-    """Scopes of callers without a key: the named ones; without keys all scopes on a loopback host."""
-    if settings.allow_anonymous or settings.api_keys or not is_loopback(settings.host):
-        return settings.allow_anonymous
-    return SCOPES
-
-
-def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine unless there are API keys, or open scopes are named.
-
-    Raises
-    ------
-    Exposed
-        The service could not distinguish callers there.
-    """
-    if is_loopback(settings.host) or settings.api_keys or settings.allow_anonymous:
-        return
-    raise Exposed(
-        expected="a loopback host (127.0.0.1, ::1, localhost), RAINCELL_API_KEYS, or RAINCELL_ALLOW_ANONYMOUS=read,...",
-        got=f"host {settings.host} without any",
-        remedy="make API keys (python -m service key NAME --scopes read,predict), or name in RAINCELL_ALLOW_ANONYMOUS"
-        " what everybody who reaches the host may do: read forecasts (read), use the processor (predict), add and"
-        " withdraw frames that enter everybody's forecast (ingest)",
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

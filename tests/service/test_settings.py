@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from models.repository import PRETRAINED
-from service.settings import Exposed, Settings, anonymous_scopes, check_exposure
+from service.exposure import Exposed, anonymous_scopes, check_exposure
+from service.settings import Settings
 
 
 def test_defaults_serve_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
