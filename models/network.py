@@ -78,15 +78,24 @@ class Network(nn.Module):
 
     def step(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
         """As `forward`, with the cells' penalties for the training loss."""
+        features, x = self.embed(frame)
+        x, new_states, penalties = self.stack(x, states)
+        return self.predict(features, x), new_states, penalties
+
+    def embed(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what the head reads of a frame (B, inputs, H, W), and the input of the stack, which may be the same."""
         if self.fine is not None:
-            features, x = self.fine.embed(frame)
-            x, new_states, penalties = self.stack(x, states)
-            return self.fine.predict(features, x), new_states, penalties
+            return self.fine.embed(frame)
         patch = self.spec.patch
         x = self.embedding(F.pixel_unshuffle(frame, patch) if patch > 1 else frame)
-        x, new_states, penalties = self.stack(x, states)
-        prediction = self.head(x)
-        return F.pixel_shuffle(prediction, patch) if patch > 1 else prediction, new_states, penalties
+        return x, x
+
+    def predict(self, features: Tensor, output: Tensor) -> Tensor:
+        """Give the prediction (B, outputs, H, W) from a frame's features and the stack's output."""
+        if self.fine is not None:
+            return self.fine.predict(features, output)
+        prediction = self.head(output)
+        return F.pixel_shuffle(prediction, self.spec.patch) if self.spec.patch > 1 else prediction
 
 
 def roll_out(network: Network, frames: Tensor, leads: int, base: Tensor | None = None) -> Tensor:
@@ -129,12 +138,13 @@ def read_bases(network: Network, frames: Tensor, bases: Tensor) -> RollOut:
     states = network.initial_states(F.pad(frames[0], padding))
     outputs: list[Tensor] = []
     penalties: list[Tensor] = []
-    for frame in (*frames, *bases):
-        output, states, step_penalties = network.step(F.pad(frame, padding), states)
-        outputs.append(output)
+    for step, frame in enumerate((*frames, *bases)):
+        features, x = network.embed(F.pad(frame, padding))
+        x, states, step_penalties = network.stack(x, states)
+        if step >= len(frames):  # what is said of observed frames is not read
+            outputs.append(network.predict(features, x)[..., :rows, :columns])
         penalties += [torch.stack(step_penalties)] if step_penalties else []
-    leads = torch.stack(outputs[len(frames) :])[..., :rows, :columns]
-    return RollOut(leads, torch.stack(penalties) if penalties else None)
+    return RollOut(torch.stack(outputs), torch.stack(penalties) if penalties else None)
 
 
 class RollOut(NamedTuple):
