@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from models.cells.gates import blank
 from models.exceedance.weights import DressingWeights
 from models.fine_path import FinePath
-from models.spec import NetworkSpec
-from models.stack import Stack, StackState
+from models.spec import EXCEEDANCE_INPUTS, NetworkSpec
+from models.stack import Stack, StackState, StackStep
+from models.unet import UNet
 
 
 class Network(nn.Module):
@@ -22,11 +23,11 @@ class Network(nn.Module):
     Parameters
     ----------
     spec : NetworkSpec
-    stack : Stack
+    stack : Stack or UNet
         Made by `models.zoo.build`.
     """
 
-    def __init__(self, spec: NetworkSpec, stack: Stack) -> None:
+    def __init__(self, spec: NetworkSpec, stack: Stack | UNet) -> None:
         super().__init__()
         self.spec = spec
         self.fine = FinePath(spec) if spec.fine_patch else None
@@ -79,8 +80,21 @@ class Network(nn.Module):
     def step(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
         """As `forward`, with the cells' penalties for the training loss."""
         features, x = self.embed(frame)
-        x, new_states, penalties = self.stack(x, states)
+        x, new_states, penalties = self.advance(x, states, frame)
         return self.predict(features, x), new_states, penalties
+
+    def observe(self, frame: Tensor, states: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Give the states and penalties of `step`, without its prediction."""
+        _, x = self.embed(frame)
+        if isinstance(self.stack, UNet):
+            return self.stack.keep(x, states, _is_observed(frame)), ()
+        _, new_states, penalties = self.stack(x, states)
+        return new_states, penalties
+
+    def advance(self, x: Tensor, states: Sequence[Tensor], frame: Tensor) -> StackStep:
+        """Give the stack's step for the embedded frame."""
+        step = self.stack(x, states, _is_observed(frame)) if isinstance(self.stack, UNet) else self.stack(x, states)
+        return cast(StackStep, step)
 
     def embed(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Give what the head reads of a frame (B, inputs, H, W), and the input of the stack, which may be the same."""
@@ -136,15 +150,23 @@ def read_bases(network: Network, frames: Tensor, bases: Tensor) -> RollOut:
     rows, columns = frames.shape[-2:]
     padding = _padding(network, frames)
     states = network.initial_states(F.pad(frames[0], padding))
+    penalties: list[tuple[Tensor, ...]] = []
+    for frame in frames:  # what would be predicted from them is not read
+        states, of_step = network.observe(F.pad(frame, padding), states)
+        penalties.append(of_step)
     outputs: list[Tensor] = []
-    penalties: list[Tensor] = []
-    for step, frame in enumerate((*frames, *bases)):
-        features, x = network.embed(F.pad(frame, padding))
-        x, states, step_penalties = network.stack(x, states)
-        if step >= len(frames):  # what is said of observed frames is not read
-            outputs.append(network.predict(features, x)[..., :rows, :columns])
-        penalties += [torch.stack(step_penalties)] if step_penalties else []
-    return RollOut(torch.stack(outputs), torch.stack(penalties) if penalties else None)
+    for base in bases:
+        output, states, of_step = network.step(F.pad(base, padding), states)
+        outputs.append(output[..., :rows, :columns])
+        penalties.append(of_step)
+    known = [torch.stack(each) for each in penalties if each]
+    return RollOut(torch.stack(outputs), torch.stack(known) if known else None)
+
+
+def _is_observed(frame: Tensor) -> Tensor:
+    """1 (B, 1, 1, 1) where a frame (B, inputs, H, W) of `EXCEEDANCE_INPUTS` has lead time 0, else 0."""
+    phase = EXCEEDANCE_INPUTS.index("phase")
+    return (frame[:, phase : phase + 1, :1, :1] <= 0).to(frame.dtype)
 
 
 class RollOut(NamedTuple):

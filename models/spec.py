@@ -26,6 +26,8 @@ def is_added_later(setting: Field[Any], value: object) -> bool:
 
 CELL_NAMES = ("convlstm", "trajgru", "predrnn", "predrnn++", "mim", "motionrnn", "predrnn-v2", "preciplstm")
 """The keys of `models.zoo.CELLS`, known without torch."""
+CONTROL = "unet"
+"""In place of a cell: the control of `models.unet`, for output "exceedance" only."""
 RAIN_INPUTS: tuple[tuple[str, ...], ...] = (("rain",), ("rain", "coverage"))
 """What a network whose output is rain may read: the paper's frames, or these with where they have data."""
 EXCEEDANCE_INPUTS = ("rain", "coverage", "phase", "last")
@@ -42,7 +44,7 @@ class NetworkSpec:
     Parameters
     ----------
     cell : str
-        A key of `models.zoo.CELLS`.
+        A key of `models.zoo.CELLS`, or `CONTROL`.
     scales : tuple of int
         Layer l works at 1 / 2^scales[l] of the resolution; all zeros is the plain stack.
     channels, kernel_size : int

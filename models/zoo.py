@@ -16,8 +16,9 @@ from models.cells.predrnn_v2 import PredRNNV2
 from models.cells.predrnnpp import CausalLSTM, HighwayCausalLSTM
 from models.cells.trajgru import TrajGRU
 from models.network import Network
-from models.spec import EXCEEDANCE_INPUTS, MULTI_SCALE, PLAIN, RAIN_INPUTS, NetworkSpec
+from models.spec import CONTROL, EXCEEDANCE_INPUTS, MULTI_SCALE, PLAIN, RAIN_INPUTS, NetworkSpec
 from models.stack import Stack
+from models.unet import UNet
 
 CELLS: dict[str, Callable[[NetworkSpec], list[Cell]]] = {
     "convlstm": lambda spec: [ConvLSTM(spec.channels, spec.kernel_size) for _ in spec.scales],
@@ -54,14 +55,18 @@ def build(spec: NetworkSpec) -> Network:
     Raises
     ------
     ValueError
-        The cell is unknown, or the inputs do not begin with "rain".
+        The cell is unknown, or the inputs are not those of the output.
     """
-    if spec.cell not in CELLS:
-        raise ValueError(f"expected one of the cells {', '.join(CELLS)}, got {spec.cell!r}")
+    if spec.cell not in (*CELLS, CONTROL):
+        raise ValueError(f"expected one of the cells {', '.join(CELLS)}, or {CONTROL}, got {spec.cell!r}")
+    if spec.cell == CONTROL and spec.output != "exceedance":
+        raise ValueError(f'expected output "exceedance" for {CONTROL}, got {spec.output!r}')
     if spec.inputs not in ((EXCEEDANCE_INPUTS,) if spec.output == "exceedance" else RAIN_INPUTS):
         raise ValueError(f"expected inputs {RAIN_INPUTS}, or {EXCEEDANCE_INPUTS} for exceedance, got {spec.inputs}")
     if spec.cell == "motionrnn" and spec.channels % 4:
         raise ValueError(f"expected channels in multiples of 4 for motionrnn, got {spec.channels}")
+    if spec.cell == CONTROL:
+        return Network(spec, UNet(spec))
     return Network(spec, Stack(CELLS[spec.cell](spec), spec.scales, memory_channels=spec.channels))
 
 

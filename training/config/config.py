@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from models.framing import Framing
 from models.repository import check_name
-from models.spec import CELL_NAMES, EXCEEDANCE_INPUTS, RAIN_INPUTS, NetworkSpec, added_later, is_added_later
+from models.spec import CELL_NAMES, CONTROL, EXCEEDANCE_INPUTS, RAIN_INPUTS, NetworkSpec, added_later, is_added_later
 from radar.errors import ArtifactRejected
 from radar.extrapolation.sprog import FRAMES as SPROG_FRAMES
 from training.config.tables import (
@@ -198,10 +198,13 @@ def check_network(spec: NetworkSpec) -> None:
 
 
 def _check_cell(spec: NetworkSpec) -> None:
-    if spec.cell not in CELL_NAMES:
-        near = get_close_matches(spec.cell.lower().removeprefix("ms-"), CELL_NAMES, n=1)
+    known = (*CELL_NAMES, CONTROL)
+    if spec.cell not in known:
+        near = get_close_matches(spec.cell.lower().removeprefix("ms-"), known, n=1)
         remedy = f"did you mean {near[0]}?" if near else "check the name"
-        raise ValueError(f"expected cell to be one of {', '.join(CELL_NAMES)}, got {spec.cell!r}; {remedy}")
+        raise ValueError(f"expected cell to be one of {', '.join(known)}, got {spec.cell!r}; {remedy}")
+    if spec.cell == CONTROL and spec.output != "exceedance":
+        raise ValueError(f'expected output = "exceedance" for cell {CONTROL!r}, got {spec.output!r}; change one')
     _check_form(spec)
     check_ranges(spec, channels=FROM_1, kernel_size=FROM_1, patch=FROM_1, attention_window=FROM_1)
     if spec.kernel_size % 2 == 0:

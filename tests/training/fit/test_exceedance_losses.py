@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.exceedance.forecaster import ExceedanceForecaster
 from models.network import read_bases
 from models.onnx_forecaster import load_forecaster
-from models.spec import EXCEEDANCE_INPUTS, MULTI_SCALE, NetworkSpec
+from models.spec import CONTROL, EXCEEDANCE_INPUTS, MULTI_SCALE, NetworkSpec
 from models.zoo import CELLS, build
 from radar.files.netcdf.writer import to_netcdf
 from radar.grid import Grid
@@ -94,7 +96,7 @@ def test_a_rate_of_exactly_the_threshold_reaches_it_in_half_precision() -> None:
         assert loss.item() < 1e-3
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, CONTROL])
 @pytest.mark.parametrize("fine", [0, 2])
 def test_all_cells_have_the_form_and_start_as_the_dressed_base(cell: str, fine: int) -> None:
     spec = NetworkSpec(
@@ -132,15 +134,44 @@ def test_the_network_learns_from_the_base_of_each_lead() -> None:
     assert network.dressing.log_slopes.grad[:2].any()
 
 
+@torch.no_grad()
+def test_the_control_sees_the_observed_frames_at_every_lead_and_no_other_lead() -> None:
+    made = config(network={"cell": CONTROL})
+    network = build(made.network).eval()
+    frames, bases = torch.rand(5, 1, 4, 16, 16), torch.rand(3, 1, 4, 16, 16)
+    frames[:, :, 2] = 0  # observed
+    outputs = read_bases(network, frames, bases).outputs
+    older = frames.clone()
+    older[0, :, 0] = 0
+    assert not torch.isclose(outputs, read_bases(network, older, bases).outputs).all(dim=(1, 2, 3, 4)).any()
+    other = bases.clone()
+    other[0, :, 0] = 0
+    changed = (outputs != read_bases(network, frames, other).outputs).any(dim=(1, 2, 3, 4))
+    assert changed.tolist() == [True, False, False]
+
+
+@torch.no_grad()
+def test_a_step_of_the_control_costs_what_one_of_the_recurrent_network_does() -> None:
+    costs = []
+    for cell in ("convlstm", CONTROL):
+        network = build(replace(config().network, cell=cell, scales=MULTI_SCALE, channels=32))
+        frame = torch.zeros(1, 4, 64, 64)
+        with FlopCounterMode(display=False) as counter:
+            network(frame, network.initial_states(frame))
+        costs.append(counter.get_total_flops())
+    assert costs[1] == pytest.approx(costs[0], rel=0.05)
+
+
 @pytest.mark.slow
-def test_from_a_configuration_to_a_file_that_forecasts_probabilities(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["convlstm", CONTROL])
+def test_from_a_configuration_to_a_file_that_forecasts_probabilities(tmp_path: Path, cell: str) -> None:
     events = tmp_path / "events"
     events.mkdir()
     grid = Grid("small", (64, 64), 1.0)
     for name, seed in (("storm.nc", 1), ("other.nc", 2)):
         storm = storm_sequence(grid, 8, seed=seed, end_time=datetime(2024, 7, 1, seed, tzinfo=UTC))
         (events / name).write_bytes(to_netcdf(storm))
-    checkpoint = fit(config(), events, tmp_path / "run")
+    checkpoint = fit(config(network={"cell": cell}), events, tmp_path / "run")
     first, *_, last = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert first["validation_loss"] == pytest.approx(first["validation_base_loss"], rel=1e-4)
     assert last["validation_loss"] < first["validation_loss"]
