@@ -28,15 +28,16 @@ class FinePath(nn.Module):
         channels, fine = spec.channels, spec.fine_patch
         self.fine, self.ratio = fine, spec.patch // fine
         area = self.ratio**2
+        # A convolution with a stride in place of folding patches into channels, which costs a copy in another order.
         self.embedding = nn.Sequential(
-            nn.Conv2d(len(spec.inputs) * fine**2, channels, 3, padding=1),
+            nn.Conv2d(len(spec.inputs), channels, 3 * fine, stride=fine, padding=fine),
             Normalised(channels),
             nn.SiLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
             Normalised(channels),
             nn.SiLU(),
         )
-        self.down = nn.Sequential(nn.Conv2d(area * channels, channels, 1), Normalised(channels))
+        self.down = nn.Sequential(nn.Conv2d(channels, channels, self.ratio, stride=self.ratio), Normalised(channels))
         self.up = nn.Sequential(Normalised(channels), nn.Conv2d(channels, area * channels, 1))
         self.head = nn.Sequential(
             nn.Conv2d(2 * channels, channels, 3, padding=1),
@@ -56,8 +57,8 @@ class FinePath(nn.Module):
 
     def embed(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Give features of a frame (B, inputs, H, W), and the input of the stack, (B, C, H / patch, W / patch)."""
-        features = self.embedding(F.pixel_unshuffle(frame, self.fine))
-        return features, self.down(F.pixel_unshuffle(features, self.ratio))
+        features = self.embedding(frame)
+        return features, self.down(features)
 
     def predict(self, features: Tensor, output: Tensor) -> Tensor:
         """Give the prediction (B, outputs, H, W) from a frame's features and the stack's output."""
@@ -68,8 +69,8 @@ class FinePath(nn.Module):
 class Normalised(nn.Module):
     """Zero mean and unit variance of each group of channels over the whole frame, then a scale and a shift by channel.
 
-    As `nn.GroupNorm`, in two passes: the output of a deep stack varies little around its mean, and a variance in one
-    pass, as runtimes compute it, loses that to rounding.
+    As `nn.GroupNorm`, but with the variance around the mean: the output of a deep stack varies little around its mean,
+    and a variance in one pass, as runtimes compute it, loses that to rounding.
     """
 
     def __init__(self, channels: int) -> None:
@@ -83,6 +84,11 @@ class Normalised(nn.Module):
         """Normalise (B, C, H, W)."""
         grouped = x.reshape(x.shape[0], self.groups, -1)
         centred = grouped - grouped.mean(dim=2, keepdim=True)
-        centred = centred - centred.mean(dim=2, keepdim=True)  # what rounding left of a mean over many pixels
-        scaled = centred * torch.rsqrt(centred.square().mean(dim=2, keepdim=True) + _SMALLEST_VARIANCE)
-        return scaled.reshape(x.shape) * self.weight + self.bias
+        left = centred.mean(dim=2, keepdim=True)  # by rounding, of a mean over many pixels
+        variance = (centred * centred).mean(dim=2, keepdim=True) - left.square()
+        scale = torch.rsqrt(variance + _SMALLEST_VARIANCE)
+        weights, biases = (each.reshape(1, self.groups, -1) for each in (self.weight, self.bias))
+        # By channel, so that the pixels are read once more, and not once for each factor.
+        factors, shifts = scale * weights, biases - left * scale * weights
+        by_channel = (x.shape[0], x.shape[1], 1, 1)
+        return centred.reshape(x.shape) * factors.reshape(by_channel) + shifts.reshape(by_channel)

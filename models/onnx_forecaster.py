@@ -79,6 +79,8 @@ class OnnxStep:
         self._session = session
         self._card = card
         self._device = provider
+        self._only_states = ort.RunOptions()
+        self._only_states.only_execute_path_to_fetches = True
 
     def start(self, batch: int, rows: int, columns: int) -> OnnxState:
         """States of zeros."""
@@ -86,15 +88,24 @@ class OnnxStep:
 
     def __call__(self, frame: Float32, state: OnnxState) -> tuple[Float32, OnnxState]:
         """See models.recurrent.Step. `state` must not be used again: the next step overwrites its buffers."""
+        binding = self._bound(frame, state)
+        binding.bind_output("prediction")
+        self._session.run_with_iobinding(binding)
+        prediction = binding.get_outputs()[-1].numpy()  # in the order of binding
+        return np.asarray(prediction, np.float32), OnnxState(state.spare, state.current)
+
+    def observe(self, frame: Float32, state: OnnxState) -> OnnxState:
+        """See models.recurrent.Step, and `__call__`."""
+        self._session.run_with_iobinding(self._bound(frame, state), self._only_states)
+        return OnnxState(state.spare, state.current)
+
+    def _bound(self, frame: Float32, state: OnnxState) -> ort.IOBinding:
         binding = self._session.io_binding()
         binding.bind_cpu_input("frame", np.ascontiguousarray(frame))
         for name, value in state.current.items():
             binding.bind_ortvalue_input(name, value)
             binding.bind_ortvalue_output(f"next_{name}", state.spare[name])
-        binding.bind_output("prediction")
-        self._session.run_with_iobinding(binding)
-        prediction = binding.get_outputs()[-1].numpy()  # in the order of binding
-        return np.asarray(prediction, np.float32), OnnxState(state.spare, state.current)
+        return binding
 
     def _zeros(self, batch: int, rows: int, columns: int) -> dict[str, ort.OrtValue]:
         zeros = {}

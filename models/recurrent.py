@@ -40,6 +40,9 @@ class Step(Protocol):
     def __call__(self, frame: Float32, state: State) -> tuple[Float32, State]:
         """Read a frame (B, inputs, H, W); return the network's output (B, 1, H, W) for the next one, and new states."""
 
+    def observe(self, frame: Float32, state: State) -> State:
+        """The new states alone, without the work for an output."""
+
 
 class RecurrentForecaster:
     """A forecaster made of a card and the step of its network."""
@@ -206,7 +209,7 @@ def read_bases(step: Step, frames: Float32, bases: Iterable[Float32], pad_multip
     frames = _padded(frames, pad_multiple)
     state = step.start(frames.shape[1], *frames.shape[-2:])
     for frame in frames:
-        _, state = step(frame, state)
+        state = step.observe(frame, state)
     for base in bases:
         output, state = step(_padded(base, pad_multiple), state)
         yield output[..., :rows, :columns]

@@ -31,6 +31,11 @@ class TorchStep:
         prediction, new = self._network(torch.from_numpy(np.ascontiguousarray(frame)), state)
         return prediction.numpy(), new
 
+    @torch.no_grad()
+    def observe(self, frame: Float32, state: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """See `models.recurrent.Step`."""
+        return self._network.observe(torch.from_numpy(np.ascontiguousarray(frame)), state)[0]
+
 
 def torch_forecaster(card: ModelCard, network: Network) -> RecurrentForecaster:
     """The forecaster of a network in memory."""

@@ -37,6 +37,9 @@ class Nothing:
         self.read.append(frame)
         return np.zeros((len(frame), len(THRESHOLDS), *frame.shape[-2:]), np.float32), None
 
+    def observe(self, frame: Float32, state: None) -> None:
+        return self(frame, state)[1]
+
 
 def forecaster(slope: float = 12.0, offset: float = 0.0) -> ExceedanceForecaster:
     rows = 12

@@ -42,6 +42,9 @@ class Echo:
     def __call__(self, frame: Float32, state: None) -> tuple[Float32, None]:
         return frame[:, :1] + np.float32(0.1), None
 
+    def observe(self, frame: Float32, state: None) -> None:
+        return self(frame, state)[1]
+
 
 def network(coordinates: str = "eulerian", base: str = "none") -> RecurrentForecaster:
     card = ModelCard.model_validate(
