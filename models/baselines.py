@@ -113,6 +113,9 @@ _ALL: tuple[Baseline, ...] = (
 BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
 """Baselines by name, from the easiest to beat to the hardest."""
 
+AREAS_OF = "sprog-cdf"
+"""The baseline whose areas all methods have in scores at equal area: as much rain as in the last frame."""
+
 
 StandIn = Literal["sprog-cdf", "extrapolation", "persistence"]
 STAND_INS: tuple[StandIn, ...] = get_args(StandIn)

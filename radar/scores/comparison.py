@@ -14,6 +14,8 @@ from radar.sequence import Float32
 
 UNITS = RainScaling()
 """The network units of SSIM, PSNR and balanced errors, the same for every method."""
+_LEAST_STEP = np.float32(1e-5)
+"""Smaller than any difference of probabilities that counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,10 @@ class Comparison:
         By threshold in mm/h, 0 to 1; empty where none were forecast.
     ensemble : float32 (M, H, W) or None
         mm/h; None where the forecast has no members.
+    distribution : bool
+        Whether the probabilities are those of one distribution of rain at each pixel.
+    areas : mapping of float to int
+        By threshold, the number of pixels that every forecast may have for scores at equal area; empty without any.
     """
 
     forecast: Field
@@ -53,6 +59,18 @@ class Comparison:
     pixel_size_km: float
     probabilities: Mapping[float, Float32] = field(default_factory=dict)
     ensemble: Float32 | None = None
+    distribution: bool = False
+    areas: Mapping[float, int] = field(default_factory=dict)
+
+    def order(self, threshold: float) -> Float32:
+        """Numbers (H, W) that are highest where rain at or above a threshold is likeliest, equal ones by rain.
+
+        Probabilities of neighbourhoods are made from the rain, and blur it; it has the order itself.
+        """
+        rain = self.forecast.rain_rate
+        if not self.distribution and self.ensemble is None:
+            return rain
+        return self.probabilities[threshold] + _LEAST_STEP * rain / (1 + rain)
 
     @property
     def rain(self) -> tuple[Float32, Float32]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from radar.scores import balanced, fss, image_quality, pixels, probability, spectrum
+from radar.scores import balanced, equal_area, fss, image_quality, pixels, probability, spectrum
 from radar.scores.comparison import Comparison
 from radar.scores.pixels import ContingencyTable, ErrorSum
 from radar.scores.probability import MeanSum
@@ -84,8 +84,8 @@ class Score:
         The label on plots, if it differs from the title.
     gauge : str
         The help text in /metrics; "" = it is neither a gauge nor in the hours of GET /verification.
-    ensembles_only : bool
-        Whether it is undefined for a single forecast.
+    distributions_only : bool
+        Whether it is undefined for a forecast that is neither an ensemble nor a distribution.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Score:
     shown: tuple[Table, ...] = ("means",)
     label: str = ""
     gauge: str = ""
-    ensembles_only: bool = False
+    distributions_only: bool = False
 
     @property
     def axis(self) -> Axis:
@@ -144,7 +144,17 @@ def _small_scale(pair: Comparison) -> spectrum.PowerSum:
 
 
 def _crps(pair: Comparison) -> MeanSum:
-    return MeanSum() if pair.ensemble is None else probability.crps_sum(pair.ensemble, pair.observed.rain_rate)
+    observed = pair.observed.rain_rate
+    if pair.distribution:
+        return probability.crps_of_probabilities(pair.probabilities, observed)
+    return MeanSum() if pair.ensemble is None else probability.crps_sum(pair.ensemble, observed)
+
+
+def _equal_area(pair: Comparison, threshold: float) -> equal_area.EqualAreaSum:
+    if not pair.areas:
+        return equal_area.EqualAreaSum()
+    order, observed = pair.order(threshold), pair.observed.rain_rate
+    return equal_area.equal_area_sum(order, observed, threshold, pair.areas[threshold])
 
 
 _TABLE_COLUMNS = ("hits", "misses", "false_alarms", "correct_negatives")
@@ -157,6 +167,7 @@ BALANCED = Statistic("balanced", ErrorSum, "frame", _balanced)
 SIMILARITY = Statistic("similarity", MeanSum, "frame", _similarity)
 POWER = Statistic("small_scale", spectrum.PowerSum, "frame", _small_scale)
 CRPS = Statistic("crps", MeanSum, "frame", _crps)
+EQUAL_AREA = Statistic("equal_area", equal_area.EqualAreaSum, "threshold", _equal_area)
 
 _ROWS = (
     Score("csi", "CSI", "highest", COUNTS, pixels.csi, shown=MAIN, gauge="CSI"),
@@ -176,7 +187,8 @@ _ROWS = (
     Score(
         "small_scale_power", "small-scale power", "near 1", POWER, spectrum.power_ratio, EVALUATION, ("means", "plots")
     ),
-    Score("crps", "CRPS", "lowest", CRPS, probability.crps, EVALUATION, shown=(), ensembles_only=True),
+    Score("crps", "CRPS", "lowest", CRPS, probability.crps, EVALUATION, shown=(), distributions_only=True),
+    Score("csi_equal_area", "CSI at equal area", "highest", EQUAL_AREA, equal_area.equal_area_csi, EVALUATION),
 )
 SCORES: dict[str, Score] = {row.name: row for row in _ROWS}
 """Scores by name, in the order of tables and of sums."""

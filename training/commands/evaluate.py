@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from training.commands.options import count, numbers
 
 if TYPE_CHECKING:
+    from models.exceedance.odds import Statistic
     from models.forecaster import Forecaster
     from training.evaluate.seen import Learnt
+_BASELINES_HELP = "separated by commas, by default all but steps, which needs pysteps; '' for none"
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,7 +25,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="+",
         help="models (.onnx files, checkpoints, model repositories) and events (CF NetCDF files, or folders of them)",
     )
-    evaluate.add_argument("--baselines", help="separated by commas, all of them by default; '' for none")
+    evaluate.add_argument("--baselines", help=_BASELINES_HELP)
+    evaluate.add_argument("--statistics", help="other forms of models with a distribution, such as mean,median")
     evaluate.add_argument("--thresholds", type=numbers, help="mm/h, separated by commas")
     evaluate.add_argument("--lead-minutes", type=count, default=60)
     evaluate.add_argument("--stride", type=count, default=1, help="timesteps from one start to the next")
@@ -53,12 +56,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from training.evaluate.evaluate import model_files, models_and_events, open_forecasters
     from training.evaluate.learnt import learnt_by
+    from training.evaluate.statistics import with_statistics
 
     baselines = _baselines(arguments.baselines)
     _check_files(arguments.json, arguments.report)
+    statistics = _statistics(arguments.statistics)
     models, events = models_and_events(arguments.paths)
-    forecasters = [*open_forecasters(models, arguments.lead_minutes), *baselines]
-    learnt = [learnt_by(path) for path in model_files(models)]
+    named = zip(open_forecasters(models, arguments.lead_minutes), map(learnt_by, model_files(models)), strict=True)
+    if arguments.protocol == "raincell":
+        named = ((form, learnt) for one, learnt in named for form in with_statistics([one], statistics))
+    forms = list(named)
+    forecasters = [*(form for form, _ in forms), *baselines]
+    learnt = [records for _, records in forms]
     if arguments.protocol == "authors":
         _as_the_authors(arguments, forecasters, events, learnt)
     else:
@@ -122,12 +131,24 @@ def _as_the_authors(
 
 def _baselines(text: str | None) -> list[Forecaster]:
     from models.baselines import BASELINES
+    from training.evaluate.steps import NAME, Steps
 
     names = list(BASELINES) if text is None else [name for name in text.split(",") if name]
-    unknown = sorted(set(names) - set(BASELINES))
+    known = [*BASELINES, NAME]
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise ValueError(f"expected baselines of {', '.join(BASELINES)}, got {', '.join(unknown)}; check the names")
-    return [BASELINES[name] for name in names]
+        raise ValueError(f"expected baselines of {', '.join(known)}, got {', '.join(unknown)}; check the names")
+    return [Steps() if name == NAME else BASELINES[name] for name in names]
+
+
+def _statistics(text: str | None) -> list[Statistic]:
+    from models.exceedance.odds import STATISTICS
+
+    names = [name for name in (text or "").split(",") if name]
+    unknown = sorted(set(names) - set(STATISTICS))
+    if unknown:
+        raise ValueError(f"expected statistics of {', '.join(STATISTICS)}, got {', '.join(unknown)}; check the names")
+    return [name for name in STATISTICS if name in names]
 
 
 def _check_files(scores: Path | None, report: Path | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
+from models.baselines import AREAS_OF
 from models.forecaster import Forecaster
 from radar.errors import IncompleteHistory
 from radar.scores.bootstrap import block_length
@@ -32,11 +33,12 @@ class _Tally:
         self.spectra = [no_spectrum(sequence.grid.shape)] * steps
         self.reliability = [[no_reliability()] * len(measure.thresholds) for _ in range(steps)]
 
-    def add(self, forecast: Forecast, truths: list[Field]) -> None:
+    def add(self, forecast: Forecast, truths: list[Field], areas: list[dict[float, int]]) -> None:
         """Add one start, on the known pixels of `truths`."""
-        self.starts.append(np.stack([self._frame(forecast, lead, truth) for lead, truth in enumerate(truths)]))
+        leads = enumerate(zip(truths, areas, strict=True))
+        self.starts.append(np.stack([self._frame(forecast, lead, *each) for lead, each in leads]))
 
-    def _frame(self, forecast: Forecast, lead: int, truth: Field) -> Float64:
+    def _frame(self, forecast: Forecast, lead: int, truth: Field, areas: dict[float, int]) -> Float64:
         thresholds, pixel_km = self._measure.thresholds, self._grid.pixel_size_km
         known = Field(np.where(np.isnan(truth.rain_rate), np.float32(np.nan), forecast.rain_rate[lead]))
         probabilities = forecast.probabilities(lead, thresholds, self._minutes * (lead + 1), pixel_km)
@@ -44,7 +46,10 @@ class _Tally:
         for index, (probability, threshold) in enumerate(zip(probabilities, thresholds, strict=True)):
             self.reliability[lead][index] += reliability_sum(probability, truth.rain_rate, threshold)
         by_threshold = dict(zip(thresholds, probabilities, strict=True))
-        return self._measure.sums(Comparison(known, truth, pixel_km, by_threshold, forecast.ensemble(lead)))
+        pair = Comparison(
+            known, truth, pixel_km, by_threshold, forecast.ensemble(lead), forecast.stated is not None, areas
+        )
+        return self._measure.sums(pair)
 
 
 def score_event(
@@ -72,8 +77,9 @@ def score_event(
         forecasts = {name: ask(one, past, steps, measure.thresholds) for name, one in forecasters.items()}
         truths = [Field(frame) for frame in _common(later, forecasts)]
         observed_spectra = [total + truth.power for total, truth in zip(observed_spectra, truths, strict=True)]
+        areas = _areas(forecasts, truths, measure)
         for name, forecast in forecasts.items():
-            tallies[name].add(forecast, truths)
+            tallies[name].add(forecast, truths, areas)
         if start == rainiest:
             strip = _strip(past, later, forecasts)
     return EventScores(
@@ -139,6 +145,17 @@ def _strip(past: FrameSequence, observed: Float32, forecasts: Mapping[str, Forec
         observed=observed[leads],
         forecasts={name: forecast.rain_rate[leads] for name, forecast in forecasts.items()},
     )
+
+
+def _areas(forecasts: Mapping[str, Forecast], truths: list[Field], measure: Measure) -> list[dict[float, int]]:
+    """For each lead and threshold the forecast pixels of the method of `AREAS_OF`; none where it is not scored."""
+    if AREAS_OF not in forecasts:
+        return [{} for _ in truths]
+    rain = forecasts[AREAS_OF].rain_rate
+    fields = [
+        np.where(np.isnan(truth.rain_rate), np.float32(0), field) for truth, field in zip(truths, rain, strict=True)
+    ]
+    return [{rate: int(np.count_nonzero(field >= rate)) for rate in measure.thresholds} for field in fields]
 
 
 def _common(observed: Float32, forecasts: Mapping[str, Forecast]) -> list[Float32]:

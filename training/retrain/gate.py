@@ -19,7 +19,7 @@ from training.evaluate.sampled import Sampled, sample
 from training.evaluate.table import null_if_nan
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-_BEST = {score.name: score.best for score in kept_in("evaluation") if not score.ensembles_only}
+_BEST = {score.name: score.best for score in kept_in("evaluation") if not score.distributions_only}
 SCORES = tuple(name for name, best in _BEST.items() if best != "near 1")
 """The scores that can decide."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from radar.scores.pixels import error_sum, mae
-from radar.scores.probability import MeanSum, brier, brier_sum, crps, crps_sum
+from radar.scores.probability import MeanSum, brier, brier_sum, crps, crps_of_probabilities, crps_sum
 
 NAN = np.float32(np.nan)
 
@@ -53,3 +53,23 @@ def test_adding_sums_is_scoring_everything_at_once() -> None:
     said = (ensemble >= 1).mean(axis=0).astype(np.float32)
     parts = brier_sum(said[:15], seen[:15], 1.0) + brier_sum(said[15:], seen[15:], 1.0)
     assert brier(parts) == pytest.approx(brier(brier_sum(said, seen, 1.0)))
+
+
+def test_crps_of_a_distribution_is_that_of_many_members_drawn_from_it() -> None:
+    draw = np.random.default_rng(5)
+    shape, members = (40, 40), 4000
+    wet = draw.random((members, *shape)) < draw.random(shape)
+    ensemble = np.where(wet, draw.lognormal(0.3, 0.9, (members, *shape)), 0).astype(np.float32)
+    observed = ensemble[0].copy()
+    observed[0, 0] = np.nan
+    thresholds = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+    stated = {rate: (ensemble >= rate).mean(axis=0, dtype=np.float32) for rate in thresholds}
+    of_members, of_thresholds = crps_sum(ensemble, observed), crps_of_probabilities(stated, observed)
+    assert of_thresholds.count == of_members.count == 1599
+    assert of_thresholds.total == pytest.approx(of_members.total, rel=0.02)
+
+
+def test_crps_of_certainty_is_the_error_and_a_dry_forecast_of_dry_is_perfect() -> None:
+    dry = {rate: np.zeros((1, 2), np.float32) for rate in (0.1, 1.0)}
+    assert crps_of_probabilities(dry, np.zeros((1, 2), np.float32)).total == 0
+    assert crps_of_probabilities(dry, np.array([[0.0, 7.0]], np.float32)).total == pytest.approx(7.0, rel=1e-3)

@@ -41,7 +41,7 @@ def all_rain_columns(rows: Sequence[Row]) -> list[Column]:
     """The scores without a threshold; those of ensembles only if there is one."""
     scores = [score for score in kept_in("evaluation") if score.axis == "frame"]
     return columns(
-        each for each in scores if not each.ensembles_only or any(row[each.name] is not None for row in rows)
+        each for each in scores if not each.distributions_only or any(row[each.name] is not None for row in rows)
     )
 
 
