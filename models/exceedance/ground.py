@@ -1,0 +1,47 @@
+"""Log-odds from the coordinates of a network to those of the ground, lead by lead."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.exceedance.odds import IMPOSSIBLE, NO_DATA, Odds, quantised
+from radar.extrapolation.motion import Trajectories
+from radar.rain import WET_FROM
+from radar.sequence import Float32
+
+
+class Ground:
+    """Carries the log-odds of leads 1, 2, ... of one forecast.
+
+    Parameters
+    ----------
+    observed : float32 (T, H, W)
+        The frames in mm/h that the forecast starts from, NaN = no data. Where the last one has none, there is no
+        forecast, and where none has rain, rain is impossible.
+    motion : float32 (2, H, W) or None
+        The motion field; None if the network's coordinates are those of the ground.
+    """
+
+    def __init__(self, observed: Float32, motion: Float32 | None) -> None:
+        self._missing = np.isnan(observed[-1])
+        self._dry = not (observed >= WET_FROM).any()
+        self._paths = None if motion is None else Trajectories(motion)
+        self._before: Float32 | None = None
+
+    def carry(self, log_odds: Float32) -> Odds:
+        """The log-odds (K, H, W) of the next lead, on the ground.
+
+        Where rain would come from missing data, those of the lead before stay, as in
+        `radar.extrapolation.motion.hold_inflow`.
+        """
+        if self._dry:
+            dry = np.where(self._missing, np.uint8(NO_DATA), np.uint8(IMPOSSIBLE))
+            return np.broadcast_to(dry, log_odds.shape).copy()
+        known = np.where(self._missing, np.float32(np.nan), log_odds)
+        before = known if self._before is None else self._before
+        if self._paths is not None:
+            self._paths.extend()
+            known = np.stack([self._paths.carry(field) for field in known])
+        held = np.where(np.isnan(known), before, known)
+        self._before = np.where(self._missing, np.float32(np.nan), held)
+        return quantised(self._before)
