@@ -58,9 +58,9 @@ class ExceedanceForecaster(RecurrentForecaster):
     def forecast_with_odds(
         self, history: FrameSequence, steps: int, keep: Callable[[Odds], T]
     ) -> tuple[FrameSequence, list[T]]:
-        """The result of `forecast`, and for each lead that of `keep` for its odds (K, H, W); in one pass of the network.
+        """`forecast`, and for each lead what `keep` makes of the odds (K, H, W) on the ground, from one pass.
 
-        The odds of `thresholds` are on the ground; without `keep` they would take a byte for each of all their values.
+        All odds together would take a byte for each threshold, lead and pixel.
         """
         (past,) = pasts = self._pasts([history], steps)
         picture = np.empty((steps, *past.observed.shape[1:]), np.float32)

@@ -85,6 +85,10 @@ class Runs:
         """The coverage mask of a run; raises as `get`."""
         return self._either(lambda store: store.covered(run_id))
 
+    def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
+        """The odds of a run with a distribution; raises as `get`."""
+        return self._either(lambda store: store.odds(run_id, minutes))
+
     def runs(self, series: SeriesKey) -> list[Run]:
         """The runs of a series, newest first; those in memory while the store does not answer."""
         try:
@@ -123,7 +127,10 @@ class Runs:
             minutes = [*run.observed_minutes, *run.lead_minutes]
             frames = self.ask(lambda store: store.frames(run.id, minutes))
             covered = self.ask(lambda store: store.covered(run.id))
-            self._remember(WholeRun(run, dict(zip(minutes, frames, strict=True)), covered))
+            leads = run.lead_minutes if run.thresholds else ()
+            odds = self.ask(lambda store: store.odds(run.id, leads))
+            whole = dict(zip(minutes, frames, strict=True)), covered, dict(zip(leads, odds, strict=True))
+            self._remember(WholeRun(run, *whole))
 
     def remembered(self, run_id: str) -> WholeRun | None:
         """A run with its frames, if this process's memory has it."""
