@@ -7,17 +7,11 @@ from radar.files.netcdf.writer import RAINFALL_RATE, Quantity
 
 RAIN = "rain rate in mm/h"
 _WORDS: dict[Statistic, str] = {
-    "matched": "with the distribution of the last frame",
     "mean": "mean of the forecast distribution",
     "median": "median of the forecast distribution",
     "p10": "10th percentile of the forecast distribution",
     "p90": "90th percentile of the forecast distribution",
 }
-_CELL_METHODS: dict[Statistic, str] = {
-    "mean": "time: mean realization: mean",
-    "median": "time: mean realization: median",
-}
-"""CF has no word for the others: the time mean is theirs, and `statistic` names them."""
 
 
 def title_of(statistic: Statistic | None) -> str:
@@ -26,13 +20,18 @@ def title_of(statistic: Statistic | None) -> str:
 
 
 def quantity_of(statistic: Statistic | None) -> Quantity:
-    """The NetCDF variable of rates; those of an observation (None) have no statistic."""
+    """The NetCDF variable of rates; those of an observation (None) have no statistic.
+
+    `cell_methods` has words for statistics over an axis of a file only, and here no axis is that of the distribution: a
+    comment in it, as CF allows, and the attribute `statistic` name what a rate is beside the mean over its interval.
+    """
     if statistic is None:
         return RAINFALL_RATE
-    changed = {"cell_methods": _CELL_METHODS.get(statistic, "time: mean"), "statistic": statistic}
+    usual, changed = dict(RAINFALL_RATE.attributes), {"statistic": str(statistic)}
     if statistic != "matched":
-        changed["long_name"] = f"rainfall rate, {_WORDS[statistic]}"
-    return Quantity(RAINFALL_RATE.name, tuple((dict(RAINFALL_RATE.attributes) | changed).items()))
+        changed["long_name"] = f"{usual['long_name']}, {_WORDS[statistic]}"
+        changed["cell_methods"] = f"{usual['cell_methods']} ({_WORDS[statistic]})"
+    return Quantity(RAINFALL_RATE.name, tuple((usual | changed).items()))
 
 
 def word_of(statistic: Statistic | None) -> str:

@@ -165,7 +165,8 @@ class RedisRuns:
     def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
         """See RunStore."""
         run = self.get(run_id)
-        found = self._fields(run_id, [f"odds:{minute}" for minute in minutes]) if minutes else []
+        # With the index among them, odds that alone are missing are a missing part.
+        _, *found = self._fields(run_id, ["run", *(f"odds:{minute}" for minute in minutes)])
         for minute, packed in zip(minutes, found, strict=True):
             try:
                 checked_once(packed, (len(run.thresholds), *run.grid.shape), unpack_odds)

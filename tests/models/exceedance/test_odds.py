@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from models.exceedance.odds import IMPOSSIBLE, NO_DATA, Statistic, amounts, probabilities, quantised
+from models.exceedance.odds import IMPOSSIBLE, NO_DATA, QUANTILES, Statistic, amounts, probabilities, quantised
 from models.exceedance.rain import log_odds_at, mean, nested, probability, quantile
 from radar.sequence import Float32
 
@@ -44,7 +44,7 @@ def test_quantiles_and_means_are_those_of_the_formulas(thresholds: tuple[float, 
     odds, rates = quantised(field(thresholds)), np.array(thresholds, np.float32)
     usual = (odds > IMPOSSIBLE).all(axis=0)  # between the formulas' log-odds and impossible ones all is cut off
     read = as_read(field(thresholds))
-    for name, share in (("p10", 0.1), ("median", 0.5), ("p90", 0.9)):
+    for name, share in QUANTILES.items():
         found = amounts(odds, thresholds, name)
         np.testing.assert_allclose(found[usual], quantile(read, rates, share)[usual], rtol=1e-4)
     found = amounts(odds, thresholds, "mean")
