@@ -37,11 +37,15 @@ class Ground:
         if self._dry:
             dry = np.where(self._missing, np.uint8(NO_DATA), np.uint8(IMPOSSIBLE))
             return np.broadcast_to(dry, log_odds.shape).copy()
-        known = np.where(self._missing, np.float32(np.nan), log_odds)
-        before = known if self._before is None else self._before
+        if self._before is None:
+            self._before = log_odds.copy()
         if self._paths is not None:
             self._paths.extend()
-            known = np.stack([self._paths.carry(field) for field in known])
-        held = np.where(np.isnan(known), before, known)
-        self._before = np.where(self._missing, np.float32(np.nan), held)
+        for field, held in zip(log_odds, self._before, strict=True):
+            found = self._carried(np.where(self._missing, np.float32(np.nan), field))
+            np.copyto(held, found, where=np.isfinite(found))
+            held[self._missing] = np.nan
         return quantised(self._before)
+
+    def _carried(self, field: Float32) -> Float32:
+        return field if self._paths is None else self._paths.carry(field)

@@ -32,8 +32,15 @@ Tables = npt.NDArray[np.float32]
 
 def quantised(log_odds: Float32) -> Odds:
     """Log-odds (K, ...) in 8 bits, none higher than that of the threshold below; NaN is `NO_DATA`."""
-    numbers = np.clip(np.rint(nested(log_odds) / _STEP) + _EVEN, IMPOSSIBLE, 255)
-    return np.where(np.isnan(numbers), np.float32(NO_DATA), numbers).astype(np.uint8)
+    odds = np.empty(log_odds.shape, np.uint8)
+    for plane, numbers in zip(odds, nested(log_odds), strict=True):  # in place: memory is what takes time here
+        missing = np.isnan(numbers)
+        numbers *= 1 / _STEP
+        numbers += _EVEN + 0.5
+        np.fmax(numbers, IMPOSSIBLE, out=numbers)
+        plane[:] = np.minimum(numbers, 255, out=numbers)
+        plane[missing] = NO_DATA
+    return odds
 
 
 def amounts(odds: Odds, thresholds: tuple[float, ...], name: Statistic) -> Float32:
@@ -80,9 +87,10 @@ def _log_odds(thresholds: tuple[float, ...], pair: int) -> tuple[Float32, Float3
 
 def _chance(log_odds: Float32, thresholds: Float32, rate: float) -> Float32:
     """Probabilities of a rate: 0 where the number itself, or the last one for a higher rate, is `IMPOSSIBLE`."""
-    stated = log_odds_at(log_odds, thresholds, min(rate, float(thresholds[-1])))
-    impossible = stated < (IMPOSSIBLE + 0.5 - _EVEN) * _STEP
-    return np.where(impossible, np.float32(0), probability(log_odds_at(log_odds, thresholds, rate)))
+    last = float(thresholds[-1])
+    stated = log_odds_at(log_odds, thresholds, min(rate, last))
+    found = stated if rate <= last else log_odds_at(log_odds, thresholds, rate)
+    return np.where(stated < (IMPOSSIBLE + 0.5 - _EVEN) * _STEP, np.float32(0), probability(found))
 
 
 def _with_missing(table: Float32) -> Float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 from compliance_checker.runner import CheckSuite
+from redis import Redis
 
 from models.exceedance.forecaster import ExceedanceForecaster
 from models.exceedance.odds import STATISTICS, Statistic
@@ -22,6 +24,7 @@ from service.answers.writers import WRITERS
 from service.history.codec import SeriesKey, decode, decode_one, encode
 from service.runs.probability import probabilities
 from service.runs.reader import THRESHOLDS
+from service.runs.run import tag_of
 from service.verification.collect import ForecastSources, collect
 from service.verification.stores.unserved_forecasts import MemoryUnservedForecasts
 from tests.service.answers.test_files import findings
@@ -30,6 +33,7 @@ from tests.service.conftest import (
     SMALL,
     STEP,
     Client,
+    RedisServer,
     Site,
     npy,
     rain,
@@ -39,6 +43,7 @@ from tests.service.conftest import (
     write_repository,
 )
 from tests.service.dressed_model import NAME, write_dressed_model
+from tests.service.dressed_model import THRESHOLDS as DRESSED_THRESHOLDS
 from tests.service.routes.test_predict import NPY, TIME, check_problem, frames_in, opened, post_npy
 
 SERIES = SeriesKey("RY", SMALL.key)
@@ -313,6 +318,70 @@ def test_scores_are_of_the_probabilities_and_the_picture_that_were_served(dresse
         np.testing.assert_array_equal(field, frames_of(served)[0])
     picture = dressed_site.get(f"{url}/frames/15", "application/x-npy")
     np.testing.assert_array_equal(scored.judged[scored.served], frames_of(picture)[0])
+
+
+# --- stored runs in Redis --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(models: Path, redis_server: RedisServer, make_site: Callable[..., Site]) -> Callable[..., Site]:
+    """Makes replicas that share a real Redis."""
+
+    def make(**settings: Any) -> Site:
+        about = {"model_repository": models, "default_model": NAME, "redis_url": redis_server.url}
+        return make_site(run_lead_minutes=30, **about, **settings)
+
+    return make
+
+
+def test_another_replica_serves_the_same_and_from_its_memory_without_redis(
+    shared: Callable[..., Site], redis_server: RedisServer
+) -> None:
+    first, second = shared(), shared()
+    run = first.add(sequence(6, end=END))
+    asked = [f"/nowcast/{run}?statistic=p90", f"/nowcast/{run}/probability/15?threshold=5"]
+    expected = [frames_of(first.get(each, "application/x-npy")) for each in asked]
+    wait_until(lambda: second.service.runs.remembered(run) is not None, "the other replica to remember the run")
+    whole = second.service.runs.remembered(run)
+    assert whole is not None
+    assert set(whole.odds) == set(whole.run.lead_minutes)
+    redis_server.kill()
+    for each, field in zip(asked, expected, strict=True):
+        np.testing.assert_array_equal(frames_of(second.get(each, "application/x-npy")), field)
+
+
+def test_a_run_of_a_former_version_is_served_as_before(shared: Callable[..., Site], redis_server: RedisServer) -> None:
+    run = shared(runs=True).add(sequence(6, end=END))
+    redis, key = Redis(port=redis_server.port), f"raincell:{{{tag_of(run)}}}:run:{run}"
+    index = json.loads(redis.hget(key, "run"))  # type: ignore[arg-type]
+    assert index.pop("thresholds") == list(DRESSED_THRESHOLDS)
+    redis.hset(key, "run", json.dumps(index))
+    redis.hdel(key, *(field for field in redis.hkeys(key) if field.startswith(b"odds:")))  # type: ignore[union-attr]
+    site = shared(runs=False)
+    site.look_at(END)
+    told = site.get(f"/nowcast/{run}").json()
+    assert (told["method"], told["statistics"]) == ("model", ["matched"])
+    assert site.get(f"/nowcast/{run}/frames/5?statistic=matched").json()["statistic"] == "matched"
+    chance = site.get(f"/nowcast/{run}/probability/15")
+    assert chance.json()["method"] == point(site).json()["probability_method"] == "neighbourhood and time-lagged runs"
+    assert chance.json()["neighbourhood_km"] > 0
+    check_problem(site.get(f"/nowcast/{run}?statistic=mean"), 422, "a run of model dressed 1 without one")
+    check_problem(point(site, "&statistic=mean"), 422, "a run of model dressed 1 without one")
+
+
+def test_damaged_odds_are_counted_and_their_run_is_made_again(
+    shared: Callable[..., Site], redis_server: RedisServer
+) -> None:
+    site = shared()
+    run = site.add(sequence(6, end=END))
+    expected = frames_of(site.get(f"/nowcast/{run}/frames/30?statistic=p90", "application/x-npy"))
+    Redis(port=redis_server.port).hset(f"raincell:{{{tag_of(run)}}}:run:{run}", "odds:5", b"damaged")
+    check_problem(site.get(f"/nowcast/{run}/frames/5?statistic=p90"), 410, "which has expired")
+    assert 'raincell_dropped_values_total{kind="run"} 1.0' in site.get("/metrics").text
+    again_there = f"/nowcast/{run}/frames/5?statistic=p10"
+    wait_until(lambda: site.get(again_there).status_code == 200, "the run to be made again")
+    again = frames_of(site.get(f"/nowcast/{run}/frames/30?statistic=p90", "application/x-npy"))
+    np.testing.assert_array_equal(again, expected)
 
 
 # --- together --------------------------------------------------------------------------------------------------------
