@@ -13,11 +13,12 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from models.exceedance.dressing import Dressing
-from models.exceedance.odds import STATISTICS, quantised
+from models.exceedance.odds import Statistic, quantised
 from radar.extrapolation.motion import smooth
 from radar.grid import KNOWN_GRIDS
 from radar.rain import RainScaling
@@ -26,6 +27,7 @@ from service.history.codec import SeriesKey, encode
 from service.runs.cache import Cache
 from service.runs.coverage import covered_by
 from service.runs.odds.codec import pack
+from service.runs.odds.offered import offered_by
 from service.runs.points import describe_places
 from service.runs.probability import probabilities
 from service.runs.reader import RunReader
@@ -53,11 +55,11 @@ def main() -> None:
     for whole in (plain, own):
         how = "own" if whole.run.thresholds else "neighbourhood"
         rows: dict[str, Callable[[RunReader], object]] = {
-            f"{how}: one probability": lambda reader, whole=whole: _probability(reader, whole.run),
-            f"{how}: a place": lambda reader, whole=whole: _place(reader, whole.run),
+            f"{how}: one probability": partial(_probability, run=whole.run),
+            f"{how}: a place": partial(_place, run=whole.run),
         }
-        for name in STATISTICS if whole is own else ("matched",):
-            rows[f"{how}: {name}"] = lambda reader, name=name, whole=whole: reader.statistic(whole.run, [LEAD], name)
+        for statistic in offered_by(whole.run):
+            rows[f"{how}: {statistic}"] = partial(_statistic, run=whole.run, statistic=statistic)
         for name, read in rows.items():
             milliseconds = _measured(read, [whole, *others], repeat)
             reference = reference or milliseconds
@@ -99,6 +101,10 @@ def _run(end: datetime, thresholds: tuple[float, ...]) -> WholeRun:
 
 def _probability(reader: RunReader, run: Run) -> object:
     return probabilities(reader, run, reader.earlier(run), LEAD, [1.0])
+
+
+def _statistic(reader: RunReader, run: Run, statistic: Statistic) -> object:
+    return reader.statistic(run, [LEAD], statistic)
 
 
 def _place(reader: RunReader, run: Run) -> object:

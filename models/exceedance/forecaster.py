@@ -9,7 +9,7 @@ import numpy as np
 
 from models.card import ModelCard
 from models.exceedance.ground import Ground
-from models.exceedance.odds import Odds, Statistic, amounts
+from models.exceedance.odds import Odds, Statistic, amounts, quantised
 from models.exceedance.odds import probabilities as probabilities_of
 from models.exceedance.rain import matched
 from models.forecaster import forecast_after, newest_frames
@@ -68,7 +68,7 @@ class ExceedanceForecaster(RecurrentForecaster):
         kept: list[T] = []
         for lead, (odds,) in enumerate(self._log_odds(pasts, steps)):
             picture[lead] = self._picture(odds, past.seen[-1])
-            kept.append(keep(ground.carry(odds)))
+            kept.append(keep(quantised(ground.carry(odds))))
         return self._forecast(history, past, picture), kept
 
     def statistic(self, history: FrameSequence, steps: int, name: Statistic) -> FrameSequence:
@@ -83,25 +83,30 @@ class ExceedanceForecaster(RecurrentForecaster):
         fields = [np.empty((steps, *past.observed.shape[1:]), np.float32) for past in pasts]
         for lead, all_odds in enumerate(self._on_the_ground(pasts, steps)):
             for field, odds in zip(fields, all_odds, strict=True):
-                field[lead] = amounts(odds, self.thresholds, name)
+                field[lead] = amounts(quantised(odds), self.thresholds, name)
         return [forecast_after(history, field) for history, field in zip(histories, fields, strict=True)]
 
     def probabilities(self, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Float32:
         """See `models.forecaster.ProbabilityForecaster`; between the trained thresholds log-odds are interpolated."""
-        pasts = self._pasts([history], steps)
         found = np.empty((len(thresholds), steps, *history.grid.shape), np.float32)
-        for lead, (odds,) in enumerate(self._on_the_ground(pasts, steps)):
+        for lead, log_odds in enumerate(self.log_odds(history, steps)):
+            odds = quantised(log_odds)
             for index, threshold in enumerate(thresholds):
                 found[index, lead] = probabilities_of(odds, self.thresholds, threshold)
         return found
+
+    def log_odds(self, history: FrameSequence, steps: int) -> Iterator[Float32]:
+        """For each lead the log-odds (K, H, W) of `thresholds` on the ground, before they are rounded to 8 bits."""
+        for (log_odds,) in self._on_the_ground(self._pasts([history], steps), steps):
+            yield log_odds
 
     def _pasts(self, histories: Sequence[FrameSequence], steps: int) -> list[_Past]:
         pasts = [self._past(history, steps) for history in histories]
         self._remember((len(pasts), *one_shape(histories)))
         return pasts
 
-    def _on_the_ground(self, pasts: Sequence[_Past], steps: int) -> Iterator[list[Odds]]:
-        """For each lead the odds (K, H, W) of each past."""
+    def _on_the_ground(self, pasts: Sequence[_Past], steps: int) -> Iterator[list[Float32]]:
+        """For each lead the log-odds (K, H, W) of each past, on the ground."""
         grounds = [Ground(past.observed, past.motion) for past in pasts]
         for all_odds in self._log_odds(pasts, steps):
             yield [ground.carry(odds) for ground, odds in zip(grounds, all_odds, strict=True)]

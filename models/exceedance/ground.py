@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.exceedance.odds import IMPOSSIBLE, NO_DATA, Odds, quantised
 from radar.extrapolation.motion import Trajectories
 from radar.rain import WET_FROM
 from radar.sequence import Float32
+
+NEVER = -80.0
+"""Log-odds where no rain was observed anywhere: a probability below 1e-34, and finite, so that they are interpolated."""
 
 
 class Ground:
@@ -28,15 +30,14 @@ class Ground:
         self._paths = None if motion is None else Trajectories(motion)
         self._before: Float32 | None = None
 
-    def carry(self, log_odds: Float32) -> Odds:
-        """The log-odds (K, H, W) of the next lead, on the ground.
+    def carry(self, log_odds: Float32) -> Float32:
+        """The log-odds (K, H, W) of the next lead, on the ground; NaN without a forecast. The next call changes them.
 
         Where rain would come from missing data, those of the lead before stay, as in
         `radar.extrapolation.motion.hold_inflow`.
         """
         if self._dry:
-            dry = np.where(self._missing, np.uint8(NO_DATA), np.uint8(IMPOSSIBLE))
-            return np.broadcast_to(dry, log_odds.shape).copy()
+            return np.broadcast_to(np.where(self._missing, np.float32(np.nan), np.float32(NEVER)), log_odds.shape)
         if self._before is None:
             self._before = log_odds.copy()
         if self._paths is not None:
@@ -45,7 +46,7 @@ class Ground:
             found = self._carried(np.where(self._missing, np.float32(np.nan), field))
             np.copyto(held, found, where=np.isfinite(found))
             held[self._missing] = np.nan
-        return quantised(self._before)
+        return self._before
 
     def _carried(self, field: Float32) -> Float32:
         return field if self._paths is None else self._paths.carry(field)

@@ -12,7 +12,8 @@ from models.baselines import SProg
 from models.card import ModelCard
 from models.exceedance.dressing import Dressing
 from models.exceedance.forecaster import ExceedanceForecaster, forecaster_of
-from models.exceedance.odds import Statistic, amounts, probabilities
+from models.exceedance.odds import Statistic, amounts, probabilities, quantised
+from models.exceedance.rain import nested
 from models.forecaster import EnsembleForecaster, ProbabilityForecaster
 from models.spec import EXCEEDANCE_INPUTS, NetworkSpec
 from radar.grid import Grid
@@ -150,6 +151,18 @@ def test_one_pass_of_the_network_gives_the_picture_and_the_odds_of_everything_el
         np.testing.assert_array_equal(fields, model.statistic(history, 3, name).rain_rate)
     chances = np.stack([probabilities(one, THRESHOLDS, 3.0) for one in odds])
     np.testing.assert_array_equal(chances, model.probabilities(history, 3, [3.0])[0])
+
+
+def test_log_odds_are_those_before_the_rounding() -> None:
+    history, model = storm(), forecaster()
+    _, odds = model.forecast_with_odds(history, 3, lambda one: one)
+    exact = [one.copy() for one in model.log_odds(history, 3)]
+    np.testing.assert_array_equal([quantised(one) for one in exact], odds)
+    rounded = [(one.astype(np.float32) - 128) / 16 for one in odds]
+    usual = [(one > 1) & (one < 255) for one in odds]
+    for one, other, there in zip(exact, rounded, usual, strict=True):
+        np.testing.assert_allclose(nested(one)[there], other[there], atol=1 / 32 + 1e-4)
+        assert there.mean() > 0.5
 
 
 def test_all_odds_of_a_storm_go_where_its_picture_goes() -> None:

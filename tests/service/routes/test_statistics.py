@@ -352,11 +352,12 @@ def test_another_replica_serves_the_same_and_from_its_memory_without_redis(
 
 def test_a_run_of_a_former_version_is_served_as_before(shared: Callable[..., Site], redis_server: RedisServer) -> None:
     run = shared(runs=True).add(sequence(6, end=END))
-    redis, key = Redis(port=redis_server.port), f"raincell:{{{tag_of(run)}}}:run:{run}"
-    index = json.loads(redis.hget(key, "run"))  # type: ignore[arg-type]
+    redis: Any = Redis(port=redis_server.port)
+    key = f"raincell:{{{tag_of(run)}}}:run:{run}"
+    index = json.loads(redis.hget(key, "run"))
     assert index.pop("thresholds") == list(DRESSED_THRESHOLDS)
     redis.hset(key, "run", json.dumps(index))
-    redis.hdel(key, *(field for field in redis.hkeys(key) if field.startswith(b"odds:")))  # type: ignore[union-attr]
+    redis.hdel(key, *(field for field in redis.hkeys(key) if field.startswith(b"odds:")))
     site = shared(runs=False)
     site.look_at(END)
     told = site.get(f"/nowcast/{run}").json()
