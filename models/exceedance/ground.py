@@ -9,7 +9,7 @@ from radar.rain import WET_FROM
 from radar.sequence import Float32
 
 NEVER = -80.0
-"""Log-odds where no rain was observed anywhere: a probability below 1e-34, and finite, so that they are interpolated."""
+"""Log-odds where no rain was observed anywhere: a probability below 1e-34, and a number that is interpolated."""
 
 
 class Ground:
