@@ -24,6 +24,7 @@ from service.bodies.read import read_whole
 from service.context import Parts, Service
 from service.errors import UnsupportedBody
 from service.http.openapi import reference
+from service.http.own_headers import Own
 from service.http.problems import documented, first_fault
 from service.routes.query import GridName, ModelName, Product, StatisticName
 from service.routes.remembered_route import RememberedRoute
@@ -108,7 +109,7 @@ async def point(
         async with service.place_readers:
             kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago, statistic)
         service.answers.keep(key, kept, 2 * len(kept))
-    return _json(found, kept)
+    return _json(found, statistic, kept)
 
 
 @router.post(
@@ -170,7 +171,7 @@ def _many(service: Service, found: Found, places: Sequence[PlaceQuestion], stati
     described = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found), statistic)
     listed = [_joined(place, rain) for place, rain in zip(places, described, strict=True)]
     source = json_of(_source(found.run, earlier, statistic))
-    return _json(found, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
+    return _json(found, statistic, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
 
 
 def _joined(*parts: BaseModel) -> str:
@@ -196,9 +197,10 @@ def _source(run: Run, earlier: Sequence[Run], statistic: Statistic) -> PlacesSou
     )
 
 
-def _json(found: Found, text: str) -> Response:
+def _json(found: Found, statistic: Statistic, text: str) -> Response:
     """An answer: the changing fields first, then its possibly cached text."""
     age = age_seconds(found.run.reference_time, found.asked_at)
     changing = json_of(PlacesChanging(age_seconds=age, degraded=found.degraded))
     brief = found._replace(keep_seconds=min(found.keep_seconds or 0, _MINUTE_SECONDS))
-    return Response(f"{changing[:-1]}, {text[1:]}", headers={"Cache-Control": brief.cache_control}, media_type=JSON)
+    headers = {"Cache-Control": brief.cache_control, Own.STATISTIC: statistic}
+    return Response(f"{changing[:-1]}, {text[1:]}", headers=headers, media_type=JSON)

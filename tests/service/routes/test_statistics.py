@@ -131,7 +131,9 @@ def test_every_route_of_rain_gives_every_statistic_and_names_it(
         forecast.rain_rate,
         rtol=1e-5,
     )
-    one, many = point(site, f"&{asked}").json(), points(site, asked).json()
+    answers = point(site, f"&{asked}"), points(site, asked)
+    assert [answer.headers["x-raincell-statistic"] for answer in answers] == [name, name]
+    one, many = (answer.json() for answer in answers)
     assert (one["statistic"], many["statistic"]) == (name, name)
     for place in (one, many["points"][0]):
         assert [step["rate"] for step in place["forecast"]] == pytest.approx(served[:, 12, 9].tolist(), abs=1e-4)
