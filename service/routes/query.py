@@ -31,7 +31,7 @@ StatisticName = Annotated[
     Query(
         description="of each pixel's forecast distribution, where the model has one; matched, which every forecast has,"
         " is a picture with the rain of the last frame",
-        examples=["median"],
+        examples=["matched"],
     ),
 ]
 ValidTime = Annotated[

@@ -136,10 +136,7 @@ class RedisRuns:
 
     def get(self, run_id: str) -> Run:
         """See RunStore."""
-        (text,) = self._fields(run_id, ["run"])
-        run = self._read(tag_of(run_id) or "", run_id, text)
-        if run is None:
-            raise expired(run_id)
+        run, _ = self._with_parts(run_id, [])
         return run
 
     def frames(self, run_id: str, minutes: Sequence[int]) -> list[StoredFrame]:
@@ -164,9 +161,7 @@ class RedisRuns:
 
     def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
         """See RunStore."""
-        run = self.get(run_id)
-        # With the index among them, odds that alone are missing are a missing part.
-        _, *found = self._fields(run_id, ["run", *(f"odds:{minute}" for minute in minutes)])
+        run, found = self._with_parts(run_id, [f"odds:{minute}" for minute in minutes])
         for minute, packed in zip(minutes, found, strict=True):
             try:
                 checked_once(packed, (len(run.thresholds), *run.grid.shape), unpack_odds)
@@ -205,6 +200,14 @@ class RedisRuns:
         """See RunStore."""
         with store_errors():
             self._redis.eval(_UNLOCK, 1, _key(series_tag(series), "lock"), token)
+
+    def _with_parts(self, run_id: str, names: Sequence[str]) -> tuple[Run, list[bytes]]:
+        """A run and fields of its hash; one that alone is missing is a missing part."""
+        text, *found = self._fields(run_id, ["run", *names])
+        run = self._read(tag_of(run_id) or "", run_id, text)
+        if run is None:
+            raise expired(run_id)
+        return run, found
 
     def _fields(self, run_id: str, names: Sequence[str]) -> list[bytes]:
         tag = tag_of(run_id)

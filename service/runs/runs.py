@@ -128,9 +128,8 @@ class Runs:
             frames = self.ask(lambda store: store.frames(run.id, minutes))
             covered = self.ask(lambda store: store.covered(run.id))
             leads = run.lead_minutes if run.thresholds else ()
-            odds = self.ask(lambda store: store.odds(run.id, leads))
-            whole = dict(zip(minutes, frames, strict=True)), covered, dict(zip(leads, odds, strict=True))
-            self._remember(WholeRun(run, *whole))
+            odds = {lead: self._odds_of_lead(run.id, lead) for lead in leads}
+            self._remember(WholeRun(run, dict(zip(minutes, frames, strict=True)), covered, odds))
 
     def remembered(self, run_id: str) -> WholeRun | None:
         """A run with its frames, if this process's memory has it."""
@@ -154,6 +153,11 @@ class Runs:
             except (UnknownRun, RunExpired):
                 pass  # memory holds only the newest: of the others nothing is known now
             raise
+
+    def _odds_of_lead(self, run_id: str, lead: int) -> bytes:
+        """From the store; all leads at once may be too much for one answer of it."""
+        (packed,) = self.ask(lambda store: store.odds(run_id, [lead]))
+        return packed
 
     def _remember(self, whole: WholeRun) -> None:
         if not self._last_good:
