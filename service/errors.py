@@ -15,6 +15,8 @@ RaincellError
 ├── QuotaExceeded          more requests in a minute than the caller may make
 ├── UnknownRun             no run of that id
 ├── RunExpired             a run that existed and is no longer kept
+├── InvalidRequest
+│   └── NoDistribution     a statistic of a forecast that has no distribution
 ├── VerificationOff        a request for scores while verification is off
 ├── DefaultModelGone       no model is named, and the default one has left the repository
 ├── DiskFull               no room, or no right, to write on a disk of the service
@@ -33,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from radar.errors import IncompleteHistory, InvalidRain, RaincellError, StoreUnavailable
+from radar.errors import IncompleteHistory, InvalidRain, InvalidRequest, RaincellError, StoreUnavailable
 from radar.quality import Flaw
 from radar.sequence import iso
 
@@ -126,6 +128,10 @@ class NoRunYet(RaincellError):
 
 class DefaultModelGone(RaincellError):
     """No model was named, and the one that RAINCELL_DEFAULT_MODEL names has left the repository."""
+
+
+class NoDistribution(InvalidRequest):
+    """A statistic of a forecast that has no distribution."""
 
 
 class VerificationOff(RaincellError):

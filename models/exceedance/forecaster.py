@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from models.card import ModelCard
-from models.exceedance.rain import log_odds_at, matched, mean, probability, quantile
+from models.exceedance.ground import Ground
+from models.exceedance.odds import Odds, Statistic, amounts, quantised
+from models.exceedance.odds import probabilities as probabilities_of
+from models.exceedance.rain import matched
 from models.forecaster import forecast_after, newest_frames
 from models.recurrent import RecurrentForecaster, Step, check_fit, one_shape, read_bases
 from radar.extrapolation.motion import hold_inflow
 from radar.extrapolation.sprog import any_decibels, drizzle_of, rates
-from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence
 
-Statistic = Literal["matched", "mean", "median", "p10", "p90"]
-"""Forms of a forecast of rain: a picture with the rain of the last frame, or each pixel's mean or quantile."""
-QUANTILES: dict[Statistic, float] = {"p10": 0.1, "median": 0.5, "p90": 0.9}
+T = TypeVar("T")
 
 
 def forecaster_of(card: ModelCard, step: Step) -> RecurrentForecaster:
@@ -40,53 +40,86 @@ class ExceedanceForecaster(RecurrentForecaster):
     A field in which no rain was observed stays dry, and no pixel of it has a probability above 0.
     """
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The thresholds in mm/h that it has learnt, rising."""
+        return self.card.spec.thresholds
+
     def forecast_batch(self, histories: Sequence[FrameSequence], steps: int) -> list[FrameSequence]:
         """See `RecurrentForecaster.forecast_batch`."""
-        pasts = [self._past(history, steps) for history in histories]
-        self._remember((len(pasts), *one_shape(histories)))
+        pasts = self._pasts(histories, steps)
         pictures = [np.empty((steps, *past.observed.shape[1:]), np.float32) for past in pasts]
         for lead, all_odds in enumerate(self._log_odds(pasts, steps)):
             for past, picture, odds in zip(pasts, pictures, all_odds, strict=True):
                 picture[lead] = self._picture(odds, past.seen[-1])
-        for past, picture in zip(pasts, pictures, strict=True):
-            frames = map(rates, self.card.framing.outputs(picture, past.motion))
-            picture[:] = list(hold_inflow(frames, past.observed[-1]))
-        return [forecast_after(history, picture) for history, picture in zip(histories, pictures, strict=True)]
+        parts = zip(histories, pasts, pictures, strict=True)
+        return [self._forecast(history, past, picture) for history, past, picture in parts]
+
+    def forecast_with_odds(
+        self, history: FrameSequence, steps: int, keep: Callable[[Odds], T]
+    ) -> tuple[FrameSequence, list[T]]:
+        """`forecast`, and for each lead what `keep` makes of the odds (K, H, W) on the ground, from one pass.
+
+        All odds together would take a byte for each threshold, lead and pixel.
+        """
+        (past,) = pasts = self._pasts([history], steps)
+        picture = np.empty((steps, *past.observed.shape[1:]), np.float32)
+        ground = Ground(past.observed, past.motion)
+        kept: list[T] = []
+        for lead, (odds,) in enumerate(self._log_odds(pasts, steps)):
+            picture[lead] = self._picture(odds, past.seen[-1])
+            kept.append(keep(quantised(ground.carry(odds))))
+        return self._forecast(history, past, picture), kept
 
     def statistic(self, history: FrameSequence, steps: int, name: Statistic) -> FrameSequence:
         """As `forecast`, with the mean or a quantile (p10, median, p90) of each pixel in place of the picture."""
+        return self.statistic_batch([history], steps, name)[0]
+
+    def statistic_batch(self, histories: Sequence[FrameSequence], steps: int, name: Statistic) -> list[FrameSequence]:
+        """The same for several histories, as `forecast_batch`."""
         if name == "matched":
-            return self.forecast(history, steps)
-        past = self._past(history, steps)
-        rain = np.stack([self._amount(odds, name) for (odds,) in self._log_odds([past], steps)])
-        return forecast_after(history, self._on_the_ground(rain, past))
-
-    def _amount(self, log_odds: Float32, name: Statistic) -> Float32:
-        if name == "mean":
-            return mean(log_odds, self._thresholds)
-        return quantile(log_odds, self._thresholds, QUANTILES[name])
-
-    def _on_the_ground(self, fields: Float32, past: _Past) -> Float32:
-        """Fields (leads, H, W) carried along; 0 where no rain was observed anywhere, NaN where the last frame is."""
-        missing = np.isnan(past.observed[-1])
-        if not (past.observed >= WET_FROM).any():
-            return np.broadcast_to(np.where(missing, np.float32(np.nan), np.float32(0)), fields.shape).copy()
-        fields[:, missing] = np.nan
-        first = np.where(missing, np.float32(np.nan), fields[0])
-        return np.stack(list(hold_inflow(self.card.framing.outputs(fields, past.motion), first)))
+            return self.forecast_batch(histories, steps)
+        pasts = self._pasts(histories, steps)
+        fields = [np.empty((steps, *past.observed.shape[1:]), np.float32) for past in pasts]
+        for lead, all_odds in enumerate(self._on_the_ground(pasts, steps)):
+            for field, odds in zip(fields, all_odds, strict=True):
+                field[lead] = amounts(quantised(odds), self.thresholds, name)
+        return [forecast_after(history, field) for history, field in zip(histories, fields, strict=True)]
 
     def probabilities(self, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Float32:
         """See `models.forecaster.ProbabilityForecaster`; between the trained thresholds log-odds are interpolated."""
-        past = self._past(history, steps)
-        found = np.empty((len(thresholds), steps, *past.observed.shape[1:]), np.float32)
-        for lead, (odds,) in enumerate(self._log_odds([past], steps)):
+        found = np.empty((len(thresholds), steps, *history.grid.shape), np.float32)
+        for lead, log_odds in enumerate(self.log_odds(history, steps)):
+            odds = quantised(log_odds)
             for index, threshold in enumerate(thresholds):
-                found[index, lead] = probability(log_odds_at(odds, self._thresholds, threshold))
-        return np.stack([self._on_the_ground(fields, past) for fields in found])
+                found[index, lead] = probabilities_of(odds, self.thresholds, threshold)
+        return found
+
+    def log_odds(self, history: FrameSequence, steps: int) -> Iterator[Float32]:
+        """For each lead the log-odds (K, H, W) of `thresholds` on the ground, before they are rounded to 8 bits."""
+        for (log_odds,) in self._on_the_ground(self._pasts([history], steps), steps):
+            yield log_odds
+
+    def _pasts(self, histories: Sequence[FrameSequence], steps: int) -> list[_Past]:
+        pasts = [self._past(history, steps) for history in histories]
+        self._remember((len(pasts), *one_shape(histories)))
+        return pasts
+
+    def _on_the_ground(self, pasts: Sequence[_Past], steps: int) -> Iterator[list[Float32]]:
+        """For each lead the log-odds (K, H, W) of each past, on the ground."""
+        grounds = [Ground(past.observed, past.motion) for past in pasts]
+        for all_odds in self._log_odds(pasts, steps):
+            yield [ground.carry(odds) for ground, odds in zip(grounds, all_odds, strict=True)]
+
+    def _forecast(self, history: FrameSequence, past: _Past, picture: Float32) -> FrameSequence:
+        """The forecast of a picture (steps, H, W) in dB of 1 mm/h in the network's coordinates, made in place."""
+        frames = map(rates, self.card.framing.outputs(picture, past.motion))
+        picture[:] = list(hold_inflow(frames, past.observed[-1]))
+        return forecast_after(history, picture)
 
     @property
     def _thresholds(self) -> Float32:
-        return np.array(self.card.spec.thresholds, np.float32)
+        return np.array(self.thresholds, np.float32)
 
     def _past(self, history: FrameSequence, steps: int) -> _Past:
         check_fit(self.card, history, steps)

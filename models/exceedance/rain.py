@@ -6,6 +6,7 @@ two, below the first one they are those of the first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import cast
 
@@ -16,14 +17,17 @@ from radar.sequence import Float32
 
 _LEAST_STEEPNESS = np.float32(1.5)
 """By how much log-odds fall above the last threshold, at least, when the rate becomes e times as large."""
-_HIGHEST_RATE = 300.0
+HIGHEST_RATE = 300.0
 """mm/h up to which means are integrated."""
-_MEAN_POINTS = 24
+_NODES = 24
 
 
 def nested(log_odds: Float32) -> Float32:
     """Log-odds (K, ...) for rising thresholds, none higher than that of the threshold below."""
-    return np.minimum.accumulate(log_odds, axis=0)
+    found = log_odds.copy()
+    for lower, upper in pairwise(found):  # np.minimum.accumulate takes twenty times as long
+        np.minimum(lower, upper, out=upper)
+    return found
 
 
 def probability(log_odds: Float32) -> Float32:
@@ -104,15 +108,26 @@ def mean(log_odds: Float32, thresholds: Float32) -> Float32:
 
     Rain below the first threshold is not counted.
     """
-    log_odds, first = nested(log_odds), float(thresholds[0])
-    rates = np.geomspace(first, _HIGHEST_RATE, _MEAN_POINTS)
-    total = probability(log_odds[0]) * np.float32(first)
-    before = probability(log_odds[0])
+    rates = [*thresholds.tolist(), HIGHEST_RATE]
+
+    def chance(rate: float) -> Float32:
+        return probability(log_odds_at(log_odds, thresholds, rate))
+
+    total = chance(rates[0]) * np.float32(rates[0])
     for low, high in pairwise(rates):
-        after = probability(log_odds_at(log_odds, thresholds, high))
-        total += (before + after) * np.float32((high - low) / 2)
-        before = after
+        total += integral(chance, low, high)
     return total
+
+
+def integral(chance: Callable[[float], Float32], low: float, high: float) -> Float32:
+    """The integral in mm/h of the probabilities `chance` of rates from `low` to `high` (mm/h).
+
+    Gaussian quadrature over the logarithm of the rate, in which log-odds are linear between two thresholds.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    half = float(np.log(high / low)) / 2
+    rates = low * np.exp(half * (nodes + 1))
+    return cast(Float32, sum(chance(float(r)) * np.float32(half * w * r) for r, w in zip(rates, weights, strict=True)))
 
 
 def quantile(log_odds: Float32, thresholds: Float32, share: float) -> Float32:
@@ -124,5 +139,5 @@ def quantile(log_odds: Float32, thresholds: Float32, share: float) -> Float32:
         below, above = log_odds[index], log_odds[index + 1]
         way = (below - limit) / np.maximum(below - above, np.float32(1e-6))
         found = np.where(above < limit, steps[index] + way * (steps[index + 1] - steps[index]), found)
-    rate = np.minimum(np.exp(found), np.float32(_HIGHEST_RATE))
+    rate = np.minimum(np.exp(found), np.float32(HIGHEST_RATE))
     return np.where(log_odds[0] < limit, np.float32(0), rate).astype(np.float32, copy=False)

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from models.exceedance.odds import Statistic
 from radar.colours import COLOURS
 from radar.files.netcdf.writer import RAINFALL_RATE, Quantity
 from radar.sequence import FrameSequence, iso
 from service.answers.schema import FieldAnswer, NowcastAnswer
+from service.answers.statistics import RAIN
 
 Encoding = Literal["base64", "list", "none"]
 Colours = tuple[tuple[float, str], ...]
 """Lower bounds and their colours, in growing order."""
-RAIN = "rain rate in mm/h"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Field:
         Callers may request byte ranges of the answer, which is kept for that; see service.http.ranges.
     title : str
         A description of the numbers.
+    statistic : Statistic or None
+        Of a forecast of rain; None for other fields.
     colours : sequence of (float, str)
         The colours of images.
     quantity : Quantity
@@ -50,6 +53,7 @@ class Field:
     encoding: Encoding = "base64"
     in_parts: bool = False
     title: str = RAIN
+    statistic: Statistic | None = None
     colours: Colours = COLOURS
     quantity: Quantity = RAINFALL_RATE
 

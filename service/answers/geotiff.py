@@ -46,8 +46,9 @@ def to_geotiff(field: Field) -> Content:
 
 
 def _tag(target: DatasetWriter, field: Field) -> None:
-    """Set TIFF's own tags: the content of the file, and the owner of the data."""
-    tags = {"TIFFTAG_IMAGEDESCRIPTION": field.about, "TIFFTAG_COPYRIGHT": field.attribution}
+    """Set TIFF's own tags: the content of the file, and the owner of the data; and GDAL's of the statistic."""
+    own = {"TIFFTAG_IMAGEDESCRIPTION": field.about, "TIFFTAG_COPYRIGHT": field.attribution}
+    tags = {**own, "STATISTIC": field.statistic}
     target.update_tags(**{name: text for name, text in tags.items() if text})
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from models.exceedance.odds import Statistic
 from radar.grid import Grid
 from radar.sequence import iso
 from service.answers.placement import describe_grid
@@ -23,6 +24,8 @@ class Provenance:
     model, version : str
     method : str
         The method that made it: the model, or its stand-in.
+    statistic : Statistic or None
+        Of the forecast's rates; None for observed rates and for probabilities.
     run_id : str or None
     product : str
         "" without a product.
@@ -42,6 +45,7 @@ class Provenance:
     model: str
     version: str
     method: str
+    statistic: Statistic | None
     run_id: str | None
     product: str
     grid: Grid
@@ -57,6 +61,7 @@ def headers_of(forecast: Provenance) -> dict[str, str]:
     headers = {
         Own.MODEL: f"{forecast.model} {forecast.version}",
         Own.METHOD: forecast.method,
+        Own.STATISTIC: forecast.statistic,
         Own.RUN: forecast.run_id,
         Own.PRODUCT: forecast.product,
         Own.GRID: forecast.grid.key,

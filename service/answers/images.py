@@ -21,11 +21,12 @@ _LOSSLESS_WEBP = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
 def to_png(field: Field) -> Content:
-    """A PNG, with texts for its content and the owner of the data."""
+    """A PNG, with texts for its content, the owner of the data and the statistic."""
     frames = field.frames
     png = _encode(".png", frames.rain_rate[-1], field.colours, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     lead, time = frames.lead_minutes[-1], iso(frames.valid_times[-1])
-    texts = {"Title": f"{field.about}, lead {lead} min, valid {time}", "Copyright": field.attribution}
+    title = f"{field.about}, lead {lead} min, valid {time}"
+    texts = {"Title": title, "Copyright": field.attribution, "Statistic": field.statistic}
     chunks = [_text_chunk(name, text) for name, text in texts.items() if text]
     return [b"".join([png[:_PNG_HEAD], *chunks, png[_PNG_HEAD:]])]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 from fastapi import Response
 
+from models.exceedance.odds import Statistic
 from radar.rain import WET_FROM
 from radar.sequence import Float32, FrameSequence, iso
 from service.answers.field import Encoding, Field
@@ -16,6 +17,7 @@ from service.answers.headers import Provenance, age_seconds, changing_headers, h
 from service.answers.large import LargeResponse
 from service.answers.placement import describe_grid
 from service.answers.schema import LeadSummary, NowcastAnswer
+from service.answers.statistics import quantity_of, title_of, word_of
 from service.answers.writers import Writer
 from service.runs.run import Method
 
@@ -42,6 +44,8 @@ class Nowcast:
         What the caller did not say.
     method : "model" or one of `models.baselines.STAND_INS`
         What made the forecast: the model, or what stood in for it.
+    statistic : Statistic or None
+        Of the forecast's rates; None for an observed frame.
     run_id : str or None
         The run that it belongs to; answers of runs are cached.
     """
@@ -55,6 +59,7 @@ class Nowcast:
     degraded: str | None = None
     assumed: tuple[str, ...] = ()
     method: Method = "model"
+    statistic: Statistic | None = "matched"
     run_id: str | None = None
 
     @property
@@ -64,6 +69,7 @@ class Nowcast:
             model=self.model,
             version=self.version,
             method=self.method,
+            statistic=self.statistic,
             run_id=self.run_id,
             product=self.forecast.product,
             grid=self.forecast.grid,
@@ -80,6 +86,7 @@ class Nowcast:
             model=self.model,
             version=self.version,
             method=self.method,
+            statistic=self.statistic,
             run=self.run_id,
             product=self.forecast.product or None,
             grid=describe_grid(self.forecast.grid),
@@ -110,6 +117,9 @@ class Nowcast:
             attribution=self.attribution,
             encoding=encoding,
             in_parts=self.run_id is not None,
+            title=title_of(self.statistic),
+            statistic=self.statistic,
+            quantity=quantity_of(self.statistic),
         )
 
     def _attributes(self) -> dict[str, str]:
@@ -118,6 +128,7 @@ class Nowcast:
             "model": self.model,
             "version": self.version,
             "method": self.method,
+            "statistic": self.statistic,
             "run": self.run_id,
             "degraded": self.degraded,
             "attribution": self.attribution,
@@ -133,11 +144,12 @@ class Nowcast:
 def render(nowcast: Nowcast, chosen: Chosen[Writer], encoding: Encoding) -> Response:
     """The whole answer to one caller; it takes tens of milliseconds, so do not call it on the event loop."""
     content = chosen.form.write(nowcast.field(encoding))
-    start, model = nowcast.history_times[-1], f"{nowcast.model}-{nowcast.version}"
+    start = nowcast.history_times[-1]
+    words = nowcast.forecast.product, f"{start:%Y%m%dT%H%MZ}", f"{nowcast.model}-{nowcast.version}"
     headers = {
         **headers_of(nowcast.provenance),
         **changing_headers(start, nowcast.made_at, vary=chosen.vary),
-        **disposition(chosen.form, nowcast.forecast.product, f"{start:%Y%m%dT%H%MZ}", model),
+        **disposition(chosen.form, *words, word_of(nowcast.statistic)),
     }
     return LargeResponse(content, chosen.media_type, headers)
 

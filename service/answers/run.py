@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from radar.extrapolation.neighbourhood import half_width_km
+from models.exceedance.odds import Statistic
 from radar.files.netcdf.writer import Quantity
 from radar.grid import Grid
 from radar.products import attribution
@@ -18,8 +18,10 @@ from service.answers.nowcast import Nowcast
 from service.answers.placement import describe_grid
 from service.answers.run_schema import RunAnswer, RunFrameAnswer
 from service.answers.schema import FieldAnswer
+from service.answers.statistics import word_of
 from service.answers.writers import Writer
-from service.runs.probability import METHOD, members, probabilities
+from service.runs.odds.offered import offered_by
+from service.runs.probability import members, method_of, neighbourhood_km, probabilities
 from service.runs.reader import THRESHOLDS, WHOLE, RunReader, Window
 from service.runs.region import part_of
 from service.runs.run import Run
@@ -40,12 +42,16 @@ PROBABILITY_COLOURS: Colours = (
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a run: some of its frames, and a window of them."""
+    """A part of a run: some of its frames, and a window of them.
+
+    `statistic` is that of rates; None for an observed frame and for probabilities.
+    """
 
     run: Run
     minutes: tuple[int, ...]
     window: Window
     degraded: str | None
+    statistic: Statistic | None = None
 
     def sequence(self, values: Float32) -> FrameSequence:
         """Fields of this part, with their times and place."""
@@ -72,6 +78,7 @@ class Part:
             model=run.model,
             version=run.version,
             method=run.method,
+            statistic=self.statistic,
             run_id=run.id,
             product=run.product,
             grid=self.grid,
@@ -90,12 +97,14 @@ def run_url(run: Run, root_path: str) -> str:
 def index_json(part: Part, root_path: str = "") -> Content:
     """The run's index, see RunAnswer."""
     run, url = part.run, run_url(part.run, root_path)
+    statistic = part.statistic or "matched"
+    chosen = "" if statistic == "matched" else f"?statistic={statistic}"
 
     def frame(minutes: int) -> RunFrameAnswer:
         return RunFrameAnswer(
             lead_minutes=minutes,
             valid_time=iso(run.valid_time(minutes)),
-            url=f"{url}/frames/{minutes}",
+            url=f"{url}/frames/{minutes}{chosen if minutes > 0 else ''}",
             probability_url=f"{url}/probability/{minutes}?threshold=1" if minutes > 0 else None,
         )
 
@@ -110,6 +119,9 @@ def index_json(part: Part, root_path: str = "") -> Content:
         model=run.model,
         version=run.version,
         method=run.method,
+        statistic=statistic,
+        statistics=list(offered_by(run)),
+        probability_method=method_of(run),
         history_times=[iso(time) for time in run.history_times],
         degraded=part.degraded,
         attribution=attribution(run.product),
@@ -124,7 +136,7 @@ def frames_content(reader: RunReader, part: Part, writer: Writer, encoding: Enco
     """Frames of a run, in mm/h; images show the last one."""
     run = part.run
     nowcast = Nowcast(
-        forecast=part.sequence(reader.rain(run, part.minutes, part.window)),
+        forecast=part.sequence(reader.statistic(run, part.minutes, part.statistic or "matched", part.window)),
         model=run.model,
         version=run.version,
         history_times=run.history_times,
@@ -132,6 +144,7 @@ def frames_content(reader: RunReader, part: Part, writer: Writer, encoding: Enco
         attribution=attribution(run.product),
         degraded=part.degraded,
         method=run.method,
+        statistic=part.statistic,
         run_id=run.id,
     )
     return writer.write(nowcast.field(encoding))
@@ -168,8 +181,8 @@ def _answer(part: Part, earlier: Sequence[Run], threshold: float) -> FieldAnswer
         lead_minutes=lead,
         valid_time=iso(run.valid_time(lead)),
         threshold=threshold,
-        neighbourhood_km=round(2 * half_width_km(lead), 1),
-        method=METHOD,
+        neighbourhood_km=neighbourhood_km(run, lead),
+        method=method_of(run),
         runs=[member.run.id for member in members(run, earlier, lead)],
         degraded=part.degraded,
         attribution=attribution(run.product),
@@ -197,10 +210,10 @@ def _quantity(threshold: float) -> Quantity:
 
 
 def file_words(part: Part) -> list[str]:
-    """The words of a file name for this part: product, reference time, model, and the minutes of a single frame."""
+    """The words of a part's file name: product, reference time, model, minutes of a single frame, and statistic."""
     run = part.run
     words = [run.product, f"{run.reference_time:%Y%m%dT%H%MZ}", f"{run.model}-{run.version}"]
     if len(part.minutes) == 1:
         (minutes,) = part.minutes
         words.append(f"{minutes:03d}min" if minutes >= 0 else f"{-minutes:03d}min-ago")
-    return words if part.window == WHOLE else [*words, "box"]
+    return [*words, word_of(part.statistic), "" if part.window == WHOLE else "box"]

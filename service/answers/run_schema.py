@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from models.exceedance.odds import Statistic
 from service.answers.schema import GridAnswer
 from service.runs.points import PlaceRain
 from service.runs.run import Method
@@ -20,7 +21,8 @@ class RunFrameAnswer(BaseModel):
 
 class RunAnswer(BaseModel):
     """A run's index. Its age is in the header X-Raincell-Age-Seconds only. In the answer for the latest run, `degraded`
-    states that the run's end has passed; everything else never changes.
+    states that the run's end has passed; everything else never changes. `statistic` is that of the forecast frames
+    that are listed, `statistics` are all that the run has, and `probability_method` is that of its probabilities.
     """
 
     run: str
@@ -33,6 +35,9 @@ class RunAnswer(BaseModel):
     model: str
     version: str
     method: Method
+    statistic: Statistic
+    statistics: list[Statistic]
+    probability_method: str
     history_times: list[str]
     degraded: str | None
     attribution: str | None
@@ -59,6 +64,7 @@ class PlacesSource(BaseModel):
     model: str
     version: str
     method: Method
+    statistic: Statistic
     history_times: list[str]
     attribution: str | None
     probability_method: str

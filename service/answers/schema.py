@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from models.exceedance.odds import Statistic
 from service.runs.run import Method
 from service.verification.schema import AlertAnswer
 
@@ -62,11 +63,12 @@ class FramesAnswer(BaseModel):
 
 
 class NowcastAnswer(BaseModel):
-    """A nowcast; `frames` is left out with encoding=none."""
+    """A nowcast; `frames` is left out with encoding=none. `statistic` is null for an observed frame."""
 
     model: str
     version: str
     method: Method
+    statistic: Statistic | None
     run: str | None
     product: str | None
     grid: GridAnswer
@@ -84,7 +86,10 @@ class NowcastAnswer(BaseModel):
 
 
 class FieldAnswer(BaseModel):
-    """A field of probabilities (1, H, W), 0 to 1, null or NaN = no data, and how it was made."""
+    """A field of probabilities (1, H, W), 0 to 1, null or NaN = no data, and how it was made.
+
+    `neighbourhood_km` is null for probabilities of the model itself.
+    """
 
     run: str
     product: str
@@ -93,7 +98,7 @@ class FieldAnswer(BaseModel):
     lead_minutes: int
     valid_time: str
     threshold: float
-    neighbourhood_km: float
+    neighbourhood_km: float | None
     method: str
     runs: list[str]
     degraded: str | None

@@ -10,6 +10,7 @@ class Own(StrEnum):
 
     MODEL = "X-Raincell-Model"
     METHOD = "X-Raincell-Method"
+    STATISTIC = "X-Raincell-Statistic"
     RUN = "X-Raincell-Run"
     PRODUCT = "X-Raincell-Product"
     GRID = "X-Raincell-Grid"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from models.exceedance.odds import Statistic
 from service.answers.field import Encoding
 from service.answers.formats import JSON, Chosen, choose_form
 from service.answers.run import Part, frames_content, index_json, probability_content
@@ -17,9 +18,9 @@ from service.answers.writers import WRITERS, Writer
 from service.context import Parts, Service
 from service.http.problems import documented
 from service.http.root_path import root_path_of
-from service.routes.query import Accept, Format, GridName, ModelName, Product, written_content
+from service.routes.query import Accept, Format, GridName, ModelName, Product, StatisticName, written_content
 from service.routes.remembered_route import RememberedRoute
-from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, window
+from service.routes.run_answer import Bbox, Found, RunPath, answer, check_minutes, latest, named, statistic_of, window
 from service.runs.run import Run
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
@@ -64,12 +65,14 @@ async def latest_run(
     model: ModelName | None = None,
     bbox: Bbox | None = None,
     lead_minutes: LeadMinutes = None,
+    statistic: StatisticName = "matched",
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """The latest run of a product, by default of the only one: its index, or all its frames."""
     chosen = choose_form(format, accept, WRITERS)
-    return await _whole(request, service, await latest(service, product, grid, model), chosen, bbox, lead_minutes)
+    found = await latest(service, product, grid, model)
+    return await _whole(request, service, found, chosen, bbox, lead_minutes, statistic)
 
 
 @router.get("/{run}", response_class=Response, responses=_answers(RunAnswer, _WHOLE, 404, 406, 410, 422, 500, 503))
@@ -79,12 +82,13 @@ async def one_run(
     run: RunPath,
     bbox: Bbox | None = None,
     lead_minutes: LeadMinutes = None,
+    statistic: StatisticName = "matched",
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
 ) -> Response:
     """A run by its id: its index, or all its frames. It never changes."""
     chosen = choose_form(format, accept, WRITERS)
-    return await _whole(request, service, await named(service, run), chosen, bbox, lead_minutes)
+    return await _whole(request, service, await named(service, run), chosen, bbox, lead_minutes, statistic)
 
 
 @router.get(
@@ -98,6 +102,7 @@ async def frame(
     run: RunPath,
     minutes: Minutes,
     bbox: Bbox | None = None,
+    statistic: StatisticName = "matched",
     encoding: FrameEncoding = "base64",
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
@@ -106,7 +111,9 @@ async def frame(
     chosen = choose_form(format, accept, WRITERS)
     found = await named(service, run)
     check_minutes(found.run, minutes, (*found.run.observed_minutes, *found.run.lead_minutes))
-    part = Part(found.run, (minutes,), window(found.run, bbox), found.degraded)
+    part = Part(
+        found.run, (minutes,), window(found.run, bbox), found.degraded, statistic_of(found.run, minutes, statistic)
+    )
     return await _frames(request, service, found, part, chosen, encoding)
 
 
@@ -132,15 +139,22 @@ async def probability(
     check_minutes(found.run, lead, found.run.lead_minutes)
     part = Part(found.run, (lead,), window(found.run, bbox), found.degraded)
     earlier = await run_sync(service.reader.earlier, found.run)
-    # The pooled earlier runs expire before this one, so the answer is not permanent.
-    found = found._replace(keep_seconds=60)
+    if not found.run.thresholds:
+        # The pooled earlier runs expire before this one, so the answer is not permanent.
+        found = found._replace(keep_seconds=60)
     question = ("probability", threshold, encoding, [other.id for other in earlier])
     make = partial(probability_content, service.reader, part, earlier, float(threshold), chosen.form, encoding)
     return await answer(request, service, found, part, chosen, question, make, f"probability-{threshold}mmh")
 
 
 async def _whole(
-    request: Request, service: Service, found: Found, chosen: Chosen[Writer], bbox: str | None, lead_minutes: int | None
+    request: Request,
+    service: Service,
+    found: Found,
+    chosen: Chosen[Writer],
+    bbox: str | None,
+    lead_minutes: int | None,
+    statistic: Statistic,
 ) -> Response:
     run, cut = found.run, window(found.run, bbox)
     if chosen.form.one_frame:
@@ -149,7 +163,7 @@ async def _whole(
         minutes: tuple[int, ...] = (check_minutes(run, usual if lead_minutes is None else lead_minutes, known),)
     else:
         minutes = _until(run, lead_minutes)
-    part = Part(run, minutes, cut, found.degraded)
+    part = Part(run, minutes, cut, found.degraded, statistic_of(run, minutes[-1], statistic))
     if chosen.media_type == JSON:
         root_path = root_path_of(request.scope)
         make = partial(index_json, part, root_path)

@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from models.exceedance.odds import Statistic
 from radar.errors import InvalidRequest
 from radar.products import attribution
 from radar.sequence import iso
@@ -23,12 +24,14 @@ from service.bodies.read import read_whole
 from service.context import Parts, Service
 from service.errors import UnsupportedBody
 from service.http.openapi import reference
+from service.http.own_headers import Own
 from service.http.problems import documented, first_fault
-from service.routes.query import GridName, ModelName, Product
+from service.routes.query import GridName, ModelName, Product, StatisticName
 from service.routes.remembered_route import RememberedRoute
 from service.routes.run_answer import Found, latest
+from service.runs.odds.offered import check_run
 from service.runs.points import ahead_of, describe_places
-from service.runs.probability import METHOD
+from service.runs.probability import method_of
 from service.runs.run import Run
 
 router = APIRouter(prefix="/nowcast", tags=["nowcast"], route_class=RememberedRoute)
@@ -94,17 +97,19 @@ async def point(
     product: Product | None = None,
     grid: GridName | None = None,
     model: ModelName | None = None,
+    statistic: StatisticName = "matched",
 ) -> Response:
     """The rain at a place: the past hour, the forecast, and the times when rain starts and ends."""
     found = await latest(service, product, grid, model)
+    check_run(found.run, statistic)
     minutes_ago = _minutes_ago(found)
-    key = (found.run.id, "place", lat, lon, minutes_ago)
+    key = (found.run.id, "place", lat, lon, minutes_ago, statistic)
     kept = service.answers.find(key)
     if kept is None:
         async with service.place_readers:
-            kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago)
+            kept = await run_sync(_one, service, found.run, lat, lon, minutes_ago, statistic)
         service.answers.keep(key, kept, 2 * len(kept))
-    return _json(found, kept)
+    return _json(found, statistic, kept)
 
 
 @router.post(
@@ -114,15 +119,20 @@ async def point(
     openapi_extra=_BODY,
 )
 async def points(
-    request: Request, service: Parts, product: Product | None = None, grid: GridName | None = None
+    request: Request,
+    service: Parts,
+    product: Product | None = None,
+    grid: GridName | None = None,
+    statistic: StatisticName = "matched",
 ) -> Response:
     """The same for several places at once, in their order."""
     _check_media_type(request.headers.get("content-type", ""))
     body = await read_whole(request, _MOST_BYTES)
     places = _read(body) if len(body) < _AT_ONCE_BYTES else await run_sync(_read, body)
     found = await latest(service, product, grid)
+    check_run(found.run, statistic)
     async with service.place_readers:
-        return await run_sync(_many, service, found, places)
+        return await run_sync(_many, service, found, places, statistic)
 
 
 def _check_media_type(content_type: str) -> None:
@@ -144,10 +154,10 @@ def _read(body: Bytes) -> list[PlaceQuestion]:
         ) from None
 
 
-def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int) -> str:
+def _one(service: Service, run: Run, lat: float, lon: float, minutes_ago: int, statistic: Statistic) -> str:
     earlier = service.reader.earlier(run)
-    (rain,) = describe_places(service.reader, run, earlier, [lat], [lon], minutes_ago)
-    return _joined(_source(run, earlier), Place(name=None, lat=lat, lon=lon), rain)
+    (rain,) = describe_places(service.reader, run, earlier, [lat], [lon], minutes_ago, statistic)
+    return _joined(_source(run, earlier, statistic), Place(name=None, lat=lat, lon=lon), rain)
 
 
 def _minutes_ago(found: Found) -> int:
@@ -155,13 +165,13 @@ def _minutes_ago(found: Found) -> int:
     return min((found.asked_at - found.run.reference_time) // timedelta(minutes=1), ahead_of(found.run))
 
 
-def _many(service: Service, found: Found, places: Sequence[PlaceQuestion]) -> Response:
+def _many(service: Service, found: Found, places: Sequence[PlaceQuestion], statistic: Statistic) -> Response:
     earlier = service.reader.earlier(found.run)
     lat, lon = [place.lat for place in places], [place.lon for place in places]
-    described = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found))
+    described = describe_places(service.reader, found.run, earlier, lat, lon, _minutes_ago(found), statistic)
     listed = [_joined(place, rain) for place, rain in zip(places, described, strict=True)]
-    source = json_of(_source(found.run, earlier))
-    return _json(found, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
+    source = json_of(_source(found.run, earlier, statistic))
+    return _json(found, statistic, f'{source[:-1]}, "points": [{", ".join(listed)}]}}')
 
 
 def _joined(*parts: BaseModel) -> str:
@@ -169,7 +179,7 @@ def _joined(*parts: BaseModel) -> str:
     return json.dumps({name: value for part in parts for name, value in part.model_dump().items()})
 
 
-def _source(run: Run, earlier: Sequence[Run]) -> PlacesSource:
+def _source(run: Run, earlier: Sequence[Run], statistic: Statistic) -> PlacesSource:
     return PlacesSource(
         run=run.id,
         product=run.product,
@@ -179,16 +189,18 @@ def _source(run: Run, earlier: Sequence[Run]) -> PlacesSource:
         model=run.model,
         version=run.version,
         method=run.method,
+        statistic=statistic,
         history_times=[iso(time) for time in run.history_times],
         attribution=attribution(run.product),
-        probability_method=METHOD,
+        probability_method=method_of(run),
         probability_runs=[run.id, *(other.id for other in earlier)],
     )
 
 
-def _json(found: Found, text: str) -> Response:
+def _json(found: Found, statistic: Statistic, text: str) -> Response:
     """An answer: the changing fields first, then its possibly cached text."""
     age = age_seconds(found.run.reference_time, found.asked_at)
     changing = json_of(PlacesChanging(age_seconds=age, degraded=found.degraded))
     brief = found._replace(keep_seconds=min(found.keep_seconds or 0, _MINUTE_SECONDS))
-    return Response(f"{changing[:-1]}, {text[1:]}", headers={"Cache-Control": brief.cache_control}, media_type=JSON)
+    headers = {"Cache-Control": brief.cache_control, Own.STATISTIC: statistic}
+    return Response(f"{changing[:-1]}, {text[1:]}", headers=headers, media_type=JSON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -11,7 +12,9 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from models.card import ModelCard
-from models.recurrent import check_fit
+from models.exceedance.forecaster import ExceedanceForecaster
+from models.exceedance.odds import Statistic
+from models.recurrent import RecurrentForecaster, check_fit
 from radar.errors import InvalidRequest, UnknownProduct
 from radar.products import attribution
 from radar.sequence import FrameSequence, iso
@@ -34,8 +37,9 @@ from service.history.series import unknown_product
 from service.http.problems import documented
 from service.monitoring.timing import Timings
 from service.routes.checked_route import CheckedRoute
-from service.routes.query import Accept, Format, FrameQuery, frames_body, written_content
+from service.routes.query import Accept, Format, FrameQuery, StatisticName, frames_body, written_content
 from service.runs.inputs import collect_inputs, forecaster_for, together
+from service.runs.odds.offered import check_model
 from service.runs.run import Method
 
 router = APIRouter(tags=["nowcast"], route_class=CheckedRoute)
@@ -56,6 +60,7 @@ async def predict(
     query: Annotated[FrameQuery, Depends()],
     model: Annotated[str | None, Query(max_length=80, description="see GET /models; its default if not given")] = None,
     lead_minutes: Annotated[int, Query(ge=1, le=1440, description="a multiple of the model's timestep")] = 60,
+    statistic: StatisticName = "matched",
     encoding: Annotated[Encoding, Query(description="of the frames in JSON")] = "base64",
     format: Format = None,  # noqa: A002 - as the query has it
     accept: Accept = None,
@@ -65,9 +70,10 @@ async def predict(
     served = service.catalogue.get(model)
     card = served.forecaster.card
     steps = steps_for(card, lead_minutes)
+    check_model(served.forecaster, "model", statistic)
     hints = query.hints(service.clock(), card.timestep_minutes, card.pixel_size_km)
     body = await receive(request)
-    question = Question(served, steps, hints, body)
+    question = Question(served, steps, hints, body, statistic)
     timings = Timings(service.metrics.observe_work)
     with service.worker.admitted():
         decoding = service.decoding_of(request)
@@ -87,12 +93,13 @@ async def predict(
 
 @dataclass(frozen=True)
 class Question:
-    """A request for a forecast: the model, the number of timesteps, and the input frames."""
+    """A request for a forecast: the model, the number of timesteps, the input frames, and the statistic."""
 
     model: ServedModel
     steps: int
     hints: Hints
     body: Body | None
+    statistic: Statistic
 
 
 @dataclass(frozen=True)
@@ -157,11 +164,21 @@ async def forecast(worker: ForecastThread, question: Question, start: Start) -> 
         )
     model, steps = question.model.forecaster, question.steps
     check_fit(model.card, history, steps)  # a model that does not fit the frames has no stand-in
+    check_model(model, start.method, question.statistic)
     if start.method == "model":
-        kind = (model, steps, history.grid.shape)
-        return await worker.run_together(kind, history, partial(model.forecast_batch, steps=steps))
+        kind = (model, steps, history.grid.shape, question.statistic)
+        return await worker.run_together(kind, history, partial(_batch, model, steps, question.statistic))
     stand_in = forecaster_for(start.method, len(history), model)
     return await worker.run_timed(lambda: stand_in.forecast(history, steps))
+
+
+def _batch(
+    model: RecurrentForecaster, steps: int, statistic: Statistic, histories: Sequence[FrameSequence]
+) -> Sequence[FrameSequence]:
+    """The forecasts of several callers who ask for the same statistic."""
+    if isinstance(model, ExceedanceForecaster):
+        return model.statistic_batch(histories, steps, statistic)
+    return model.forecast_batch(histories, steps)
 
 
 def bytes_of_forecast(question: Question, start: Start) -> int:
@@ -182,6 +199,7 @@ def dress(service: Service, question: Question, start: Start, predicted: FrameSe
         degraded=together(_stale(question, predicted, now), start.degraded),
         assumed=start.posted.assumed,
         method=start.method,
+        statistic=question.statistic,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Header, Query
 from pydantic import BaseModel
 
+from models.exceedance.odds import Statistic
 from service.answers.formats import JSON, format_query
 from service.answers.writers import WRITERS
 from service.bodies.json_body import JsonFrames
@@ -24,6 +25,14 @@ GridName = Annotated[
 ]
 ModelName = Annotated[
     str, Query(max_length=80, description="name of a model, see GET /models", examples=["ms-convlstm"])
+]
+StatisticName = Annotated[
+    Statistic,
+    Query(
+        description="of each pixel's forecast distribution, where the model has one; matched, which every forecast has,"
+        " is a picture with the rain of the last frame",
+        examples=["matched"],
+    ),
 ]
 ValidTime = Annotated[
     datetime,

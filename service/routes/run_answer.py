@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 from anyio.to_thread import run_sync
 from fastapi import Path, Query, Request, Response
 
+from models.exceedance.odds import Statistic
 from radar.errors import InvalidRequest
 from radar.sequence import iso
 from service.answers.formats import JSON, Chosen, disposition
@@ -22,6 +23,7 @@ from service.errors import NoRunYet
 from service.http.caching import BRIEFLY_SECONDS, IMMUTABLE, entity_tag, unchanged, validators
 from service.http.ranges import part_asked_for
 from service.runs.inputs import together
+from service.runs.odds.offered import check_observed, check_run
 from service.runs.reader import WHOLE, Window
 from service.runs.region import parse_bbox, part_of, window_of
 from service.runs.run import Run
@@ -120,6 +122,15 @@ def check_minutes(run: Run, minutes: int, known: tuple[int, ...]) -> int:
     return minutes
 
 
+def statistic_of(run: Run, minutes: int, statistic: Statistic) -> Statistic | None:
+    """The statistic of a run's frame, None for an observed one; raises NoDistribution for one that it lacks."""
+    if minutes <= 0:
+        check_observed(statistic, minutes)
+        return None
+    check_run(run, statistic)
+    return statistic
+
+
 async def answer(
     request: Request,
     service: Service,
@@ -135,7 +146,7 @@ async def answer(
     `field` is a part of the file's name, for fields other than rain.
     """
     run, media_type = found.run, chosen.media_type
-    key = (run.id, part.degraded, part.minutes, repr(part.window), media_type, repr(question))
+    key = (run.id, part.degraded, part.minutes, repr(part.window), part.statistic, media_type, repr(question))
     written: _Written | None = service.answers.find(key)
     tag = written.headers["ETag"] if written else entity_tag(*key)
     now = found.asked_at
@@ -158,9 +169,11 @@ async def answer(
 
 
 def _bytes_of(part: Part) -> int:
-    """Bytes of the fields as numbers, which every file and picture is made from."""
+    """Bytes of the fields as numbers, which every file and picture is made from, and of the odds that they are of."""
     rows, columns = part_of(part.run.grid, part.window).shape
-    return 4 * len(part.minutes) * rows * columns
+    whole = part.run.grid.shape[0] * part.run.grid.shape[1]
+    odds = 0 if part.statistic in (None, "matched") else len(part.run.thresholds) * whole  # of one lead at a time
+    return 4 * len(part.minutes) * rows * columns + odds
 
 
 def _write(part: Part, tag: str, named: dict[str, str], content: Content) -> tuple[_Written, int]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from models.baselines import stand_in
+from models.exceedance.forecaster import ExceedanceForecaster
 from models.recurrent import RecurrentForecaster
 from radar.errors import RaincellError
 from radar.sequence import FrameSequence
@@ -14,6 +16,7 @@ from service.bodies.limits import MOST_ANSWERED_VALUES
 from service.history.codec import StoredFrame, encode
 from service.runs.coverage import covered_by
 from service.runs.inputs import Inputs, collect_inputs, forecaster_for, together
+from service.runs.odds.codec import pack
 from service.runs.run import Run, WholeRun, run_id
 
 OBSERVED = timedelta(hours=1)
@@ -66,17 +69,26 @@ def read_inputs(wanted: RunPlan) -> Inputs:
     return collect_inputs(wanted.stored, wanted.forecaster.input_length, wanted.forecaster.name)
 
 
-def make_forecast(wanted: RunPlan, inputs: Inputs) -> tuple[Inputs, FrameSequence]:
-    """Make the forecast, in the worker's thread; returns also the inputs as they were used.
+class Made(NamedTuple):
+    """A forecast, the inputs as they were used, and its odds in stored form, lead by lead; none without thresholds."""
+
+    inputs: Inputs
+    forecast: FrameSequence
+    thresholds: tuple[float, ...] = ()
+    odds: Sequence[bytes] = ()
+
+
+def make_forecast(wanted: RunPlan, inputs: Inputs) -> Made:
+    """Make the forecast, in the worker's thread.
 
     If the model cannot read the frames, because of their pixels or their timestep, another method stands in for it, and
     the inputs state so.
     """
     try:
-        return inputs, _forecast(wanted, inputs)
+        return _forecast(wanted, inputs)
     except RaincellError as error:
-        inputs = _without_model(inputs, f"model {wanted.forecaster.name} needs {error.expected}, got {error.got}")
-        return inputs, _forecast(wanted, inputs)
+        why = f"model {wanted.forecaster.name} needs {error.expected}, got {error.got}"
+        return _forecast(wanted, _without_model(inputs, why))
 
 
 def interim(wanted: RunPlan, inputs: Inputs) -> tuple[RunPlan, Inputs]:
@@ -86,7 +98,7 @@ def interim(wanted: RunPlan, inputs: Inputs) -> tuple[RunPlan, Inputs]:
     return replace(wanted, id=quick, interim=True), _without_model(inputs, why)
 
 
-def finish(wanted: RunPlan, inputs: Inputs, forecast: FrameSequence, before: bytes | None, now: datetime) -> WholeRun:
+def finish(wanted: RunPlan, made: Made, before: bytes | None, now: datetime) -> WholeRun:
     """The run in stored form.
 
     Parameters
@@ -96,10 +108,10 @@ def finish(wanted: RunPlan, inputs: Inputs, forecast: FrameSequence, before: byt
     now : datetime
         The time of making.
     """
-    header = wanted.stored[-1].header
+    header, inputs, leads = wanted.stored[-1].header, made.inputs, made.forecast.lead_minutes
     observed = {_minutes(frame.valid_time, header.valid_time): frame for frame in wanted.stored}
     observed = {minutes: frame for minutes, frame in observed.items() if minutes >= -OBSERVED.total_seconds() / 60}
-    forecast_frames = dict(zip(forecast.lead_minutes, encode(forecast), strict=True))
+    forecast_frames = dict(zip(leads, encode(made.forecast), strict=True))
     run = Run(
         id=wanted.id,
         product=header.product,
@@ -111,18 +123,23 @@ def finish(wanted: RunPlan, inputs: Inputs, forecast: FrameSequence, before: byt
         method=inputs.method,
         history_times=inputs.observed,
         observed_minutes=tuple(observed),
-        lead_minutes=forecast.lead_minutes,
+        lead_minutes=leads,
         degraded=inputs.degraded,
         made_at=now,
         interim=wanted.interim,
+        thresholds=made.thresholds,
     )
     covered = covered_by(observed.values(), header.grid.shape, before)
-    return WholeRun(run, observed | forecast_frames, covered)
+    odds = dict(zip(leads, made.odds, strict=True)) if made.thresholds else {}
+    return WholeRun(run, observed | forecast_frames, covered, odds)
 
 
-def _forecast(wanted: RunPlan, inputs: Inputs) -> FrameSequence:
+def _forecast(wanted: RunPlan, inputs: Inputs) -> Made:
     forecaster = forecaster_for(inputs.method, len(inputs.frames), wanted.forecaster)
-    return forecaster.forecast(inputs.frames, wanted.steps)
+    if not isinstance(forecaster, ExceedanceForecaster):
+        return Made(inputs, forecaster.forecast(inputs.frames, wanted.steps))
+    forecast, odds = forecaster.forecast_with_odds(inputs.frames, wanted.steps, pack)
+    return Made(inputs, forecast, forecaster.thresholds, odds)
 
 
 def _without_model(inputs: Inputs, why: str) -> Inputs:

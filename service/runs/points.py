@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+from models.exceedance.odds import Statistic
 from radar.rain import WET_FROM
 from radar.sequence import Float32, iso
-from service.runs.probability import probabilities
+from service.runs.probability import probabilities_at
 from service.runs.reader import THRESHOLDS, RunReader
 from service.runs.run import Run
 
@@ -107,6 +108,7 @@ def describe_places(
     lat: Sequence[float],
     lon: Sequence[float],
     minutes_ago: int = 0,
+    statistic: Statistic = "matched",
 ) -> Iterator[PlaceRain]:
     """The rain of a run at each place, given in degrees; raises UnknownGrid if the run's grid has no place.
 
@@ -117,6 +119,8 @@ def describe_places(
     minutes_ago : int
         Age of the run's reference time: the step that contains this minute determines whether it rains now. Once the
         run's end has passed only observations are given.
+    statistic : Statistic
+        Of the forecast's rates, and of when it rains; one that the run has.
     """
     positions = np.array(run.grid.to_row_column(np.array(lat), np.array(lon)))
     nearest = np.floor(positions + 0.5)
@@ -127,25 +131,25 @@ def describe_places(
         yield from (_outside(run, steps) for _ in lat)
         return
     rows, columns = nearest[:, inside].astype(np.int64)
-    sample, index = _sample(reader, run, earlier, rows, columns), 0
+    sample, index = _sample(reader, run, earlier, rows, columns, statistic), 0
     for covered in np.asarray(inside).tolist():
         yield _describe(run, steps, sample, index, max(0, minutes_ago)) if covered else _outside(run, steps)
         index += covered
 
 
 def _sample(
-    reader: RunReader, run: Run, earlier: Sequence[Run], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+    reader: RunReader,
+    run: Run,
+    earlier: Sequence[Run],
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    statistic: Statistic,
 ) -> _Sample:
     minutes = [*run.observed_minutes, *run.lead_minutes]
-    values = reader.at(run, minutes, rows, columns)
-    top, left = int(rows.min()), int(columns.min())
-    window = slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
-    found = np.empty((len(run.lead_minutes), len(THRESHOLDS), len(rows)), np.float32)
-    for lead, of_lead in zip(run.lead_minutes, found, strict=True):
-        for place, field in enumerate(probabilities(reader, run, earlier, lead, window=window)):
-            of_lead[place] = field[rows - top, columns - left]
+    values = reader.at(run, minutes, rows, columns, statistic)
+    found = [probabilities_at(reader, run, earlier, lead, rows, columns) for lead in run.lead_minutes]
     rates = dict(zip(minutes, values, strict=True))
-    return _Sample(rates, found, reader.covered(run)[rows, columns])
+    return _Sample(rates, np.array(found, np.float32), reader.covered(run)[rows, columns])
 
 
 def _describe(run: Run, steps: _Steps, sample: _Sample, index: int, minutes_ago: int) -> PlaceRain:

@@ -1,17 +1,26 @@
-"""Probabilities of rain: from the neighbourhood in a run, and from earlier runs for the same time."""
+"""Probabilities of rain: the model's own, or those from the neighbourhood in a run and in earlier runs.
+
+A run with a distribution has the former. The latter are for all others: of models that forecast rates, of methods that
+stand in for a model, and of former versions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from radar.extrapolation.neighbourhood import half_width_pixels, pooled_shares
+import numpy as np
+import numpy.typing as npt
+
+from models.exceedance.odds import probabilities as chances
+from radar.extrapolation.neighbourhood import half_width_km, half_width_pixels, pooled_shares
 from radar.sequence import Float32
 from service.errors import RunExpired, UnknownRun
 from service.runs.reader import NO_DATA, THRESHOLDS, WHOLE, Classes, RunReader, Window
 from service.runs.run import Run
 
-METHOD = "neighbourhood and time-lagged runs"
+_OWN = "model"
+_NEIGHBOURHOOD = "neighbourhood and time-lagged runs"
 WHOLE_WEIGHT = 16
 """The weight of a run itself; whole numbers, so that sums are exact and dry stays 0."""
 
@@ -22,6 +31,16 @@ class Member(NamedTuple):
     run: Run
     minutes: int
     weight: int
+
+
+def method_of(run: Run) -> str:
+    """How a run's probabilities are made, as answers name it."""
+    return _OWN if run.thresholds else _NEIGHBOURHOOD
+
+
+def neighbourhood_km(run: Run, lead_minutes: int) -> float | None:
+    """The width of the square that is counted; None for a model's own probabilities, which are of the pixel."""
+    return None if run.thresholds else round(2 * half_width_km(lead_minutes), 1)
 
 
 def weight(lead_minutes: float, lag_minutes: float) -> int:
@@ -50,7 +69,13 @@ def probabilities(
     thresholds: Sequence[float] = THRESHOLDS,
     window: Window = WHOLE,
 ) -> list[Float32]:
-    """For each threshold a field (H, W) of the window, 0 to 1; NaN where the run has no forecast."""
+    """For each threshold a field (H, W) of the window, 0 to 1; NaN where the run has no forecast.
+
+    `earlier` are those of `earlier_runs`.
+    """
+    if run.thresholds:
+        odds = reader.odds(run, lead_minutes)[:, *window]
+        return [chances(odds, run.thresholds, threshold) for threshold in thresholds]
     half = half_width_pixels(lead_minutes, run.grid.pixel_size_km)
     wide, inner = _widened(window, run.grid.shape, half)
     first, *lagged = members(run, earlier, lead_minutes)
@@ -62,6 +87,24 @@ def probabilities(
     exceeding = [[(part > class_) & there for part, there in zip(parts, known, strict=True)] for class_ in reached]
     fields = pooled_shares(exceeding, known, half, [first.weight, *(counts for _, counts in usable)])
     return [field[inner] for field in fields]
+
+
+def probabilities_at(
+    reader: RunReader,
+    run: Run,
+    earlier: Sequence[Run],
+    lead_minutes: int,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+) -> list[Float32]:
+    """As `probabilities` of all `THRESHOLDS`, at places (P,)."""
+    if run.thresholds:
+        odds = reader.odds(run, lead_minutes)[:, rows, columns]
+        return [chances(odds, run.thresholds, threshold) for threshold in THRESHOLDS]
+    top, left = int(rows.min()), int(columns.min())
+    window = slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
+    fields = probabilities(reader, run, earlier, lead_minutes, window=window)
+    return [field[rows - top, columns - left] for field in fields]
 
 
 def _classes(reader: RunReader, member: Member, window: Window) -> Classes | None:

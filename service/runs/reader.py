@@ -9,11 +9,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from models.exceedance.odds import Odds, Statistic, amounts
 from radar.counts import rates
 from radar.sequence import Float32
 from service.history.codec import StoredFrame, counts_of
 from service.runs.cache import Cache
 from service.runs.coverage import Mask, unpack
+from service.runs.odds.codec import unpack as unpack_odds
 from service.runs.run import Run, earlier_runs
 from service.runs.runs import FRESH_SECONDS, Runs
 
@@ -80,13 +82,50 @@ class RunReader:
             rain[place] = rates(frame.header.scale)[counts_of(frame)[window]]
         return rain
 
-    def at(
-        self, run: Run, minutes: Sequence[int], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+    def statistic(
+        self, run: Run, minutes: Sequence[int], statistic: Statistic = "matched", window: Window = WHOLE
     ) -> Float32:
-        """Rates in mm/h at places (P,), as (len(minutes), P); the whole frames are cached for later requests."""
-        self._load(run, minutes)
+        """As `rain`, of lead times with another statistic of the run's distribution, which it must have."""
+        if statistic == "matched":
+            return self.rain(run, minutes, window)
+        shape = [len(range(size)[part]) for size, part in zip(run.grid.shape, window, strict=True)]
+        rain = np.empty((len(minutes), *shape), np.float32)
+        for place, minute in enumerate(minutes):
+            rain[place] = amounts(self._decoded_odds(run, minute)[:, *window], run.thresholds, statistic)
+        return rain
+
+    def odds(self, run: Run, minute: int) -> Odds:
+        """The odds (K, H, W) of a run's thresholds at a lead time, cached; for a run with a distribution."""
+
+        def make() -> tuple[Odds, int]:
+            odds = self._decoded_odds(run, minute)
+            return odds, odds.nbytes
+
+        return self._cache.get((run.id, "odds", minute), make)
+
+    def _decoded_odds(self, run: Run, minute: int) -> Odds:
+        (packed,) = self._runs.odds(run.id, [minute])
+        return unpack_odds(packed, (len(run.thresholds), *run.grid.shape))
+
+    def at(
+        self,
+        run: Run,
+        minutes: Sequence[int],
+        rows: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.int64],
+        statistic: Statistic = "matched",
+    ) -> Float32:
+        """Rates in mm/h at places (P,), as (len(minutes), P); the whole frames are cached for later requests.
+
+        Those of lead times are of a statistic that the run must have, those of observed frames are as observed.
+        """
+        of_odds = set[int]() if statistic == "matched" else set(run.lead_minutes)
+        self._load(run, [minute for minute in minutes if minute not in of_odds])
         values = np.empty((len(minutes), len(rows)), np.float32)
         for place, minute in enumerate(minutes):
+            if minute in of_odds:
+                values[place] = amounts(self.odds(run, minute)[:, rows, columns], run.thresholds, statistic)
+                continue
             counts, scale = self._counts(run, minute)
             values[place] = rates(scale)[counts[rows, columns]]
         return values

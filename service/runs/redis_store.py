@@ -3,7 +3,8 @@
 Keys, hash-tagged with product and grid as they stand in the ids of runs:
 
     raincell:{product.grid}:runs         sorted set: run ids by reference time, seconds since 1970
-    raincell:{product.grid}:run:<id>     hash: run (JSON), covered, and for each minute m header:m (JSON) and data:m
+    raincell:{product.grid}:run:<id>     hash: run (JSON), covered, for each minute m header:m (JSON) and data:m, and
+                                         for each lead of a run with a distribution odds:m
     raincell:{product.grid}:latest       id of the latest run
     raincell:{product.grid}:expired      sorted set: ids of removed runs, by time of removal
     raincell:{product.grid}:lock         token of the replica that makes a run, with expiry
@@ -22,9 +23,10 @@ from pydantic import ValidationError
 from service.damage import Damage
 from service.errors import StoredValueDamaged
 from service.history.codec import SeriesKey, StoredFrame
-from service.history.redis.values import frame_of, healed
+from service.history.redis.values import checked_once, frame_of, healed
 from service.redis.client import store_errors
 from service.runs.coverage import unpack
+from service.runs.odds.codec import unpack as unpack_odds
 from service.runs.run import Run, WholeRun, series_tag, tag_of
 from service.runs.shares.redis_sizes import RedisSizes
 from service.runs.shares.run_shares import RunShares
@@ -94,6 +96,7 @@ class RedisRuns:
         for minutes, frame in whole.frames.items():
             fields[f"header:{minutes}"] = frame.header.model_dump_json()
             fields[f"data:{minutes}"] = frame.data
+        fields |= {f"odds:{minutes}": packed for minutes, packed in whole.odds.items()}
 
         def write() -> None:
             if self._redis.exists(key):
@@ -133,10 +136,7 @@ class RedisRuns:
 
     def get(self, run_id: str) -> Run:
         """See RunStore."""
-        (text,) = self._fields(run_id, ["run"])
-        run = self._read(tag_of(run_id) or "", run_id, text)
-        if run is None:
-            raise expired(run_id)
+        run, _ = self._with_parts(run_id, [])
         return run
 
     def frames(self, run_id: str, minutes: Sequence[int]) -> list[StoredFrame]:
@@ -158,6 +158,17 @@ class RedisRuns:
             self._discard(run_id, f"covered: {error.got}")
             raise expired(run_id) from None
         return packed
+
+    def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
+        """See RunStore."""
+        run, found = self._with_parts(run_id, [f"odds:{minute}" for minute in minutes])
+        for minute, packed in zip(minutes, found, strict=True):
+            try:
+                checked_once(packed, (len(run.thresholds), *run.grid.shape), unpack_odds)
+            except StoredValueDamaged as error:
+                self._discard(run_id, f"odds of {minute} minutes: {error.got}")
+                raise expired(run_id) from None
+        return found
 
     def runs(self, series: SeriesKey) -> list[Run]:
         """See RunStore."""
@@ -189,6 +200,14 @@ class RedisRuns:
         """See RunStore."""
         with store_errors():
             self._redis.eval(_UNLOCK, 1, _key(series_tag(series), "lock"), token)
+
+    def _with_parts(self, run_id: str, names: Sequence[str]) -> tuple[Run, list[bytes]]:
+        """A run and fields of its hash; one that alone is missing is a missing part."""
+        text, *found = self._fields(run_id, ["run", *names])
+        run = self._read(tag_of(run_id) or "", run_id, text)
+        if run is None:
+            raise expired(run_id)
+        return run, found
 
     def _fields(self, run_id: str, names: Sequence[str]) -> list[bytes]:
         tag = tag_of(run_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -23,6 +24,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}\.[A-Za-z0-9_-]{1,80}\.\d{8}T\d{4}Z\.[A-Za-z0-9_-]{1,170}\.[0-9a-f]{12}")
 _LONGEST_MINUTES = 31 * 24 * 60
 Minutes = Annotated[int, Field(ge=-_LONGEST_MINUTES * 100, le=_LONGEST_MINUTES * 100)]
+Threshold = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_MOST_THRESHOLDS = 256
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 """What is said in the headers of answers."""
 
@@ -33,6 +36,8 @@ class Run(BaseModel):
     `history_times` are the observed frames that the forecast read; `observed_minutes` (0 and below) the observed frames
     that the run keeps beside its `lead_minutes`, both counted from `reference_time`. `method` is what made the
     forecast, "model" if it was the named one. An `interim` run answers until the first one of a series is made.
+    `thresholds` (mm/h, rising) are those whose odds it has for each of its leads; without any the forecast has no
+    distribution, as those of former versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +56,7 @@ class Run(BaseModel):
     degraded: str | None = Field(pattern=_ONE_LINE)
     made_at: AwareDatetime
     interim: bool = False
+    thresholds: Annotated[tuple[Threshold, ...], Field(max_length=_MOST_THRESHOLDS)] = ()
 
     @field_validator("grid")
     @classmethod
@@ -67,6 +73,12 @@ class Run(BaseModel):
             raise ValueError("minutes that end in no calendar's time") from None
         if len(set(times)) < len(times):
             raise ValueError("minutes that occur twice")
+        return self
+
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> Run:
+        if any(low >= high for low, high in pairwise(self.thresholds)):
+            raise ValueError("thresholds that do not rise")
         return self
 
     @property
@@ -95,16 +107,20 @@ class WholeRun:
         Frames by minutes from the reference time: observed at 0 and below, forecast above.
     covered : bytes
         The pixels that a radar has ever covered; see `service.runs.coverage`.
+    odds : mapping of int to bytes
+        The odds of `run.thresholds` by lead minutes, see `service.runs.odds.codec`; empty without a distribution.
     """
 
     run: Run
     frames: Mapping[int, StoredFrame]
     covered: bytes
+    odds: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Bytes of its frames and its mask."""
-        return len(self.covered) + sum(len(frame.data) for frame in self.frames.values())
+        """Bytes of its frames, its mask and its odds."""
+        frames = sum(len(frame.data) for frame in self.frames.values())
+        return len(self.covered) + frames + sum(map(len, self.odds.values()))
 
 
 def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interim: bool = False) -> str:
@@ -119,7 +135,12 @@ def run_id(stored: Sequence[StoredFrame], card: ModelCard, steps: int, *, interi
 
 
 def earlier_runs(run: Run, known: Sequence[Run]) -> list[Run]:
-    """Up to `MOST_EARLIER` runs made from older frames, nearest first; of runs for one time the one made last."""
+    """The runs whose frames are pooled with a run for its probabilities: none with one that has a distribution.
+
+    They are up to `MOST_EARLIER` runs made from older frames, nearest first; of runs for one time the one made last.
+    """
+    if run.thresholds:
+        return []
     older = [other for other in known if other.reference_time < run.reference_time and other.grid == run.grid]
     # `known` begins with the run made last, and a dict keeps the last value of a key.
     by_time = {other.reference_time: other for other in reversed(older)}

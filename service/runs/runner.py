@@ -206,10 +206,10 @@ class Runner:
             done, _ = await asyncio.wait({making}, timeout=INTERIM_SECONDS)
             if not done and inputs.method == "model":
                 await run_sync(self._make_interim, series, wanted, inputs, token)
-            used, forecast = await making
+            made = await making
         finally:
             making.cancel()
-        whole = await run_sync(finish, wanted, used, forecast, before, self._clock())
+        whole = await run_sync(finish, wanted, made, before, self._clock())
         if await run_sync(self._runs.publish, whole, token):
             _log(whole.run, time.monotonic() - began)
             self._on_run(whole.run.method)
@@ -220,8 +220,8 @@ class Runner:
     def _make_interim(self, series: SeriesKey, wanted: RunPlan, inputs: Inputs, token: str) -> None:
         if self._runs.latest_now(series).value is None:
             quick, started = interim(wanted, inputs)
-            used, forecast = make_forecast(quick, started)
-            self._runs.publish(finish(quick, used, forecast, None, self._clock()), token)
+            made = make_forecast(quick, started)
+            self._runs.publish(finish(quick, made, None, self._clock()), token)
 
     def _coverage_before(self, series: SeriesKey, wanted: RunPlan) -> bytes | None:
         latest: Run | None = self._runs.latest_now(series).value

@@ -85,6 +85,10 @@ class Runs:
         """The coverage mask of a run; raises as `get`."""
         return self._either(lambda store: store.covered(run_id))
 
+    def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
+        """The odds of a run with a distribution; raises as `get`."""
+        return self._either(lambda store: store.odds(run_id, minutes))
+
     def runs(self, series: SeriesKey) -> list[Run]:
         """The runs of a series, newest first; those in memory while the store does not answer."""
         try:
@@ -123,7 +127,9 @@ class Runs:
             minutes = [*run.observed_minutes, *run.lead_minutes]
             frames = self.ask(lambda store: store.frames(run.id, minutes))
             covered = self.ask(lambda store: store.covered(run.id))
-            self._remember(WholeRun(run, dict(zip(minutes, frames, strict=True)), covered))
+            leads = run.lead_minutes if run.thresholds else ()
+            odds = {lead: self._odds_of_lead(run.id, lead) for lead in leads}
+            self._remember(WholeRun(run, dict(zip(minutes, frames, strict=True)), covered, odds))
 
     def remembered(self, run_id: str) -> WholeRun | None:
         """A run with its frames, if this process's memory has it."""
@@ -147,6 +153,11 @@ class Runs:
             except (UnknownRun, RunExpired):
                 pass  # memory holds only the newest: of the others nothing is known now
             raise
+
+    def _odds_of_lead(self, run_id: str, lead: int) -> bytes:
+        """From the store; all leads at once may be too much for one answer of it."""
+        (packed,) = self.ask(lambda store: store.odds(run_id, [lead]))
+        return packed
 
     def _remember(self, whole: WholeRun) -> None:
         if not self._last_good:

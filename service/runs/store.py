@@ -49,6 +49,9 @@ class RunStore(Protocol):
     def covered(self, run_id: str) -> bytes:
         """The coverage mask of a run; raises as `get`."""
 
+    def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
+        """The odds of a run with a distribution, for lead times that it must have; raises as `get`."""
+
     def runs(self, series: SeriesKey) -> list[Run]:
         """All runs of a series, newest reference time first; for one reference time the run made last comes first."""
 
@@ -126,6 +129,11 @@ class MemoryRuns:
     def covered(self, run_id: str) -> bytes:
         """See RunStore."""
         return self.whole(run_id).covered
+
+    def odds(self, run_id: str, minutes: Sequence[int]) -> list[bytes]:
+        """See RunStore."""
+        whole = self.whole(run_id)
+        return [whole.odds[minute] for minute in minutes]
 
     def runs(self, series: SeriesKey) -> list[Run]:
         """See RunStore."""

@@ -119,7 +119,15 @@ def test_what_a_later_version_says_besides_is_passed_over(redis_server: RedisSer
     assert len(history.newest(BAD, 5)) == 5
 
 
-RUN = made_run().run
+THRESHOLDS = (0.1, 1.0)
+RUN = made_run(thresholds=THRESHOLDS).run
+PIXELS = RUN.grid.shape[0] * RUN.grid.shape[1]
+
+
+def odds_of(content: bytes) -> Spoil:
+    return lambda redis: redis.hset(RUN_KEY, "odds:5", zstandard.compress(content))
+
+
 TAG = ".".join(RUN.id.split(".")[:2])
 RUN_KEY = f"raincell:{{{TAG}}}:run:{RUN.id}"
 
@@ -142,6 +150,14 @@ RUNS: dict[str, Spoil] = {
     "frame garbage": lambda redis: redis.hset(RUN_KEY, "data:5", b"x"),
     "header garbage": lambda redis: redis.hset(RUN_KEY, "header:5", "{}"),
     "frame gone": lambda redis: redis.hdel(RUN_KEY, "data:5"),
+    "odds garbage": lambda redis: redis.hset(RUN_KEY, "odds:5", b"x"),
+    "odds gone": lambda redis: redis.hdel(RUN_KEY, "odds:5"),
+    "odds bomb": odds_of(bytes(10**7)),
+    "odds of fewer thresholds": odds_of(bytes(PIXELS)),
+    "odds that rise": odds_of(b"\x50" * PIXELS + b"\x60" * PIXELS),
+    "thresholds that fall": run_with(thresholds=[1.0, 0.1]),
+    "thresholds of nothing": run_with(thresholds=[0.0, 0.1]),
+    "another number of thresholds": run_with(thresholds=[0.1, 1.0, 5.0]),
     "mask garbage": lambda redis: redis.hset(RUN_KEY, "covered", b"x"),
     "mask bomb": lambda redis: redis.hset(RUN_KEY, "covered", zstandard.compress(bytes(10**7))),
     "latest nowhere": lambda redis: redis.set(f"raincell:{{{TAG}}}:latest", b"\xff\xfe"),
@@ -158,12 +174,13 @@ RUNS: dict[str, Spoil] = {
 def test_a_damaged_run_goes_and_is_made_again(name: str, redis_server: RedisServer) -> None:
     counted = Counter[str]()
     store = RedisRuns(connect(redis_server.url), RETENTION, damage=Damage(lambda kind: counted.update([kind])))
-    whole = made_run()
+    whole = made_run(thresholds=THRESHOLDS)
     store.put(whole)
     store.point(RUN.series, RUN.id)
     RUNS[name](Redis(port=redis_server.port))
     gone = False
-    for read in (store.get, store.covered, lambda run_id: store.frames(run_id, [5])):
+    parts = (lambda run_id: store.frames(run_id, [5]), lambda run_id: store.odds(run_id, [5]))
+    for read in (store.get, store.covered, *parts):
         try:
             read(RUN.id)
         except (RunExpired, UnknownRun):
@@ -178,7 +195,7 @@ def test_a_damaged_run_goes_and_is_made_again(name: str, redis_server: RedisServ
         store.put(again)
     assert store.point(RUN.series, RUN.id, "me")
     assert store.latest(RUN.series) == RUN
-    assert len(store.frames(RUN.id, [5, 10])) == 2
+    assert len(store.frames(RUN.id, [5, 10])) == len(store.odds(RUN.id, [5, 10])) == 2
     assert counted or name == "lock for ever"
 
 

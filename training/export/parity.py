@@ -11,6 +11,7 @@ import numpy as np
 
 from models.card import ModelCard
 from models.exceedance.forecaster import ExceedanceForecaster, forecaster_of
+from models.exceedance.rain import mean
 from models.network import Network
 from models.onnx_forecaster import load_forecaster
 from models.recurrent import RecurrentForecaster, Step, read_bases, roll_out
@@ -121,7 +122,11 @@ def _forecast_difference(one: RecurrentForecaster, other: RecurrentForecaster) -
 
 
 def _amounts(forecaster: RecurrentForecaster, history: FrameSequence) -> Float32:
-    """The forecast in mm/h; of probabilities their mean, since in a picture two like pixels may change places."""
+    """The forecast in mm/h; of probabilities their mean, since in a picture two like pixels may change places.
+
+    The mean is that of log-odds before they are rounded: two that differ by little may differ by a step after it.
+    """
     if isinstance(forecaster, ExceedanceForecaster):
-        return forecaster.statistic(history, _LEADS, "mean").rain_rate
+        thresholds = np.array(forecaster.thresholds, np.float32)
+        return np.stack([mean(log_odds, thresholds) for log_odds in forecaster.log_odds(history, _LEADS)])
     return forecaster.forecast(history, _LEADS).rain_rate

@@ -16,10 +16,11 @@ from service.history.codec import FrameHeader, SeriesKey, StoredFrame, counts_of
 from service.redis.client import store_errors
 
 T = TypeVar("T")
+Shape = TypeVar("Shape", bound=tuple[int, ...])
 
 _INTEGER = re.compile(rb"-?[0-9]{1,12}")
 _MOST_SOUND = 4096
-"""The most digests of frames that were decompressed once and need no second check."""
+"""The most digests of values that were decompressed once and need no second check."""
 _sound: OrderedDict[bytes, None] = OrderedDict()
 
 
@@ -116,11 +117,19 @@ def header_of(text: bytes, name: str, series: SeriesKey, time: datetime, damage:
 
 
 def _check_data(frame: StoredFrame) -> None:
-    """Raise StoredValueDamaged unless the data has the pixels of its grid; each is decompressed once."""
-    digest = hashlib.blake2b(frame.data, digest_size=16, key=repr(frame.header.grid.shape).encode()).digest()
+    """Raise StoredValueDamaged unless the data has the pixels of its grid."""
+    checked_once(frame.data, frame.header.grid.shape, lambda _, __: counts_of(frame))
+
+
+def checked_once(data: bytes, shape: Shape, check: Callable[[bytes, Shape], object]) -> None:
+    """Raise the StoredValueDamaged of `check` for data of that shape, unless the same has passed it lately.
+
+    Checking decompresses, and so does the reader of the data afterwards.
+    """
+    digest = hashlib.blake2b(data, digest_size=16, key=repr(shape).encode()).digest()
     if digest in _sound:
         return
-    counts_of(frame)
+    check(data, shape)
     _sound[digest] = None
     while len(_sound) > _MOST_SOUND:
         try:

@@ -12,6 +12,8 @@ from models.baselines import SProg
 from models.card import ModelCard
 from models.exceedance.dressing import Dressing
 from models.exceedance.forecaster import ExceedanceForecaster, forecaster_of
+from models.exceedance.odds import Statistic, amounts, probabilities, quantised
+from models.exceedance.rain import nested
 from models.forecaster import EnsembleForecaster, ProbabilityForecaster
 from models.spec import EXCEEDANCE_INPUTS, NetworkSpec
 from radar.grid import Grid
@@ -129,6 +131,50 @@ def test_a_batch_is_the_forecasts_one_by_one() -> None:
     together = model.forecast_batch(histories, 3)
     for history, made in zip(histories, together, strict=True):
         np.testing.assert_array_equal(made.rain_rate, model.forecast(history, 3).rain_rate)
+
+
+@pytest.mark.parametrize("name", ["matched", "mean", "p90"])
+def test_a_batch_of_a_statistic_is_that_of_each_history(name: Statistic) -> None:
+    histories, model = [storm(), storm(missing=False), still(0)], forecaster()
+    together = model.statistic_batch(histories, 3, name)
+    for history, made in zip(histories, together, strict=True):
+        np.testing.assert_array_equal(made.rain_rate, model.statistic(history, 3, name).rain_rate)
+    assert model.recent_shapes == ((3, *GRID.shape), (1, *GRID.shape))
+
+
+@pytest.mark.parametrize("history", [storm(), still(0), still(3)], ids=["storm", "dry", "rain"])
+def test_one_pass_of_the_network_gives_the_picture_and_the_odds_of_everything_else(history: FrameSequence) -> None:
+    model = forecaster()
+    expected = model.forecast(history, 3).rain_rate
+    made, odds = model.forecast_with_odds(history, 3, lambda one: one)
+    assert len(model.step.read) == 5 + 3  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(made.rain_rate, expected)
+    for name in ("mean", "median", "p90"):
+        fields = np.stack([amounts(one, THRESHOLDS, name) for one in odds])
+        np.testing.assert_array_equal(fields, model.statistic(history, 3, name).rain_rate)
+    chances = np.stack([probabilities(one, THRESHOLDS, 3.0) for one in odds])
+    np.testing.assert_array_equal(chances, model.probabilities(history, 3, [3.0])[0])
+
+
+def test_log_odds_are_those_before_the_rounding() -> None:
+    history, model = storm(), forecaster()
+    _, odds = model.forecast_with_odds(history, 3, lambda one: one)
+    exact = [one.copy() for one in model.log_odds(history, 3)]
+    np.testing.assert_array_equal([quantised(one) for one in exact], odds)
+    rounded = [(one.astype(np.float32) - 128) / 16 for one in odds]
+    usual = [(one > 1) & (one < 255) for one in odds]
+    for one, other, there in zip(exact, rounded, usual, strict=True):
+        np.testing.assert_allclose(nested(one)[there], other[there], atol=1 / 32 + 1e-4)
+        assert there.mean() > 0.5
+
+
+def test_all_odds_of_a_storm_go_where_its_picture_goes() -> None:
+    history, model = storm(), forecaster(slope=60)
+    missing = np.isnan(history.rain_rate[-1])
+    picture, likely = model.forecast(history, 6).rain_rate[-1], model.probabilities(history, 6, [1.0])[0, -1]
+    heavy, dry = picture >= 2, picture < 0.1
+    assert likely[heavy & ~missing].mean() > 0.7
+    assert likely[dry & ~missing].mean() < 0.1
 
 
 def test_the_network_reads_the_base_of_each_lead_with_its_lead_time() -> None:

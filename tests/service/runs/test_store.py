@@ -44,6 +44,19 @@ def test_a_run_comes_back_as_it_was_put(store: RunStore) -> None:
     assert [frame.data for frame in frames] == [whole.frames[minute].data for minute in minutes]
 
 
+def test_the_odds_of_a_run_come_back_as_they_were_put(store: RunStore) -> None:
+    whole, plain = made_run(thresholds=(0.1, 1.0)), made_run(END + STEP, seed=1)
+    for each in (whole, plain):
+        store.put(each)
+    assert store.get(whole.run.id).thresholds == (0.1, 1.0)
+    assert store.odds(whole.run.id, [20, 5]) == [whole.odds[20], whole.odds[5]]
+    assert store.get(plain.run.id).thresholds == ()
+    assert store.odds(plain.run.id, []) == []
+    assert whole.size - made_run().size == sum(map(len, whole.odds.values()))
+    with pytest.raises(UnknownRun):
+        store.odds(made_run(seed=9).run.id, [5])
+
+
 def test_an_empty_store_knows_nothing(store: RunStore) -> None:
     run = made_run().run
     assert store.latest(run.series) is None
