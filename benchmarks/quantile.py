@@ -1,6 +1,6 @@
 """The quantile to train a model with, chosen on radar networks that its training has not seen.
 
-    python -m benchmarks.quantile training/configs/ms-convlstm.toml --data EVENTS --out runs/quantile
+    python -m benchmarks.quantile training/configs/ms-convlstm-rain.toml --data EVENTS --out runs/quantile
 
 Each radar network among the training and validation events is left out in turn. For each candidate a model is trained
 on the others, stopped by an event of the others, and scored on what was left out: short trainings, by the

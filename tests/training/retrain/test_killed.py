@@ -35,11 +35,31 @@ def start(world: Path) -> subprocess.Popen[bytes]:
         return Program(command, TRAINING, environment, stdout=subprocess.DEVNULL, stderr=errors)
 
 
-def finished(world: Path) -> float:
-    """Seconds of one whole run, which lets a version in or keeps the champion."""
-    begun = time.monotonic()
+def finished(world: Path) -> tuple[int, float]:
+    """One whole run, which lets a version in or keeps the champion: its steps, and the seconds of each in the mean."""
+    before, begun = len(steps_of(world)), time.monotonic()
     assert start(world).wait(timeout=300) in (0, 3), (world / "errors.txt").read_text()[-3000:]
-    return time.monotonic() - begun
+    steps = len(steps_of(world)) - before
+    return steps, (time.monotonic() - begun) / max(1, steps)
+
+
+def steps_of(world: Path) -> list[str]:
+    """The steps that all kept runs have begun, in order."""
+    logs = [run.path / "log.jsonl" for run in runs_of(world / "models" / NAME / "retraining")]
+    lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
+    return [str(json.loads(line)["step"]).split()[0] for line in lines if line.endswith("}")]
+
+
+def ended_before(process: subprocess.Popen[bytes], world: Path, steps: int, seconds: float) -> bool:
+    """Wait until the job has begun so many more steps, and then some seconds; whether it ended meanwhile."""
+    before = len(steps_of(world))
+    while len(steps_of(world)) < before + steps and process.poll() is None:
+        time.sleep(0.02)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def check_repository(world: Path) -> None:
@@ -77,7 +97,7 @@ def make_world(world: Path) -> Path:
 
 def kill_and_finish(world: Path, seed: int) -> set[str]:
     """Kill the job of one world its share of times, then let it end; the steps that were cut off."""
-    seconds = finished(world)
+    steps, seconds = finished(world)
     draw = random.Random(seed)
     killed, kills = set(), 0
     while kills < KILLS // WORLDS:
@@ -85,12 +105,11 @@ def kill_and_finish(world: Path, seed: int) -> set[str]:
             # The poor one again, so that every run has a better version to let in.
             promote(world / "models", NAME, "1", now=NOON)
         process = start(world)
-        try:
-            process.wait(timeout=draw.uniform(0.1, 0.7) * seconds)
-            continue  # it ended first: what goes on after a kill takes less
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        # By steps and not by the clock: how long each takes depends on what else the machine does.
+        if ended_before(process, world, draw.randrange(steps), draw.uniform(0, seconds)):
+            continue  # it goes on after a kill, and has fewer steps left
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         kills += 1
         killed.add(last_step(world))
         check_repository(world)
