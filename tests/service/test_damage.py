@@ -23,6 +23,7 @@ from service.history.redis.references import RedisReferences
 from service.history.redis.store import RedisHistory
 from service.history.store import MemoryHistory
 from service.redis.client import connect
+from service.runs.odds.codec import pack
 from service.runs.redis_store import RedisRuns
 from service.verification.stores.redis_unserved_forecasts import RedisUnservedForecasts
 from tests.service.conftest import SMALL, RedisServer, sequence
@@ -121,6 +122,7 @@ def test_what_a_later_version_says_besides_is_passed_over(redis_server: RedisSer
 
 THRESHOLDS = (0.1, 1.0)
 RUN = made_run(thresholds=THRESHOLDS).run
+RISING = np.arange(2, dtype=np.uint8)[:, None, None] + np.full((2, *RUN.grid.shape), 80, np.uint8)
 PIXELS = RUN.grid.shape[0] * RUN.grid.shape[1]
 
 
@@ -154,7 +156,7 @@ RUNS: dict[str, Spoil] = {
     "odds gone": lambda redis: redis.hdel(RUN_KEY, "odds:5"),
     "odds bomb": odds_of(bytes(10**7)),
     "odds of fewer thresholds": odds_of(bytes(PIXELS)),
-    "odds that rise": odds_of(b"\x50" * PIXELS + b"\x60" * PIXELS),
+    "odds that rise": lambda redis: redis.hset(RUN_KEY, "odds:5", pack(RISING)),
     "thresholds that fall": run_with(thresholds=[1.0, 0.1]),
     "thresholds of nothing": run_with(thresholds=[0.0, 0.1]),
     "another number of thresholds": run_with(thresholds=[0.1, 1.0, 5.0]),
