@@ -118,14 +118,15 @@ def test_both_beat_persistence_and_the_sharp_one_keeps_heavy_rain(event: str, re
     assert heavy["ms-preciplstm"] > 0.98 * heavy["extrapolation"]
 
 
+@pytest.mark.parametrize("drizzle", [0.0, 0.04])
 @pytest.mark.parametrize("name", sorted(champions(PRETRAINED)))
-def test_a_dry_picture_stays_dry_to_the_last_bit(name: str) -> None:
+def test_a_dry_picture_stays_dry_to_the_last_bit(name: str, drizzle: float) -> None:
     forecaster = load_forecaster(champions(PRETRAINED)[name], "cpu", threads=1)
     rain = np.zeros((forecaster.input_length, 64, 72), np.float32)
     rain[:, :4] = np.nan
-    rain[-1, 10] = 0.04  # below what the model takes for rain
+    rain[-1, 10] = drizzle  # below what the model takes for rain
     grid = Grid("64x72", rain.shape[1:], forecaster.card.pixel_size_km)
     times = times_after(datetime(2024, 1, 1, tzinfo=UTC), len(rain), forecaster.card.timestep_minutes)
     forecast = forecaster.forecast(FrameSequence(rain, times, grid, forecaster.card.timestep_minutes), 12).rain_rate
     np.testing.assert_array_equal(np.isnan(forecast), np.broadcast_to(np.isnan(rain[-1]), forecast.shape))
-    assert float(np.nanmax(forecast)) == 0.0
+    assert float(np.nanmax(forecast)) <= np.float32(drizzle) * 1.0001  # it may go on, and never grows
