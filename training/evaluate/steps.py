@@ -55,9 +55,9 @@ class Steps:
         return rain
 
     def _members(self, frames: Float32, history: FrameSequence, steps: int) -> Float32:
-        motion, nowcast = _of_pysteps()
         decibels = _decibels(frames)
-        with redirect_stdout(StringIO()):  # it prints its settings
+        with redirect_stdout(StringIO()):  # it prints its settings, and those files that it found
+            motion, nowcast = _of_pysteps()
             found = nowcast(
                 decibels[-3:],
                 motion(decibels),
