@@ -62,10 +62,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     _check_files(arguments.json, arguments.report)
     statistics = _statistics(arguments.statistics)
     models, events = models_and_events(arguments.paths)
-    named = zip(open_forecasters(models, arguments.lead_minutes), map(learnt_by, model_files(models)), strict=True)
+    opened = open_forecasters(models, arguments.lead_minutes)
+    forms = list(zip(opened, map(learnt_by, model_files(models)), strict=True))
     if arguments.protocol == "raincell":
-        named = ((form, learnt) for one, learnt in named for form in with_statistics([one], statistics))
-    forms = list(named)
+        forms = [(form, records) for one, records in forms for form in with_statistics([one], statistics)]
     forecasters = [*(form for form, _ in forms), *baselines]
     learnt = [records for _, records in forms]
     if arguments.protocol == "authors":
