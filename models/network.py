@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from models.cells.gates import blank
 from models.exceedance.weights import DressingWeights
-from models.fine_path import FinePath
+from models.parts.fine_path import FinePath
+from models.parts.unet import UNet
 from models.spec import EXCEEDANCE_INPUTS, NetworkSpec
 from models.stack import Stack, StackState, StackStep
-from models.unet import UNet
 
 
 class Network(nn.Module):

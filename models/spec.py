@@ -27,7 +27,7 @@ def is_added_later(setting: Field[Any], value: object) -> bool:
 CELL_NAMES = ("convlstm", "trajgru", "predrnn", "predrnn++", "mim", "motionrnn", "predrnn-v2", "preciplstm")
 """The keys of `models.zoo.CELLS`, known without torch."""
 CONTROL = "unet"
-"""In place of a cell: the control of `models.unet`, for output "exceedance" only."""
+"""In place of a cell: the control of `models.parts.unet`, for output "exceedance" only."""
 RAIN_INPUTS: tuple[tuple[str, ...], ...] = (("rain",), ("rain", "coverage"))
 """What a network whose output is rain may read: the paper's frames, or these with where they have data."""
 EXCEEDANCE_INPUTS = ("rain", "coverage", "phase", "last")
@@ -63,7 +63,7 @@ class NetworkSpec:
         mm/h, rising; for the output "exceedance".
     fine_patch : int
         0: embedding and head are products over single patches, as in the papers. Otherwise both are normalised
-        convolutions at patches of this edge, around a stack at `patch`; see `models.fine_path`.
+        convolutions at patches of this edge, around a stack at `patch`; see `models.parts.fine_path`.
     """
 
     cell: str

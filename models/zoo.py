@@ -16,9 +16,9 @@ from models.cells.predrnn_v2 import PredRNNV2
 from models.cells.predrnnpp import CausalLSTM, HighwayCausalLSTM
 from models.cells.trajgru import TrajGRU
 from models.network import Network
+from models.parts.unet import UNet
 from models.spec import CONTROL, EXCEEDANCE_INPUTS, MULTI_SCALE, PLAIN, RAIN_INPUTS, NetworkSpec
 from models.stack import Stack
-from models.unet import UNet
 
 CELLS: dict[str, Callable[[NetworkSpec], list[Cell]]] = {
     "convlstm": lambda spec: [ConvLSTM(spec.channels, spec.kernel_size) for _ in spec.scales],

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from models.fine_path import Normalised
+from models.parts.fine_path import Normalised
 from models.spec import NetworkSpec
 from models.stack import StackState, StackStep
 
