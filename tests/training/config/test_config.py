@@ -13,7 +13,7 @@ from training.config.config import DataConfig, load_config, make_config
 from training.config.resume import write_run_config
 from training.retrain.config import load_retrain_config
 
-BUNDLED = Path(__file__).parents[3] / "training" / "configs" / "ms-convlstm.toml"
+RAIN = Path(__file__).parents[3] / "training" / "configs" / "ms-convlstm-rain.toml"
 CONFIGS = sorted((Path(__file__).parents[3] / "training" / "configs").glob("*.toml"))
 
 
@@ -26,7 +26,7 @@ def test_committed_configurations_load_and_keep_test_events_out(path: Path) -> N
 
 
 def test_configurations_survive_json() -> None:
-    config = load_config(BUNDLED)
+    config = load_config(RAIN)
     assert make_config(asdict(config)) == config
     assert make_config(asdict(config)).sha256 == config.sha256
 
@@ -67,8 +67,8 @@ def test_an_event_may_stand_in_one_part_only() -> None:
 )
 def test_what_is_wrong_is_named_by_file_table_and_setting(tmp_path: Path, change: tuple[str, str], text: str) -> None:
     path = tmp_path / "c.toml"
-    assert change[0] in BUNDLED.read_text()
-    path.write_text(BUNDLED.read_text().replace(*change))
+    assert change[0] in RAIN.read_text()
+    path.write_text(RAIN.read_text().replace(*change))
     with pytest.raises(ValueError, match=text) as refused:
         load_config(path)
     assert str(path) in str(refused.value)
@@ -94,7 +94,7 @@ def test_what_is_no_configuration_is_named(tmp_path: Path, content: bytes | None
 
 
 def test_the_json_beside_a_run_is_a_configuration(tmp_path: Path) -> None:
-    config = load_config(BUNDLED, iterations=3)
+    config = load_config(RAIN, iterations=3)
     write_run_config(tmp_path, config)
     assert load_config(tmp_path / "config.json") == config
     assert load_config(tmp_path / "config.json").sha256 == config.sha256
@@ -102,10 +102,10 @@ def test_the_json_beside_a_run_is_a_configuration(tmp_path: Path) -> None:
 
 def test_a_description_decides_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
-    path.write_text('description = "For the coast."\n' + BUNDLED.read_text())
+    path.write_text('description = "For the coast."\n' + RAIN.read_text())
     described = load_config(path)
     assert described.description == "For the coast."
-    assert described.sha256 == load_config(BUNDLED).sha256
+    assert described.sha256 == load_config(RAIN).sha256
 
 
 def test_the_cells_that_a_configuration_may_name_are_those_of_the_zoo() -> None:
@@ -133,7 +133,7 @@ def test_a_retraining_is_told_alike(tmp_path: Path, text: str, wrong: str) -> No
 
 
 def test_settings_of_the_command_line_win() -> None:
-    assert load_config(BUNDLED, iterations=7, seed=None).optimiser.iterations == 7
+    assert load_config(RAIN, iterations=7, seed=None).optimiser.iterations == 7
 
 
 @pytest.mark.parametrize(
