@@ -86,9 +86,12 @@ class Normalised(nn.Module):
         centred = grouped - grouped.mean(dim=2, keepdim=True)
         left = centred.mean(dim=2, keepdim=True)  # by rounding, of a mean over many pixels
         variance = (centred * centred).mean(dim=2, keepdim=True) - left.square()
-        scale = torch.rsqrt(variance + _SMALLEST_VARIANCE)
-        weights, biases = (each.reshape(1, self.groups, -1) for each in (self.weight, self.bias))
-        # By channel, so that the pixels are read once more, and not once for each factor.
-        factors, shifts = scale * weights, biases - left * scale * weights
-        by_channel = (x.shape[0], x.shape[1], 1, 1)
-        return centred.reshape(x.shape) * factors.reshape(by_channel) + shifts.reshape(by_channel)
+        # By channel, so that the pixels are read once more, and not once for each factor. Weights keep their shape: an
+        # export would fold another one into constants without a name.
+        factors = self._by_channel(torch.rsqrt(variance + _SMALLEST_VARIANCE)) * self.weight
+        return centred.reshape(x.shape) * factors + (self.bias - self._by_channel(left) * factors)
+
+    def _by_channel(self, of_groups: Tensor) -> Tensor:
+        """Numbers (B, groups, 1) as (B, C, 1, 1)."""
+        channels = self.weight.shape[0]
+        return of_groups.expand(-1, -1, channels // self.groups).reshape(-1, channels, 1, 1)

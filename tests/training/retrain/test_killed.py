@@ -37,23 +37,27 @@ def start(world: Path) -> subprocess.Popen[bytes]:
 
 def finished(world: Path) -> tuple[int, float]:
     """One whole run, which lets a version in or keeps the champion: its steps, and the seconds of each in the mean."""
-    before, begun = len(steps_of(world)), time.monotonic()
+    begun = time.monotonic()
     assert start(world).wait(timeout=300) in (0, 3), (world / "errors.txt").read_text()[-3000:]
-    steps = len(steps_of(world)) - before
-    return steps, (time.monotonic() - begun) / max(1, steps)
+    steps = len(newest_log(world)[1])
+    return steps, (time.monotonic() - begun) / steps
 
 
-def steps_of(world: Path) -> list[str]:
-    """The steps that all kept runs have begun, in order."""
-    logs = [run.path / "log.jsonl" for run in runs_of(world / "models" / NAME / "retraining")]
-    lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
-    return [str(json.loads(line)["step"]).split()[0] for line in lines if line.endswith("}")]
+def newest_log(world: Path) -> tuple[Path, list[str]]:
+    """The log of the newest run, and the steps that it has begun, in order."""
+    folder = world / "models" / NAME / "retraining"
+    log = runs_of(folder)[-1].path / "log.jsonl"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return log, [str(json.loads(line)["step"]).split()[0] for line in lines if line.endswith("}")]
 
 
 def ended_before(process: subprocess.Popen[bytes], world: Path, steps: int, seconds: float) -> bool:
     """Wait until the job has begun so many more steps, and then some seconds; whether it ended meanwhile."""
-    before = len(steps_of(world))
-    while len(steps_of(world)) < before + steps and process.poll() is None:
+    log, known = newest_log(world)
+    while process.poll() is None:
+        newest, begun = newest_log(world)
+        if len(begun) - (len(known) if newest == log else 0) >= steps:
+            break
         time.sleep(0.02)
     try:
         process.wait(timeout=seconds)
@@ -121,10 +125,8 @@ def kill_and_finish(world: Path, seed: int) -> set[str]:
 
 def last_step(world: Path) -> str:
     """What the newest run had begun when it was killed."""
-    newest = runs_of(world / "models" / NAME / "retraining")[-1]
-    log = newest.path / "log.jsonl"
-    lines = log.read_text().splitlines() if log.exists() else []
-    return str(json.loads(lines[-1])["step"]).split()[0] if lines else "nothing"
+    _, steps = newest_log(world)
+    return steps[-1] if steps else "nothing"
 
 
 def check_nothing_is_left(world: Path) -> None:
