@@ -81,8 +81,14 @@ def plan_of(run: RunFolder, repository: Path, config: RetrainConfig) -> RetrainP
     """The plan of a run; raises ArtifactRejected if its parent is damaged, UnknownModel if it is gone."""
     about = run.about
     champion = version_file(repository, about["model"], about["parent"])
-    trained_by = read_manifest(repository, about["model"], about["parent"]).get("configuration", {})
+    trained_by = trained_by_of(repository, about["model"], about["parent"])
     return RetrainPlan(run, champion, read_card_of(champion), trained_by, config)
+
+
+def trained_by_of(repository: Path, model: str, version: str) -> dict[str, Any]:
+    """The training configuration of a version; empty if its manifest has none."""
+    found: dict[str, Any] = read_manifest(repository, model, version).get("configuration", {})
+    return found
 
 
 _FINE_TUNING = {"iterations": 400, "learning_rate": 2e-4, "warm_up": 20, "validate_every": 50}

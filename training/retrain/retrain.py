@@ -28,7 +28,7 @@ from training.retrain.conclude import Outcome, conclude
 from training.retrain.config import RetrainConfig
 from training.retrain.data_set import DataSet, Need, make_data_set, open_data_set
 from training.retrain.examine import examine
-from training.retrain.plan import RetrainPlan, fit_config, plan_of
+from training.retrain.plan import RetrainPlan, fit_config, plan_of, trained_by_of
 from training.retrain.repository_change import sweep
 from training.retrain.run_folder import RunFolder, new_run, prune_runs, runs_of
 
@@ -149,13 +149,14 @@ def _about(job: RetrainJob) -> dict[str, Any]:
     """The initial description of a run."""
     champion = read_aliases(job.repository, job.model).champion
     path = version_file(job.repository, job.model, champion)
+    trained_by = trained_by_of(job.repository, job.model, champion)
     return {
         "model": job.model,
         "parent": champion,
         "parent_sha256": sha256_of(path),
         "configuration": job.config.content,
         "configuration_sha256": job.config.sha256,
-        "seed": fit_config(job.config, read_card_of(path), {}).optimiser.seed,
+        "seed": fit_config(job.config, read_card_of(path), trained_by).optimiser.seed,
         "archive": str(job.archive.absolute()),
         "code_commit": code_commit(),
         "environment": environment(),
