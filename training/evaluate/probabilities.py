@@ -11,6 +11,7 @@ import numpy as np
 from models.forecaster import EnsembleForecaster, Forecaster, ProbabilityForecaster
 from radar.extrapolation.neighbourhood import exceedance_probability, half_width_pixels
 from radar.sequence import Float32, FrameSequence
+from training.evaluate.statistics import with_statistics
 
 Method = Literal["model", "ensemble", "neighbourhood"]
 
@@ -56,6 +57,7 @@ class Forecast:
 
 def ask(forecaster: Forecaster, history: FrameSequence, steps: int, thresholds: Sequence[float]) -> Forecast:
     """The full output of a forecaster."""
+    (forecaster,) = with_statistics([forecaster], ())  # rain and probabilities of a distribution from one pass
     return Forecast(
         rain_rate=forecaster.forecast(history, steps).rain_rate,
         members=forecaster.ensemble(history, steps) if isinstance(forecaster, EnsembleForecaster) else None,
